@@ -1,0 +1,187 @@
+# pipestill: knowledge distillation as a pipeline of filters.
+#
+#   make demo       set up, build, and distil a student in under three minutes
+#   make test       set up, build, and run all tests
+#   make            build everything under build/
+#   make install    PREFIX=/usr/local, DESTDIR=
+#   make bench      measure, print a table, write build/bench.json
+#   make lint       formatting, static analysis, shell scripts, man pages
+#
+# BUILD=folder, CC=clang-14, SANITIZE=address,undefined and WRAPPER='valgrind …' make variants side by side.
+
+VERSION := $(shell sed -n 's/^\#define PST_VERSION "\(.*\)"/\1/p' include/pipestill/base.h)
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+SANITIZE ?=
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+# ---- what Debian must provide (docs/dependencies.md says why each) ----
+BUILD_PACKAGES := gcc make pkg-config libc6-dev libzmq3-dev libmsgpack-dev libopenblas-dev zlib1g-dev \
+    libjansson-dev nettle-dev
+TEST_PACKAGES := bats libcmocka-dev python3-msgpack python3-numpy mandoc
+LINT_PACKAGES := clang clang-format clang-tidy cppcheck shellcheck valgrind
+MSGPACK := $(shell pkg-config --exists msgpack-c 2>/dev/null && echo msgpack-c || echo msgpack)
+
+cflags_of = $(shell pkg-config --cflags $(1) 2>/dev/null)
+libs_of = $(shell pkg-config --libs $(1) 2>/dev/null)
+
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+    -Wpointer-arith -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wimplicit-fallthrough -Werror
+OPTIMISE ?= -O2 -g
+ifneq ($(SANITIZE),)
+SANITIZER_FLAGS := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -DPST_SANITIZED
+endif
+# No contraction of a·b + c behind the reader's back: gcc and clang builds of a kernel then agree to the bit.
+CFLAGS += -std=c17 -D_POSIX_C_SOURCE=200809L -I. -Iinclude -fPIC -pthread -ffp-contract=off $(OPTIMISE) $(WARNINGS) \
+    $(SANITIZER_FLAGS)
+LDFLAGS += -pthread $(SANITIZER_FLAGS) -Wl,--as-needed
+
+# Each room sees only the libraries that are its own; that the others cannot even find them keeps the house in order.
+CFLAGS_base := $(call cflags_of,nettle)
+CFLAGS_transport := $(call cflags_of,libzmq)
+CFLAGS_stream := $(call cflags_of,$(MSGPACK) jansson)
+CFLAGS_nn := $(call cflags_of,openblas jansson)
+CFLAGS_data := $(call cflags_of,zlib)
+CFLAGS_cli := $(call cflags_of,jansson)
+LIBS := $(call libs_of,$(MSGPACK) jansson nettle zlib openblas libzmq) -lm
+
+ROOMS := base transport stream nn data cli
+LIB_SOURCES := $(foreach room,$(ROOMS),$(wildcard lib/$(room)/*.c))
+LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/objects/%.o)
+STAGES := $(patsubst stages/%.c,%,$(wildcard stages/*.c))
+STAGE_PROGRAMS := $(STAGES:%=$(BUILD)/stages/%)
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
+BENCH_PROGRAMS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
+MAN_PAGES := $(wildcard docs/man/*.1)
+
+.PHONY: all deps test-deps lint-deps setup test-setup demo test check bench lint format install uninstall clean \
+    unit-tests test-tools bench-programs
+.DELETE_ON_ERROR:
+
+all: $(STAGE_PROGRAMS) $(BUILD)/libpipestill.a $(BUILD)/libpipestill.so $(BUILD)/pipestill
+
+# ---- set-up ----
+define install_packages
+@missing=; for package in $(1); do \
+    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
+done; \
+if [ -z "$$missing" ]; then exit 0; fi; \
+command="apt-get install -y --no-install-recommends$$missing"; \
+if [ "$$(id -u)" = 0 ]; then sudo=; \
+elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then sudo=sudo; \
+else echo "As root, please run: apt-get update && $$command" >&2; exit 1; fi; \
+echo "Installing:$$missing"; \
+$$sudo apt-get update -q >/dev/null; \
+DEBIAN_FRONTEND=noninteractive $$sudo $$command >/dev/null
+endef
+
+deps:
+	$(call install_packages,$(BUILD_PACKAGES))
+test-deps: deps
+	$(call install_packages,$(TEST_PACKAGES))
+lint-deps: test-deps
+	$(call install_packages,$(LINT_PACKAGES))
+
+# ---- the library ----
+$(BUILD)/objects/lib/%.o: lib/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(CFLAGS_$(word 2,$(subst /, ,$<))) -MMD -MP -c $< -o $@
+
+$(BUILD)/libpipestill.a: $(LIB_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/libpipestill.so: $(LIB_OBJECTS)
+	$(CC) $(CFLAGS) -shared -Wl,-soname,libpipestill.so.0 $^ $(LDFLAGS) $(LIBS) -o $@
+
+# ---- the stages: one file, one program ----
+$(BUILD)/objects/stages/%.o: stages/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(CFLAGS_cli) -MMD -MP -c $< -o $@
+
+$(BUILD)/stages/%: $(BUILD)/objects/stages/%.o $(BUILD)/libpipestill.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $< $(BUILD)/libpipestill.a $(LDFLAGS) $(LIBS) -o $@
+
+$(BUILD)/pipestill: pipelines/pipestill.sh
+	@mkdir -p $(@D)
+	install -m 755 $< $@
+
+# ---- tests ----
+$(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libpipestill.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(CFLAGS_cli) $(CFLAGS_nn) $(CFLAGS_stream) -Wno-missing-prototypes $(call cflags_of,cmocka) \
+	    -MMD -MP $< $(BUILD)/libpipestill.a $(LDFLAGS) $(LIBS) $(call libs_of,cmocka) -o $@
+
+$(BUILD)/tests/%: tests/tools/%.c $(BUILD)/libpipestill.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(CFLAGS_cli) $(CFLAGS_nn) $(CFLAGS_stream) -MMD -MP $< $(BUILD)/libpipestill.a \
+	    $(LDFLAGS) $(LIBS) -o $@
+
+unit-tests: $(UNIT_TESTS)
+test-tools: $(TEST_TOOLS)
+
+test: test-deps
+	@$(MAKE) --no-print-directory check
+
+check: all unit-tests test-tools
+	@BUILD=$(BUILD) CC="$(CC)" CFLAGS_EXAMPLE="$(SANITIZER_FLAGS)" SANITIZE="$(SANITIZE)" WRAPPER="$(WRAPPER)" tests/run
+
+# ---- demo and benchmarks ----
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(BUILD) pipelines/demo
+
+$(BUILD)/bench/%: bench/%.c $(BUILD)/libpipestill.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(CFLAGS_cli) $(CFLAGS_nn) -MMD -MP $< $(BUILD)/libpipestill.a $(LDFLAGS) $(LIBS) -o $@
+
+bench-programs: $(BENCH_PROGRAMS)
+
+bench: test-deps
+	@$(MAKE) --no-print-directory all bench-programs
+	@BUILD=$(BUILD) bench/run
+
+# ---- lint ----
+lint: lint-deps
+	@BUILD=$(BUILD) tests/lint
+
+format:
+	clang-format -i $(wildcard include/*.h include/pipestill/*.h lib/*/*.[ch] stages/*.c tests/*/*.[ch] bench/*.c)
+
+# ---- installation ----
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/pipestill $(DESTDIR)$(PREFIX)/lib/pkgconfig \
+	    $(DESTDIR)$(PREFIX)/include/pipestill $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(STAGE_PROGRAMS) $(DESTDIR)$(PREFIX)/libexec/pipestill
+	install -m 755 $(BUILD)/pipestill $(DESTDIR)$(PREFIX)/bin/pipestill
+	install -m 644 $(BUILD)/libpipestill.a $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(BUILD)/libpipestill.so $(DESTDIR)$(PREFIX)/lib/libpipestill.so.$(VERSION)
+	ln -sf libpipestill.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libpipestill.so.0
+	ln -sf libpipestill.so.0 $(DESTDIR)$(PREFIX)/lib/libpipestill.so
+	install -m 644 include/pipestill.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 include/pipestill/*.h $(DESTDIR)$(PREFIX)/include/pipestill
+	install -m 644 $(MAN_PAGES) $(DESTDIR)$(PREFIX)/share/man/man1
+	printf '%s\n' 'prefix=$(PREFIX)' 'Name: pipestill' \
+	    'Description: knowledge distillation as a pipeline of filters' 'Version: $(VERSION)' \
+	    'Libs: -L$${prefix}/lib -lpipestill' 'Libs.private: $(LIBS)' 'Cflags: -I$${prefix}/include' \
+	    >$(DESTDIR)$(PREFIX)/lib/pkgconfig/pipestill.pc
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/pipestill $(STAGES:%=$(DESTDIR)$(PREFIX)/libexec/pipestill/%) \
+	    $(DESTDIR)$(PREFIX)/lib/libpipestill.a $(DESTDIR)$(PREFIX)/lib/libpipestill.so* \
+	    $(DESTDIR)$(PREFIX)/include/pipestill.h $(patsubst include/%,$(DESTDIR)$(PREFIX)/include/%,$(wildcard include/pipestill/*.h)) \
+	    $(patsubst docs/man/%,$(DESTDIR)$(PREFIX)/share/man/man1/%,$(MAN_PAGES)) \
+	    $(DESTDIR)$(PREFIX)/lib/pkgconfig/pipestill.pc
+	-rmdir $(DESTDIR)$(PREFIX)/libexec/pipestill $(DESTDIR)$(PREFIX)/include/pipestill 2>/dev/null
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(LIB_OBJECTS:.o=.d) $(STAGES:%=$(BUILD)/objects/stages/%.d) $(UNIT_TESTS:=.d) $(TEST_TOOLS:=.d) \
+    $(BENCH_PROGRAMS:=.d)

@@ -1,0 +1,12 @@
+/* pipestill.h: everything that a stage needs. Each room's header says what the room is for. */
+#ifndef PIPESTILL_H
+#define PIPESTILL_H
+
+#include "pipestill/base.h"
+#include "pipestill/cli.h"
+#include "pipestill/data.h"
+#include "pipestill/nn.h"
+#include "pipestill/stream.h"
+#include "pipestill/transport.h"
+
+#endif

@@ -1,0 +1,218 @@
+/*
+ * base.h: what every other room stands on: statuses and errors, memory that is reused, strict number
+ * parsing, files that appear only when whole, digests, counter-based random numbers.
+ *
+ * This room knows nothing of streams, networks or data sets.
+ */
+#ifndef PIPESTILL_BASE_H
+#define PIPESTILL_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PST_VERSION "0.1.0"
+
+/* The result of the function must be looked at. */
+#define PST_CHECKED __attribute__((warn_unused_result))
+/* Arguments are checked like printf's: text is the number of the format, values that of the first value. */
+#define PST_PRINTF(text, values) __attribute__((__format__(__printf__, text, values)))
+
+/*
+ * What a function says of its success, and, at the end of main, the exit code of the program (the numbers are
+ * those of sysexits.h where it has one).
+ */
+enum pst_status {
+    PST_OK = 0,            /* done */
+    PST_END = 1,           /* a reader's normal end; never an exit code */
+    PST_USAGE = 64,        /* the command line is wrong */
+    PST_BAD_DATA = 65,     /* the input is damaged, contradicts itself, or does not fit */
+    PST_NO_INPUT = 66,     /* an input does not exist or cannot be opened */
+    PST_UNAVAILABLE = 69,  /* a peer is lost or does not answer */
+    PST_IO_ERROR = 74,     /* reading or writing failed */
+    PST_TRY_AGAIN = 75,    /* a resource is short for now (memory, a lock) */
+    PST_READER_LEFT = 141, /* the reader of the output has gone, as a shell says of SIGPIPE */
+};
+
+/*
+ * An error on its way up: the caller owns the struct, usually on main's stack, and everything below writes
+ * into it. The message is one line without a final newline: what is wrong, where, what to do.
+ */
+struct pst_error {
+    enum pst_status status;
+    char message[512];
+};
+
+/*
+ * Writes a message into an error.
+ * error: where to; NULL is allowed and loses the message.
+ * status: what is returned.
+ * format: as printf; truncated to the size of the message.
+ * Returns status, so that "return pst_fail(…)" is one line.
+ */
+enum pst_status pst_fail(struct pst_error *error, enum pst_status status, const char *format, ...)
+    PST_PRINTF(3, 4);
+
+/*
+ * Puts a place in front of the message that is already in an error: "place: message".
+ * Returns the status that the error holds.
+ */
+enum pst_status pst_fail_at(struct pst_error *error, const char *format, ...) PST_PRINTF(2, 3);
+
+/*
+ * Multiplies two sizes.
+ * product: receives a · b where it fits.
+ * Returns true where it fits, false (and product untouched) where it does not.
+ */
+PST_CHECKED bool pst_multiply(size_t a, size_t b, size_t *product);
+
+/* ---- memory ------------------------------------------------------------------------------------------ */
+
+/* Bytes to which tensors are aligned: a cache line, and an AVX-512 vector. */
+#define PST_ALIGNMENT 64
+
+/* Aligned memory that is kept and reused: it grows, and never shrinks before pst_buffer_free. {0} is empty.
+ */
+struct pst_buffer {
+    void *data;      /* PST_ALIGNMENT-aligned, NULL while capacity is 0; owned by the buffer */
+    size_t capacity; /* bytes */
+};
+
+/*
+ * Makes a buffer hold at least size bytes. The first `keep` bytes survive a move; others are undefined.
+ * Returns PST_OK; PST_TRY_AGAIN where memory is short (the buffer is as it was).
+ */
+PST_CHECKED enum pst_status pst_buffer_reserve(struct pst_buffer *buffer, size_t size, size_t keep,
+                                               struct pst_error *error);
+
+/* Frees what a buffer holds and makes it {0}. */
+void pst_buffer_free(struct pst_buffer *buffer);
+
+/*
+ * Allocates zeroed, PST_ALIGNMENT-aligned memory for count items of the given size (bytes).
+ * Returns the memory, to be freed with free(); NULL where it is short or the product overflows (then error is
+ * set to PST_TRY_AGAIN).
+ */
+PST_CHECKED void *pst_allocate(size_t count, size_t size, struct pst_error *error);
+
+/* ---- numbers in text --------------------------------------------------------------------------------- */
+
+/*
+ * Parses a whole text as a decimal number without sign; no white space, nothing behind it.
+ * Returns true, or false where the text is anything else or the value lies outside [least, most].
+ */
+PST_CHECKED bool pst_parse_u64(const char *text, uint64_t least, uint64_t most, uint64_t *value);
+
+/*
+ * Parses a whole text as a finite decimal number; nothing before or behind it.
+ * Returns true, or false where the text is anything else or the value lies outside [least, most].
+ */
+PST_CHECKED bool pst_parse_double(const char *text, double least, double most, double *value);
+
+/* ---- files that appear only when whole --------------------------------------------------------------- */
+
+/*
+ * A file being written beside its final name as NAME.part. {0} is closed. What exists under the final name
+ * stays untouched until pst_atomic_commit. Names of devices, pipes and sockets are written directly.
+ */
+struct pst_atomic_file {
+    int fd;      /* write here */
+    bool direct; /* not a regular file: there is nothing to rename */
+    char *path;  /* the final name; owned */
+    char *part;  /* the name while it is written; owned; NULL where direct */
+};
+
+/*
+ * Opens a file for writing under its provisional name, with a lock against a second writer.
+ * Returns PST_OK; PST_IO_ERROR where it cannot be made; PST_TRY_AGAIN where another process writes it.
+ */
+PST_CHECKED enum pst_status pst_atomic_open(struct pst_atomic_file *file, const char *path,
+                                            struct pst_error *error);
+
+/*
+ * Syncs the file to disk, gives it its final name, syncs the folder and closes it.
+ * Returns PST_OK, or PST_IO_ERROR (the final name is untouched, the file closed, the .part removed).
+ */
+PST_CHECKED enum pst_status pst_atomic_commit(struct pst_atomic_file *file, struct pst_error *error);
+
+/* Closes a file that is not to appear. keep_part: leave what was written under NAME.part. No-op on {0}. */
+void pst_atomic_abandon(struct pst_atomic_file *file, bool keep_part);
+
+/*
+ * Writes all of the bytes to a file descriptor, going on after short writes and signals.
+ * name: what error messages call it.
+ * Returns PST_OK; PST_READER_LEFT where the reader of a pipe has gone; PST_IO_ERROR.
+ */
+PST_CHECKED enum pst_status pst_write_all(int fd, const void *bytes, size_t size, const char *name,
+                                          struct pst_error *error);
+
+/* ---- digests ----------------------------------------------------------------------------------------- */
+
+#define PST_DIGEST_TEXT 65 /* 64 hexadecimal digits and the final NUL */
+
+/* SHA-256 (FIPS 180-4) of bytes, as sha256sum prints it. */
+void pst_digest(const void *bytes, size_t size, char digest[PST_DIGEST_TEXT]);
+
+/*
+ * SHA-256 of a whole file.
+ * Returns PST_OK; PST_NO_INPUT where it cannot be opened; PST_IO_ERROR.
+ */
+PST_CHECKED enum pst_status pst_digest_file(const char *path, char digest[PST_DIGEST_TEXT],
+                                            struct pst_error *error);
+
+/* ---- counter-based random numbers -------------------------------------------------------------------- */
+
+/*
+ * Every random number is a function of (seed, use, epoch, sample id, position), never of which process drew
+ * first, so a stream can be cut, repeated and distributed without changing one of them. The generator is
+ * Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+ */
+
+/* What a random number is for: one independent sequence each. The values are part of "same seed, same bits".
+ */
+enum pst_random_use {
+    PST_RANDOM_ORDER = 1,    /* the order of an epoch */
+    PST_RANDOM_SELECT = 2,   /* --fraction, --limit */
+    PST_RANDOM_HOLD_OUT = 3, /* which samples are validation */
+    PST_RANDOM_SHIFT = 4,    /* augmentation by whole pixels */
+    PST_RANDOM_ELASTIC = 5,  /* augmentation by elastic distortion */
+    PST_RANDOM_DIGIT = 6,    /* the synthetic digits */
+    PST_RANDOM_INITIAL = 7,  /* initial weights */
+    PST_RANDOM_DROPOUT = 64, /* + the number of the layer whose input is dropped, 0 for the network's input */
+};
+
+/* One sequence of random numbers. */
+struct pst_random {
+    uint32_t key[2];
+    uint32_t counter[4]; /* block, epoch, id (low), id (high) */
+    uint32_t block[4];
+    unsigned used; /* numbers of the block that are gone */
+};
+
+/* Ten rounds of Philox4x32: 128 bits for each counter and key. */
+void pst_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+
+/* The Philox key for a seed and a use. */
+void pst_random_key(uint64_t seed, uint32_t use, uint32_t key[2]);
+
+/* Starts the sequence of (seed, use, epoch, id). Only the low 32 bits of the epoch count. */
+void pst_random_start(struct pst_random *random, uint64_t seed, uint32_t use, uint64_t epoch, uint64_t id);
+
+/* The next 32 random bits. */
+uint32_t pst_random_u32(struct pst_random *random);
+
+/* A number in [0, 1), 53 bits. */
+double pst_random_uniform(struct pst_random *random);
+
+/* A number in [0, bound) without bias; bound ≥ 1. */
+uint64_t pst_random_below(struct pst_random *random, uint64_t bound);
+
+/* A number from the normal distribution with mean 0 and variance 1 (Box and Muller 1958). */
+double pst_random_normal(struct pst_random *random);
+
+/* ---- time -------------------------------------------------------------------------------------------- */
+
+/* Seconds on a clock that only goes forward. */
+double pst_seconds(void);
+
+#endif

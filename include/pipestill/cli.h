@@ -1,0 +1,149 @@
+/*
+ * cli.h: the frame around a stage. A stage says what it is (options, help, and what it does with a header and
+ * a batch) and calls pst_source_main, pst_filter_main or pst_sink_main; endpoints, help, progress, logs,
+ * history, integrity, interruption and exit codes come with that. docs/adding-a-stage.md is a worked example.
+ */
+#ifndef PIPESTILL_CLI_H
+#define PIPESTILL_CLI_H
+
+#include "pipestill/base.h"
+#include "pipestill/stream.h"
+
+/* ---- options ----------------------------------------------------------------------------------------- */
+
+enum pst_option_type {
+    PST_OPTION_END = 0,  /* the end of a table */
+    PST_FLAG,            /* bool: takes no value */
+    PST_POSITIVE_DOUBLE, /* double > 0 */
+    PST_DOUBLE,          /* double in [least, most] */
+    PST_SIZE,   /* size_t in [least, most]; suffixes k, M, G (powers of 1024) where the metavar is BYTES */
+    PST_U64,    /* uint64_t in [least, most] */
+    PST_STRING, /* const char *, borrowed from argv */
+    PST_CHOICE, /* int: the place of the word in `choices` */
+    PST_LIST,   /* the function `take` is called for each value, so the option may come several times */
+};
+
+/*
+ * One option. The value that *target has before parsing is the default that --help shows.
+ * Where least and most are both 0, any value of the type is allowed (a size or double from 0 up).
+ */
+struct pst_option {
+    int letter; /* 'T', or 0 for none */
+    const char *name;
+    enum pst_option_type type;
+    void *target;
+    const char *help;    /* one line, lower case, no full stop */
+    const char *metavar; /* "N", "FILE"; NULL: made from the type */
+    double least,
+        most; /* inclusive; values of a PST_U64 or PST_SIZE above 2^53 are not expressible as bounds */
+    const char *const *choices; /* PST_CHOICE: words, ended by NULL */
+    enum pst_status (*take)(const char *value, struct pst_error *error); /* PST_LIST */
+    bool required;
+    bool silent; /* left out of the stream's history: it does not change what flows (names of files, logs) */
+};
+
+/* ---- a stage ------------------------------------------------------------------------------------------ */
+
+/* What all stages say of themselves. */
+struct pst_stage {
+    const char *name;     /* as the program's */
+    const char *purpose;  /* one line, an imperative: "turn teachers' logits into soft targets" */
+    const char *operands; /* usage of what is not an option: "MODEL", or NULL where there is none */
+    size_t least_operands, most_operands;
+    const char *description; /* a few lines for --help, or NULL */
+    const char *example;     /* a command that runs */
+    const char *see_also;    /* "averager(1), student-trainer(1)" */
+    const struct pst_option *options;
+    bool uses_blas; /* adds --threads, and keeps OpenBLAS at one thread unless told otherwise */
+    /*
+     * Called once after the options are parsed, before anything is opened: checks options against each other,
+     * loads models. operands: borrowed, live as long as the program. May be NULL.
+     */
+    enum pst_status (*start)(size_t count, char **operands, struct pst_error *error);
+    /* Called once at the very end, whatever happened, to free what start took. May be NULL. */
+    void (*stop)(void);
+};
+
+/* A stage that only writes. */
+struct pst_source {
+    struct pst_stage stage;
+    /* Fills an empty header (classes, samples, tensors…). History is appended by the runner. */
+    enum pst_status (*on_header)(struct pst_header *header, struct pst_error *error);
+    /*
+     * Fills the next batch: sets epoch, calls pst_batch_resize, writes the tensors. seq is set by the runner.
+     * Returns PST_OK; PST_END where there are no more.
+     */
+    enum pst_status (*next)(struct pst_batch *batch, const struct pst_header *header,
+                            struct pst_error *error);
+};
+
+/* A stage that reads and writes. */
+struct pst_filter {
+    struct pst_stage stage;
+    /* Looks at what comes and adds the tensors that this filter will add. May be NULL. */
+    enum pst_status (*on_header)(struct pst_header *header, struct pst_error *error);
+    /* Fills the tensors added; they have room for batch->n samples already. Call pst_batch_changed for
+     * others. */
+    enum pst_status (*on_batch)(struct pst_batch *batch, const struct pst_header *header,
+                                struct pst_error *error);
+};
+
+/* A stage that only reads. */
+struct pst_sink {
+    struct pst_stage stage;
+    enum pst_status (*on_header)(struct pst_header *header, struct pst_error *error);
+    /* Returns PST_OK; PST_END to stop reading early, which is success (early stopping). */
+    enum pst_status (*on_batch)(struct pst_batch *batch, const struct pst_header *header,
+                                struct pst_error *error);
+    /*
+     * Called when the stream ended as it should, or on_batch returned PST_END: writes results. May be NULL.
+     */
+    enum pst_status (*on_end)(struct pst_error *error);
+    /* Called on SIGINT or SIGTERM between two batches, before the program ends by that signal. May be NULL.
+     */
+    enum pst_status (*on_interrupt)(struct pst_error *error);
+};
+
+/*
+ * Runs a stage: all of a main.
+ * Returns the exit code: a pst_status, never PST_END. A program stopped by a signal ends by that signal.
+ */
+int pst_source_main(int argc, char **argv, const struct pst_source *source);
+int pst_filter_main(int argc, char **argv, const struct pst_filter *filter);
+int pst_sink_main(int argc, char **argv, const struct pst_sink *sink);
+
+/* ---- for stages that do more ----------------------------------------------------------------------------
+ */
+
+/*
+ * Adds something to what this stage writes about itself in the stream's history, and to its log; to be called
+ * from start or on_header. value: stolen. Returns PST_OK or PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_history_note(const char *key, struct json_t *value, struct pst_error *error);
+
+/*
+ * Opens a second stream for reading (validation), with the user's settings for links and limits.
+ * Returns what pst_input_open, pst_reader_new and pst_reader_header return.
+ */
+PST_CHECKED enum pst_status pst_open_stream(const char *endpoint, struct pst_reader **reader,
+                                            struct pst_header *header, struct pst_error *error);
+
+/* Writes one line to standard error, above the progress line: "stage: message". */
+void pst_say(const char *format, ...) PST_PRINTF(1, 2);
+
+/*
+ * Writes an event to the log of --log FILE as one JSON line with the time and the stage's name added. No-op
+ * without a log. fields: an object; stolen; NULL is allowed.
+ */
+void pst_log(const char *event, struct json_t *fields);
+
+/* Sets a figure that the progress line shows, such as "loss 0.123"; copied, at most 60 bytes. */
+void pst_progress_note(const char *format, ...) PST_PRINTF(1, 2);
+
+/*
+ * Writes a text to standard output and counts errors.
+ * Returns PST_OK; PST_READER_LEFT; PST_IO_ERROR.
+ */
+PST_CHECKED enum pst_status pst_print(const char *text, struct pst_error *error);
+
+#endif

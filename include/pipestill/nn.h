@@ -1,0 +1,271 @@
+/*
+ * nn.h: fully connected networks and how they learn: layers, losses, optimisers, rates, model files. Knows
+ * nothing of streams. docs/training.md writes out every formula with its gradient.
+ *
+ * Matrices are row-major. A layer's weight is [outputs, inputs], as in the model file, so a forward pass is
+ * X · Wᵀ and each row of a weight holds what comes into one unit.
+ */
+#ifndef PIPESTILL_NN_H
+#define PIPESTILL_NN_H
+
+#include "pipestill/base.h"
+
+#define PST_MAX_LAYERS 32        /* weight layers */
+#define PST_MAX_WIDTH (1U << 20) /* units in a layer */
+
+/* ---- networks ------------------------------------------------------------------------------------------ */
+
+/* One dense layer; ReLU follows every layer but the last. Pointers lead into the network's parameters. */
+struct pst_layer {
+    size_t inputs, outputs;
+    float *weight;             /* [outputs, inputs] */
+    float *bias;               /* [outputs] */
+    size_t weight_at, bias_at; /* their places in a flat parameter vector */
+};
+
+/* A multilayer perceptron with ReLU. {0} is empty. */
+struct pst_network {
+    size_t layer_count;
+    struct pst_layer layers[PST_MAX_LAYERS];
+    float *parameters;      /* all weights and biases, [parameter_count], aligned; owned */
+    size_t parameter_count; /* including padding between layers, which stays 0 */
+    double input_scale;     /* recorded with the model, for people: what x's u8 elements were multiplied by */
+    double input_offset;
+};
+
+/*
+ * Makes a network with all parameters 0.
+ * architecture: widths from input to output with "-" between: "784-800-800-10".
+ * Returns PST_OK; PST_USAGE where the text is not that; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_network_new(struct pst_network *network, const char *architecture,
+                                            struct pst_error *error);
+
+/* Initial weights: normal with variance 2 / inputs (He et al. 2015) by seed, the last layer's with 1 /
+ * inputs; biases 0. */
+void pst_network_initialise(struct pst_network *network, uint64_t seed);
+
+/* Writes the architecture as text, "784-800-800-10". size: at least 512 holds every network. */
+void pst_network_describe(const struct pst_network *network, char *text, size_t size);
+
+/* Inputs of the first layer, outputs of the last. */
+size_t pst_network_inputs(const struct pst_network *network);
+size_t pst_network_outputs(const struct pst_network *network);
+
+/* Frees what a network holds and makes it {0}. */
+void pst_network_free(struct pst_network *network);
+
+/* ---- forward and backward --------------------------------------------------------------------------------
+ */
+
+/* Dropout (Srivastava et al. 2014), inverted: what is kept is divided by the share kept, so a forward pass
+ * for use needs no change. A unit is kept or dropped by (seed, epoch, sample id, layer, unit). */
+struct pst_dropout {
+    double input;  /* share of inputs dropped, [0, 1) */
+    double hidden; /* share of hidden units dropped, [0, 1) */
+    uint64_t seed;
+};
+
+/* Memory of forward and backward passes for up to `most` samples at once. */
+struct pst_workspace;
+
+/* Returns PST_OK, PST_TRY_AGAIN. training: also room for a backward pass. */
+PST_CHECKED enum pst_status pst_workspace_new(struct pst_workspace **workspace,
+                                              const struct pst_network *network, size_t most, bool training,
+                                              struct pst_error *error);
+void pst_workspace_free(struct pst_workspace *workspace);
+
+/* Where to write a batch's inputs before a pass: [most, inputs]. A training pass with input dropout changes
+ * them. */
+float *pst_workspace_input(struct pst_workspace *workspace);
+
+/* Logits of the last pass: [n, outputs]. */
+const float *pst_workspace_logits(const struct pst_workspace *workspace);
+
+/* Where to write the loss's gradient with respect to the logits before a backward pass: [most, outputs]. */
+float *pst_workspace_logits_gradient(struct pst_workspace *workspace);
+
+/* A forward pass as in use: fills the workspace's logits for n samples. */
+void pst_forward(const struct pst_network *network, struct pst_workspace *workspace, size_t n);
+
+/* A forward pass as in training. ids: [n] sample ids. dropout: NULL for none. */
+void pst_forward_training(const struct pst_network *network, struct pst_workspace *workspace, size_t n,
+                          const struct pst_dropout *dropout, uint64_t epoch, const uint64_t *ids);
+
+/*
+ * Is given each layer's gradient during a backward pass, last layer first, when the layer's old weights are
+ * no longer needed; so it may change them. weight: [outputs, inputs], bias: [outputs]; valid during the call.
+ */
+typedef void pst_gradient_taker(void *context, size_t layer, const float *weight_gradient,
+                                const float *bias_gradient);
+
+/* A backward pass after pst_forward_training of the same n samples, from the workspace's logits gradient. */
+void pst_backward(struct pst_network *network, struct pst_workspace *workspace, size_t n,
+                  pst_gradient_taker *take, void *context);
+
+/* ---- softmax and losses ----------------------------------------------------------------------------------
+ */
+
+/*
+ * softmax(logits / T), computed stably (Hinton et al. 2015, eq. 1). Rows of `classes` numbers. Does not need
+ * BLAS. probabilities: [n, classes]; may be the same memory as logits.
+ */
+void pst_softmax(const float *logits, float *probabilities, size_t n, size_t classes, double temperature);
+
+/* log softmax(logits / T) of one row, in double. */
+void pst_log_softmax(const float *logits, double *log_probabilities, size_t classes, double temperature);
+
+enum pst_soft_loss {
+    PST_SOFT_KL,            /* T² · KL(targets ‖ softmax(z / T)) */
+    PST_SOFT_CROSS_ENTROPY, /* T² · cross-entropy(targets, softmax(z / T)); the same gradient */
+    PST_SOFT_LOGITS,        /* ½ ‖z − v‖² / classes, v the teacher's logits (Bucilă et al. 2006) */
+};
+
+/* What is minimised: a mean over samples of hard_weight · cross-entropy(y, softmax(z)) + soft_weight · the
+ * soft loss. */
+struct pst_loss {
+    double hard_weight; /* ≥ 0; labels are needed where > 0 */
+    double soft_weight; /* ≥ 0; targets are needed where > 0 */
+    enum pst_soft_loss soft;
+    double temperature; /* of the soft targets, > 0; not looked at by PST_SOFT_LOGITS */
+};
+
+/* Sums over samples, in double: divide by n for means. */
+struct pst_loss_sums {
+    double total;
+    double hard;
+    double soft;
+    size_t errors; /* samples whose largest logit is not that of the label; 0 without labels */
+};
+
+/*
+ * Computes a loss and its gradient.
+ * logits: [n, classes]. labels: [n], each 0 … classes - 1, or NULL. targets: [n, classes], soft targets (or
+ * logits for PST_SOFT_LOGITS), or NULL. gradient: receives [n, classes], of the mean over the n samples; may
+ * be NULL. sums: receives the sums over these n samples. Values that are not finite go through to the sums,
+ * for the caller to see.
+ */
+void pst_loss_compute(const struct pst_loss *loss, const float *logits, const int32_t *labels,
+                      const float *targets, size_t n, size_t classes, float *gradient,
+                      struct pst_loss_sums *sums);
+
+/* ---- optimisers and rates --------------------------------------------------------------------------------
+ */
+
+enum pst_optimiser_kind {
+    PST_SGD,      /* v ← μ v + g;  w ← w − η v (Polyak 1964) */
+    PST_NESTEROV, /* v ← μ v + g;  w ← w − η (g + μ v) (Nesterov 1983, as in Sutskever et al. 2013) */
+    PST_ADAM,     /* Kingma, Ba 2015, bias-corrected; weight decay decoupled (Loshchilov, Hutter 2019) */
+};
+
+struct pst_optimiser_settings {
+    enum pst_optimiser_kind kind;
+    double momentum;     /* μ of SGD and Nesterov, [0, 1) */
+    double beta1, beta2; /* of Adam, [0, 1) */
+    double epsilon;      /* of Adam, > 0 */
+    double weight_decay; /* λ ≥ 0, on weights, not on biases: g + λ w for SGD, decoupled for Adam */
+    double max_norm;     /* largest L2 norm of the weights into a unit, hidden layers only; 0: no limit */
+};
+
+/* Settings with the usual values: SGD, momentum 0.9, beta 0.9 and 0.999, epsilon 1e-8, no decay, no limit. */
+struct pst_optimiser_settings pst_optimiser_defaults(void);
+
+/* An optimiser with its state, flat vectors laid out as the network's parameters. {0} is empty. */
+struct pst_optimiser {
+    struct pst_optimiser_settings settings;
+    struct pst_network *network; /* borrowed */
+    float *first;                /* velocity, or Adam's mean of gradients: [parameter_count]; owned */
+    float *second;               /* Adam's mean of squared gradients; owned; NULL for the others */
+    uint64_t step;               /* steps begun */
+    double rate;                 /* of the step under way */
+};
+
+/* Returns PST_OK or PST_TRY_AGAIN. */
+PST_CHECKED enum pst_status pst_optimiser_new(struct pst_optimiser *optimiser, struct pst_network *network,
+                                              const struct pst_optimiser_settings *settings,
+                                              struct pst_error *error);
+void pst_optimiser_free(struct pst_optimiser *optimiser);
+
+/* Begins a step with a learning rate; then hand pst_optimiser_take to pst_backward with the optimiser as
+ * context. */
+void pst_optimiser_begin(struct pst_optimiser *optimiser, double learning_rate);
+pst_gradient_taker pst_optimiser_take;
+
+enum pst_schedule_kind {
+    PST_CONSTANT,
+    PST_STEP,   /* times gamma after every step_epochs */
+    PST_LINEAR, /* to final_rate at the end */
+    PST_COSINE, /* to final_rate at the end, along half a cosine (Loshchilov, Hutter 2017) */
+};
+
+struct pst_schedule {
+    enum pst_schedule_kind kind;
+    double rate;        /* > 0 */
+    double final_rate;  /* ≥ 0 */
+    double warm_up;     /* epochs during which the rate rises linearly from 0 */
+    double step_epochs; /* > 0 for PST_STEP */
+    double gamma;       /* > 0 for PST_STEP */
+    double epochs;      /* of the whole run; > 0 for linear and cosine */
+};
+
+/* The learning rate at a time. epoch: fractional, from 0: the share of samples passed. */
+double pst_schedule_rate(const struct pst_schedule *schedule, double epoch);
+
+/* ---- model files: safetensors -----------------------------------------------------------------------------
+ */
+
+struct json_t;
+
+/* A tensor to write to or read from a safetensors file. */
+struct pst_named_tensor {
+    char name[128];
+    const char *dtype; /* "F32" */
+    size_t rank;
+    size_t shape[8];
+    const void *data; /* borrowed */
+    size_t bytes;
+};
+
+/* A safetensors file, read whole. */
+struct pst_safetensors {
+    struct json_t *metadata;          /* object of strings; owned; never NULL after a read */
+    struct pst_named_tensor *tensors; /* sorted by offset; data leads into bytes; owned */
+    size_t count;
+    void *bytes; /* the data section, aligned; owned */
+};
+
+/*
+ * Writes a safetensors file that appears under its name only when whole. The same content gives the same
+ * bytes. metadata: object of strings; borrowed; NULL is allowed. Returns PST_OK; PST_IO_ERROR; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_safetensors_write(const char *path, const struct json_t *metadata,
+                                                  const struct pst_named_tensor *tensors, size_t count,
+                                                  struct pst_error *error);
+
+/*
+ * Reads a safetensors file and trusts nothing in it: the size of the header, overlaps, holes, shapes and
+ * types. Returns PST_OK; PST_NO_INPUT; PST_BAD_DATA (the message names the tensor); PST_IO_ERROR;
+ * PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_safetensors_read(const char *path, struct pst_safetensors *file,
+                                                 struct pst_error *error);
+void pst_safetensors_free(struct pst_safetensors *file);
+
+/*
+ * Writes a network as a model: "layers.0.weight", "layers.0.bias", … and metadata format, architecture,
+ * activation, input_scale, input_offset, and what extra holds. extra: object of strings; borrowed; may be
+ * NULL.
+ */
+PST_CHECKED enum pst_status pst_model_write(const char *path, const struct pst_network *network,
+                                            const struct json_t *extra, struct pst_error *error);
+
+/*
+ * Reads a model. Without an architecture in the metadata the tensors' shapes tell it.
+ * digest: receives the SHA-256 of the file; may be NULL.
+ * Returns PST_OK; PST_NO_INPUT; PST_BAD_DATA (layers that do not fit each other, a value that is not finite);
+ * PST_IO_ERROR; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_model_read(const char *path, struct pst_network *network,
+                                           char digest[PST_DIGEST_TEXT], struct pst_error *error);
+
+#endif

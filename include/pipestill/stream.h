@@ -1,0 +1,262 @@
+/*
+ * stream.h: what flows between stages. A stream is one header, then batches in order, then one trailer, each
+ * a MessagePack object with a checksum; docs/stream-format.md is its definition for other languages.
+ *
+ * The header declares every tensor of the stream once; each batch then holds exactly those, in that order. So
+ * a batch's sizes are known before its first byte is read, and its framing is a few dozen bytes.
+ */
+#ifndef PIPESTILL_STREAM_H
+#define PIPESTILL_STREAM_H
+
+#include "pipestill/base.h"
+#include "pipestill/transport.h"
+
+struct json_t; /* jansson's value */
+
+#define PST_FORMAT_VERSION 1
+#define PST_MAX_RANK 8          /* dimensions of a tensor, n included */
+#define PST_MAX_TENSORS 4096    /* tensors in a stream */
+#define PST_MAX_META (1U << 24) /* bytes of the metadata of one message */
+#define PST_NAME_SIZE 128       /* a tensor's name with its final NUL */
+#define PST_DEFAULT_MAX_MESSAGE ((size_t)256 << 20)
+
+/* ---- tensors and batches ----------------------------------------------------------------------------- */
+
+enum pst_dtype { PST_DTYPE_U8, PST_DTYPE_I32, PST_DTYPE_U64, PST_DTYPE_F32, PST_DTYPES };
+
+/* Bytes of one element. */
+size_t pst_dtype_size(enum pst_dtype dtype);
+
+/* "u8", "i32", "u64" or "f32". */
+const char *pst_dtype_name(enum pst_dtype dtype);
+
+/* What the header says of a tensor. Set name, dtype, rank and shape; the rest may stay 0. */
+struct pst_tensor_spec {
+    char name[PST_NAME_SIZE]; /* "x", "y", "id", "logits/NAME", "soft/NAME", "soft", or anything else */
+    enum pst_dtype dtype;
+    size_t rank;                    /* dimensions of one sample: 0 to PST_MAX_RANK - 1 */
+    size_t shape[PST_MAX_RANK - 1]; /* of one sample, each ≥ 1 */
+    double scale; /* a u8 tensor stands for the numbers scale · element + offset; 0 means scale 1 */
+    double offset;
+    double temperature;  /* of soft targets: the T they were softened at; 0 where it does not apply */
+    size_t sample_bytes; /* of one sample; computed by pst_header_add_tensor */
+};
+
+/* A tensor in a batch: n samples, C order, little-endian, aligned to PST_ALIGNMENT. */
+struct pst_tensor {
+    void *data;   /* [n, spec.shape…]; owned by the batch, valid until the batch is resized or read again */
+    size_t bytes; /* n · sample_bytes */
+    uint32_t crc; /* CRC-32C of data, where crc_known */
+    bool crc_known;
+    struct pst_buffer memory;
+};
+
+/* n samples. {0} is empty; see pst_batch_follow. Its memory is reused from batch to batch. */
+struct pst_batch {
+    uint64_t seq;   /* from the header's first, without a gap */
+    uint64_t epoch; /* from 0 */
+    size_t n;       /* samples, ≥ 1 */
+    size_t tensor_count;
+    struct pst_tensor *tensors; /* in the order of the header */
+};
+
+/* ---- header and trailer ------------------------------------------------------------------------------ */
+
+/* What a stream says of itself before its first batch. */
+struct pst_header {
+    char run[33];     /* 32 hexadecimal digits, random, one a run of the source */
+    uint64_t classes; /* 0 where unknown */
+    uint64_t samples; /* in an epoch; 0 where unknown */
+    uint64_t epochs;  /* 0 where unknown */
+    uint64_t batches; /* in the whole stream, counted from seq 0; 0 where unknown or endless */
+    uint64_t first;   /* seq of the first batch: 0, or where a source was told to go on */
+    size_t tensor_count;
+    struct pst_tensor_spec *tensors; /* owned */
+    struct json_t *history;          /* array of objects, one a stage, source first; owned */
+    struct json_t *other;            /* keys this version does not know, handed on; owned; may be NULL */
+};
+
+/* What a stream says of itself at its end. */
+struct pst_trailer {
+    uint64_t batches;
+    uint64_t samples;
+    uint64_t batch_checksum;  /* sum modulo 2^64 of the batches' metadata CRCs: free of order */
+    uint64_t sample_checksum; /* sum modulo 2^64 of pst_sample_hash over all samples with an id, else 0: equal
+                                 on both sides of any stage that loses and repeats nothing */
+};
+
+/* Makes an empty header with a new random run id. Returns PST_OK or PST_TRY_AGAIN. */
+PST_CHECKED enum pst_status pst_header_new(struct pst_header *header, struct pst_error *error);
+
+/* Makes `copy` a deep copy of a header. Returns PST_OK or PST_TRY_AGAIN. */
+PST_CHECKED enum pst_status pst_header_copy(struct pst_header *copy, const struct pst_header *header,
+                                            struct pst_error *error);
+
+/* Frees what a header holds and makes it {0}. */
+void pst_header_free(struct pst_header *header);
+
+/*
+ * Declares a tensor at the end of the header's list.
+ * index: receives its place in header and batches; may be NULL.
+ * Returns PST_OK; PST_BAD_DATA where the name is taken or the shape is out of bounds; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_header_add_tensor(struct pst_header *header,
+                                                  const struct pst_tensor_spec *spec, size_t *index,
+                                                  struct pst_error *error);
+
+#define PST_NONE SIZE_MAX /* no such tensor */
+
+/* The place of the tensor of that name, or PST_NONE. */
+size_t pst_header_find(const struct pst_header *header, const char *name);
+
+/*
+ * Lists the tensors whose name is PREFIX/NAME, for example all "logits/…".
+ * indices: receives up to `room` places, in stream order.
+ * Returns how many there are, which may be more than room.
+ */
+size_t pst_header_find_all(const struct pst_header *header, const char *prefix, size_t *indices, size_t room);
+
+/*
+ * Finds a tensor and checks that it is what the caller can use.
+ * dtype, rank, shape: what it must be; a shape of NULL or a 0 in it matches anything.
+ * Returns PST_OK; PST_BAD_DATA with a message that names what is there instead.
+ */
+PST_CHECKED enum pst_status pst_header_require(const struct pst_header *header, const char *name,
+                                               enum pst_dtype dtype, size_t rank, const size_t *shape,
+                                               size_t *index, struct pst_error *error);
+
+/*
+ * Appends a stage to the history.
+ * details: object with what else matters of it (options, digests); stolen; NULL is allowed.
+ * Returns PST_OK or PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_header_append_history(struct pst_header *header, const char *stage,
+                                                      struct json_t *details, struct pst_error *error);
+
+/* The header as a JSON object for people and tools, or NULL where memory is short; the caller owns it. */
+PST_CHECKED struct json_t *pst_header_to_json(const struct pst_header *header);
+
+/*
+ * Gives a batch the tensors of a header, keeping those that it has already.
+ * Returns PST_OK or PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_batch_follow(struct pst_batch *batch, const struct pst_header *header,
+                                             struct pst_error *error);
+
+/*
+ * Gives every tensor of the batch, from the place `from` on, room for n samples; contents are undefined.
+ * Returns PST_OK; PST_BAD_DATA where n is 0 or a size overflows; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_batch_resize(struct pst_batch *batch, const struct pst_header *header,
+                                             size_t n, size_t from, struct pst_error *error);
+
+/* Says that a tensor's bytes were changed, so that its checksum is computed anew. */
+void pst_batch_changed(struct pst_batch *batch, size_t index);
+
+/* Frees what a batch holds and makes it {0}. */
+void pst_batch_free(struct pst_batch *batch);
+
+/* Elements in one sample of a tensor: the product of its shape. */
+size_t pst_spec_elements(const struct pst_tensor_spec *spec);
+
+/*
+ * Turns n samples of a u8 or f32 tensor into numbers.
+ * spec, tensor: the tensor; u8 becomes scale · element + offset.
+ * numbers: receives [n, elements].
+ * Returns PST_OK; PST_BAD_DATA where the dtype is another one, or a number is NaN or infinite (the message
+ * names the sample within the batch).
+ */
+PST_CHECKED enum pst_status pst_tensor_to_f32(const struct pst_tensor_spec *spec,
+                                              const struct pst_tensor *tensor, size_t n, float *numbers,
+                                              struct pst_error *error);
+
+/* ---- integrity --------------------------------------------------------------------------------------- */
+
+/*
+ * CRC-32C (Castagnoli; RFC 3720, appendix B.4), by the processor's instruction where it has one.
+ * crc: 0, or the result for the bytes before these.
+ */
+uint32_t pst_crc32c(uint32_t crc, const void *bytes, size_t size);
+
+/* The same by table: the oracle of the fast one. */
+uint32_t pst_crc32c_plain(uint32_t crc, const void *bytes, size_t size);
+
+/* A sample's share in the trailer's sample_checksum. */
+uint64_t pst_sample_hash(uint64_t epoch, uint64_t id);
+
+/* ---- reading and writing ----------------------------------------------------------------------------- */
+
+struct pst_reader;
+struct pst_writer;
+
+/*
+ * Makes a reader.
+ * input: taken over, also on failure; closed with the reader.
+ * max_message: bytes that one message may take; larger ones are refused before memory is reserved.
+ * Returns PST_OK or PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_reader_new(struct pst_reader **reader, struct pst_input *input,
+                                           size_t max_message, struct pst_error *error);
+
+/*
+ * Reads the header; the first thing to do with a reader.
+ * header: receives it; owned by the caller.
+ * Returns PST_OK; PST_BAD_DATA (not a stream, newer format, damaged); PST_IO_ERROR; PST_UNAVAILABLE;
+ * PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_reader_header(struct pst_reader *reader, struct pst_header *header,
+                                              struct pst_error *error);
+
+/*
+ * Reads the next batch and checks everything about it.
+ * batch: reused; must have come from the same reader or be {0}. Tensors beyond the stream's own are left
+ * alone. Returns PST_OK; PST_END after a trailer that fits; PST_BAD_DATA with the batch's number (damaged,
+ * gap, repeat, truncated); PST_IO_ERROR; PST_UNAVAILABLE; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_reader_next(struct pst_reader *reader, struct pst_batch *batch,
+                                            struct pst_error *error);
+
+/* What has been read so far; after PST_END it is what the trailer says. Valid as long as the reader. */
+const struct pst_trailer *pst_reader_trailer(const struct pst_reader *reader);
+
+/* Seconds that the reader waited for its input so far. */
+double pst_reader_waited(const struct pst_reader *reader);
+
+/* Frees a reader and closes its input; NULL is allowed. */
+void pst_reader_free(struct pst_reader *reader);
+
+/*
+ * Makes a writer.
+ * output: taken over, also on failure; closed with the writer.
+ * Returns PST_OK or PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_writer_new(struct pst_writer **writer, struct pst_output *output,
+                                           struct pst_error *error);
+
+/* Writes the header; the first thing to do with a writer. Returns PST_OK, or what the output returns. */
+PST_CHECKED enum pst_status pst_writer_header(struct pst_writer *writer, const struct pst_header *header,
+                                              struct pst_error *error);
+
+/*
+ * Writes a batch. Checksums are computed for tensors that have none yet and passed on for those that have.
+ * Returns PST_OK; PST_BAD_DATA where the batch does not fit the header or the order; what the output returns.
+ */
+PST_CHECKED enum pst_status pst_writer_batch(struct pst_writer *writer, struct pst_batch *batch,
+                                             struct pst_error *error);
+
+/*
+ * Writes the trailer and completes the output. Without it the stream counts as truncated.
+ * Returns PST_OK, or what the output returns.
+ */
+PST_CHECKED enum pst_status pst_writer_finish(struct pst_writer *writer, struct pst_error *error);
+
+/* What has been written so far. */
+const struct pst_trailer *pst_writer_trailer(const struct pst_writer *writer);
+
+/* Seconds that the writer waited for its output so far. */
+double pst_writer_waited(const struct pst_writer *writer);
+
+/* Frees a writer and closes its output; NULL is allowed. */
+void pst_writer_free(struct pst_writer *writer);
+
+#endif

@@ -1,0 +1,46 @@
+/* SHA-256 of bytes and files; the arithmetic is nettle's. */
+#include "pipestill/base.h"
+
+#include <errno.h>
+#include <nettle/sha2.h>
+#include <stdio.h>
+#include <string.h>
+
+static void finish(struct sha256_ctx *context, char digest[PST_DIGEST_TEXT])
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t bytes[SHA256_DIGEST_SIZE];
+    sha256_digest(context, sizeof bytes, bytes);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        digest[2 * i] = digits[bytes[i] >> 4];
+        digest[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    digest[2 * sizeof bytes] = '\0';
+}
+
+void pst_digest(const void *bytes, size_t size, char digest[PST_DIGEST_TEXT])
+{
+    struct sha256_ctx context;
+    sha256_init(&context);
+    sha256_update(&context, size, bytes);
+    finish(&context, digest);
+}
+
+enum pst_status pst_digest_file(const char *path, char digest[PST_DIGEST_TEXT], struct pst_error *error)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return pst_fail(error, PST_NO_INPUT, "%s: %s", path, strerror(errno));
+    struct sha256_ctx context;
+    sha256_init(&context);
+    uint8_t bytes[1 << 16];
+    size_t got;
+    while ((got = fread(bytes, 1, sizeof bytes, file)) > 0)
+        sha256_update(&context, got, bytes);
+    bool failed = ferror(file) != 0;
+    fclose(file);
+    if (failed)
+        return pst_fail(error, PST_IO_ERROR, "%s: cannot be read to its end", path);
+    finish(&context, digest);
+    return PST_OK;
+}

@@ -1,0 +1,132 @@
+/* Files that appear under their name only when they are whole: write beside, fsync, rename, fsync the folder.
+ */
+#include "lib/base/linux.h"
+
+#include "pipestill/base.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum pst_status pst_write_all(int fd, const void *bytes, size_t size, const char *name,
+                              struct pst_error *error)
+{
+    const char *at = bytes;
+    while (size > 0) {
+        ssize_t written = write(fd, at, size);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0 && errno == EPIPE)
+            return pst_fail(error, PST_READER_LEFT, "%s: the reader has left", name);
+        if (written < 0)
+            return pst_fail(error, PST_IO_ERROR, "%s: cannot write: %s", name, strerror(errno));
+        at += written;
+        size -= (size_t)written;
+    }
+    return PST_OK;
+}
+
+static void forget(struct pst_atomic_file *file)
+{
+    free(file->path);
+    free(file->part);
+    *file = (struct pst_atomic_file){ .fd = -1 };
+}
+
+static enum pst_status open_direct(struct pst_atomic_file *file, struct pst_error *error)
+{
+    file->direct = true;
+    file->fd = open(file->path, O_WRONLY | O_CLOEXEC);
+    if (file->fd >= 0)
+        return PST_OK;
+    pst_fail(error, PST_IO_ERROR, "%s: cannot be written: %s", file->path, strerror(errno));
+    forget(file);
+    return PST_IO_ERROR;
+}
+
+/* Opens the .part and locks it; only then is what a dead writer left there thrown away. */
+static enum pst_status open_part(struct pst_atomic_file *file, struct pst_error *error)
+{
+    size_t size = strlen(file->path) + sizeof ".part";
+    file->part = malloc(size);
+    if (file->part == NULL)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory");
+    snprintf(file->part, size, "%s.part", file->path);
+    file->fd = open(file->part, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (file->fd < 0)
+        return pst_fail(error, PST_IO_ERROR, "%s: cannot be written: %s", file->part, strerror(errno));
+    if (flock(file->fd, LOCK_EX | LOCK_NB) != 0)
+        return pst_fail(error, PST_TRY_AGAIN, "%s: another process is writing it", file->part);
+    if (ftruncate(file->fd, 0) != 0)
+        return pst_fail(error, PST_IO_ERROR, "%s: cannot be emptied: %s", file->part, strerror(errno));
+    return PST_OK;
+}
+
+enum pst_status pst_atomic_open(struct pst_atomic_file *file, const char *path, struct pst_error *error)
+{
+    *file = (struct pst_atomic_file){ .fd = -1 };
+    file->path = strdup(path);
+    if (file->path == NULL)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory");
+    struct stat status;
+    if (stat(path, &status) == 0) {
+        if (S_ISDIR(status.st_mode)) {
+            forget(file);
+            return pst_fail(error, PST_IO_ERROR, "%s: is a directory", path);
+        }
+        if (!S_ISREG(status.st_mode))
+            return open_direct(file, error);
+    }
+    enum pst_status result = open_part(file, error);
+    if (result != PST_OK) {
+        if (file->fd >= 0)
+            close(file->fd);
+        forget(file);
+    }
+    return result;
+}
+
+/* A rename is only safe from a power cut once the folder that holds the name is on disk too. */
+static bool sync_folder(const char *path)
+{
+    char *copy = strdup(path);
+    if (copy == NULL)
+        return false;
+    int folder = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(copy);
+    if (folder < 0)
+        return false;
+    bool synced = fsync(folder) == 0 || errno == EINVAL; /* some file systems cannot sync a folder */
+    close(folder);
+    return synced;
+}
+
+enum pst_status pst_atomic_commit(struct pst_atomic_file *file, struct pst_error *error)
+{
+    bool good = file->direct || (fsync(file->fd) == 0 && rename(file->part, file->path) == 0);
+    if (!good)
+        unlink(file->part);
+    if (close(file->fd) != 0)
+        good = false;
+    if (good && !file->direct)
+        good = sync_folder(file->path);
+    if (!good)
+        pst_fail(error, PST_IO_ERROR, "%s: cannot be completed: %s", file->path, strerror(errno));
+    forget(file);
+    return good ? PST_OK : PST_IO_ERROR;
+}
+
+void pst_atomic_abandon(struct pst_atomic_file *file, bool keep_part)
+{
+    if (file->path == NULL)
+        return;
+    if (!file->direct && !keep_part)
+        unlink(file->part);
+    if (file->fd >= 0)
+        close(file->fd);
+    forget(file);
+}
