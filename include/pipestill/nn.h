@@ -132,9 +132,9 @@ struct pst_loss {
 
 /* Sums over samples, in double: divide by n for means. */
 struct pst_loss_sums {
-    double total;
-    double hard;
-    double soft;
+    double total;  /* hard_weight · hard + soft_weight · soft */
+    double hard;   /* cross-entropy with the labels, whatever its weight; 0 without labels */
+    double soft;   /* the soft loss; 0 where its weight is 0 */
     size_t errors; /* samples whose largest logit is not that of the label; 0 without labels */
 };
 
