@@ -5,6 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Names and texts from outside may hold newlines or a terminal's control sequences; a message is one plain
+ * line. */
+static void make_plain(char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < ' ' || *text == 127)
+            *text = '?';
+}
+
 enum pst_status pst_fail(struct pst_error *error, enum pst_status status, const char *format, ...)
 {
     if (error == NULL)
@@ -14,6 +23,7 @@ enum pst_status pst_fail(struct pst_error *error, enum pst_status status, const 
     va_start(values, format);
     vsnprintf(error->message, sizeof error->message, format, values);
     va_end(values);
+    make_plain(error->message);
     return status;
 }
 
