@@ -222,7 +222,7 @@ struct pst_named_tensor {
     const char *dtype; /* "F32" */
     size_t rank;
     size_t shape[8];
-    const void *data; /* borrowed */
+    const void *data; /* borrowed; in files made elsewhere not always aligned to its elements */
     size_t bytes;
 };
 
@@ -231,12 +231,14 @@ struct pst_safetensors {
     struct json_t *metadata;          /* object of strings; owned; never NULL after a read */
     struct pst_named_tensor *tensors; /* sorted by offset; data leads into bytes; owned */
     size_t count;
-    void *bytes; /* the data section, aligned; owned */
+    void *bytes;                  /* the file, placed so that its data section is aligned; owned */
+    char digest[PST_DIGEST_TEXT]; /* SHA-256 of the file */
 };
 
 /*
  * Writes a safetensors file that appears under its name only when whole. The same content gives the same
- * bytes. metadata: object of strings; borrowed; NULL is allowed. Returns PST_OK; PST_IO_ERROR; PST_TRY_AGAIN.
+ * bytes. metadata: object of strings; borrowed; NULL is allowed. tensors: no two of the same name; stored in
+ * this order. Returns PST_OK; PST_IO_ERROR; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_safetensors_write(const char *path, const struct json_t *metadata,
                                                   const struct pst_named_tensor *tensors, size_t count,
