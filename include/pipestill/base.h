@@ -25,6 +25,7 @@
 enum pst_status {
     PST_OK = 0,            /* done */
     PST_END = 1,           /* a reader's normal end; never an exit code */
+    PST_STOPPED = 2,       /* a signal asked to stop (pst_stop_signal); never an exit code */
     PST_USAGE = 64,        /* the command line is wrong */
     PST_BAD_DATA = 65,     /* the input is damaged, contradicts itself, or does not fit */
     PST_NO_INPUT = 66,     /* an input does not exist or cannot be opened */
@@ -209,6 +210,17 @@ uint64_t pst_random_below(struct pst_random *random, uint64_t bound);
 
 /* A number from the normal distribution with mean 0 and variance 1 (Box and Muller 1958). */
 double pst_random_normal(struct pst_random *random);
+
+/* ---- signals ------------------------------------------------------------------------------------------- */
+
+/*
+ * From now on SIGINT and SIGTERM only set a mark, which pst_stop_signal shows, and interrupt what waits; a
+ * second one ends the program as usual.
+ */
+void pst_stop_on_signals(void);
+
+/* The signal that asked this program to stop, or 0. */
+int pst_stop_signal(void);
 
 /* ---- time -------------------------------------------------------------------------------------------- */
 

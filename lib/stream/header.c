@@ -1,0 +1,166 @@
+/* Headers: the list of tensors, and the header as a JSON object. */
+#include "lib/base/linux.h"
+
+#include "lib/stream/codec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    size_t size;
+} dtypes[PST_DTYPES] = {
+    [PST_DTYPE_U8] = { "u8", 1 },
+    [PST_DTYPE_I32] = { "i32", 4 },
+    [PST_DTYPE_U64] = { "u64", 8 },
+    [PST_DTYPE_F32] = { "f32", 4 },
+};
+
+size_t pst_dtype_size(enum pst_dtype dtype)
+{
+    return dtypes[dtype].size;
+}
+
+const char *pst_dtype_name(enum pst_dtype dtype)
+{
+    return dtypes[dtype].name;
+}
+
+enum pst_status pst_header_new(struct pst_header *header, struct pst_error *error)
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char random[16];
+    *header = (struct pst_header){ .history = json_array() };
+    if (header->history == NULL || getrandom(random, sizeof random, 0) != (ssize_t)sizeof random) {
+        pst_header_free(header);
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory or random numbers for a header");
+    }
+    for (size_t i = 0; i < sizeof random; i++) {
+        header->run[2 * i] = digits[random[i] >> 4];
+        header->run[2 * i + 1] = digits[random[i] & 15];
+    }
+    return PST_OK;
+}
+
+enum pst_status pst_header_copy(struct pst_header *copy, const struct pst_header *header,
+                                struct pst_error *error)
+{
+    *copy = *header;
+    copy->tensors = pst_allocate(header->tensor_count, sizeof *copy->tensors, error);
+    copy->history = json_deep_copy(header->history);
+    copy->other = header->other == NULL ? NULL : json_deep_copy(header->other);
+    if (copy->tensors == NULL || copy->history == NULL || (header->other != NULL && copy->other == NULL)) {
+        pst_header_free(copy);
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for a header");
+    }
+    if (header->tensor_count > 0)
+        memcpy(copy->tensors, header->tensors, header->tensor_count * sizeof *copy->tensors);
+    return PST_OK;
+}
+
+void pst_header_free(struct pst_header *header)
+{
+    free(header->tensors);
+    json_decref(header->history);
+    json_decref(header->other);
+    *header = (struct pst_header){ 0 };
+}
+
+size_t pst_spec_elements(const struct pst_tensor_spec *spec)
+{
+    size_t elements = 1;
+    for (size_t i = 0; i < spec->rank; i++)
+        elements *= spec->shape[i];
+    return elements;
+}
+
+/* The bytes of one sample; false where the shape is out of bounds. */
+static bool measure(struct pst_tensor_spec *spec)
+{
+    if (spec->rank >= PST_MAX_RANK)
+        return false;
+    size_t bytes = pst_dtype_size(spec->dtype);
+    for (size_t i = 0; i < spec->rank; i++) {
+        if (spec->shape[i] == 0 || !pst_multiply(bytes, spec->shape[i], &bytes))
+            return false;
+    }
+    spec->sample_bytes = bytes;
+    return bytes <= SIZE_MAX / 4;
+}
+
+enum pst_status pst_header_add_tensor(struct pst_header *header, const struct pst_tensor_spec *spec,
+                                      size_t *index, struct pst_error *error)
+{
+    struct pst_tensor_spec measured = *spec;
+    if (spec->name[0] == '\0' || !measure(&measured))
+        return pst_fail(error, PST_BAD_DATA, "tensor '%s': its name or shape is out of bounds", spec->name);
+    if (pst_header_find(header, spec->name) != PST_NONE)
+        return pst_fail(error, PST_BAD_DATA, "tensor '%s' is in the stream already; choose another name",
+                        spec->name);
+    if (header->tensor_count == PST_MAX_TENSORS)
+        return pst_fail(error, PST_BAD_DATA, "more than %d tensors in a stream", PST_MAX_TENSORS);
+    size_t count = header->tensor_count + 1;
+    struct pst_tensor_spec *grown = realloc(header->tensors, count * sizeof *grown);
+    if (grown == NULL)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for %zu tensors", count);
+    grown[count - 1] = measured;
+    header->tensors = grown;
+    header->tensor_count = count;
+    if (index != NULL)
+        *index = count - 1;
+    return PST_OK;
+}
+
+size_t pst_header_find(const struct pst_header *header, const char *name)
+{
+    for (size_t i = 0; i < header->tensor_count; i++) {
+        if (strcmp(header->tensors[i].name, name) == 0)
+            return i;
+    }
+    return PST_NONE;
+}
+
+size_t pst_header_find_all(const struct pst_header *header, const char *prefix, size_t *indices, size_t room)
+{
+    size_t length = strlen(prefix), found = 0;
+    for (size_t i = 0; i < header->tensor_count; i++) {
+        const char *name = header->tensors[i].name;
+        if (strncmp(name, prefix, length) != 0 || name[length] != '/')
+            continue;
+        if (found < room)
+            indices[found] = i;
+        found++;
+    }
+    return found;
+}
+
+enum pst_status pst_header_require(const struct pst_header *header, const char *name, enum pst_dtype dtype,
+                                   size_t rank, const size_t *shape, size_t *index, struct pst_error *error)
+{
+    *index = pst_header_find(header, name);
+    if (*index == PST_NONE)
+        return pst_fail(error, PST_BAD_DATA, "the stream has no tensor '%s'", name);
+    const struct pst_tensor_spec *spec = &header->tensors[*index];
+    if (spec->dtype != dtype || spec->rank != rank)
+        return pst_fail(error, PST_BAD_DATA,
+                        "tensor '%s' is %s of rank %zu a sample, where %s of rank %zu is needed", name,
+                        pst_dtype_name(spec->dtype), spec->rank, pst_dtype_name(dtype), rank);
+    for (size_t i = 0; shape != NULL && i < rank; i++) {
+        if (shape[i] != 0 && shape[i] != spec->shape[i])
+            return pst_fail(error, PST_BAD_DATA,
+                            "tensor '%s' has %zu elements in dimension %zu, where %zu are needed", name,
+                            spec->shape[i], i + 1, shape[i]);
+    }
+    return PST_OK;
+}
+
+enum pst_status pst_header_append_history(struct pst_header *header, const char *stage, json_t *details,
+                                          struct pst_error *error)
+{
+    json_t *entry = json_pack("{s:s, s:s}", "stage", stage, "version", PST_VERSION);
+    bool good = entry != NULL && (details == NULL || json_object_update_missing(entry, details) == 0);
+    json_decref(details);
+    if (!good || json_array_append_new(header->history, entry) != 0)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for the stream's history");
+    return PST_OK;
+}

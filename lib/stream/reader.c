@@ -1,0 +1,304 @@
+/*
+ * Reading a stream, and trusting nothing in it. A message's metadata comes before its data and under a
+ * checksum of its own, so every size is known to be true before memory is reserved for it.
+ */
+#include "lib/stream/codec.h"
+#include "lib/stream/envelope.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct pst_reader {
+    struct pst_source_buffer source;
+    size_t max_message;
+    struct pst_header header; /* as it came */
+    size_t id_index;
+    uint64_t next_seq;
+    struct pst_trailer so_far;
+    struct pst_envelope envelope;
+    uint32_t *crcs; /* of the batch at hand, [tensor_count] */
+};
+
+enum pst_status pst_reader_new(struct pst_reader **reader, struct pst_input *input, size_t max_message,
+                               struct pst_error *error)
+{
+    *reader = calloc(1, sizeof **reader);
+    if (*reader == NULL) {
+        pst_input_close(input);
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for a reader");
+    }
+    (*reader)->source.input = input;
+    (*reader)->max_message = max_message;
+    return PST_OK;
+}
+
+void pst_reader_free(struct pst_reader *reader)
+{
+    if (reader == NULL)
+        return;
+    pst_input_close(reader->source.input);
+    pst_header_free(&reader->header);
+    pst_buffer_free(&reader->envelope.meta);
+    free(reader->crcs);
+    free(reader);
+}
+
+/* Puts the place in front of an error: the input, the byte, and the batch that was due. */
+static enum pst_status fail_here(struct pst_reader *reader, const char *what, struct pst_error *error)
+{
+    return pst_fail_at(error, "%s, byte %" PRIu64 ", %s %" PRIu64, reader->source.input->name,
+                       reader->source.offset, what, reader->next_seq);
+}
+
+static enum pst_status bad(struct pst_error *error, const char *what)
+{
+    return pst_fail(error, PST_BAD_DATA, "%s", what);
+}
+
+/* ---- header ---------------------------------------------------------------------------------------------
+ */
+
+static enum pst_status read_header(struct pst_reader *reader, struct pst_error *error)
+{
+    enum pst_status status =
+        pst_envelope_take(&reader->source, &reader->envelope, reader->max_message, error);
+    if (status == PST_END)
+        return bad(error, "empty: not even a header came; did the stage before fail?");
+    if (status != PST_OK)
+        return status;
+    if (reader->envelope.kind != PST_HEADER_MESSAGE)
+        return bad(error, "the stream does not begin with a header");
+    json_t *object = pst_unpack_json(reader->envelope.meta.data, reader->envelope.meta_size);
+    if (object == NULL)
+        return bad(error, "the header's metadata is not what it should be");
+    status = pst_header_from_json(&reader->header, object, error);
+    json_decref(object);
+    if (status != PST_OK)
+        return status;
+    reader->id_index = pst_header_find(&reader->header, "id");
+    if (reader->id_index != PST_NONE && (reader->header.tensors[reader->id_index].dtype != PST_DTYPE_U64 ||
+                                         reader->header.tensors[reader->id_index].rank != 0))
+        return bad(error, "header: tensor 'id' must be one u64 a sample");
+    reader->next_seq = reader->header.first;
+    reader->crcs = pst_allocate(reader->header.tensor_count, sizeof *reader->crcs, error);
+    return reader->crcs == NULL ? PST_TRY_AGAIN : PST_OK;
+}
+
+enum pst_status pst_reader_header(struct pst_reader *reader, struct pst_header *header,
+                                  struct pst_error *error)
+{
+    *header = (struct pst_header){ 0 };
+    enum pst_status status = read_header(reader, error);
+    if (status == PST_BAD_DATA)
+        return pst_fail_at(error, "%s, byte %" PRIu64, reader->source.input->name, reader->source.offset);
+    return status == PST_OK ? pst_header_copy(header, &reader->header, error) : status;
+}
+
+/* ---- batches --------------------------------------------------------------------------------------------
+ */
+
+/* A named number in metadata. */
+struct field {
+    const char *name;
+    uint64_t *number;
+    bool seen;
+};
+
+static bool parse_crcs(struct pst_reader *reader, struct pst_cursor *cursor)
+{
+    struct pst_token token;
+    const uint8_t *bytes;
+    if (!pst_cursor_next(cursor, &token, &bytes) || token.kind != PST_TOKEN_ARRAY ||
+        token.number != reader->header.tensor_count)
+        return false;
+    for (size_t i = 0; i < reader->header.tensor_count; i++) {
+        uint64_t crc;
+        if (!pst_cursor_uint(cursor, &crc) || crc > UINT32_MAX)
+            return false;
+        reader->crcs[i] = (uint32_t)crc;
+    }
+    return true;
+}
+
+/* Reads the value of one key: a field's, the checksums', or one that this version does not know and steps
+ * over. */
+static bool parse_value(struct pst_reader *reader, struct pst_cursor *cursor, const char *key,
+                        struct field *fields, size_t count, bool *crcs)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(key, fields[i].name) == 0) {
+            fields[i].seen = true;
+            return pst_cursor_uint(cursor, fields[i].number);
+        }
+    }
+    if (strcmp(key, "crcs") != 0)
+        return pst_cursor_skip(cursor);
+    *crcs = true;
+    return parse_crcs(reader, cursor);
+}
+
+/* Reads metadata that is a map: all of the fields must be there; crcs receives whether there are checksums.
+ */
+static bool parse_meta(struct pst_reader *reader, struct field *fields, size_t count, bool *crcs)
+{
+    const uint8_t *bytes = reader->envelope.meta.data;
+    struct pst_cursor cursor = { .at = bytes, .end = bytes + reader->envelope.meta_size };
+    uint64_t pairs;
+    if (!pst_cursor_map(&cursor, &pairs))
+        return false;
+    *crcs = false;
+    for (uint64_t i = 0; i < pairs; i++) {
+        char key[32];
+        if (!pst_cursor_text(&cursor, key, sizeof key) ||
+            !parse_value(reader, &cursor, key, fields, count, crcs))
+            return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!fields[i].seen)
+            return false;
+    }
+    return cursor.at == cursor.end;
+}
+
+/* Whether n samples of all tensors stay within the limit for a message. */
+static bool fits(const struct pst_reader *reader, uint64_t n)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < reader->header.tensor_count; i++) {
+        size_t bytes;
+        if (!pst_multiply(n, reader->header.tensors[i].sample_bytes, &bytes) ||
+            bytes > reader->max_message - total)
+            return false;
+        total += bytes;
+    }
+    return n >= 1 && n <= reader->max_message;
+}
+
+static enum pst_status take_tensor(struct pst_reader *reader, struct pst_batch *batch, size_t index,
+                                   struct pst_error *error)
+{
+    const struct pst_tensor_spec *spec = &reader->header.tensors[index];
+    struct pst_tensor *tensor = &batch->tensors[index];
+    uint64_t size = 0;
+    enum pst_status status = pst_take_token(&reader->source, PST_TOKEN_BIN, &size, error);
+    if (status != PST_OK)
+        return status;
+    size_t bytes = batch->n * spec->sample_bytes;
+    if (size != bytes)
+        return pst_fail(error, PST_BAD_DATA,
+                        "tensor '%s' has %" PRIu64 " bytes, where its shape asks for %zu", spec->name, size,
+                        bytes);
+    status = pst_buffer_reserve(&tensor->memory, bytes, 0, error);
+    if (status != PST_OK)
+        return status;
+    tensor->data = tensor->memory.data;
+    tensor->bytes = bytes;
+    status = pst_source_take(&reader->source, tensor->data, bytes, error);
+    if (status != PST_OK)
+        return status;
+    tensor->crc = pst_crc32c(0, tensor->data, bytes);
+    tensor->crc_known = true;
+    if (tensor->crc != reader->crcs[index])
+        return pst_fail(error, PST_BAD_DATA, "damaged: the checksum of tensor '%s' does not fit", spec->name);
+    return PST_OK;
+}
+
+static enum pst_status read_batch(struct pst_reader *reader, struct pst_batch *batch, struct pst_error *error)
+{
+    uint64_t seq, epoch, n, count = 0;
+    struct field fields[] = { { "seq", &seq, false }, { "epoch", &epoch, false }, { "n", &n, false } };
+    bool crcs;
+    if (!parse_meta(reader, fields, 3, &crcs) || !crcs)
+        return bad(error, "the batch's metadata is not what it should be");
+    if (seq != reader->next_seq)
+        return pst_fail(error, PST_BAD_DATA, "batch %" PRIu64 " came, a %s", seq,
+                        seq > reader->next_seq ? "gap" : "repeat");
+    if (!fits(reader, n))
+        return pst_fail(error, PST_BAD_DATA,
+                        "%" PRIu64 " samples are no batch, or exceed the limit of %zu bytes (--max-message)",
+                        n, reader->max_message);
+    enum pst_status status = pst_take_key(&reader->source, "data", error);
+    if (status == PST_OK)
+        status = pst_take_token(&reader->source, PST_TOKEN_ARRAY, &count, error);
+    if (status == PST_OK && count != reader->header.tensor_count)
+        return bad(error, "the batch does not hold the tensors that the header declares");
+    if (status == PST_OK)
+        status = pst_batch_follow(batch, &reader->header, error);
+    batch->seq = seq;
+    batch->epoch = epoch;
+    batch->n = n;
+    for (size_t i = 0; i < reader->header.tensor_count && status == PST_OK; i++)
+        status = take_tensor(reader, batch, i, error);
+    if (status != PST_OK)
+        return status;
+    reader->next_seq++;
+    reader->so_far.batches++;
+    reader->so_far.samples += n;
+    reader->so_far.batch_checksum += reader->envelope.crc;
+    reader->so_far.sample_checksum += pst_batch_sample_checksum(batch, reader->id_index);
+    return PST_OK;
+}
+
+/* ---- trailer --------------------------------------------------------------------------------------------
+ */
+
+static enum pst_status check_trailer(struct pst_reader *reader, struct pst_error *error)
+{
+    struct pst_trailer said;
+    struct field fields[] = { { "batches", &said.batches, false },
+                              { "samples", &said.samples, false },
+                              { "batch_checksum", &said.batch_checksum, false },
+                              { "sample_checksum", &said.sample_checksum, false } };
+    bool crcs;
+    if (!parse_meta(reader, fields, 4, &crcs))
+        return bad(error, "the trailer's metadata is not what it should be");
+    const struct pst_trailer *came = &reader->so_far;
+    if (said.batches != came->batches || said.samples != came->samples)
+        return pst_fail(error, PST_BAD_DATA,
+                        "the trailer tells of %" PRIu64 " batches and %" PRIu64 " samples, but %" PRIu64
+                        " and %" PRIu64 " came",
+                        said.batches, said.samples, came->batches, came->samples);
+    if (said.batch_checksum != came->batch_checksum || said.sample_checksum != came->sample_checksum)
+        return bad(error, "the trailer's checksums do not fit what came");
+    return PST_OK;
+}
+
+static enum pst_status read_trailer(struct pst_reader *reader, struct pst_error *error)
+{
+    enum pst_status status = check_trailer(reader, error);
+    if (status != PST_OK)
+        return status;
+    struct pst_token token;
+    status = pst_source_token(&reader->source, &token, error);
+    if (status == PST_OK)
+        return bad(error, "something follows the trailer; two streams in one file?");
+    return status == PST_END ? pst_input_finish(reader->source.input, error) : status;
+}
+
+enum pst_status pst_reader_next(struct pst_reader *reader, struct pst_batch *batch, struct pst_error *error)
+{
+    enum pst_status status =
+        pst_envelope_take(&reader->source, &reader->envelope, reader->max_message, error);
+    if (status == PST_END)
+        status = bad(error, "truncated: the stream ends without a trailer; did the stage before fail?");
+    else if (status == PST_OK && reader->envelope.kind == PST_BATCH_MESSAGE)
+        status = read_batch(reader, batch, error);
+    else if (status == PST_OK && reader->envelope.kind == PST_TRAILER_MESSAGE) {
+        status = read_trailer(reader, error);
+        if (status == PST_OK)
+            return PST_END;
+    } else if (status == PST_OK)
+        status = bad(error, "a second header");
+    return status == PST_BAD_DATA ? fail_here(reader, "batch", error) : status;
+}
+
+const struct pst_trailer *pst_reader_trailer(const struct pst_reader *reader)
+{
+    return &reader->so_far;
+}
+
+double pst_reader_waited(const struct pst_reader *reader)
+{
+    return reader->source.input->waited;
+}

@@ -1,0 +1,65 @@
+/* Tokens and blocks from an input; see source.h. */
+#include "lib/stream/source.h"
+
+#include <string.h>
+
+static size_t left(const struct pst_source_buffer *source)
+{
+    return source->end - source->at;
+}
+
+/* Moves what is left to the front and reads more behind it. */
+static enum pst_status refill(struct pst_source_buffer *source, struct pst_error *error)
+{
+    memmove(source->bytes, source->bytes + source->at, left(source));
+    source->end -= source->at;
+    source->at = 0;
+    size_t got;
+    enum pst_status status = pst_input_read(source->input, source->bytes + source->end,
+                                            sizeof source->bytes - source->end, &got, error);
+    if (status == PST_OK)
+        source->end += got;
+    return status;
+}
+
+static enum pst_status truncated(struct pst_error *error)
+{
+    return pst_fail(error, PST_BAD_DATA, "truncated: the input ends within a message");
+}
+
+enum pst_status pst_source_token(struct pst_source_buffer *source, struct pst_token *token,
+                                 struct pst_error *error)
+{
+    size_t length;
+    while ((length = pst_token_read(source->bytes + source->at, left(source), token)) == 0) {
+        enum pst_status status = refill(source, error);
+        if (status == PST_END && left(source) > 0)
+            return truncated(error);
+        if (status != PST_OK)
+            return status;
+    }
+    source->at += length;
+    source->offset += length;
+    return PST_OK;
+}
+
+enum pst_status pst_source_take(struct pst_source_buffer *source, void *bytes, size_t size,
+                                struct pst_error *error)
+{
+    size_t count = left(source) < size ? left(source) : size;
+    memcpy(bytes, source->bytes + source->at, count);
+    source->at += count;
+    source->offset += count;
+    while (count < size) {
+        size_t got;
+        enum pst_status status =
+            pst_input_read(source->input, (char *)bytes + count, size - count, &got, error);
+        if (status == PST_END)
+            return truncated(error);
+        if (status != PST_OK)
+            return status;
+        count += got;
+        source->offset += got;
+    }
+    return PST_OK;
+}

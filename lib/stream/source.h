@@ -1,0 +1,28 @@
+/* source.h: an input with a small buffer in front, from which tokens and blocks are taken. */
+#ifndef PIPESTILL_LIB_SOURCE_H
+#define PIPESTILL_LIB_SOURCE_H
+
+#include "lib/stream/token.h"
+#include "pipestill/transport.h"
+
+struct pst_source_buffer {
+    struct pst_input *input; /* owned */
+    uint64_t offset;         /* bytes taken so far: where in the stream an error is */
+    size_t at, end;          /* what of `bytes` is not taken yet */
+    uint8_t bytes[16384];
+};
+
+/*
+ * Takes the next token's head.
+ * Returns PST_OK; PST_END where the input ends before its first byte; PST_BAD_DATA where it ends within; and
+ * what pst_input_read returns.
+ */
+PST_CHECKED enum pst_status pst_source_token(struct pst_source_buffer *source, struct pst_token *token,
+                                             struct pst_error *error);
+
+/* Takes exactly size bytes; large blocks go straight from the input to their place. PST_BAD_DATA at the
+ * input's end. */
+PST_CHECKED enum pst_status pst_source_take(struct pst_source_buffer *source, void *bytes, size_t size,
+                                            struct pst_error *error);
+
+#endif

@@ -1,0 +1,203 @@
+/*
+ * Writing a stream. Every message is a map with its keys in this order: "kind", "meta" (MessagePack in a
+ * bin), "crc" (CRC-32C of meta) and, in a batch, "data" (one bin a tensor). Tensors' bytes go out from where
+ * they are.
+ */
+#include "lib/stream/codec.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+struct pst_writer {
+    struct pst_output *output;
+    struct pst_trailer so_far;
+    struct pst_header header; /* what was declared */
+    size_t id_index;
+    uint64_t next_seq;
+    struct pst_packed meta;
+    struct pst_packed frame; /* all bytes of a message but the tensors' own */
+    struct iovec *parts;     /* of a batch: frame, data, bin head, data, … */
+};
+
+enum pst_status pst_writer_new(struct pst_writer **writer, struct pst_output *output, struct pst_error *error)
+{
+    *writer = calloc(1, sizeof **writer);
+    if (*writer == NULL) {
+        pst_output_close(output);
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for a writer");
+    }
+    (*writer)->output = output;
+    return PST_OK;
+}
+
+void pst_writer_free(struct pst_writer *writer)
+{
+    if (writer == NULL)
+        return;
+    pst_output_close(writer->output);
+    pst_header_free(&writer->header);
+    pst_buffer_free(&writer->meta.buffer);
+    pst_buffer_free(&writer->frame.buffer);
+    free(writer->parts);
+    free(writer);
+}
+
+/* Packs everything of a message up to its crc into the frame, and returns the crc. */
+static uint32_t pack_envelope(struct pst_writer *writer, const char *kind, uint32_t keys)
+{
+    uint32_t crc = pst_crc32c(0, writer->meta.buffer.data, writer->meta.size);
+    writer->frame.size = 0;
+    msgpack_packer packer = pst_packer(&writer->frame);
+    msgpack_pack_map(&packer, keys);
+    pst_pack_text(&packer, "kind");
+    pst_pack_text(&packer, kind);
+    pst_pack_text(&packer, "meta");
+    msgpack_pack_bin_with_body(&packer, writer->meta.buffer.data, writer->meta.size);
+    pst_pack_pair(&packer, "crc", crc);
+    return crc;
+}
+
+static enum pst_status out_of_memory(struct pst_error *error)
+{
+    return pst_fail(error, PST_TRY_AGAIN, "out of memory for a message");
+}
+
+/* Writes a message that has no data. */
+static enum pst_status write_plain(struct pst_writer *writer, const char *kind, struct pst_error *error)
+{
+    pack_envelope(writer, kind, 3);
+    if (writer->meta.failed || writer->frame.failed)
+        return out_of_memory(error);
+    if (writer->meta.size > PST_MAX_META)
+        return pst_fail(error, PST_BAD_DATA, "the %s takes %zu bytes, more than the format allows", kind,
+                        writer->meta.size);
+    struct iovec part = { .iov_base = writer->frame.buffer.data, .iov_len = writer->frame.size };
+    return pst_output_write(writer->output, &part, 1, error);
+}
+
+enum pst_status pst_writer_header(struct pst_writer *writer, const struct pst_header *header,
+                                  struct pst_error *error)
+{
+    enum pst_status status = pst_header_copy(&writer->header, header, error);
+    if (status != PST_OK)
+        return status;
+    writer->id_index = pst_header_find(header, "id");
+    writer->next_seq = header->first;
+    writer->parts = calloc(2 * header->tensor_count + 1, sizeof *writer->parts);
+    json_t *object = pst_header_to_json(header);
+    if (object == NULL || writer->parts == NULL) {
+        json_decref(object);
+        return out_of_memory(error);
+    }
+    writer->meta.size = 0;
+    msgpack_packer packer = pst_packer(&writer->meta);
+    pst_pack_json(&packer, object);
+    json_decref(object);
+    return write_plain(writer, "header", error);
+}
+
+static enum pst_status check_batch(const struct pst_writer *writer, const struct pst_batch *batch,
+                                   struct pst_error *error)
+{
+    unsigned long long seq = batch->seq;
+    if (batch->seq != writer->next_seq)
+        return pst_fail(error, PST_BAD_DATA, "batch %llu out of order, where %llu is due", seq,
+                        (unsigned long long)writer->next_seq);
+    if (batch->n == 0 || batch->tensor_count < writer->header.tensor_count)
+        return pst_fail(error, PST_BAD_DATA, "batch %llu does not hold what its header declares", seq);
+    for (size_t i = 0; i < writer->header.tensor_count; i++) {
+        const struct pst_tensor_spec *spec = &writer->header.tensors[i];
+        if (batch->tensors[i].bytes != batch->n * spec->sample_bytes || batch->tensors[i].bytes > UINT32_MAX)
+            return pst_fail(error, PST_BAD_DATA, "batch %llu: tensor '%s' has %zu bytes", seq, spec->name,
+                            batch->tensors[i].bytes);
+    }
+    return PST_OK;
+}
+
+static void pack_batch_meta(struct pst_writer *writer, struct pst_batch *batch)
+{
+    writer->meta.size = 0;
+    msgpack_packer packer = pst_packer(&writer->meta);
+    msgpack_pack_map(&packer, 4);
+    pst_pack_pair(&packer, "seq", batch->seq);
+    pst_pack_pair(&packer, "epoch", batch->epoch);
+    pst_pack_pair(&packer, "n", batch->n);
+    pst_pack_text(&packer, "crcs");
+    msgpack_pack_array(&packer, writer->header.tensor_count);
+    for (size_t i = 0; i < writer->header.tensor_count; i++) {
+        struct pst_tensor *tensor = &batch->tensors[i];
+        if (!tensor->crc_known)
+            tensor->crc = pst_crc32c(0, tensor->data, tensor->bytes);
+        tensor->crc_known = true;
+        msgpack_pack_uint32(&packer, tensor->crc);
+    }
+}
+
+/* Packs "data" and the heads of its bins behind the envelope, and lists all the parts of the message. */
+static size_t list_parts(struct pst_writer *writer, const struct pst_batch *batch)
+{
+    msgpack_packer packer = pst_packer(&writer->frame);
+    pst_pack_text(&packer, "data");
+    msgpack_pack_array(&packer, writer->header.tensor_count);
+    size_t count = 0, begin = 0;
+    /* The frame may move while it grows, so its parts are noted as offsets until it is complete. */
+    for (size_t i = 0; i < writer->header.tensor_count; i++) {
+        msgpack_pack_bin(&packer, batch->tensors[i].bytes);
+        writer->parts[count++].iov_len = writer->frame.size - begin;
+        begin = writer->frame.size;
+        writer->parts[count++] =
+            (struct iovec){ .iov_base = batch->tensors[i].data, .iov_len = batch->tensors[i].bytes };
+    }
+    writer->parts[count++].iov_len = writer->frame.size - begin;
+    char *at = writer->frame.buffer.data;
+    for (size_t i = 0; i < count; i += 2) {
+        writer->parts[i].iov_base = at;
+        at += writer->parts[i].iov_len;
+    }
+    return count;
+}
+
+enum pst_status pst_writer_batch(struct pst_writer *writer, struct pst_batch *batch, struct pst_error *error)
+{
+    enum pst_status status = check_batch(writer, batch, error);
+    if (status != PST_OK)
+        return status;
+    pack_batch_meta(writer, batch);
+    uint32_t crc = pack_envelope(writer, "batch", 4);
+    size_t count = list_parts(writer, batch);
+    if (writer->meta.failed || writer->frame.failed)
+        return out_of_memory(error);
+    status = pst_output_write(writer->output, writer->parts, count, error);
+    if (status != PST_OK)
+        return status;
+    writer->next_seq++;
+    writer->so_far.batches++;
+    writer->so_far.samples += batch->n;
+    writer->so_far.batch_checksum += crc;
+    writer->so_far.sample_checksum += pst_batch_sample_checksum(batch, writer->id_index);
+    return PST_OK;
+}
+
+enum pst_status pst_writer_finish(struct pst_writer *writer, struct pst_error *error)
+{
+    writer->meta.size = 0;
+    msgpack_packer packer = pst_packer(&writer->meta);
+    msgpack_pack_map(&packer, 4);
+    pst_pack_pair(&packer, "batches", writer->so_far.batches);
+    pst_pack_pair(&packer, "samples", writer->so_far.samples);
+    pst_pack_pair(&packer, "batch_checksum", writer->so_far.batch_checksum);
+    pst_pack_pair(&packer, "sample_checksum", writer->so_far.sample_checksum);
+    enum pst_status status = write_plain(writer, "trailer", error);
+    return status == PST_OK ? pst_output_finish(writer->output, error) : status;
+}
+
+const struct pst_trailer *pst_writer_trailer(const struct pst_writer *writer)
+{
+    return &writer->so_far;
+}
+
+double pst_writer_waited(const struct pst_writer *writer)
+{
+    return writer->output->waited;
+}

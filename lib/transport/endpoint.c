@@ -1,0 +1,83 @@
+/* Endpoints: which transport an endpoint belongs to, and the calls that every transport answers. */
+#include "lib/transport/transport.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The file transport takes what no scheme before it has taken. */
+static const struct pst_transport *const transports[] = { &pst_file_transport };
+
+static const struct pst_transport *find_transport(const char *endpoint, struct pst_error *error)
+{
+    const char *colon = strstr(endpoint, "://");
+    for (size_t i = 0; i < sizeof transports / sizeof *transports; i++) {
+        size_t length = strlen(transports[i]->scheme);
+        if (strncmp(endpoint, transports[i]->scheme, length) == 0 && (length > 0 || colon == NULL))
+            return transports[i];
+    }
+    pst_fail(error, PST_USAGE, "%s: unknown kind of endpoint; '-' and the name of a file are known",
+             endpoint);
+    return NULL;
+}
+
+enum pst_status pst_input_open(struct pst_input **input, const char *endpoint,
+                               const struct pst_link_settings *settings, struct pst_error *error)
+{
+    const struct pst_transport *transport = find_transport(endpoint, error);
+    return transport == NULL ? PST_USAGE : transport->open_input(input, endpoint, settings, error);
+}
+
+enum pst_status pst_output_open(struct pst_output **output, const char *endpoint,
+                                const struct pst_link_settings *settings, struct pst_error *error)
+{
+    const struct pst_transport *transport = find_transport(endpoint, error);
+    return transport == NULL ? PST_USAGE : transport->open_output(output, endpoint, settings, error);
+}
+
+void *pst_endpoint_new(size_t size, size_t name_at, const char *name, struct pst_error *error)
+{
+    char *endpoint = pst_allocate(1, size, error);
+    if (endpoint != NULL)
+        snprintf(endpoint + name_at, sizeof((struct pst_input *)0)->name, "%s", name);
+    return endpoint;
+}
+
+enum pst_status pst_input_read(struct pst_input *input, void *bytes, size_t size, size_t *got,
+                               struct pst_error *error)
+{
+    double before = pst_seconds();
+    enum pst_status status = input->operations->read(input, bytes, size, got, error);
+    input->waited += pst_seconds() - before;
+    return status;
+}
+
+enum pst_status pst_input_finish(struct pst_input *input, struct pst_error *error)
+{
+    return input->operations->finish == NULL ? PST_OK : input->operations->finish(input, error);
+}
+
+void pst_input_close(struct pst_input *input)
+{
+    if (input != NULL)
+        input->operations->close(input);
+}
+
+enum pst_status pst_output_write(struct pst_output *output, const struct iovec *parts, size_t count,
+                                 struct pst_error *error)
+{
+    double before = pst_seconds();
+    enum pst_status status = output->operations->write(output, parts, count, error);
+    output->waited += pst_seconds() - before;
+    return status;
+}
+
+enum pst_status pst_output_finish(struct pst_output *output, struct pst_error *error)
+{
+    return output->operations->finish(output, error);
+}
+
+void pst_output_close(struct pst_output *output)
+{
+    if (output != NULL)
+        output->operations->close(output);
+}
