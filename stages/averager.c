@@ -190,22 +190,36 @@ static void multiply_up(const struct pst_batch *batch, size_t sample)
         row[c] /= sum;
 }
 
+/* Means hide a NaN among numbers (fmax would), so what goes in is looked at, not what comes out. */
+static enum pst_status check_sample(const struct pst_batch *batch, const struct pst_header *header,
+                                    size_t sample, struct pst_error *error)
+{
+    for (size_t i = 0; i < member_count; i++) {
+        const float *from = (const float *)batch->tensors[members[i]].data + sample * classes;
+        for (size_t c = 0; c < classes; c++) {
+            if (!isfinite(from[c]) || (!of_logits && from[c] < 0))
+                return pst_fail(error, PST_BAD_DATA, "tensor '%s', sample %zu of the batch: %g is no %s",
+                                header->tensors[members[i]].name, sample, (double)from[c],
+                                of_logits ? "logit" : "probability");
+        }
+    }
+    return PST_OK;
+}
+
 static enum pst_status average(struct pst_batch *batch, const struct pst_header *header,
                                struct pst_error *error)
 {
-    (void)header;
     float *to = batch->tensors[target].data;
     for (size_t sample = 0; sample < batch->n; sample++) {
+        enum pst_status status = check_sample(batch, header, sample, error);
+        if (status != PST_OK)
+            return status;
         if (geometric)
             multiply_up(batch, sample);
         else
             add_up(batch, sample);
-        for (size_t c = 0; c < classes; c++) {
-            if (!isfinite(row[c]))
-                return pst_fail(error, PST_BAD_DATA, "sample %zu of the batch: a target is NaN or infinite",
-                                sample);
+        for (size_t c = 0; c < classes; c++)
             to[sample * classes + c] = (float)row[c];
-        }
     }
     return PST_OK;
 }

@@ -270,4 +270,56 @@ PST_CHECKED enum pst_status pst_model_write(const char *path, const struct pst_n
 PST_CHECKED enum pst_status pst_model_read(const char *path, struct pst_network *network,
                                            char digest[PST_DIGEST_TEXT], struct pst_error *error);
 
+/* ---- training
+ * ---------------------------------------------------------------------------------------------- */
+
+/* A network that learns, with all that a step needs. Fill in settings and network, then pst_training_begin.
+ */
+struct pst_training {
+    struct pst_network network; /* owned */
+    struct pst_optimiser_settings optimiser_settings;
+    struct pst_loss loss;
+    struct pst_dropout dropout;
+    struct pst_schedule schedule;
+    struct pst_optimiser optimiser;  /* owned */
+    struct pst_workspace *workspace; /* owned */
+    size_t room;                     /* samples that the workspace holds */
+};
+
+/* Makes the optimiser for the network. Returns PST_OK or PST_TRY_AGAIN. */
+PST_CHECKED enum pst_status pst_training_begin(struct pst_training *training, struct pst_error *error);
+
+/* Makes room for n samples and returns where their inputs go, [n, inputs]; NULL where memory is short. */
+PST_CHECKED float *pst_training_input(struct pst_training *training, size_t n, struct pst_error *error);
+
+/*
+ * One step on the n samples whose inputs are in place: forward, loss, backward, update.
+ * labels: [n]; targets: [n, classes]; each NULL where its weight is 0. ids: [n].
+ * epoch: for dropout; position: for the learning rate, epochs passed with their fraction.
+ * Where the loss is not finite, no update is made.
+ */
+void pst_training_step(struct pst_training *training, size_t n, const int32_t *labels, const float *targets,
+                       const uint64_t *ids, uint64_t epoch, double position, struct pst_loss_sums *sums);
+
+/* Frees all that a training owns. */
+void pst_training_free(struct pst_training *training);
+
+/*
+ * Writes a checkpoint: parameters, the optimiser's vectors and step, and what the caller wants to find again.
+ * It appears under its name only when whole. best: [parameter_count] or NULL. state: object of strings;
+ * borrowed.
+ */
+PST_CHECKED enum pst_status pst_checkpoint_write(const char *path, const struct pst_training *training,
+                                                 const float *best, const struct json_t *state,
+                                                 struct pst_error *error);
+
+/*
+ * Reads a checkpoint into a training that has begun with the same architecture and optimiser.
+ * best: receives [parameter_count] where the checkpoint has one; NULL where none is wanted.
+ * state: receives an object of strings, owned by the caller.
+ * Returns PST_OK; PST_NO_INPUT; PST_BAD_DATA where it is damaged or of another network or optimiser.
+ */
+PST_CHECKED enum pst_status pst_checkpoint_read(const char *path, struct pst_training *training, float *best,
+                                                struct json_t **state, struct pst_error *error);
+
 #endif

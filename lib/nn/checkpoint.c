@@ -1,0 +1,89 @@
+/* Checkpoints: a safetensors file with flat vectors, and the state of whoever trains as strings in its
+ * metadata. */
+#include "pipestill/nn.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct pst_named_tensor vector(const char *name, const float *data, size_t count)
+{
+    struct pst_named_tensor tensor = {
+        .dtype = "F32", .rank = 1, .shape = { count }, .data = data, .bytes = count * sizeof *data
+    };
+    snprintf(tensor.name, sizeof tensor.name, "%s", name);
+    return tensor;
+}
+
+enum pst_status pst_checkpoint_write(const char *path, const struct pst_training *training, const float *best,
+                                     const json_t *state, struct pst_error *error)
+{
+    size_t count = training->network.parameter_count, tensors = 0;
+    struct pst_named_tensor all[4];
+    all[tensors++] = vector("parameters", training->network.parameters, count);
+    all[tensors++] = vector("optimiser.first", training->optimiser.first, count);
+    if (training->optimiser.second != NULL)
+        all[tensors++] = vector("optimiser.second", training->optimiser.second, count);
+    if (best != NULL)
+        all[tensors++] = vector("best", best, count);
+    char architecture[512], step[24];
+    pst_network_describe(&training->network, architecture, sizeof architecture);
+    snprintf(step, sizeof step, "%llu", (unsigned long long)training->optimiser.step);
+    json_t *metadata = json_pack("{s:s, s:s, s:s}", "format", "pipestill-checkpoint", "architecture",
+                                 architecture, "step", step);
+    enum pst_status status;
+    if (metadata == NULL || json_object_update_missing(metadata, (json_t *)(uintptr_t)state) != 0)
+        status = pst_fail(error, PST_TRY_AGAIN, "out of memory for a checkpoint");
+    else
+        status = pst_safetensors_write(path, metadata, all, tensors, error);
+    json_decref(metadata);
+    return status;
+}
+
+/* Copies a vector of the file to its place. Returns whether it was there in the right size. */
+static bool restore(const struct pst_safetensors *file, const char *name, float *to, size_t count)
+{
+    for (size_t i = 0; i < file->count; i++) {
+        const struct pst_named_tensor *tensor = &file->tensors[i];
+        if (strcmp(tensor->name, name) == 0 && strcmp(tensor->dtype, "F32") == 0 &&
+            tensor->bytes == count * sizeof *to) {
+            memcpy(to, tensor->data, tensor->bytes);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool same_network(const struct pst_safetensors *file, const struct pst_training *training)
+{
+    char architecture[512];
+    pst_network_describe(&training->network, architecture, sizeof architecture);
+    const char *said = json_string_value(json_object_get(file->metadata, "architecture"));
+    return said != NULL && strcmp(said, architecture) == 0;
+}
+
+enum pst_status pst_checkpoint_read(const char *path, struct pst_training *training, float *best,
+                                    json_t **state, struct pst_error *error)
+{
+    struct pst_safetensors file;
+    enum pst_status status = pst_safetensors_read(path, &file, error);
+    if (status != PST_OK)
+        return status;
+    size_t count = training->network.parameter_count;
+    struct pst_optimiser *optimiser = &training->optimiser;
+    const char *step = json_string_value(json_object_get(file.metadata, "step"));
+    if (!same_network(&file, training))
+        status = pst_fail(error, PST_BAD_DATA, "%s: is not a checkpoint of this network", path);
+    else if (!restore(&file, "parameters", training->network.parameters, count) ||
+             !restore(&file, "optimiser.first", optimiser->first, count) ||
+             (optimiser->second != NULL && !restore(&file, "optimiser.second", optimiser->second, count)) ||
+             !pst_parse_u64(step, 0, INT64_MAX, &optimiser->step))
+        status = pst_fail(error, PST_BAD_DATA, "%s: is not a checkpoint of this optimiser", path);
+    if (status == PST_OK && best != NULL && !restore(&file, "best", best, count))
+        memcpy(best, training->network.parameters, count * sizeof *best);
+    if (status == PST_OK)
+        *state = json_incref(file.metadata);
+    pst_safetensors_free(&file);
+    return status;
+}
