@@ -52,6 +52,7 @@ LIBS := $(call libs_of,$(MSGPACK) jansson nettle zlib openblas libzmq) -lm
 ROOMS := base transport stream nn data cli
 LIB_SOURCES := $(foreach room,$(ROOMS),$(wildcard lib/$(room)/*.c))
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/objects/%.o)
+PERCENT := %
 STAGES := $(patsubst stages/%.c,%,$(wildcard stages/*.c))
 STAGE_PROGRAMS := $(STAGES:%=$(BUILD)/stages/%)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
@@ -99,14 +100,17 @@ $(BUILD)/libpipestill.a: $(LIB_OBJECTS)
 $(BUILD)/libpipestill.so: $(LIB_OBJECTS)
 	$(CC) $(CFLAGS) -shared -Wl,-soname,libpipestill.so.0 $^ $(LDFLAGS) $(LIBS) -o $@
 
-# ---- the stages: one file, one program ----
+# ---- the stages: one file, one program; a folder of the stage's name holds the rest of a stage that needs more ----
 $(BUILD)/objects/stages/%.o: stages/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(CFLAGS_cli) -MMD -MP -c $< -o $@
 
-$(BUILD)/stages/%: $(BUILD)/objects/stages/%.o $(BUILD)/libpipestill.a
+.SECONDEXPANSION:
+$(STAGE_PROGRAMS): $(BUILD)/stages/%: $(BUILD)/objects/stages/%.o \
+    $$(patsubst stages/$$(PERCENT).c,$(BUILD)/objects/stages/$$(PERCENT).o,$$(wildcard stages/$$*/*.c)) \
+    $(BUILD)/libpipestill.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $< $(BUILD)/libpipestill.a $(LDFLAGS) $(LIBS) -o $@
+	$(CC) $(CFLAGS) $^ $(LDFLAGS) $(LIBS) -o $@
 
 $(BUILD)/pipestill: pipelines/pipestill.sh
 	@mkdir -p $(@D)
@@ -152,7 +156,7 @@ lint: lint-deps
 	@BUILD=$(BUILD) tests/lint
 
 format:
-	clang-format -i $(wildcard include/*.h include/pipestill/*.h lib/*/*.[ch] stages/*.c tests/*/*.[ch] bench/*.c)
+	clang-format -i $(wildcard include/*.h include/pipestill/*.h lib/*/*.[ch] stages/*.c stages/*/*.[ch] tests/*/*.[ch] bench/*.c)
 
 # ---- installation ----
 install: all
@@ -183,5 +187,5 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
--include $(LIB_OBJECTS:.o=.d) $(STAGES:%=$(BUILD)/objects/stages/%.d) $(UNIT_TESTS:=.d) $(TEST_TOOLS:=.d) \
+-include $(LIB_OBJECTS:.o=.d) $(patsubst %.c,$(BUILD)/objects/%.d,$(wildcard stages/*.c stages/*/*.c)) $(UNIT_TESTS:=.d) $(TEST_TOOLS:=.d) \
     $(BENCH_PROGRAMS:=.d)

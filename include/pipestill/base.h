@@ -211,7 +211,7 @@ uint64_t pst_random_below(struct pst_random *random, uint64_t bound);
 /* A number from the normal distribution with mean 0 and variance 1 (Box and Muller 1958). */
 double pst_random_normal(struct pst_random *random);
 
-/* ---- signals ------------------------------------------------------------------------------------------- */
+/* ---- signals ----------------------------------------------------------------------------------------- */
 
 /*
  * From now on SIGINT and SIGTERM only set a mark, which pst_stop_signal shows, and interrupt what waits; a

@@ -42,7 +42,7 @@ struct pst_option {
     bool silent; /* left out of the stream's history: it does not change what flows (names of files, logs) */
 };
 
-/* ---- a stage ------------------------------------------------------------------------------------------ */
+/* ---- a stage ----------------------------------------------------------------------------------------- */
 
 /* What all stages say of themselves. */
 struct pst_stage {
@@ -112,14 +112,20 @@ int pst_source_main(int argc, char **argv, const struct pst_source *source);
 int pst_filter_main(int argc, char **argv, const struct pst_filter *filter);
 int pst_sink_main(int argc, char **argv, const struct pst_sink *sink);
 
-/* ---- for stages that do more ----------------------------------------------------------------------------
- */
+/* ---- for stages that do more ------------------------------------------------------------------------- */
 
 /*
  * Adds something to what this stage writes about itself in the stream's history, and to its log; to be called
  * from start or on_header. value: stolen. Returns PST_OK or PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_history_note(const char *key, struct json_t *value, struct pst_error *error);
+
+/*
+ * This program's options with their values, those that are silent left out, as JSON text with sorted keys:
+ * two runs with the same text were asked to do the same. Returns the text, to be freed; NULL where memory is
+ * short.
+ */
+PST_CHECKED char *pst_settings_text(void);
 
 /*
  * Opens a second stream for reading (validation), with the user's settings for links and limits.

@@ -69,7 +69,7 @@ int pst_digit_draw(uint64_t seed, uint64_t id, uint8_t *image);
 /* Frees what a data set holds and makes it {0}. */
 void pst_dataset_free(struct pst_dataset *dataset);
 
-/* ---- selection and order ------------------------------------------------------------------------------- */
+/* ---- selection and order ----------------------------------------------------------------------------- */
 
 enum pst_split { PST_SPLIT_TRAIN, PST_SPLIT_VALIDATION };
 
@@ -108,8 +108,7 @@ void pst_selection_free(struct pst_selection *selection);
  */
 void pst_shuffle(const struct pst_selection *selection, uint64_t seed, uint64_t epoch, size_t *order);
 
-/* ---- augmentation ---------------------------------------------------------------------------------------
- */
+/* ---- augmentation ------------------------------------------------------------------------------------ */
 
 /*
  * Moves an image by whole pixels, drawn evenly from [-most, most] in each direction for (seed, epoch, id);

@@ -13,7 +13,7 @@
 #define PST_MAX_LAYERS 32        /* weight layers */
 #define PST_MAX_WIDTH (1U << 20) /* units in a layer */
 
-/* ---- networks ------------------------------------------------------------------------------------------ */
+/* ---- networks ---------------------------------------------------------------------------------------- */
 
 /* One dense layer; ReLU follows every layer but the last. Pointers lead into the network's parameters. */
 struct pst_layer {
@@ -55,8 +55,7 @@ size_t pst_network_outputs(const struct pst_network *network);
 /* Frees what a network holds and makes it {0}. */
 void pst_network_free(struct pst_network *network);
 
-/* ---- forward and backward --------------------------------------------------------------------------------
- */
+/* ---- forward and backward ---------------------------------------------------------------------------- */
 
 /* Dropout (Srivastava et al. 2014), inverted: what is kept is divided by the share kept, so a forward pass
  * for use needs no change. A unit is kept or dropped by (seed, epoch, sample id, layer, unit). */
@@ -103,8 +102,7 @@ typedef void pst_gradient_taker(void *context, size_t layer, const float *weight
 void pst_backward(struct pst_network *network, struct pst_workspace *workspace, size_t n,
                   pst_gradient_taker *take, void *context);
 
-/* ---- softmax and losses ----------------------------------------------------------------------------------
- */
+/* ---- softmax and losses ------------------------------------------------------------------------------ */
 
 /*
  * softmax(logits / T), computed stably (Hinton et al. 2015, eq. 1). Rows of `classes` numbers. Does not need
@@ -149,8 +147,7 @@ void pst_loss_compute(const struct pst_loss *loss, const float *logits, const in
                       const float *targets, size_t n, size_t classes, float *gradient,
                       struct pst_loss_sums *sums);
 
-/* ---- optimisers and rates --------------------------------------------------------------------------------
- */
+/* ---- optimisers and rates ---------------------------------------------------------------------------- */
 
 enum pst_optimiser_kind {
     PST_SGD,      /* v ← μ v + g;  w ← w − η v (Polyak 1964) */
@@ -211,8 +208,7 @@ struct pst_schedule {
 /* The learning rate at a time. epoch: fractional, from 0: the share of samples passed. */
 double pst_schedule_rate(const struct pst_schedule *schedule, double epoch);
 
-/* ---- model files: safetensors -----------------------------------------------------------------------------
- */
+/* ---- model files: safetensors ------------------------------------------------------------------------ */
 
 struct json_t;
 

@@ -44,8 +44,7 @@ static void build_parser(struct parser *parser)
     parser->long_options[parser->count + 1] = (struct option){ .name = "version", .val = VERSION };
 }
 
-/* ---- values ----------------------------------------------------------------------------------------------
- */
+/* ---- values ------------------------------------------------------------------------------------------ */
 
 static bool is_bytes(const struct pst_option *option)
 {
@@ -155,8 +154,7 @@ static enum pst_status take_value(struct parser *parser, size_t at, const char *
     return pst_fail(error, PST_USAGE, "--%s: '%s' is not %s", option->name, value, values);
 }
 
-/* ---- mistakes --------------------------------------------------------------------------------------------
- */
+/* ---- mistakes ---------------------------------------------------------------------------------------- */
 
 static size_t least(size_t a, size_t b)
 {
@@ -210,8 +208,7 @@ static enum pst_status check_required(const struct parser *parser, struct pst_er
     return PST_OK;
 }
 
-/* ---- history ---------------------------------------------------------------------------------------------
- */
+/* ---- history ----------------------------------------------------------------------------------------- */
 
 static json_t *value_to_json(const struct pst_option *option)
 {
@@ -248,8 +245,7 @@ static void note_options(void)
     }
 }
 
-/* ---- the command line ------------------------------------------------------------------------------------
- */
+/* ---- the command line -------------------------------------------------------------------------------- */
 
 static enum pst_status show_help(struct pst_error *error)
 {

@@ -57,8 +57,12 @@ enum pst_status pst_history_note(const char *key, json_t *value, struct pst_erro
     return PST_OK;
 }
 
-/* ---- streams ---------------------------------------------------------------------------------------------
- */
+char *pst_settings_text(void)
+{
+    return json_dumps(pst_cli.details, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(12));
+}
+
+/* ---- streams ----------------------------------------------------------------------------------------- */
 
 static struct pst_link_settings link_settings(void)
 {
@@ -165,8 +169,7 @@ static void enter(const struct pst_stage *stage, enum pst_stage_kind kind)
     signal(SIGPIPE, SIG_IGN); /* a reader that leaves is an error of write, with a message */
 }
 
-/* ---- sources ---------------------------------------------------------------------------------------------
- */
+/* ---- sources ----------------------------------------------------------------------------------------- */
 
 static enum pst_status run_source(struct run *run, const struct pst_source *source, struct pst_error *error)
 {
@@ -200,8 +203,7 @@ int pst_source_main(int argc, char **argv, const struct pst_source *source)
     return end(status, &error);
 }
 
-/* ---- filters ---------------------------------------------------------------------------------------------
- */
+/* ---- filters ----------------------------------------------------------------------------------------- */
 
 static enum pst_status filter_batch(struct run *run, const struct pst_filter *filter, struct pst_error *error)
 {
@@ -248,8 +250,7 @@ int pst_filter_main(int argc, char **argv, const struct pst_filter *filter)
     return end(status, &error);
 }
 
-/* ---- sinks -----------------------------------------------------------------------------------------------
- */
+/* ---- sinks ------------------------------------------------------------------------------------------- */
 
 static enum pst_status sink_batch(struct run *run, const struct pst_sink *sink, struct pst_error *error)
 {

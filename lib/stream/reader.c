@@ -56,8 +56,7 @@ static enum pst_status bad(struct pst_error *error, const char *what)
     return pst_fail(error, PST_BAD_DATA, "%s", what);
 }
 
-/* ---- header ---------------------------------------------------------------------------------------------
- */
+/* ---- header ------------------------------------------------------------------------------------------ */
 
 static enum pst_status read_header(struct pst_reader *reader, struct pst_error *error)
 {
@@ -95,8 +94,7 @@ enum pst_status pst_reader_header(struct pst_reader *reader, struct pst_header *
     return status == PST_OK ? pst_header_copy(header, &reader->header, error) : status;
 }
 
-/* ---- batches --------------------------------------------------------------------------------------------
- */
+/* ---- batches ----------------------------------------------------------------------------------------- */
 
 /* A named number in metadata. */
 struct field {
@@ -240,8 +238,7 @@ static enum pst_status read_batch(struct pst_reader *reader, struct pst_batch *b
     return PST_OK;
 }
 
-/* ---- trailer --------------------------------------------------------------------------------------------
- */
+/* ---- trailer ----------------------------------------------------------------------------------------- */
 
 static enum pst_status check_trailer(struct pst_reader *reader, struct pst_error *error)
 {

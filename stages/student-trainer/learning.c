@@ -1,0 +1,148 @@
+/* Learning: batch by batch, epoch by epoch. */
+#include "stages/student-trainer/trainer.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct state state;
+
+static uint64_t *made_up_ids; /* where the stream has none */
+static size_t made_up_room;
+
+void free_learning(void)
+{
+    free(made_up_ids);
+}
+
+enum pst_status diverged(struct pst_error *error)
+{
+    return pst_fail(
+        error, PST_BAD_DATA,
+        "the loss is not finite any more, the run has diverged; use a smaller --learning-rate than %g, or "
+        "--warm-up",
+        training.schedule.rate);
+}
+
+/* Looks at the validation samples, keeps the best parameters, and decides whether to stop. */
+static enum pst_status validate_epoch(json_t *event, struct pst_error *error)
+{
+    double errors, loss;
+    enum pst_status status = validate(&errors, &loss, error);
+    if (status != PST_OK)
+        return status;
+    double value = settings.validate_by == 0 ? errors : loss;
+    if (!state.has_best || value < state.best_value) {
+        state.has_best = true;
+        state.best_value = value;
+        state.best_epoch = state.epoch;
+        state.epochs_since_best = 0;
+        memcpy(best_parameters, training.network.parameters,
+               training.network.parameter_count * sizeof(float));
+    } else
+        state.epochs_since_best++;
+    state.stopped = settings.patience > 0 && state.epochs_since_best >= settings.patience;
+    json_object_set_new(event, "validation_errors", json_real(errors));
+    json_object_set_new(event, "validation_loss", json_real(loss));
+    pst_progress_note("validation errors %.0f, best %g", errors, state.best_value);
+    return PST_OK;
+}
+
+enum pst_status end_epoch(struct pst_error *error)
+{
+    double n = (double)state.samples, loss = state.sums.total / n;
+    if (state.epoch == 0 && loss >= state.first_loss)
+        pst_say("after the first epoch the mean loss, %.4g, is not below that of the first batch, %.4g: "
+                "nothing is "
+                "learned yet; is the learning rate of %g right?",
+                loss, state.first_loss, training.schedule.rate);
+    json_t *event = json_pack("{s:I, s:f, s:f, s:f, s:f}", "epoch", (json_int_t)state.epoch, "loss", loss,
+                              "hard_loss", state.sums.hard / n, "soft_loss", state.sums.soft / n,
+                              "error_share", (double)state.sums.errors / n);
+    enum pst_status status = has_validation() ? validate_epoch(event, error) : PST_OK;
+    pst_log("epoch", event);
+    state.epoch_open = false;
+    state.samples = 0;
+    state.sums = (struct pst_loss_sums){ 0 };
+    if (status == PST_OK && settings.checkpoint_path != NULL)
+        status = save_checkpoint(error);
+    return status == PST_OK && state.stopped ? PST_END : status;
+}
+
+/* The samples' ids; in a stream without them, the places of the samples take their part. */
+static const uint64_t *sample_ids(const struct pst_batch *batch, struct pst_error *error)
+{
+    if (stream.id_index != PST_NONE)
+        return batch->tensors[stream.id_index].data;
+    if (batch->n > made_up_room) {
+        free(made_up_ids);
+        made_up_ids = pst_allocate(batch->n, sizeof *made_up_ids, error);
+        made_up_room = made_up_ids == NULL ? 0 : batch->n;
+    }
+    for (size_t i = 0; i < made_up_room && i < batch->n; i++)
+        made_up_ids[i] = batch->seq << 32 | i;
+    return made_up_ids;
+}
+
+/* How many epochs have passed before this batch, with their fraction: a function of its number only. */
+static double position(const struct pst_batch *batch)
+{
+    return stream.batches > 0 && stream.epochs > 0 ? (double)batch->seq * stream.epochs / stream.batches
+                                                   : (double)batch->epoch;
+}
+
+static enum pst_status learn(struct pst_batch *batch, struct pst_error *error)
+{
+    const int32_t *labels = stream.y_index == PST_NONE ? NULL : batch->tensors[stream.y_index].data;
+    const float *soft = settings.targets == HARD ? NULL : batch->tensors[stream.soft_index].data;
+    float *inputs = pst_training_input(&training, batch->n, error);
+    const uint64_t *ids = sample_ids(batch, error);
+    if (inputs == NULL || ids == NULL)
+        return PST_TRY_AGAIN;
+    enum pst_status status =
+        pst_tensor_to_f32(&stream.x_spec, &batch->tensors[stream.x_index], batch->n, inputs, error);
+    if (status == PST_OK && labels != NULL)
+        status = check_labels(labels, batch->n, error);
+    if (status == PST_OK && soft != NULL)
+        status = check_soft(soft, batch->n, pst_network_outputs(&training.network), error);
+    if (status != PST_OK)
+        return status;
+    struct pst_loss_sums sums;
+    pst_training_step(&training, batch->n, labels, soft, ids, batch->epoch, position(batch), &sums);
+    if (!isfinite(sums.total))
+        return diverged(error);
+    if (batch->seq == 0)
+        state.first_loss = sums.total / (double)batch->n;
+    state.sums.total += sums.total;
+    state.sums.hard += sums.hard;
+    state.sums.soft += sums.soft;
+    state.sums.errors += sums.errors;
+    state.samples += batch->n;
+    return PST_OK;
+}
+
+enum pst_status take_batch(struct pst_batch *batch, const struct pst_header *header, struct pst_error *error)
+{
+    (void)header;
+    if (state.stopped)
+        return PST_END;
+    if (batch->seq < state.next_seq)
+        return PST_OK; /* learned before the run was interrupted */
+    enum pst_status status = PST_OK;
+    if (state.epoch_open && batch->epoch != state.epoch)
+        status = end_epoch(error);
+    if (status != PST_OK)
+        return status;
+    state.epoch = batch->epoch;
+    state.epoch_open = true;
+    status = learn(batch, error);
+    if (status != PST_OK)
+        return status;
+    state.next_seq = batch->seq + 1;
+    if (!has_validation())
+        pst_progress_note("loss %.4f", state.sums.total / (double)state.samples);
+    if (settings.checkpoint_every > 0 && state.next_seq % settings.checkpoint_every == 0)
+        return save_checkpoint(error);
+    return PST_OK;
+}

@@ -1,0 +1,108 @@
+/* Validation: a second stream, held in memory, that tells which epoch's model is the best. */
+#include "stages/student-trainer/trainer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+float *best_parameters;
+
+static struct {
+    float *x; /* [n, inputs] */
+    int32_t *y;
+    size_t n, room;
+    struct pst_workspace *workspace;
+} validation;
+
+bool has_validation(void)
+{
+    return validation.n > 0;
+}
+
+void free_validation(void)
+{
+    free(validation.x);
+    free(validation.y);
+    pst_workspace_free(validation.workspace);
+    free(best_parameters);
+}
+
+static enum pst_status add_validation_batch(const struct pst_header *header, const struct pst_batch *batch,
+                                            size_t x, size_t y, struct pst_error *error)
+{
+    size_t inputs = pst_network_inputs(&training.network);
+    if (validation.n + batch->n > validation.room) {
+        size_t room = 2 * (validation.n + batch->n);
+        float *more_x = realloc(validation.x, room * inputs * sizeof *more_x);
+        validation.x = more_x != NULL ? more_x : validation.x;
+        int32_t *more_y = realloc(validation.y, room * sizeof *more_y);
+        validation.y = more_y != NULL ? more_y : validation.y;
+        if (more_x == NULL || more_y == NULL)
+            return pst_fail(error, PST_TRY_AGAIN, "out of memory for %zu samples", room);
+        validation.room = room;
+    }
+    memcpy(validation.y + validation.n, batch->tensors[y].data, batch->tensors[y].bytes);
+    enum pst_status status = check_labels(validation.y + validation.n, batch->n, error);
+    if (status == PST_OK)
+        status = pst_tensor_to_f32(&header->tensors[x], &batch->tensors[x], batch->n,
+                                   validation.x + validation.n * inputs, error);
+    validation.n += batch->n;
+    return status;
+}
+
+static enum pst_status read_validation_batches(struct pst_reader *reader, const struct pst_header *header,
+                                               struct pst_error *error)
+{
+    size_t x = pst_header_find(header, "x"), y;
+    if (x == PST_NONE || pst_spec_elements(&header->tensors[x]) != pst_network_inputs(&training.network))
+        return pst_fail(error, PST_BAD_DATA, "the stream has no inputs 'x' that fit the network");
+    enum pst_status status = pst_header_require(header, "y", PST_DTYPE_I32, 0, NULL, &y, error);
+    struct pst_batch batch = { 0 };
+    while (status == PST_OK) {
+        status = pst_reader_next(reader, &batch, error);
+        if (status == PST_OK)
+            status = add_validation_batch(header, &batch, x, y, error);
+    }
+    pst_batch_free(&batch);
+    if (status == PST_END && validation.n == 0)
+        return pst_fail(error, PST_BAD_DATA, "the stream has no samples");
+    return status == PST_END ? PST_OK : status;
+}
+
+enum pst_status read_validation(struct pst_error *error)
+{
+    struct pst_reader *reader = NULL;
+    struct pst_header header = { 0 };
+    enum pst_status status = pst_open_stream(settings.validate_endpoint, &reader, &header, error);
+    if (status == PST_OK)
+        status = read_validation_batches(reader, &header, error);
+    pst_reader_free(reader);
+    pst_header_free(&header);
+    if (status != PST_OK)
+        return pst_fail_at(error, "--validate %s", settings.validate_endpoint);
+    best_parameters = pst_allocate(training.network.parameter_count, sizeof *best_parameters, error);
+    return best_parameters == NULL ? PST_TRY_AGAIN : PST_OK;
+}
+
+enum pst_status validate(double *errors, double *loss, struct pst_error *error)
+{
+    enum { AT_ONCE = 256 };
+    static struct pst_workspace *workspace;
+    const struct pst_loss hard = { .hard_weight = 1, .temperature = 1 };
+    size_t inputs = pst_network_inputs(&training.network), classes = pst_network_outputs(&training.network);
+    enum pst_status status = pst_workspace_new(&workspace, &training.network, AT_ONCE, false, error);
+    if (status != PST_OK)
+        return status;
+    *errors = *loss = 0;
+    for (size_t at = 0; at < validation.n; at += AT_ONCE) {
+        size_t n = validation.n - at < AT_ONCE ? validation.n - at : AT_ONCE;
+        memcpy(pst_workspace_input(workspace), validation.x + at * inputs, n * inputs * sizeof(float));
+        pst_forward(&training.network, workspace, n);
+        struct pst_loss_sums sums;
+        pst_loss_compute(&hard, pst_workspace_logits(workspace), validation.y + at, NULL, n, classes, NULL,
+                         &sums);
+        *errors += (double)sums.errors;
+        *loss += sums.hard / (double)validation.n;
+    }
+    pst_workspace_free(workspace);
+    return PST_OK;
+}
