@@ -1,0 +1,145 @@
+/*
+ * nn_step.c: how much of a training step and of a forward pass is matrix products. Each is timed in turn
+ * with the cblas_sgemm calls of the same shapes alone; a share is the median time of these divided by the
+ * median time of the whole. Prints a line "name share" for each.
+ */
+#include "pipestill/nn.h"
+
+#include <cblas.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SAMPLES 128
+#define REPETITIONS 101
+#define WARM_UP 10
+
+/* What is timed: a network in use or in training, and memory of the same shapes for the bare products. */
+struct subject {
+    struct pst_network network;
+    struct pst_workspace *workspace;
+    struct pst_optimiser optimiser;
+    float *values[PST_MAX_LAYERS + 1], *gradients[PST_MAX_LAYERS + 1], *weights[PST_MAX_LAYERS];
+    float *weight_gradient;
+};
+
+static float *random_floats(size_t count, double scale)
+{
+    struct pst_error error;
+    float *values = pst_allocate(count, sizeof *values, &error);
+    if (values == NULL) {
+        fprintf(stderr, "nn_step: %s\n", error.message);
+        exit(PST_TRY_AGAIN);
+    }
+    struct pst_random random;
+    pst_random_start(&random, 1, 1, 0, count);
+    for (size_t i = 0; i < count; i++)
+        values[i] = (float)(scale * (pst_random_uniform(&random) - 0.5));
+    return values;
+}
+
+static void bare_products(struct subject *subject, bool training)
+{
+    const blasint n = SAMPLES;
+    for (size_t l = 0; l < subject->network.layer_count; l++) {
+        blasint in = (blasint)subject->network.layers[l].inputs,
+                out = (blasint)subject->network.layers[l].outputs;
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, out, in, 1, subject->values[l], in,
+                    subject->weights[l], in, 0, subject->values[l + 1], out);
+    }
+    for (size_t l = subject->network.layer_count; training && l-- > 0;) {
+        blasint in = (blasint)subject->network.layers[l].inputs,
+                out = (blasint)subject->network.layers[l].outputs;
+        if (l > 0)
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, in, out, 1, subject->gradients[l + 1],
+                        out, subject->weights[l], in, 0, subject->gradients[l], in);
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, out, in, n, 1, subject->gradients[l + 1], out,
+                    subject->values[l], in, 0, subject->weight_gradient, in);
+    }
+}
+
+static void whole(struct subject *subject, bool training)
+{
+    if (!training) {
+        pst_forward(&subject->network, subject->workspace, SAMPLES);
+        return;
+    }
+    pst_forward_training(&subject->network, subject->workspace, SAMPLES, NULL, 0, NULL);
+    pst_optimiser_begin(&subject->optimiser, 1e-6);
+    pst_backward(&subject->network, subject->workspace, SAMPLES, pst_optimiser_take, &subject->optimiser);
+}
+
+static void prepare(struct subject *subject, const char *architecture)
+{
+    struct pst_error error;
+    struct pst_optimiser_settings settings = pst_optimiser_defaults();
+    *subject = (struct subject){ 0 };
+    if (pst_network_new(&subject->network, architecture, &error) != PST_OK ||
+        pst_workspace_new(&subject->workspace, &subject->network, SAMPLES, true, &error) != PST_OK ||
+        pst_optimiser_new(&subject->optimiser, &subject->network, &settings, &error) != PST_OK) {
+        fprintf(stderr, "nn_step: %s\n", error.message);
+        exit(error.status);
+    }
+    pst_network_initialise(&subject->network, 1);
+    size_t largest = 0, inputs = pst_network_inputs(&subject->network);
+    subject->values[0] = random_floats(SAMPLES * inputs, 1);
+    for (size_t i = 0; i < SAMPLES * inputs; i++)
+        pst_workspace_input(subject->workspace)[i] = subject->values[0][i];
+    for (size_t l = 0; l < subject->network.layer_count; l++) {
+        const struct pst_layer *layer = &subject->network.layers[l];
+        size_t count = layer->inputs * layer->outputs;
+        largest = count > largest ? count : largest;
+        subject->weights[l] = random_floats(count, 0.1);
+        subject->values[l + 1] = random_floats(SAMPLES * layer->outputs, 1);
+        subject->gradients[l + 1] = random_floats(SAMPLES * layer->outputs, 1e-3);
+    }
+    for (size_t i = 0; i < SAMPLES * pst_network_outputs(&subject->network); i++)
+        pst_workspace_logits_gradient(subject->workspace)[i] = 1e-4F * (float)(i % 7);
+    subject->weight_gradient = random_floats(largest, 1e-3);
+}
+
+static void clear(struct subject *subject)
+{
+    for (size_t l = 0; l <= subject->network.layer_count; l++) {
+        free(subject->values[l]);
+        free(subject->gradients[l]);
+        if (l < subject->network.layer_count)
+            free(subject->weights[l]);
+    }
+    free(subject->weight_gradient);
+    pst_optimiser_free(&subject->optimiser);
+    pst_workspace_free(subject->workspace);
+    pst_network_free(&subject->network);
+}
+
+static int compare(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+static void measure(const char *name, const char *architecture, bool training)
+{
+    static double bare[REPETITIONS], all[REPETITIONS];
+    struct subject subject;
+    prepare(&subject, architecture);
+    for (int i = -WARM_UP; i < REPETITIONS; i++) {
+        int at = i < 0 ? 0 : i;
+        double start = pst_seconds();
+        bare_products(&subject, training);
+        double middle = pst_seconds();
+        whole(&subject, training);
+        bare[at] = middle - start;
+        all[at] = pst_seconds() - middle;
+    }
+    qsort(bare, REPETITIONS, sizeof *bare, compare);
+    qsort(all, REPETITIONS, sizeof *all, compare);
+    printf("%s %.3f\n", name, bare[REPETITIONS / 2] / all[REPETITIONS / 2]);
+    clear(&subject);
+}
+
+int main(void)
+{
+    measure("trainer_step_gemm_share", "784-800-800-10", true);
+    measure("forward_gemm_share", "784-1200-1200-10", false);
+    return fflush(stdout) == 0 ? PST_OK : PST_IO_ERROR;
+}

@@ -1,0 +1,192 @@
+/* The loops between the matrix products, for vector instructions; kernels.h says what each computes. */
+#include "lib/nn/kernels.h"
+
+#include "pipestill/base.h"
+
+#include <math.h>
+#include <string.h>
+
+#if defined(__GNUC__) && !defined(__clang__)
+/* -O2 of gcc vectorises next to nothing; and no one looks at errno after sqrtf. */
+#pragma GCC optimize("O3", "no-math-errno")
+#endif
+
+/* A kernel is compiled for several processors, and the best one is chosen when the program starts. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(PST_SANITIZED)
+#define VECTORISED __attribute__((target_clones("default", "avx2", "avx512f")))
+#else
+#define VECTORISED
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+
+VECTORISED void pst_kernel_bias(float *values, const float *restrict bias, size_t n, size_t width)
+{
+    for (size_t sample = 0; sample < n; sample++) {
+        float *restrict row = values + sample * width;
+        for (size_t i = 0; i < width; i++)
+            row[i] += bias[i];
+    }
+}
+
+VECTORISED void pst_kernel_bias_relu(float *values, const float *restrict bias, size_t n, size_t width)
+{
+    for (size_t sample = 0; sample < n; sample++) {
+        float *restrict row = values + sample * width;
+        for (size_t i = 0; i < width; i++) {
+            float sum = row[i] + bias[i];
+            row[i] = sum < 0 ? 0 : sum;
+        }
+    }
+}
+
+struct pst_drop pst_drop_start(double share, uint64_t seed, size_t layer, uint64_t epoch)
+{
+    /* 65535 at most, so that something is left to divide by. */
+    double threshold = fmin(round(share * 65536), 65535);
+    struct pst_drop drop = { .epoch = (uint32_t)epoch,
+                             .threshold = (uint32_t)threshold,
+                             .scale = (float)(65536 / (65536 - threshold)) };
+    pst_random_key(seed, PST_RANDOM_DROPOUT + (uint32_t)layer, drop.key);
+    return drop;
+}
+
+/* Blocks of Philox made side by side, each for DROP_BITS units. */
+#define DROP_BLOCKS 16
+#define DROP_BITS 8
+
+/* pst_philox for counters first, first + 1, …: the same rounds, in a loop that can be vectorised. */
+INLINE void philox_blocks(const struct pst_drop *drop, uint32_t first, uint64_t id,
+                          uint32_t words[4][DROP_BLOCKS])
+{
+    for (uint32_t block = 0; block < DROP_BLOCKS; block++) {
+        uint32_t c0 = first + block, c1 = drop->epoch, c2 = (uint32_t)id, c3 = (uint32_t)(id >> 32);
+        uint32_t k0 = drop->key[0], k1 = drop->key[1];
+        for (int round = 0; round < 10; round++) {
+            uint64_t p0 = (uint64_t)0xD2511F53U * c0;
+            uint64_t p1 = (uint64_t)0xCD9E8D57U * c2;
+            c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
+            c1 = (uint32_t)p1;
+            c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
+            c3 = (uint32_t)p0;
+            k0 += 0x9E3779B9U;
+            k1 += 0xBB67AE85U;
+        }
+        words[0][block] = c0;
+        words[1][block] = c1;
+        words[2][block] = c2;
+        words[3][block] = c3;
+    }
+}
+
+VECTORISED void pst_kernel_drop(float *restrict row, size_t width, const struct pst_drop *drop, uint64_t id)
+{
+    uint32_t words[4][DROP_BLOCKS];
+    uint32_t bits[DROP_BLOCKS * DROP_BITS];
+    uint32_t threshold = drop->threshold;
+    float scale = drop->scale;
+    for (size_t at = 0; at < width; at += DROP_BLOCKS * DROP_BITS) {
+        philox_blocks(drop, (uint32_t)(at / DROP_BITS), id, words);
+        for (size_t block = 0; block < DROP_BLOCKS; block++)
+            for (size_t word = 0; word < 4; word++) {
+                bits[block * DROP_BITS + 2 * word] = words[word][block] & 0xffff;
+                bits[block * DROP_BITS + 2 * word + 1] = words[word][block] >> 16;
+            }
+        size_t here = width - at < DROP_BLOCKS * DROP_BITS ? width - at : DROP_BLOCKS * DROP_BITS;
+        for (size_t i = 0; i < here; i++)
+            row[at + i] = bits[i] < threshold ? 0 : row[at + i] * scale;
+    }
+}
+
+VECTORISED void pst_kernel_column_sums(const float *values, float *restrict sums, size_t n, size_t width)
+{
+    memset(sums, 0, width * sizeof *sums);
+    for (size_t sample = 0; sample < n; sample++) {
+        const float *row = values + sample * width;
+        for (size_t i = 0; i < width; i++)
+            sums[i] += row[i];
+    }
+}
+
+VECTORISED void pst_kernel_relu_gradient(float *gradient, const float *activation, float scale,
+                                         float *restrict sums, size_t n, size_t width)
+{
+    memset(sums, 0, width * sizeof *sums);
+    for (size_t sample = 0; sample < n; sample++) {
+        float *restrict row = gradient + sample * width;
+        const float *restrict reached = activation + sample * width;
+        for (size_t i = 0; i < width; i++) {
+            float through = row[i] * scale;
+            row[i] = reached[i] > 0 ? through : 0;
+            sums[i] += row[i];
+        }
+    }
+}
+
+/* A number that has faded away is 0: arithmetic on subnormal numbers is many times slower on some processors.
+ */
+INLINE float faded(float value)
+{
+    return fabsf(value) < 0x1p-100F ? 0 : value;
+}
+
+VECTORISED void pst_kernel_sgd(float *restrict weight, float *restrict velocity,
+                               const float *restrict gradient, size_t count, const struct pst_step *step)
+{
+    float momentum = step->momentum, rate = step->rate, decay = step->decay;
+    for (size_t i = 0; i < count; i++) {
+        float v = momentum * velocity[i] + (gradient[i] + decay * weight[i]);
+        velocity[i] = faded(v);
+        weight[i] -= rate * v;
+    }
+}
+
+VECTORISED void pst_kernel_nesterov(float *restrict weight, float *restrict velocity,
+                                    const float *restrict gradient, size_t count, const struct pst_step *step)
+{
+    float momentum = step->momentum, rate = step->rate, decay = step->decay;
+    for (size_t i = 0; i < count; i++) {
+        float g = gradient[i] + decay * weight[i];
+        float v = momentum * velocity[i] + g;
+        velocity[i] = faded(v);
+        weight[i] -= rate * (g + momentum * v);
+    }
+}
+
+VECTORISED void pst_kernel_adam(float *restrict weight, float *restrict first, float *restrict second,
+                                const float *restrict gradient, size_t count, const struct pst_step *step)
+{
+    float beta1 = step->beta1, beta2 = step->beta2, rest1 = step->rest1, rest2 = step->rest2;
+    float correction = step->second_correction, epsilon = step->epsilon;
+    float rate = step->rate, decay = step->decay;
+    for (size_t i = 0; i < count; i++) {
+        float g = gradient[i];
+        float m = beta1 * first[i] + rest1 * g;
+        float v = beta2 * second[i] + rest2 * (g * g);
+        first[i] = faded(m);
+        second[i] = faded(v);
+        weight[i] -= decay * weight[i] + rate * m / (sqrtf(v * correction) + epsilon);
+    }
+}
+
+/* Sums side by side, so that the loop can be vectorised without changing the order of any of them. */
+#define SUMS 8
+
+VECTORISED void pst_kernel_limit_norm(float *row, size_t width, double most)
+{
+    double sums[SUMS] = { 0 };
+    size_t i = 0;
+    for (; i + SUMS <= width; i += SUMS)
+        for (size_t sum = 0; sum < SUMS; sum++)
+            sums[sum] += (double)row[i + sum] * (double)row[i + sum];
+    for (; i < width; i++)
+        sums[0] += (double)row[i] * (double)row[i];
+    double square = 0;
+    for (size_t sum = 0; sum < SUMS; sum++)
+        square += sums[sum];
+    if (square <= most * most)
+        return;
+    float scale = (float)(most / sqrt(square));
+    for (i = 0; i < width; i++)
+        row[i] *= scale;
+}

@@ -1,0 +1,98 @@
+/* Optimisers: each layer is updated in one pass when its gradient arrives. */
+#include "pipestill/nn.h"
+
+#include "lib/nn/kernels.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+struct pst_optimiser_settings pst_optimiser_defaults(void)
+{
+    return (struct pst_optimiser_settings){
+        .kind = PST_SGD, .momentum = 0.9, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8
+    };
+}
+
+enum pst_status pst_optimiser_new(struct pst_optimiser *optimiser, struct pst_network *network,
+                                  const struct pst_optimiser_settings *settings, struct pst_error *error)
+{
+    *optimiser = (struct pst_optimiser){ .settings = *settings, .network = network };
+    optimiser->first = pst_allocate(network->parameter_count, sizeof(float), error);
+    if (optimiser->first != NULL && settings->kind == PST_ADAM)
+        optimiser->second = pst_allocate(network->parameter_count, sizeof(float), error);
+    if (optimiser->first == NULL || (settings->kind == PST_ADAM && optimiser->second == NULL)) {
+        pst_optimiser_free(optimiser);
+        return pst_fail_at(error, "optimiser");
+    }
+    return PST_OK;
+}
+
+void pst_optimiser_free(struct pst_optimiser *optimiser)
+{
+    free(optimiser->first);
+    free(optimiser->second);
+    *optimiser = (struct pst_optimiser){ 0 };
+}
+
+void pst_optimiser_begin(struct pst_optimiser *optimiser, double learning_rate)
+{
+    optimiser->step++;
+    optimiser->rate = learning_rate;
+}
+
+/* The step under way in the numbers of the kernels. weight_decay: 0 for biases. */
+static struct pst_step current_step(const struct pst_optimiser *optimiser, double weight_decay)
+{
+    const struct pst_optimiser_settings *settings = &optimiser->settings;
+    struct pst_step step = { .rate = (float)optimiser->rate,
+                             .decay = (float)weight_decay,
+                             .momentum = (float)settings->momentum };
+    if (settings->kind == PST_ADAM) {
+        step.rate = (float)(optimiser->rate / (1 - pow(settings->beta1, (double)optimiser->step)));
+        step.second_correction = (float)(1 / (1 - pow(settings->beta2, (double)optimiser->step)));
+        step.decay = (float)(optimiser->rate * weight_decay);
+        step.beta1 = (float)settings->beta1;
+        step.beta2 = (float)settings->beta2;
+        step.rest1 = (float)(1 - settings->beta1);
+        step.rest2 = (float)(1 - settings->beta2);
+        step.epsilon = (float)settings->epsilon;
+    }
+    return step;
+}
+
+/* Updates `count` parameters from place `at` of the flat vectors. */
+static void update(const struct pst_optimiser *optimiser, const struct pst_step *step, size_t at,
+                   size_t count, const float *gradient)
+{
+    float *parameters = optimiser->network->parameters + at;
+    float *first = optimiser->first + at;
+    switch (optimiser->settings.kind) {
+    case PST_SGD:
+        pst_kernel_sgd(parameters, first, gradient, count, step);
+        break;
+    case PST_NESTEROV:
+        pst_kernel_nesterov(parameters, first, gradient, count, step);
+        break;
+    case PST_ADAM:
+        pst_kernel_adam(parameters, first, optimiser->second + at, gradient, count, step);
+        break;
+    }
+}
+
+void pst_optimiser_take(void *context, size_t layer_number, const float *weight_gradient,
+                        const float *bias_gradient)
+{
+    const struct pst_optimiser *optimiser = context;
+    const struct pst_layer *layer = &optimiser->network->layers[layer_number];
+    const struct pst_step weight_step = current_step(optimiser, optimiser->settings.weight_decay);
+    const struct pst_step bias_step = current_step(optimiser, 0);
+    bool limited = optimiser->settings.max_norm > 0 && layer_number + 1 < optimiser->network->layer_count;
+    if (!limited)
+        update(optimiser, &weight_step, layer->weight_at, layer->inputs * layer->outputs, weight_gradient);
+    for (size_t unit = 0; limited && unit < layer->outputs; unit++) {
+        size_t at = unit * layer->inputs;
+        update(optimiser, &weight_step, layer->weight_at + at, layer->inputs, weight_gradient + at);
+        pst_kernel_limit_norm(layer->weight + at, layer->inputs, optimiser->settings.max_norm);
+    }
+    update(optimiser, &bias_step, layer->bias_at, layer->outputs, bias_gradient);
+}
