@@ -8,7 +8,7 @@
 
 #if defined(__GNUC__) && !defined(__clang__)
 /* -O2 of gcc vectorises next to nothing; and no one looks at errno after sqrtf. */
-#pragma GCC optimize("O3", "no-math-errno")
+#pragma GCC optimize("O3", "no-math-errno", "no-trapping-math")
 #endif
 
 /* A kernel is compiled for several processors, and the best one is chosen when the program starts. */
@@ -108,7 +108,7 @@ VECTORISED void pst_kernel_column_sums(const float *values, float *restrict sums
     }
 }
 
-VECTORISED void pst_kernel_relu_gradient(float *gradient, const float *activation, float scale,
+VECTORISED void pst_kernel_relu_gradient(float *restrict gradient, const float *restrict activation, float scale,
                                          float *restrict sums, size_t n, size_t width)
 {
     memset(sums, 0, width * sizeof *sums);
@@ -116,8 +116,7 @@ VECTORISED void pst_kernel_relu_gradient(float *gradient, const float *activatio
         float *restrict row = gradient + sample * width;
         const float *restrict reached = activation + sample * width;
         for (size_t i = 0; i < width; i++) {
-            float through = row[i] * scale;
-            row[i] = reached[i] > 0 ? through : 0;
+            row[i] *= reached[i] > 0 ? scale : 0;
             sums[i] += row[i];
         }
     }
