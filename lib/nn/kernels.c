@@ -7,8 +7,8 @@
 #include <string.h>
 
 #if defined(__GNUC__) && !defined(__clang__)
-/* -O2 of gcc vectorises next to nothing; and no one looks at errno after sqrtf. */
-#pragma GCC optimize("O3", "no-math-errno", "no-trapping-math")
+/* -O2 of gcc vectorises next to nothing. */
+#pragma GCC optimize("O3")
 #endif
 
 /* A kernel is compiled for several processors, and the best one is chosen when the program starts. */
@@ -108,8 +108,8 @@ VECTORISED void pst_kernel_column_sums(const float *values, float *restrict sums
     }
 }
 
-VECTORISED void pst_kernel_relu_gradient(float *restrict gradient, const float *restrict activation, float scale,
-                                         float *restrict sums, size_t n, size_t width)
+VECTORISED void pst_kernel_relu_gradient(float *restrict gradient, const float *restrict activation,
+                                         float scale, float *restrict sums, size_t n, size_t width)
 {
     memset(sums, 0, width * sizeof *sums);
     for (size_t sample = 0; sample < n; sample++) {
