@@ -41,8 +41,11 @@ struct pst_network {
 PST_CHECKED enum pst_status pst_network_new(struct pst_network *network, const char *architecture,
                                             struct pst_error *error);
 
-/* Initial weights: normal with variance 2 / inputs (He et al. 2015) by seed, the last layer's with 1 /
- * inputs; biases 0. */
+/*
+ * Initial weights: normal with variance 2 / inputs (He et al. 2015), the last layer's with 1 / inputs; biases
+ * 0. The weights into unit u of layer l are the sequence (seed, PST_RANDOM_INITIAL, epoch l, id u), so a
+ * layer of the same shape starts alike in every network.
+ */
 void pst_network_initialise(struct pst_network *network, uint64_t seed);
 
 /* Writes the architecture as text, "784-800-800-10". size: at least 512 holds every network. */
@@ -57,8 +60,17 @@ void pst_network_free(struct pst_network *network);
 
 /* ---- forward and backward ---------------------------------------------------------------------------- */
 
-/* Dropout (Srivastava et al. 2014), inverted: what is kept is divided by the share kept, so a forward pass
- * for use needs no change. A unit is kept or dropped by (seed, epoch, sample id, layer, unit). */
+/*
+ * Dropout (Srivastava et al. 2014), inverted: what is kept is divided by the share kept, so a forward pass
+ * for use needs no change. A unit is kept or dropped by (seed, epoch, sample id, layer, unit), whatever the
+ * batch that its sample comes in:
+ *
+ * With threshold = min(round(share · 65536), 65535), unit u is dropped where its 16 random bits are below the
+ * threshold; what is kept is multiplied by 65536 / (65536 - threshold). The bits come from the Philox block
+ * with key pst_random_key(seed, PST_RANDOM_DROPOUT + layer), layer 0 being the network's input and layer l
+ * the units of hidden layer l, and counter {u / 8, epoch, id low, id high}. Unit u has word (u % 8) / 2 of
+ * the block's four, its low half where u is even, its high half where u is odd.
+ */
 struct pst_dropout {
     double input;  /* share of inputs dropped, [0, 1) */
     double hidden; /* share of hidden units dropped, [0, 1) */
@@ -68,7 +80,12 @@ struct pst_dropout {
 /* Memory of forward and backward passes for up to `most` samples at once. */
 struct pst_workspace;
 
-/* Returns PST_OK, PST_TRY_AGAIN. training: also room for a backward pass. */
+/*
+ * Makes a workspace for networks of one shape.
+ * network: gives the shape; not kept. most: samples in the largest batch, ≥ 1. training: also room for a
+ * backward pass.
+ * Returns PST_OK; PST_TRY_AGAIN where memory is short, or most is more than BLAS can count.
+ */
 PST_CHECKED enum pst_status pst_workspace_new(struct pst_workspace **workspace,
                                               const struct pst_network *network, size_t most, bool training,
                                               struct pst_error *error);
@@ -84,10 +101,12 @@ const float *pst_workspace_logits(const struct pst_workspace *workspace);
 /* Where to write the loss's gradient with respect to the logits before a backward pass: [most, outputs]. */
 float *pst_workspace_logits_gradient(struct pst_workspace *workspace);
 
-/* A forward pass as in use: fills the workspace's logits for n samples. */
+/* A forward pass as in use: fills the workspace's logits for n samples, 1 to most. Allocates nothing, as all
+ * passes; the same inputs give the same bits, whatever the workspace was used for before. */
 void pst_forward(const struct pst_network *network, struct pst_workspace *workspace, size_t n);
 
-/* A forward pass as in training. ids: [n] sample ids. dropout: NULL for none. */
+/* A forward pass as in training. ids: [n] sample ids, for dropout; may be NULL without. dropout: NULL for
+ * none; then the logits are those of pst_forward, bit for bit. */
 void pst_forward_training(const struct pst_network *network, struct pst_workspace *workspace, size_t n,
                           const struct pst_dropout *dropout, uint64_t epoch, const uint64_t *ids);
 
@@ -98,7 +117,11 @@ void pst_forward_training(const struct pst_network *network, struct pst_workspac
 typedef void pst_gradient_taker(void *context, size_t layer, const float *weight_gradient,
                                 const float *bias_gradient);
 
-/* A backward pass after pst_forward_training of the same n samples, from the workspace's logits gradient. */
+/*
+ * A backward pass after pst_forward_training of the same n samples, from the workspace's logits gradient.
+ * ReLU passes a gradient on where its output is above 0. The gradient of the network's own input is not
+ * computed. workspace: made for training. take: called once for each layer.
+ */
 void pst_backward(struct pst_network *network, struct pst_workspace *workspace, size_t n,
                   pst_gradient_taker *take, void *context);
 
@@ -161,13 +184,18 @@ struct pst_optimiser_settings {
     double beta1, beta2; /* of Adam, [0, 1) */
     double epsilon;      /* of Adam, > 0 */
     double weight_decay; /* λ ≥ 0, on weights, not on biases: g + λ w for SGD, decoupled for Adam */
-    double max_norm;     /* largest L2 norm of the weights into a unit, hidden layers only; 0: no limit */
+    double max_norm;     /* largest L2 norm of the weights into a unit, hidden layers only; 0: no limit.
+                            Longer ones are scaled down to it after each step (Srivastava et al. 2014). */
 };
 
 /* Settings with the usual values: SGD, momentum 0.9, beta 0.9 and 0.999, epsilon 1e-8, no decay, no limit. */
 struct pst_optimiser_settings pst_optimiser_defaults(void);
 
-/* An optimiser with its state, flat vectors laid out as the network's parameters. {0} is empty. */
+/*
+ * An optimiser with its state, flat vectors laid out as the network's parameters. {0} is empty. These
+ * vectors, step, and the parameters are all that the next step depends on. Elements of the state smaller than
+ * 2^-100 are kept as 0, because arithmetic on subnormal numbers is slow.
+ */
 struct pst_optimiser {
     struct pst_optimiser_settings settings;
     struct pst_network *network; /* borrowed */
@@ -205,7 +233,11 @@ struct pst_schedule {
     double epochs;      /* of the whole run; > 0 for linear and cosine */
 };
 
-/* The learning rate at a time. epoch: fractional, from 0: the share of samples passed. */
+/*
+ * The learning rate at a time: the kind's rate times min(1, epoch / warm_up). Steps are counted from the
+ * start of the run; linear and cosine go from rate at the end of the warm-up to final_rate at `epochs` and
+ * stay there. epoch: fractional, from 0: samples passed / samples in an epoch.
+ */
 double pst_schedule_rate(const struct pst_schedule *schedule, double epoch);
 
 /* ---- model files: safetensors ------------------------------------------------------------------------ */
