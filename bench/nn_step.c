@@ -77,7 +77,7 @@ static void prepare(struct subject *subject, const char *architecture)
         pst_workspace_new(&subject->workspace, &subject->network, SAMPLES, true, &error) != PST_OK ||
         pst_optimiser_new(&subject->optimiser, &subject->network, &settings, &error) != PST_OK) {
         fprintf(stderr, "nn_step: %s\n", error.message);
-        exit(error.status);
+        exit((int)error.status);
     }
     pst_network_initialise(&subject->network, 1);
     size_t largest = 0, inputs = pst_network_inputs(&subject->network);

@@ -83,7 +83,7 @@ enum pst_status pst_network_new(struct pst_network *network, const char *archite
     network->parameters = pst_allocate(network->parameter_count, sizeof(float), error);
     if (network->parameters == NULL) {
         *network = (struct pst_network){ 0 };
-        return pst_fail_at(error, "architecture \"%.100s\"", architecture);
+        return PST_TRY_AGAIN;
     }
     for (size_t l = 0; l < network->layer_count; l++) {
         struct pst_layer *layer = &network->layers[l];

@@ -22,7 +22,7 @@ enum pst_status pst_optimiser_new(struct pst_optimiser *optimiser, struct pst_ne
         optimiser->second = pst_allocate(network->parameter_count, sizeof(float), error);
     if (optimiser->first == NULL || (settings->kind == PST_ADAM && optimiser->second == NULL)) {
         pst_optimiser_free(optimiser);
-        return pst_fail_at(error, "optimiser");
+        return PST_TRY_AGAIN;
     }
     return PST_OK;
 }

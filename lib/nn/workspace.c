@@ -93,7 +93,7 @@ enum pst_status pst_workspace_new(struct pst_workspace **workspace, const struct
     made->memory = pst_allocate(carving.used, sizeof(float), error);
     if (made->memory == NULL) {
         free(made);
-        return pst_fail_at(error, "a batch of %zu samples", most);
+        return PST_TRY_AGAIN;
     }
     carving = (struct carving){ .base = made->memory };
     lay_out(made, network, most, training, &carving);
