@@ -139,6 +139,10 @@ static void measure(const char *name, const char *architecture, bool training)
 
 int main(void)
 {
+    if (openblas_get_num_threads() != 1) {
+        fputs("nn_step: shares are those of one thread: set OPENBLAS_NUM_THREADS=1\n", stderr);
+        return PST_USAGE;
+    }
     measure("trainer_step_gemm_share", "784-800-800-10", true);
     measure("forward_gemm_share", "784-1200-1200-10", false);
     return fflush(stdout) == 0 ? PST_OK : PST_IO_ERROR;

@@ -6,11 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* -O2 of gcc vectorises next to nothing. */
-#pragma GCC optimize("O3")
-#endif
-
 /* A kernel is compiled for several processors, and the best one is chosen when the program starts. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(PST_SANITIZED)
 #define VECTORISED __attribute__((target_clones("default", "avx2", "avx512f")))
