@@ -8,10 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct pst_cli pst_cli = {
-    .input = "-", .output = "-", .threads = 1, .max_message = PST_DEFAULT_MAX_MESSAGE
-};
-
 /*
  * OpenBLAS makes its threads when it is loaded, before main, and idle ones spin. So the number has to be in
  * the environment before this program starts: it starts itself again where it is not.
