@@ -12,8 +12,8 @@ struct pst_normaliser pst_normalise(const float *logits, size_t classes, double 
     for (size_t j = 1; j < classes; j++)
         if ((double)logits[j] > row.largest)
             row.largest = (double)logits[j];
-    double sum = 0;
-    for (size_t j = 0; j < classes; j++)
+    double sum = exp(((double)logits[0] - row.largest) / temperature);
+    for (size_t j = 1; j < classes; j++)
         sum += exp(((double)logits[j] - row.largest) / temperature);
     row.log_sum = log(sum);
     return row;
