@@ -1,0 +1,253 @@
+#!/usr/bin/env bats
+# evaluator, from outside. Its figures are compared with numpy's in tests/python/test_evaluator_oracle.py.
+# shellcheck disable=SC2154 # bats' run sets stderr and stderr_lines
+bats_require_minimum_version 1.5.0
+
+# make_stream FILE PYTHON: writes a stream; PYTHON sets tensors (name to shape and more) and columns (name to array).
+make_stream() {
+    PYTHONPATH=tests/python /usr/bin/python3 -B - "$1" <<END
+import sys
+import numpy as np
+from pipestill_stream import stream
+nan, more, batches = np.nan, {}, None
+$2
+specs = [dict(name=n, dtype="i32" if n == "y" else "f32", shape=[] if n == "y" else [np.shape(c)[1]], **more.get(n, {}))
+         for n, c in columns.items()]
+half = len(next(iter(columns.values()))) // 2
+parts = [slice(0, half), slice(half, None)] if batches is None else batches
+open(sys.argv[1], "wb").write(stream(specs, [{n: c[p] for n, c in columns.items()} for p in parts]))
+END
+}
+
+# Four samples of three classes; worked out by hand: three right, confidence always 1/2; - log p is ln 2 three times and
+# ln 4 once; squared distances are 0.375, 0.375, 0.875 and 0.5.
+SOFT='[[.5, .25, .25], [.25, .5, .25], [.5, .25, .25], [.5, .5, 0]]'
+Y='[0, 1, 1, 0]'
+
+setup() {
+    cd "$BATS_TEST_DIRNAME/../.." || return
+    FILE=$BATS_TEST_TMPDIR/stream.pst
+}
+
+@test "the table shows what was worked out by hand" {
+    make_stream "$FILE" "columns = dict(y=$Y, soft=$SOFT)"
+    run --separate-stderr evaluator -i "$FILE"
+    [ "$status" -eq 0 ]
+    [ "$stderr" = "" ]
+    diff - <(echo "$output") <<'END'
+predictions                 soft, T = 1
+samples                              4
+errors                               1
+accuracy                       75.0000 %
+negative log-likelihood       0.866434 nats
+Brier score                   0.531250
+expected calibration error    0.250000
+
+class    samples     errors    accuracy
+    0          2          0  100.0000 %
+    1          2          1   50.0000 %
+    2          0          0           -
+
+confusion: a row for each true class, a column for each predicted one
+           0      1      2
+    0      2      0      0
+    1      1      1      0
+    2      0      0      0
+END
+}
+
+@test "--json is one object on one line" {
+    make_stream "$FILE" "columns = dict(y=$Y, soft=$SOFT)"
+    run --separate-stderr evaluator --json <"$FILE"
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -eq 1 ]
+    echo "$output" | /usr/bin/python3 -c '
+import json, math, sys
+got = json.load(sys.stdin)
+assert math.isclose(got.pop("negative_log_likelihood"), 1.25 * math.log(2))
+assert math.isclose(got.pop("expected_calibration_error"), 0.25)
+assert math.isclose(got.pop("brier_score"), 0.53125)
+assert got == {"samples": 4, "errors": 1, "accuracy": 0.75, "confusion": [[2, 0, 0], [1, 1, 0], [0, 0, 0]],
+    "per_class": [{"class": 0, "samples": 2, "errors": 0, "accuracy": 1.0},
+                  {"class": 1, "samples": 2, "errors": 1, "accuracy": 0.5},
+                  {"class": 2, "samples": 0, "errors": 0, "accuracy": None}]}, got'
+}
+
+@test "soft is preferred, then the only logits, then the only soft/NAME" {
+    make_stream "$FILE" "columns = {'y': $Y, 'soft/a': $SOFT, 'logits/a': $SOFT, 'soft': $SOFT}"
+    run --separate-stderr evaluator -i "$FILE"
+    [ "${lines[0]}" = "predictions                 soft, T = 1" ]
+    make_stream "$FILE" "columns = {'y': $Y, 'soft/a': $SOFT, 'logits/a': $SOFT}"
+    run --separate-stderr evaluator -i "$FILE"
+    [ "${lines[0]}" = "predictions                 logits/a, T = 1" ]
+    make_stream "$FILE" "columns = {'y': $Y, 'soft/a': $SOFT, 'logits/a': $SOFT, 'logits/b': $SOFT}"
+    run --separate-stderr evaluator -i "$FILE"
+    [ "${lines[0]}" = "predictions                 soft/a, T = 1" ]
+}
+
+@test "where the choice is open the candidates are listed" {
+    make_stream "$FILE" "columns = {'y': $Y, 'logits/a': $SOFT, 'logits/b': $SOFT}"
+    run --separate-stderr evaluator -i "$FILE"
+    [ "$status" -eq 65 ]
+    [ "$output" = "" ]
+    [ "$stderr" = "evaluator: which predictions? choose with --of; the stream has: logits/a, logits/b" ]
+    run --separate-stderr evaluator -i "$FILE" --of logits/b
+    [ "$status" -eq 0 ]
+    for options in "--of logits/c" "--of y" "--of logits/a --against soft"; do
+        # shellcheck disable=SC2086
+        run --separate-stderr evaluator -i "$FILE" $options
+        [ "$status" -eq 65 ]
+        [[ "$stderr" = *"is no tensor of predictions; the stream has: logits/a, logits/b" ]]
+    done
+}
+
+@test "a stream without predictions is refused with where they come from" {
+    make_stream "$FILE" "columns = dict(y=$Y)"
+    run --separate-stderr evaluator -i "$FILE"
+    [ "$status" -eq 65 ]
+    [[ "$stderr" = *"no predictions: is teacher-forward before this stage?" ]]
+}
+
+@test "labels are needed unless there is something to compare with" {
+    make_stream "$FILE" "columns = {'soft/a': $SOFT, 'soft/b': $SOFT}"
+    run --separate-stderr evaluator -i "$FILE" --of soft/a
+    [ "$status" -eq 65 ]
+    [[ "$stderr" = *"no tensor 'y'" ]]
+    run --separate-stderr evaluator -i "$FILE" --of soft/a --against soft/b
+    [ "$status" -eq 0 ]
+    diff - <(echo "$output") <<'END'
+predictions                 soft/a, T = 1
+compared with               soft/b, T = 1
+samples compared                     4
+agreement                     100.0000 %
+KL                            0.000000 nats
+END
+}
+
+@test "softened predictions and unequal temperatures are pointed out" {
+    make_stream "$FILE" "more = {'soft/a': dict(temperature=20.0)}
+columns = {'y': $Y, 'soft/a': $SOFT, 'logits/a': $SOFT}"
+    run --separate-stderr evaluator -i "$FILE" --of soft/a
+    [ "$status" -eq 0 ]
+    [[ "$stderr" = "evaluator: soft/a is softened at T = 20:"* ]]
+    run --separate-stderr evaluator -i "$FILE" --of logits/a --against soft/a
+    [ "$status" -eq 0 ]
+    [[ "$stderr" = "evaluator: logits/a is at T = 1, soft/a at T = 20:"* ]]
+}
+
+@test "a probability of 0 for the true class counts as the smallest normal f32" {
+    make_stream "$FILE" "columns = dict(y=[1, 1], soft=[[1, 0], [1, 0]])"
+    run --separate-stderr evaluator -i "$FILE"
+    [ "$status" -eq 0 ]
+    [[ "$output" = *"negative log-likelihood      87.336545 nats"* ]] # 126 ln 2
+}
+
+@test "a class bias moves predictions, and two of them add to different classes" {
+    make_stream "$FILE" "columns = {'y': [0, 1], 'logits/a': [[3, 1, 0], [3, 1, 0]]}"
+    run --separate-stderr evaluator -i "$FILE" --class-bias 1=+2.5
+    [[ "${lines[2]}" = "errors "*" 1" ]]
+    [[ "$output" = *"    0      0      1      0"* ]]
+    run --separate-stderr evaluator -i "$FILE" --class-bias 1=+2.5 --class-bias 0=1
+    [[ "$output" = *"    0      1      0      0"* ]]
+}
+
+@test "a class bias that is none is refused" {
+    make_stream "$FILE" "columns = dict(y=$Y, soft=$SOFT)"
+    for bias in 3 3= =1 x=1 -1=1 1=inf 1=nan 1=2x 1=1e9 99999999999=1; do
+        run --separate-stderr evaluator -i "$FILE" --class-bias "$bias"
+        [ "$status" -eq 64 ]
+        [[ "$stderr" = "evaluator: --class-bias $bias: not CLASS=NUMBER"* ]]
+    done
+    run --separate-stderr evaluator -i "$FILE" --class-bias 1=2 --class-bias 1=2
+    [ "$status" -eq 64 ]
+    [[ "$stderr" = *"class 1 has a bias already"* ]]
+    run --separate-stderr evaluator -i "$FILE" --class-bias 3=1
+    [ "$status" -eq 64 ]
+    [[ "$stderr" = *"there is no class 3 in 3 classes"* ]]
+}
+
+@test "damaged predictions are refused with batch and sample" {
+    for rows in '[0.5, nan, 0]:a number is NaN or infinite' '[0.5, 1e39, 0]:a number is NaN or infinite' \
+        '[0.5, -0.5, 1]:a probability is negative' '[0.5, 0.6, 0]:the probabilities do not add up to 1'; do
+        make_stream "$FILE" "np.seterr(all='ignore'); soft = $SOFT; soft[3] = ${rows%%:*}; columns = dict(y=$Y, soft=soft)"
+        run --separate-stderr evaluator -i "$FILE"
+        [ "$status" -eq 65 ]
+        [ "$output" = "" ]
+        [ "$stderr" = "evaluator: batch 1: tensor 'soft', sample 1 of the batch: ${rows#*:}" ]
+    done
+}
+
+@test "damage in what is compared with is refused too" {
+    make_stream "$FILE" "columns = {'y': $Y, 'soft': $SOFT, 'logits/a': [[nan, 1, 2]] * 4}"
+    run --separate-stderr evaluator -i "$FILE" --against logits/a
+    [ "$status" -eq 65 ]
+    [ "$stderr" = "evaluator: batch 0: tensor 'logits/a', sample 0 of the batch: a number is NaN or infinite" ]
+}
+
+@test "a label outside the classes is refused with batch and sample" {
+    for label in 3 -1 2147483647; do
+        make_stream "$FILE" "columns = dict(y=[0, 0, $label, 0], soft=$SOFT)"
+        run --separate-stderr evaluator -i "$FILE"
+        [ "$status" -eq 65 ]
+        [ "$stderr" = "evaluator: batch 1: sample 0 of the batch: label $label is not one of 3 classes" ]
+    done
+}
+
+@test "predictions of other classes than those compared with are refused" {
+    make_stream "$FILE" "columns = {'y': $Y, 'soft': $SOFT, 'logits/a': [[1, 2]] * 4}"
+    run --separate-stderr evaluator -i "$FILE" --against logits/a
+    [ "$status" -eq 65 ]
+    [[ "$stderr" = *"'logits/a'"* ]]
+}
+
+@test "a stream without samples is refused" {
+    make_stream "$FILE" "batches = []; columns = dict(y=$Y, soft=$SOFT)"
+    run --separate-stderr evaluator -i "$FILE"
+    [ "$status" -eq 65 ]
+    [ "$stderr" = "evaluator: the stream holds no samples" ]
+}
+
+@test "a truncated stream gives an error and no figures" {
+    make_stream "$FILE" "columns = dict(y=$Y, soft=$SOFT)"
+    size=$(stat -c %s "$FILE")
+    for cut in 0 1 20 200 $((size - 200)) $((size - 1)); do
+        run --separate-stderr evaluator < <(head -c "$cut" "$FILE")
+        [ "$status" -eq 65 ]
+        [ "$output" = "" ]
+        [ "${#stderr_lines[@]}" -eq 1 ]
+    done
+}
+
+@test "beyond 256 classes there is no confusion matrix" {
+    make_stream "$FILE" "columns = {'y': [0, 256], 'logits/a': np.eye(257)[[0, 255]]}"
+    run --separate-stderr evaluator -i "$FILE"
+    [ "$status" -eq 0 ]
+    [[ "$output" != *confusion* ]]
+    [[ "${lines[-1]}" = "  256          1          1    0.0000 %" ]]
+}
+
+@test "figures that cannot be written are an error" {
+    make_stream "$FILE" "columns = dict(y=$Y, soft=$SOFT)"
+    for options in "" "--json"; do
+        # shellcheck disable=SC2086
+        run bash -c "evaluator $options <'$FILE' >/dev/full"
+        [ "$status" -eq 74 ]
+        [[ "$output" = "evaluator: standard output: "* ]]
+    done
+}
+
+@test "a missing input and an unknown option have their exit codes" {
+    run --separate-stderr evaluator -i "$BATS_TEST_TMPDIR/none"
+    [ "$status" -eq 66 ]
+    run --separate-stderr evaluator --nonsense
+    [ "$status" -eq 64 ]
+    [ "$output" = "" ]
+}
+
+@test "--help says what it is for on standard output" {
+    run --separate-stderr evaluator --help
+    [ "$status" -eq 0 ]
+    [ "$stderr" = "" ]
+    [[ "${lines[0]}" = "evaluator: say how good the predictions in a stream are" ]]
+    [[ "$output" = *"--class-bias CLASS=NUMBER"* ]]
+}

@@ -1,0 +1,143 @@
+"""evaluator's figures against numpy, over random predictions in streams written by Python. Prints TAP."""
+import json
+import subprocess
+import sys
+
+import numpy
+
+from pipestill_stream import stream
+
+CLASSES = 5
+count = 0
+failed = 0
+
+
+def check(name, good, detail=""):
+    global count, failed
+    count += 1
+    failed += not good
+    print(f"{'ok' if good else 'not ok'} {count} - {name}{'' if good else f' # {detail}'}")
+
+
+def softmax(logits, temperature=1.0):
+    shifted = (logits - logits.max(axis=1, keepdims=True)) / temperature
+    powers = numpy.exp(shifted)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def calibration_error(p, y):
+    confidence, right = p.max(axis=1), p.argmax(axis=1) == y
+    edges = numpy.linspace(0, 1, 16)
+    error = 0.0
+    for low, high in zip(edges[:-1], edges[1:]):
+        inside = (confidence > low) & (confidence <= high)
+        if inside.any():
+            error += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
+    return error
+
+
+def expected(p, y=None, other=None):
+    figures = {"samples": len(p)}
+    log_p = numpy.log(p)
+    if y is not None:
+        predicted, one_hot = p.argmax(axis=1), numpy.eye(CLASSES)[y]
+        confusion = numpy.zeros((CLASSES, CLASSES), int)
+        numpy.add.at(confusion, (y, predicted), 1)
+        figures["errors"] = int((predicted != y).sum())
+        figures["accuracy"] = (predicted == y).mean()
+        figures["negative_log_likelihood"] = -log_p[numpy.arange(len(y)), y].mean()
+        figures["brier_score"] = ((p - one_hot) ** 2).sum(axis=1).mean()
+        figures["expected_calibration_error"] = calibration_error(p, y)
+        figures["confusion"] = confusion.tolist()
+        figures["per_class"] = [
+            {"class": c, "samples": int(confusion[c].sum()), "errors": int(confusion[c].sum() - confusion[c, c]),
+             "accuracy": confusion[c, c] / confusion[c].sum() if confusion[c].any() else None}
+            for c in range(CLASSES)]
+    if other is not None:
+        figures["agreement"] = (p.argmax(axis=1) == other.argmax(axis=1)).mean()
+        figures["kl"] = (other * (numpy.log(other) - log_p)).sum(axis=1).mean()
+    return figures
+
+
+def differences(a, b, path=""):
+    """Where two JSON values differ, numbers by more than rounding of f32 explains."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        if a.keys() != b.keys():
+            return [f"{path}: {sorted(a)} and {sorted(b)}"]
+        return [d for key in a for d in differences(a[key], b[key], f"{path}/{key}")]
+    if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+        return [d for i in range(len(a)) for d in differences(a[i], b[i], f"{path}/{i}")]
+    if isinstance(a, (int, float)) and isinstance(b, (int, float)):
+        return [] if abs(a - b) <= 1e-6 * max(1, abs(b)) else [f"{path}: {a} and {b}"]
+    return [] if a == b else [f"{path}: {a} and {b}"]
+
+
+def evaluate(tensors, columns, sizes, *options):
+    specs = [{"name": n, "dtype": "i32" if n == "y" else "f32", "shape": [] if n == "y" else [CLASSES], **more}
+             for n, more in tensors]
+    ends = numpy.cumsum(sizes)
+    batches = [{n: columns[n][end - size:end] for n in columns} for size, end in zip(sizes, ends)]
+    done = subprocess.run(["evaluator", "--json", *options], input=stream(specs, batches, classes=CLASSES),
+                          capture_output=True, check=False)
+    if done.returncode != 0:
+        return {"failed": done.stderr.decode()}, done
+    return json.loads(done.stdout), done
+
+
+def main():
+    random = numpy.random.default_rng(7)
+    sizes = [64, 64, 64, 31]  # the last batch is shorter: means are over samples, not over batches
+    n = sum(sizes)
+    y = random.integers(0, CLASSES - 1, n)  # class 4 has no samples
+    logits = (random.normal(0, 2, (n, CLASSES)) + 2 * numpy.eye(CLASSES)[y]).astype(numpy.float32)
+    teacher = (logits + random.normal(0, 1, (n, CLASSES))).astype(numpy.float32)
+    exact = logits.astype(float)
+    soft = softmax(exact, 3).astype(numpy.float32)
+    t = softmax(teacher.astype(float))
+
+    def compare(name, got, want):
+        wrong = differences(got[0], want)
+        check(name, not wrong, "; ".join(wrong[:3]))
+
+    got = evaluate([("y", {}), ("logits/s", {})], {"y": y, "logits/s": logits}, sizes)
+    compare("logits are evaluated as their softmax", got, expected(softmax(exact), y))
+    check("nothing is said where all is well", got[1].stderr == b"", got[1].stderr)
+
+    columns = {"y": y, "logits/s": logits, "logits/t": teacher}
+    got = evaluate([("y", {}), ("logits/s", {}), ("logits/t", {})], columns, sizes,
+                   "--of", "logits/s", "--against", "logits/t")
+    compare("agreement and KL are of the predictions from the other tensor", got, expected(softmax(exact), y, t))
+
+    got = evaluate([("logits/s", {}), ("logits/t", {})], columns | {}, sizes,
+                   "--of", "logits/s", "--against", "logits/t")
+    want = expected(softmax(exact), None, t)
+    compare("without labels only agreement and KL are reported", got, want)
+
+    got = evaluate([("y", {}), ("soft/s", {"temperature": 3.0})], {"y": y, "soft/s": soft}, sizes)
+    compare("softened probabilities are used as they are", got, expected(soft.astype(float), y))
+    check("and a warning says so", b"T = 3" in got[1].stderr, got[1].stderr)
+
+    bias = numpy.array([0, 2.5, 0, -1, 0])
+    options = ["--class-bias", "1=+2.5", "--class-bias=3=-1"]
+    got = evaluate([("y", {}), ("logits/s", {})], {"y": y, "logits/s": logits}, sizes, *options)
+    compare("a class's bias is added to its logit", got, expected(softmax(exact + bias), y))
+
+    got = evaluate([("y", {}), ("soft", {"temperature": 1.0})], {"y": y, "soft": t}, sizes, *options)
+    want = expected(softmax(numpy.log(t.astype(numpy.float32).astype(float)) + bias), y)
+    compare("a class's bias is added to its log-probability", got, want)
+
+    far = logits * 1000
+    got = evaluate([("y", {}), ("logits/s", {})], {"y": y, "logits/s": far}, sizes)
+    exactly = far.astype(float)
+    log_p = exactly - exactly.max(axis=1, keepdims=True)
+    log_p -= numpy.log(numpy.exp(log_p).sum(axis=1, keepdims=True))
+    nll = -log_p[numpy.arange(n), y].mean()
+    check("a likelihood beyond f32 is exact from logits", abs(got[0]["negative_log_likelihood"] - nll) < 1e-6 * nll,
+          got[0])
+
+    print(f"1..{count}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
