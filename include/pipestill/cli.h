@@ -120,6 +120,10 @@ int pst_sink_main(int argc, char **argv, const struct pst_sink *sink);
  */
 PST_CHECKED enum pst_status pst_history_note(const char *key, struct json_t *value, struct pst_error *error);
 
+/* Reads from this endpoint instead of that of --input; to be called from start, for stages that take it as an
+ * operand. */
+void pst_read_from(const char *endpoint);
+
 /*
  * This program's options with their values, those that are silent left out, as JSON text with sorted keys:
  * two runs with the same text were asked to do the same. Returns the text, to be freed; NULL where memory is

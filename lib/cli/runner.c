@@ -53,6 +53,11 @@ enum pst_status pst_history_note(const char *key, json_t *value, struct pst_erro
     return PST_OK;
 }
 
+void pst_read_from(const char *endpoint)
+{
+    pst_cli.input = endpoint;
+}
+
 char *pst_settings_text(void)
 {
     return json_dumps(pst_cli.details, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(12));
