@@ -1,0 +1,175 @@
+/*
+ * Reads IDX files: two zero bytes, a type, a rank, then a big-endian 32-bit size for each dimension, then the
+ * elements in C order. zlib's gzopen reads plain files and gzip alike.
+ */
+#include "lib/data/idx.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#define TYPE_U8 0x08
+#define FIRST_RESERVE ((size_t)1 << 20)
+#define LARGEST_READ ((size_t)1 << 20) /* gzread counts in unsigned int */
+
+struct source {
+    gzFile file;
+    const char *path;
+};
+
+/* Says why zlib could not go on. */
+static enum pst_status read_failure(const struct source *source, size_t at, struct pst_error *error)
+{
+    int code;
+    const char *text = gzerror(source->file, &code);
+    if (code == Z_ERRNO)
+        return pst_fail(error, PST_IO_ERROR, "%s: cannot be read at byte %zu: %s", source->path, at,
+                        strerror(errno));
+    if (code == Z_MEM_ERROR)
+        return pst_fail(error, PST_TRY_AGAIN, "%s: out of memory", source->path);
+    if (code == Z_BUF_ERROR)
+        text = "the file ends early";
+    return pst_fail(error, PST_BAD_DATA, "%s: damaged gzip after byte %zu of its content: %s", source->path,
+                    at, text);
+}
+
+/* Reads up to size bytes; at: how many were read before. got is less than size only at the end of the file.
+ */
+static enum pst_status read_some(const struct source *source, uint8_t *bytes, size_t size, size_t at,
+                                 size_t *got, struct pst_error *error)
+{
+    *got = 0;
+    while (*got < size) {
+        size_t want = size - *got < LARGEST_READ ? size - *got : LARGEST_READ;
+        int count = gzread(source->file, bytes + *got, (unsigned)want);
+        if (count < 0)
+            return read_failure(source, at + *got, error);
+        if (count == 0)
+            break;
+        *got += (size_t)count;
+    }
+    int code; /* a gzip file that is cut off gives what it has, and only then says so */
+    gzerror(source->file, &code);
+    return *got < size && code == Z_BUF_ERROR ? read_failure(source, at + *got, error) : PST_OK;
+}
+
+static enum pst_status too_short(const struct source *source, size_t end, size_t promised,
+                                 struct pst_error *error)
+{
+    return pst_fail(error, PST_BAD_DATA, "%s: too short: it ends at byte %zu, but must have %zu",
+                    source->path, end, promised);
+}
+
+/* Reads the magic number and the sizes into bytes [4 + 4 · PST_IDX_MAX_RANK]. */
+static enum pst_status read_header(struct pst_idx *idx, const struct source *source, uint8_t *bytes,
+                                   struct pst_error *error)
+{
+    size_t got;
+    enum pst_status status = read_some(source, bytes, 4, 0, &got, error);
+    if (status != PST_OK)
+        return status;
+    if (got < 4)
+        return too_short(source, got, 4, error);
+    if (bytes[0] != 0 || bytes[1] != 0)
+        return pst_fail(error, PST_BAD_DATA, "%s: not an IDX file: it begins with %02x %02x instead of 00 00",
+                        source->path, bytes[0], bytes[1]);
+    if (bytes[2] != TYPE_U8)
+        return pst_fail(error, PST_BAD_DATA,
+                        "%s: element type %02x at byte 2; only 08 (unsigned bytes) is read", source->path,
+                        bytes[2]);
+    idx->rank = bytes[3];
+    if (idx->rank < 1 || idx->rank > PST_IDX_MAX_RANK)
+        return pst_fail(error, PST_BAD_DATA, "%s: %zu dimensions at byte 3; 1 to %d are read", source->path,
+                        idx->rank, PST_IDX_MAX_RANK);
+    idx->header = 4 + 4 * idx->rank;
+    status = read_some(source, bytes + 4, 4 * idx->rank, 4, &got, error);
+    if (status == PST_OK && got < 4 * idx->rank)
+        return too_short(source, 4 + got, idx->header, error);
+    return status;
+}
+
+/* Decodes the sizes and computes that of the whole file. */
+static enum pst_status decode_shape(struct pst_idx *idx, const struct source *source, const uint8_t *bytes,
+                                    struct pst_error *error)
+{
+    size_t size = 1;
+    for (size_t i = 0; i < idx->rank; i++) {
+        const uint8_t *at = bytes + 4 + 4 * i;
+        idx->shape[i] = (size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3];
+        if (idx->shape[i] == 0)
+            return pst_fail(error, PST_BAD_DATA, "%s: a dimension of 0 at byte %zu", source->path, 4 + 4 * i);
+        if (!pst_multiply(size, idx->shape[i], &size))
+            return pst_fail(error, PST_BAD_DATA, "%s: the sizes up to byte %zu are absurd", source->path,
+                            8 + 4 * i);
+    }
+    if (size > SIZE_MAX / 2)
+        return pst_fail(error, PST_BAD_DATA, "%s: the sizes in its header are absurd", source->path);
+    idx->size = idx->header + size;
+    return PST_OK;
+}
+
+/* Reads the elements. Memory doubles as they come; realloc moves pages, not bytes, once it is large. */
+static enum pst_status read_elements(struct pst_idx *idx, const struct source *source, const uint8_t *header,
+                                     struct pst_error *error)
+{
+    size_t capacity = 0, filled = idx->header;
+    while (filled < idx->size) {
+        capacity = capacity == 0 ? FIRST_RESERVE : 2 * capacity;
+        capacity = capacity < idx->size ? capacity : idx->size;
+        uint8_t *grown = realloc(idx->content, capacity);
+        if (grown == NULL)
+            return pst_fail(error, PST_TRY_AGAIN, "%s: out of memory for %zu bytes", source->path, capacity);
+        idx->content = grown;
+        size_t got;
+        enum pst_status status = read_some(source, grown + filled, capacity - filled, filled, &got, error);
+        if (status != PST_OK)
+            return status;
+        filled += got;
+        if (filled < capacity)
+            return too_short(source, filled, idx->size, error);
+    }
+    memcpy(idx->content, header, idx->header);
+    return PST_OK;
+}
+
+/* Nothing may come after the elements; and only a read beyond them makes zlib look at gzip's own checksum. */
+static enum pst_status check_end(const struct pst_idx *idx, const struct source *source,
+                                 struct pst_error *error)
+{
+    uint8_t byte;
+    size_t got;
+    enum pst_status status = read_some(source, &byte, 1, idx->size, &got, error);
+    if (status == PST_OK && got > 0)
+        return pst_fail(error, PST_BAD_DATA, "%s: too long: more follows after the last element, at byte %zu",
+                        source->path, idx->size);
+    return status;
+}
+
+enum pst_status pst_idx_read(struct pst_idx *idx, const char *path, struct pst_error *error)
+{
+    *idx = (struct pst_idx){ 0 };
+    errno = 0;
+    struct source source = { .file = gzopen(path, "rb"), .path = path };
+    if (source.file == NULL)
+        return errno == 0 || errno == ENOMEM ? pst_fail(error, PST_TRY_AGAIN, "%s: out of memory", path)
+                                             : pst_fail(error, PST_NO_INPUT, "%s: %s", path, strerror(errno));
+    uint8_t header[4 + 4 * PST_IDX_MAX_RANK];
+    enum pst_status status = read_header(idx, &source, header, error);
+    if (status == PST_OK)
+        status = decode_shape(idx, &source, header, error);
+    if (status == PST_OK)
+        status = read_elements(idx, &source, header, error);
+    if (status == PST_OK)
+        status = check_end(idx, &source, error);
+    gzclose(source.file);
+    if (status != PST_OK)
+        pst_idx_free(idx);
+    return status;
+}
+
+void pst_idx_free(struct pst_idx *idx)
+{
+    free(idx->content);
+    *idx = (struct pst_idx){ 0 };
+}
