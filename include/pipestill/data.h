@@ -99,6 +99,14 @@ PST_CHECKED enum pst_status pst_select(const struct pst_dataset *dataset,
                                        const struct pst_selection_rules *rules,
                                        struct pst_selection *selection, struct pst_error *error);
 
+/*
+ * Marks the classes of a list such as "7,8" or "0-4,9".
+ * mask: [classes]; receives `value` for the classes listed and keeps the others.
+ * Returns PST_OK; PST_USAGE where the text is not such a list, or names a class that is not there.
+ */
+PST_CHECKED enum pst_status pst_mark_classes(const char *list, size_t classes, bool value, bool *mask,
+                                             struct pst_error *error);
+
 /* Frees what a selection holds and makes it {0}. */
 void pst_selection_free(struct pst_selection *selection);
 

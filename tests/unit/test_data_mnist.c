@@ -1,0 +1,126 @@
+/* MNIST is found, and is MNIST. The tests that need its files are skipped where MNIST_DIR is not set. */
+#include "pipestill/data.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void assert_label_counts(const struct pst_dataset *set, const size_t counts[10])
+{
+    size_t found[10] = { 0 };
+    for (size_t i = 0; i < set->samples; i++)
+        found[set->labels[i]]++;
+    assert_memory_equal(found, counts, sizeof found);
+}
+
+static void open_mnist(struct pst_dataset *set, bool test, size_t samples)
+{
+    struct pst_error error = { 0 };
+    if (pst_dataset_open_mnist(set, test, &error) != PST_OK)
+        fail_msg("%s", error.message);
+    assert_string_equal(set->name, "mnist");
+    assert_int_equal(set->samples, samples);
+    assert_int_equal(set->classes, 10);
+    assert_int_equal(set->rank, 2);
+    assert_int_equal(set->shape[0], 28);
+    assert_int_equal(set->shape[1], 28);
+}
+
+static bool there_is_no_mnist(void)
+{
+    const char *folder = getenv("MNIST_DIR");
+    return folder == NULL || *folder == '\0';
+}
+
+static void the_training_set_is_whole(void **state)
+{
+    (void)state;
+    if (there_is_no_mnist())
+        skip();
+    static const size_t counts[10] = { 5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949 };
+    struct pst_dataset set;
+    open_mnist(&set, false, 60000);
+    assert_label_counts(&set, counts);
+    assert_int_equal(set.labels[0], 5);
+    pst_dataset_free(&set);
+}
+
+static void the_test_set_is_whole(void **state)
+{
+    (void)state;
+    if (there_is_no_mnist())
+        skip();
+    static const size_t counts[10] = { 980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009 };
+    struct pst_dataset set;
+    open_mnist(&set, true, 10000);
+    assert_label_counts(&set, counts);
+    assert_int_equal(set.labels[0], 7);
+    pst_dataset_free(&set);
+}
+
+static void where_there_is_no_mnist_the_message_says_what_to_set(void **state)
+{
+    (void)state;
+    const char *before = getenv("MNIST_DIR");
+    char *kept = before != NULL ? strdup(before) : NULL;
+    struct pst_dataset set;
+    struct pst_error error;
+    setenv("MNIST_DIR", "/nowhere", 1);
+    assert_int_equal(pst_dataset_open_mnist(&set, false, &error), PST_NO_INPUT);
+    assert_non_null(strstr(error.message, "MNIST_DIR=/nowhere"));
+    assert_non_null(strstr(error.message, "train-images-idx3-ubyte"));
+    if (kept != NULL)
+        setenv("MNIST_DIR", kept, 1);
+    else
+        unsetenv("MNIST_DIR");
+    free(kept);
+}
+
+/* A set of one white pixel under MNIST's names, with a dot in them as some archives have it. */
+static void the_usual_spellings_are_found(void **state)
+{
+    (void)state;
+    const char *before = getenv("MNIST_DIR");
+    char *kept = before != NULL ? strdup(before) : NULL;
+    char folder[] = "/tmp/pipestill-mnist-XXXXXX", images[64], labels[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(images, sizeof images, "%s/t10k-images.idx3-ubyte", folder);
+    snprintf(labels, sizeof labels, "%s/t10k-labels-idx1-ubyte", folder);
+    FILE *file = fopen(images, "wb");
+    assert_non_null(file);
+    fwrite((const uint8_t[]){ 0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 255 }, 1, 17, file);
+    fclose(file);
+    file = fopen(labels, "wb");
+    assert_non_null(file);
+    fwrite((const uint8_t[]){ 0, 0, 8, 1, 0, 0, 0, 1, 4 }, 1, 9, file);
+    fclose(file);
+    setenv("MNIST_DIR", folder, 1);
+    struct pst_dataset set;
+    assert_int_equal(pst_dataset_open_mnist(&set, true, NULL), PST_OK);
+    assert_int_equal(set.labels[0], 4);
+    pst_dataset_free(&set);
+    unlink(images);
+    unlink(labels);
+    rmdir(folder);
+    if (kept != NULL)
+        setenv("MNIST_DIR", kept, 1);
+    else
+        unsetenv("MNIST_DIR");
+    free(kept);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_training_set_is_whole),
+        cmocka_unit_test(the_test_set_is_whole),
+        cmocka_unit_test(where_there_is_no_mnist_the_message_says_what_to_set),
+        cmocka_unit_test(the_usual_spellings_are_found),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
