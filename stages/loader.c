@@ -48,7 +48,7 @@ static const struct pst_option options[] = {
     { 0, "epochs", PST_U64, &asked.epochs, "times to go through the samples; 0: without end", .most = 1e6 },
     { 0, "start", PST_U64, &asked.start, "begin with this batch, counted from 0", .most = 1e14,
       .silent = true },
-    { 0, "seed", PST_U64, &asked.seed, "seed of selection, order and augmentation", .metavar = "N" },
+    { 's', "seed", PST_U64, &asked.seed, "seed of selection, order and augmentation", .metavar = "N" },
     { 0, "shuffle", PST_FLAG, &asked.shuffle, "a new order each epoch; usual for the training split",
       .silent = true },
     { 0, "no-shuffle", PST_FLAG, &asked.no_shuffle, "the set's own order; usual for the others",
