@@ -32,12 +32,17 @@ static enum pst_status take_weight(const char *value, struct pst_error *error)
     if (equals == NULL || equals == value || (size_t)(equals - value) >= PST_NAME_SIZE ||
         !pst_parse_double(equals + 1, 0, 1e6, &weight))
         return pst_fail(error, PST_USAGE, "a weight is NAME=W, W a number from 0 to 1000000");
+    size_t length = (size_t)(equals - value);
+    for (size_t w = 0; w < weight_count; w++) {
+        if (strlen(weights[w].name) == length && memcmp(weights[w].name, value, length) == 0)
+            return pst_fail(error, PST_USAGE, "'%s' has a weight already", weights[w].name);
+    }
     struct weight *grown = realloc(weights, (weight_count + 1) * sizeof *grown);
     if (grown == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory");
     weights = grown;
     weights[weight_count] = (struct weight){ .weight = weight };
-    memcpy(weights[weight_count].name, value, (size_t)(equals - value));
+    memcpy(weights[weight_count].name, value, length);
     weight_count++;
     return PST_OK;
 }
@@ -118,18 +123,34 @@ static enum pst_status settle_shares(const char *kind, struct pst_error *error)
     return PST_OK;
 }
 
-/* Finds the teachers; there must be as many softened ones as there are teachers. */
+/* Every teacher must have been softened: one left out would change the mean in silence. */
+static enum pst_status check_softened(const struct pst_header *header, struct pst_error *error)
+{
+    static const char prefix[] = "logits/";
+    for (size_t i = 0; i < header->tensor_count; i++) {
+        const char *name = header->tensors[i].name;
+        if (strncmp(name, prefix, strlen(prefix)) != 0)
+            continue;
+        const char *teacher = name + strlen(prefix);
+        char soft[PST_NAME_SIZE];
+        snprintf(soft, sizeof soft, "soft/%s", teacher);
+        if (pst_header_find(header, soft) == PST_NONE)
+            return pst_fail(error, PST_BAD_DATA, "teacher '%s' has logits, but no tensor %s", teacher, soft);
+    }
+    return PST_OK;
+}
+
+/* Finds the teachers whose tensors are averaged. */
 static enum pst_status find_members(const struct pst_header *header, const char *kind,
                                     struct pst_error *error)
 {
     member_count = pst_header_find_all(header, kind, NULL, 0);
-    size_t teachers = pst_header_find_all(header, "logits", NULL, 0);
     if (member_count == 0)
         return pst_fail(error, PST_BAD_DATA, "the stream has no tensor %s/NAME; is %s before this stage?",
                         kind, of_logits ? "a teacher-forward" : "temperature-softmax");
-    if (member_count < teachers)
-        return pst_fail(error, PST_BAD_DATA, "the stream has %zu teachers, but soft targets of only %zu",
-                        teachers, member_count);
+    enum pst_status status = of_logits ? PST_OK : check_softened(header, error);
+    if (status != PST_OK)
+        return status;
     if (expected != 0 && member_count != expected)
         return pst_fail(error, PST_BAD_DATA, "%zu teachers are in the stream, where --teachers says %zu",
                         member_count, expected);

@@ -62,7 +62,7 @@ static const struct pst_option options[] = {
       .type = PST_STRING,
       .target = &settings.soft_name,
       .metavar = "NAME",
-      .help = "tensor of the soft settings.targets; otherwise soft, or the only soft/NAME" },
+      .help = "tensor of the soft targets; otherwise soft, or the only soft/NAME" },
     { .name = "optimiser",
       .type = PST_CHOICE,
       .target = &settings.optimiser,
@@ -188,8 +188,6 @@ static enum pst_status check_options(struct pst_error *error)
         return pst_fail(error, PST_USAGE, "--checkpoint-every needs --checkpoint FILE");
     if ((settings.patience > 0 || settings.keep_last) && settings.validate_endpoint == NULL)
         return pst_fail(error, PST_USAGE, "--patience and --keep-last need --validate");
-    if (settings.targets == BOTH && settings.hard_weight + settings.soft_weight == 0)
-        return pst_fail(error, PST_USAGE, "both weights are 0: there is nothing to learn from");
     return PST_OK;
 }
 

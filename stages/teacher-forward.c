@@ -37,9 +37,13 @@ static void default_name(char *text, size_t size)
         *dot = '\0';
 }
 
+enum { MOST_NAME = PST_NAME_SIZE - sizeof "logits/" }; /* bytes */
+
 static enum pst_status start(size_t count, char **operands, struct pst_error *error)
 {
     (void)count;
+    if (name != NULL && strlen(name) > MOST_NAME)
+        return pst_fail(error, PST_USAGE, "--name: at most %d bytes", (int)MOST_NAME);
     path = operands[0];
     return pst_model_read(path, &network, digest, error);
 }
@@ -75,7 +79,7 @@ static enum pst_status declare(struct pst_header *header, struct pst_error *erro
     struct pst_tensor_spec spec = { .dtype = PST_DTYPE_F32,
                                     .rank = 1,
                                     .shape = { pst_network_outputs(&network) } };
-    char teacher[PST_NAME_SIZE - 8], architecture[512];
+    char teacher[MOST_NAME + 1], architecture[512];
     if (name == NULL)
         default_name(teacher, sizeof teacher);
     else

@@ -37,6 +37,9 @@ static enum pst_status add_pair(struct pst_header *header, const char *to, size_
     if (spec.dtype != PST_DTYPE_F32 || spec.rank != 1)
         return pst_fail(error, PST_BAD_DATA, "tensor '%s' is not f32 with one dimension of classes",
                         spec.name);
+    if (from_probs && spec.temperature != 0 && spec.temperature != temperature)
+        return pst_fail(error, PST_BAD_DATA, "'%s' is at temperature %g; give -T %g", spec.name,
+                        spec.temperature, spec.temperature);
     char name[PST_NAME_SIZE + 8];
     snprintf(name, sizeof name, "%s%s", to, strchr(spec.name, '/'));
     if (strlen(name) >= sizeof spec.name)
@@ -77,14 +80,30 @@ static void to_logits(const float *probabilities, float *logits, size_t count)
         logits[i] = (float)(temperature * log(fmax((double)probabilities[i], 0x1p-126)));
 }
 
-/* The place of the first element that cannot be one of its kind, or count. */
-static size_t find_bad(const float *numbers, size_t count)
+/* What is wrong with a row of logits, or of probabilities with --from-probs; NULL where it is good. */
+static const char *find_fault(const float *row, size_t classes)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (!isfinite(numbers[i]) || (from_probs && (numbers[i] < 0 || numbers[i] > 1.0001F)))
-            return i;
+    double sum = 0;
+    for (size_t i = 0; i < classes; i++) {
+        if (!isfinite(row[i]))
+            return from_probs ? "not a probability" : "a logit is NaN or infinite";
+        if (from_probs && row[i] < 0)
+            return "not a probability";
+        sum += (double)row[i];
     }
-    return count;
+    return from_probs && fabs(sum - 1) > 1e-3 ? "not probabilities that add up to 1" : NULL;
+}
+
+static enum pst_status check_rows(const struct pst_tensor_spec *spec, const float *rows, size_t n,
+                                  struct pst_error *error)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *fault = find_fault(rows + i * spec->shape[0], spec->shape[0]);
+        if (fault != NULL)
+            return pst_fail(error, PST_BAD_DATA, "tensor '%s', sample %zu of the batch: %s", spec->name, i,
+                            fault);
+    }
+    return PST_OK;
 }
 
 /* Adds soft/NAME = softmax(logits/NAME / T) for every teacher NAME in the batch (Hinton et al. 2015, eq. 1).
@@ -95,13 +114,11 @@ static enum pst_status soften(struct pst_batch *batch, const struct pst_header *
     for (size_t i = 0; i < pair_count; i++) {
         const float *from = batch->tensors[pairs[i].from].data;
         float *to = batch->tensors[pairs[i].to].data;
-        size_t count = batch->n * pairs[i].classes, bad = find_bad(from, count);
-        if (bad < count)
-            return pst_fail(error, PST_BAD_DATA, "tensor '%s', sample %zu of the batch: %s",
-                            header->tensors[pairs[i].from].name, bad / pairs[i].classes,
-                            from_probs ? "not a probability" : "a logit is NaN or infinite");
+        enum pst_status status = check_rows(&header->tensors[pairs[i].from], from, batch->n, error);
+        if (status != PST_OK)
+            return status;
         if (from_probs)
-            to_logits(from, to, count);
+            to_logits(from, to, batch->n * pairs[i].classes);
         else
             pst_softmax(from, to, batch->n, pairs[i].classes, temperature);
     }

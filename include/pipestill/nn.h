@@ -31,8 +31,8 @@ struct pst_network {
     struct pst_layer layers[PST_MAX_LAYERS];
     float *parameters;      /* all weights and biases, [parameter_count], aligned; owned */
     size_t parameter_count; /* including padding between layers, which stays 0 */
-    double input_scale;     /* recorded with the model, for people: what x's u8 elements were multiplied by */
-    double input_offset;
+    double input_scale;  /* recorded with the model: what x's u8 elements were multiplied by; 0: not known */
+    double input_offset; /* and what was added then */
 };
 
 /*
@@ -336,8 +336,8 @@ void pst_safetensors_free(struct pst_safetensors *file);
 
 /*
  * Writes a network as a model: "layers.0.weight", "layers.0.bias", … and metadata format, architecture,
- * activation, input_scale, input_offset, and what extra holds. extra: object of strings; borrowed; may be
- * NULL.
+ * activation, input_scale and input_offset where they are known, and what extra holds. extra: object of
+ * strings; borrowed; may be NULL.
  */
 PST_CHECKED enum pst_status pst_model_write(const char *path, const struct pst_network *network,
                                             const struct json_t *extra, struct pst_error *error);

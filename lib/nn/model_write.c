@@ -30,8 +30,10 @@ static json_t *describe(const struct pst_network *network, const json_t *extra)
     pst_network_describe(network, architecture, sizeof architecture);
     snprintf(scale, sizeof scale, "%.17g", network->input_scale);
     snprintf(offset, sizeof offset, "%.17g", network->input_offset);
-    json_t *own = json_pack("{s:s, s:s, s:s, s:s, s:s}", "format", PST_MODEL_FORMAT, "architecture",
-                            architecture, "activation", "relu", "input_scale", scale, "input_offset", offset);
+    bool known = network->input_scale != 0;
+    json_t *own = json_pack("{s:s, s:s, s:s, s:s*, s:s*}", "format", PST_MODEL_FORMAT, "architecture",
+                            architecture, "activation", "relu", "input_scale", known ? scale : NULL,
+                            "input_offset", known ? offset : NULL);
     json_t *all = extra != NULL ? json_deep_copy(extra) : json_object();
     if (own == NULL || all == NULL || json_object_update(all, own) != 0) {
         json_decref(all);

@@ -67,7 +67,7 @@ static bool place_layers(struct pst_network *network)
 enum pst_status pst_network_new(struct pst_network *network, const char *architecture,
                                 struct pst_error *error)
 {
-    *network = (struct pst_network){ .input_scale = 1 };
+    *network = (struct pst_network){ 0 };
     if (!parse_architecture(network, architecture)) {
         *network = (struct pst_network){ 0 };
         return pst_fail(

@@ -30,8 +30,7 @@ static enum pst_status find_soft(const struct pst_header *header, struct pst_err
 static enum pst_status use_soft(const struct pst_header *header, size_t classes, struct pst_error *error)
 {
     if (stream.soft_index == PST_NONE)
-        return pst_fail(error, PST_BAD_DATA,
-                        "the stream has no soft settings.targets; is %s before this stage?",
+        return pst_fail(error, PST_BAD_DATA, "the stream has no soft targets; is %s before this stage?",
                         settings.soft_loss == PST_SOFT_LOGITS ? "a teacher-forward" : "temperature-softmax");
     const struct pst_tensor_spec *spec = &header->tensors[stream.soft_index];
     if (spec->dtype != PST_DTYPE_F32 || spec->rank != 1 || spec->shape[0] != classes)
@@ -62,6 +61,8 @@ static enum pst_status settle_targets(const struct pst_header *header, struct ps
     }
     if (settings.targets != SOFT)
         training.loss.hard_weight = settings.hard_weight;
+    if (training.loss.hard_weight + training.loss.soft_weight == 0)
+        return pst_fail(error, PST_USAGE, "the weights of the targets are 0: there is nothing to learn from");
     if (pst_header_find(header, "y") == PST_NONE)
         return settings.targets == SOFT ? PST_OK
                                         : pst_fail(error, PST_BAD_DATA, "the stream has no labels 'y'");

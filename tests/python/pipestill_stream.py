@@ -37,11 +37,11 @@ def _message(kind, meta, **more):
     return msgpack.packb({"kind": kind, "meta": packed, "crc": crc32c(packed), **more}), crc32c(packed)
 
 
-def stream(tensors, batches, **header):
+def stream(tensors, batches, /, **header):
     """The bytes of a stream.
 
     tensors: a list of dicts with name, dtype, shape (of one sample) and maybe temperature.
-    batches: a list of dicts from a tensor's name to an array whose first dimension is the samples.
+    batches: a list of dicts from a tensor's name to an array whose first dimension is the samples; "epoch" may be there.
     header: more fields of the header, such as classes=10.
     """
     meta = {"format": 1, "run": "00" * 16, "tensors": tensors, "history": [], **header}
@@ -50,11 +50,13 @@ def stream(tensors, batches, **header):
     for seq, batch in enumerate(batches):
         data = [numpy.asarray(batch[t["name"]]).astype(DTYPES[t["dtype"]]).tobytes() for t in tensors]
         n = len(batch[tensors[0]["name"]])
-        message, crc = _message("batch", {"seq": seq, "epoch": 0, "n": n, "crcs": [crc32c(d) for d in data]}, data=data)
+        epoch = int(batch.get("epoch", 0))
+        message, crc = _message(
+            "batch", {"seq": seq, "epoch": epoch, "n": n, "crcs": [crc32c(d) for d in data]}, data=data)
         out.append(message)
         samples += n
         batch_checksum += crc
-        sample_checksum += sum(_sample_hash(0, int(i)) for i in batch.get("id", ()))
+        sample_checksum += sum(_sample_hash(epoch, int(i)) for i in batch.get("id", ()))
     trailer = {
         "batches": len(batches),
         "samples": samples,

@@ -1,0 +1,38 @@
+# What the tests of several programs share; `load common` brings it in.
+# shellcheck shell=bash disable=SC2154 # bats' run sets stderr and stderr_lines
+
+# change EDIT FROM TO: a stream with something changed in every batch; tests/python/pst.py says what EDIT may do.
+change() {
+    "$BATS_TEST_DIRNAME/../python/pst.py" "$1" <"$2" >"$3"
+}
+
+# column STREAM NAME: a tensor's numbers, a sample a line.
+column() {
+    PYTHONPATH=$BATS_TEST_DIRNAME/../python /usr/bin/python3 -B -c '
+import sys, pst
+for row in pst.column(pst.read(open(sys.argv[1], "rb").read())[1], sys.argv[2]):
+    print(*row.reshape(-1).tolist())' "$1" "$2"
+}
+
+# assert_fails CODE WORDS COMMAND…: the exit code; on standard error one line (two where it is 64, for the second shows
+# the way to --help) that names the stage and holds the words; on standard output nothing.
+assert_fails() {
+    local code=$1 words=$2
+    shift 2
+    run --separate-stderr "$@"
+    echo "exit code $status: $stderr"
+    [ "$status" -eq "$code" ]
+    [ -z "$output" ]
+    [ "${#stderr_lines[@]}" -eq $((code == 64 ? ${#stderr_lines[@]} : 1)) ]
+    [ "${#stderr_lines[@]}" -le 2 ]
+    [[ ${stderr_lines[0]} == "$1: "* ]]
+    [[ $stderr == *"$words"* ]]
+}
+
+# assert_refused WORDS FILTER…: a filter's failure with bad data; its output (-o) does not appear.
+assert_refused() {
+    local words=$1 out=$BATS_TEST_TMPDIR/refused.pst
+    shift
+    assert_fails 65 "$words" "$@" -o "$out"
+    [ ! -e "$out" ]
+}
