@@ -57,11 +57,20 @@ struct pst_output {
     double waited; /* seconds that writes took so far */
 };
 
-/* What a user may ask of a link between machines; {0} is not valid, see pst_link_settings_default. */
+/* What a user may ask of a link between machines; start from pst_link_settings_default. */
 struct pst_link_settings {
-    size_t max_message;  /* bytes; a larger message is refused by the transport itself */
-    double peer_timeout; /* seconds without a sign of life after which a peer counts as lost */
+    size_t max_message;     /* bytes; a larger message is refused by the transport itself */
+    double peer_timeout;    /* seconds without a sign of life after which a peer counts as lost */
+    size_t window_messages; /* messages that a reader lets its writer send ahead */
+    size_t window_bytes;    /* bytes that it lets it send ahead; one message is always allowed */
+    const char *key;        /* file with this side's own CURVE key, from keygen; NULL: no encryption */
+    const char *server_key; /* connecting: file or Z85 text with the listener's public key */
+    const char *allow;      /* listening: file with the public keys that may connect, one a line */
+    bool insecure;          /* listening beyond loopback without keys is meant */
 };
+
+/* 256 MiB, 30 s, 64 messages, 64 MiB, no keys. */
+struct pst_link_settings pst_link_settings_default(void);
 
 /*
  * Opens an endpoint for reading.
@@ -116,5 +125,79 @@ PST_CHECKED enum pst_status pst_output_finish(struct pst_output *output, struct 
 
 /* Closes an output, complete or not; NULL is allowed. */
 void pst_output_close(struct pst_output *output);
+
+/* ---- sockets, for stages that talk to many peers ---- */
+
+#define PST_PEER_SIZE 16    /* bytes of a peer's name */
+#define PST_CONTROL_SIZE 64 /* most bytes of a control frame */
+
+struct pst_socket;
+
+/* A message as it came. payload lives until the next receive on the same socket, or pst_message_release. */
+struct pst_message {
+    uint8_t peer[PST_PEER_SIZE]; /* who sent it; all 0 on a connecting socket, which has one peer only */
+    uint8_t control[PST_CONTROL_SIZE];
+    size_t control_size;
+    const void *payload;
+    size_t payload_size;
+};
+
+/* Bytes that may be sent several times without being copied again. */
+struct pst_payload;
+
+/*
+ * Opens a socket.
+ * endpoint: tcp://host:port, ipc://path, or listen: before one of them.
+ * Returns PST_OK; PST_USAGE where the endpoint is malformed or not safe; PST_UNAVAILABLE where the host is
+ * not known; PST_TRY_AGAIN where the port is taken; PST_IO_ERROR; PST_NO_INPUT or PST_BAD_DATA of key files.
+ */
+PST_CHECKED enum pst_status pst_socket_open(struct pst_socket **socket, const char *endpoint,
+                                            const struct pst_link_settings *settings,
+                                            struct pst_error *error);
+
+/*
+ * Waits for a message.
+ * seconds: how long at most; 0: only looks. fd: also returns when this file descriptor can be read; -1 for
+ * none. Returns PST_OK with a message; PST_END where none came in time (or fd can be read); PST_STOPPED;
+ * PST_BAD_DATA where a message is not of this kind; PST_IO_ERROR.
+ */
+PST_CHECKED enum pst_status pst_socket_receive(struct pst_socket *socket, double seconds, int fd,
+                                               struct pst_message *message, struct pst_error *error);
+
+/*
+ * Sends a message.
+ * peer: to whom, [PST_PEER_SIZE]; ignored on a connecting socket. payload: NULL for none; borrowed.
+ * Returns PST_OK (it is on its way, which is not arrived); PST_UNAVAILABLE where that peer is not connected;
+ * PST_TRY_AGAIN where too much is on its way to it; PST_IO_ERROR.
+ */
+PST_CHECKED enum pst_status pst_socket_send(struct pst_socket *socket, const uint8_t *peer,
+                                            const void *control, size_t control_size,
+                                            struct pst_payload *payload, struct pst_error *error);
+
+/* Seconds since a connecting socket lost its connection (or was opened without getting one); 0 while
+ * connected. */
+double pst_socket_cut_for(const struct pst_socket *socket);
+
+/* Why the last attempt to connect was refused, or NULL: a wrong key, a peer that speaks something else. */
+const char *pst_socket_refusal(const struct pst_socket *socket);
+
+/* Closes a socket; what was sent has `linger` seconds to leave. NULL is allowed. */
+void pst_socket_close(struct pst_socket *socket, double linger);
+
+/* Copies parts into a payload. Returns NULL where memory is short. */
+PST_CHECKED struct pst_payload *pst_payload_new(const struct iovec *parts, size_t count,
+                                                struct pst_error *error);
+size_t pst_payload_size(const struct pst_payload *payload);
+void pst_payload_free(struct pst_payload *payload);
+
+#define PST_KEY_TEXT 41 /* a CURVE key in Z85 with its final NUL */
+
+/*
+ * Makes a CURVE key pair and writes it to a new file that only its owner can read.
+ * public_key: receives the half that others may know.
+ * Returns PST_OK; PST_IO_ERROR where the file exists already or cannot be written.
+ */
+PST_CHECKED enum pst_status pst_key_generate(const char *path, char public_key[PST_KEY_TEXT],
+                                             struct pst_error *error);
 
 #endif

@@ -18,7 +18,7 @@ struct pst_cli {
     const char *input;      /* endpoints */
     const char *output;
     size_t threads;
-    size_t max_message;
+    struct pst_link_settings link;
     bool quiet;
 };
 

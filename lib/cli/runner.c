@@ -65,19 +65,13 @@ char *pst_settings_text(void)
 
 /* ---- streams ----------------------------------------------------------------------------------------- */
 
-static struct pst_link_settings link_settings(void)
-{
-    return (struct pst_link_settings){ .max_message = pst_cli.max_message, .peer_timeout = 30 };
-}
-
 enum pst_status pst_open_stream(const char *endpoint, struct pst_reader **reader, struct pst_header *header,
                                 struct pst_error *error)
 {
-    struct pst_link_settings settings = link_settings();
     struct pst_input *input;
-    enum pst_status status = pst_input_open(&input, endpoint, &settings, error);
+    enum pst_status status = pst_input_open(&input, endpoint, &pst_cli.link, error);
     if (status == PST_OK)
-        status = pst_reader_new(reader, input, pst_cli.max_message, error);
+        status = pst_reader_new(reader, input, pst_cli.link.max_message, error);
     if (status != PST_OK)
         return status;
     status = pst_reader_header(*reader, header, error);
@@ -90,9 +84,8 @@ enum pst_status pst_open_stream(const char *endpoint, struct pst_reader **reader
 
 static enum pst_status open_writer(struct pst_writer **writer, struct pst_error *error)
 {
-    struct pst_link_settings settings = link_settings();
     struct pst_output *output;
-    enum pst_status status = pst_output_open(&output, pst_cli.output, &settings, error);
+    enum pst_status status = pst_output_open(&output, pst_cli.output, &pst_cli.link, error);
     return status == PST_OK ? pst_writer_new(writer, output, error) : status;
 }
 

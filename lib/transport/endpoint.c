@@ -5,7 +5,10 @@
 #include <string.h>
 
 /* The file transport takes what no scheme before it has taken. */
-static const struct pst_transport *const transports[] = { &pst_file_transport };
+static const struct pst_transport *const transports[] = {
+    &pst_zeromq_transports[0], &pst_zeromq_transports[1], &pst_zeromq_transports[2],
+    &pst_zeromq_transports[3], &pst_file_transport,
+};
 
 static const struct pst_transport *find_transport(const char *endpoint, struct pst_error *error)
 {
@@ -15,7 +18,9 @@ static const struct pst_transport *find_transport(const char *endpoint, struct p
         if (strncmp(endpoint, transports[i]->scheme, length) == 0 && (length > 0 || colon == NULL))
             return transports[i];
     }
-    pst_fail(error, PST_USAGE, "%s: unknown kind of endpoint; '-' and the name of a file are known",
+    pst_fail(error, PST_USAGE,
+             "%s: unknown kind of endpoint; known are -, a file's name, tcp://, ipc://, and listen: before "
+             "these two",
              endpoint);
     return NULL;
 }

@@ -1,0 +1,312 @@
+/*
+ * CURVE (curvezmq.org, RFC 26) for links: keys from files that only their owner can read, and an allow-list
+ * that a ZAP handler (RFC 27) checks. CURVE alone encrypts, and admits everyone; the list is what keeps
+ * strangers out.
+ */
+#include "lib/base/linux.h"
+
+#include "lib/transport/socket.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define KEY_TEXT PST_KEY_TEXT
+
+struct key_pair {
+    char public_key[KEY_TEXT], secret_key[KEY_TEXT];
+};
+
+/* ---- key files ---- */
+
+static bool is_key(const char *text)
+{
+    uint8_t bytes[32];
+    return strlen(text) == KEY_TEXT - 1 && zmq_z85_decode(bytes, text) != NULL;
+}
+
+/* Reads the value of a line "name value"; false where there is none. */
+static bool find_line(FILE *file, const char *name, char value[KEY_TEXT])
+{
+    char line[256], word[32], text[64];
+    rewind(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (sscanf(line, "%31s %63s", word, text) == 2 && strcmp(word, name) == 0 && is_key(text)) {
+            memcpy(value, text, KEY_TEXT);
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum pst_status open_key_file(const char *path, bool secret, FILE **file, struct pst_error *error)
+{
+    *file = fopen(path, "r");
+    if (*file == NULL)
+        return pst_fail(error, PST_NO_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
+    struct stat status;
+    if (secret && (fstat(fileno(*file), &status) != 0 || (status.st_mode & 077) != 0)) {
+        fclose(*file);
+        return pst_fail(error, PST_BAD_DATA, "%s: others can read this secret key; 'chmod 600 %s'", path,
+                        path);
+    }
+    return PST_OK;
+}
+
+static enum pst_status read_pair(const char *path, struct key_pair *pair, struct pst_error *error)
+{
+    FILE *file;
+    enum pst_status status = open_key_file(path, true, &file, error);
+    if (status != PST_OK)
+        return status;
+    bool good = find_line(file, "public", pair->public_key) && find_line(file, "secret", pair->secret_key);
+    fclose(file);
+    return good ? PST_OK : pst_fail(error, PST_BAD_DATA, "%s: is not a key of keygen", path);
+}
+
+/* A public key: as text, or from a file of keygen. */
+static enum pst_status read_public(const char *text_or_path, char key[KEY_TEXT], struct pst_error *error)
+{
+    if (is_key(text_or_path)) {
+        memcpy(key, text_or_path, KEY_TEXT);
+        return PST_OK;
+    }
+    FILE *file;
+    enum pst_status status = open_key_file(text_or_path, false, &file, error);
+    if (status != PST_OK)
+        return status;
+    bool good = find_line(file, "public", key);
+    fclose(file);
+    return good ? PST_OK : pst_fail(error, PST_BAD_DATA, "%s: holds no public key", text_or_path);
+}
+
+/* ---- the allow-list and its handler ---- */
+
+struct handler {
+    void *context, *replies, *stop; /* stop: our end of a pair that ends the thread */
+    pthread_t thread;
+    uint8_t (*keys)[32];
+    size_t count;
+    struct handler *next;
+};
+
+static struct handler *handlers; /* one a listening socket with an allow-list */
+
+/* Reads the keys of an allow-list: a line "public KEY", or a KEY alone; # begins a comment. */
+static enum pst_status read_allowed(const char *path, struct handler *handler, struct pst_error *error)
+{
+    FILE *file;
+    enum pst_status status = open_key_file(path, false, &file, error);
+    if (status != PST_OK)
+        return status;
+    char line[256], first[64], second[64];
+    for (size_t number = 1; status == PST_OK && fgets(line, sizeof line, file) != NULL; number++) {
+        line[strcspn(line, "#\n")] = '\0';
+        int words = sscanf(line, "%63s %63s", first, second);
+        if (words <= 0)
+            continue;
+        const char *key = words == 2 && strcmp(first, "public") == 0 ? second : first;
+        void *grown = realloc(handler->keys, (handler->count + 1) * sizeof *handler->keys);
+        if (grown == NULL)
+            status = pst_fail(error, PST_TRY_AGAIN, "out of memory for keys");
+        else
+            handler->keys = grown;
+        if (status == PST_OK &&
+            (!is_key(key) || zmq_z85_decode(handler->keys[handler->count++], key) == NULL))
+            status = pst_fail(error, PST_BAD_DATA, "%s, line %zu: is not a public key", path, number);
+    }
+    fclose(file);
+    return status;
+}
+
+static bool is_allowed(const struct handler *handler, const uint8_t *key, size_t size)
+{
+    for (size_t i = 0; i < handler->count; i++) {
+        if (size == 32 && memcmp(handler->keys[i], key, 32) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Answers one request (RFC 27): version, id, domain, address, identity, mechanism, key. */
+static void answer(struct handler *handler)
+{
+    enum { VERSION, ID, DOMAIN, ADDRESS, IDENTITY, MECHANISM, KEY, FRAMES };
+    uint8_t frames[FRAMES][256];
+    int sizes[FRAMES] = { 0 }, more = 1;
+    size_t size = sizeof more;
+    for (int i = 0; more; i++) {
+        uint8_t rest[256];
+        int got = zmq_recv(handler->replies, i < FRAMES ? frames[i] : rest, 256, 0);
+        if (i < FRAMES)
+            sizes[i] = got;
+        if (got < 0 || zmq_getsockopt(handler->replies, ZMQ_RCVMORE, &more, &size) != 0)
+            return;
+    }
+    bool allowed = sizes[MECHANISM] == 5 && memcmp(frames[MECHANISM], "CURVE", 5) == 0 && sizes[KEY] == 32 &&
+                   is_allowed(handler, frames[KEY], 32);
+    zmq_send(handler->replies, "1.0", 3, ZMQ_SNDMORE);
+    zmq_send(handler->replies, frames[ID], (size_t)(sizes[ID] < 0 ? 0 : sizes[ID]), ZMQ_SNDMORE);
+    zmq_send(handler->replies, allowed ? "200" : "400", 3, ZMQ_SNDMORE);
+    zmq_send(handler->replies, allowed ? "OK" : "no", 2, ZMQ_SNDMORE);
+    zmq_send(handler->replies, "", 0, ZMQ_SNDMORE);
+    zmq_send(handler->replies, "", 0, 0);
+}
+
+static void *handle(void *argument)
+{
+    struct handler *handler = argument;
+    void *stop = zmq_socket(handler->context, ZMQ_PAIR);
+    if (stop == NULL || zmq_connect(stop, "inproc://pipestill.stop") != 0)
+        return NULL;
+    for (;;) {
+        zmq_pollitem_t items[] = { { .socket = handler->replies, .events = ZMQ_POLLIN },
+                                   { .socket = stop, .events = ZMQ_POLLIN } };
+        if (zmq_poll(items, 2, -1) < 0 && errno != EINTR)
+            break;
+        if (items[1].revents != 0)
+            break;
+        if (items[0].revents != 0)
+            answer(handler);
+    }
+    zmq_close(stop);
+    return NULL;
+}
+
+static void free_handler(struct handler *handler)
+{
+    if (handler->replies != NULL)
+        zmq_close(handler->replies);
+    if (handler->stop != NULL)
+        zmq_close(handler->stop);
+    free(handler->keys);
+    free(handler);
+}
+
+static enum pst_status start_handler(void *context, const char *allow, struct pst_error *error)
+{
+    struct handler *handler = calloc(1, sizeof *handler);
+    if (handler == NULL)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for keys");
+    enum pst_status status = read_allowed(allow, handler, error);
+    if (status == PST_OK && handler->count == 0)
+        status = pst_fail(error, PST_BAD_DATA, "%s: no key is in it, so no one could connect", allow);
+    handler->context = context;
+    if (status == PST_OK) {
+        handler->replies = zmq_socket(context, ZMQ_REP);
+        handler->stop = zmq_socket(context, ZMQ_PAIR);
+        bool good = handler->replies != NULL && handler->stop != NULL &&
+                    zmq_bind(handler->replies, "inproc://zeromq.zap.01") == 0 &&
+                    zmq_bind(handler->stop, "inproc://pipestill.stop") == 0 &&
+                    pthread_create(&handler->thread, NULL, handle, handler) == 0;
+        if (!good)
+            status = pst_fail(error, PST_TRY_AGAIN, "the check of keys cannot be started");
+    }
+    if (status != PST_OK) {
+        free_handler(handler);
+        return status;
+    }
+    handler->next = handlers;
+    handlers = handler;
+    return PST_OK;
+}
+
+void pst_secure_stop(void *context)
+{
+    for (struct handler **at = &handlers; *at != NULL; at = &(*at)->next) {
+        struct handler *handler = *at;
+        if (handler->context != context)
+            continue;
+        *at = handler->next;
+        zmq_send(handler->stop, "", 0, 0);
+        pthread_join(handler->thread, NULL);
+        free_handler(handler);
+        return;
+    }
+}
+
+/* ---- sockets ---- */
+
+static bool is_loopback(const char *address)
+{
+    static const char *const local[] = { "tcp://127.", "tcp://localhost:", "tcp://[::1]:", "ipc://" };
+    for (size_t i = 0; i < sizeof local / sizeof *local; i++) {
+        if (strncmp(address, local[i], strlen(local[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum pst_status secure_listener(void *zmq, void *context, const struct pst_link_settings *settings,
+                                       struct pst_error *error)
+{
+    struct key_pair pair;
+    if (settings->allow == NULL)
+        return pst_fail(error, PST_USAGE,
+                        "--key alone would admit everyone who knows the public key; name those who "
+                        "may connect with --allow FILE");
+    enum pst_status status = read_pair(settings->key, &pair, error);
+    if (status == PST_OK)
+        status = start_handler(context, settings->allow, error);
+    if (status != PST_OK)
+        return status;
+    int server = 1;
+    bool good = zmq_setsockopt(zmq, ZMQ_CURVE_SERVER, &server, sizeof server) == 0 &&
+                zmq_setsockopt(zmq, ZMQ_CURVE_SECRETKEY, pair.secret_key, KEY_TEXT) == 0 &&
+                zmq_setsockopt(zmq, ZMQ_ZAP_DOMAIN, "pipestill", 9) == 0;
+    return good ? PST_OK : pst_fail(error, PST_IO_ERROR, "this libzmq has no CURVE");
+}
+
+static enum pst_status secure_connector(void *zmq, const struct pst_link_settings *settings,
+                                        struct pst_error *error)
+{
+    struct key_pair pair;
+    char server[KEY_TEXT];
+    if (settings->server_key == NULL)
+        return pst_fail(error, PST_USAGE, "--key needs --server-key, the listener's public key, to connect");
+    enum pst_status status = read_pair(settings->key, &pair, error);
+    if (status == PST_OK)
+        status = read_public(settings->server_key, server, error);
+    if (status != PST_OK)
+        return status;
+    bool good = zmq_setsockopt(zmq, ZMQ_CURVE_SERVERKEY, server, KEY_TEXT) == 0 &&
+                zmq_setsockopt(zmq, ZMQ_CURVE_PUBLICKEY, pair.public_key, KEY_TEXT) == 0 &&
+                zmq_setsockopt(zmq, ZMQ_CURVE_SECRETKEY, pair.secret_key, KEY_TEXT) == 0;
+    return good ? PST_OK : pst_fail(error, PST_IO_ERROR, "this libzmq has no CURVE");
+}
+
+enum pst_status pst_secure_socket(void *zmq, void *context, bool listens, const char *address,
+                                  const struct pst_link_settings *settings, struct pst_error *error)
+{
+    if (settings->key != NULL)
+        return listens ? secure_listener(zmq, context, settings, error)
+                       : secure_connector(zmq, settings, error);
+    if (settings->allow != NULL || settings->server_key != NULL)
+        return pst_fail(error, PST_USAGE, "--allow and --server-key need --key, this side's own key");
+    if (listens && !is_loopback(address) && !settings->insecure)
+        return pst_fail(
+            error, PST_USAGE,
+            "%s: listens beyond this machine without keys; give --key and --allow, or say --insecure",
+            address);
+    return PST_OK;
+}
+
+enum pst_status pst_key_generate(const char *path, char public_key[PST_KEY_TEXT], struct pst_error *error)
+{
+    struct key_pair pair;
+    if (zmq_curve_keypair(pair.public_key, pair.secret_key) != 0)
+        return pst_fail(error, PST_IO_ERROR, "this libzmq has no CURVE");
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return pst_fail(error, PST_IO_ERROR, "%s: cannot be made: %s", path, strerror(errno));
+    FILE *file = fdopen(fd, "w");
+    bool good = file != NULL && fprintf(file, "public %s\nsecret %s\n", pair.public_key, pair.secret_key) > 0;
+    if (file == NULL || fclose(file) != 0)
+        good = false;
+    memcpy(public_key, pair.public_key, KEY_TEXT);
+    memset(&pair, 0, sizeof pair);
+    return good ? PST_OK : pst_fail(error, PST_IO_ERROR, "%s: cannot be written", path);
+}
