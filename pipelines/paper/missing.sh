@@ -1,0 +1,39 @@
+# shellcheck shell=bash
+# Students whose transfer set lacks classes, and the correction of their biases: for omit-3 and only-7-8.
+
+record() { # EPOCHS [loader options]
+    loader mnist "${@:2}" --epochs "$1" --seed 1 | teacher-forward teacher-1.safetensors --output "$target"
+}
+
+distil() { # RECORDING SEED
+    temperature-softmax --temperature 20 --input "$1" |
+        student-trainer --arch 784-800-800-10 --targets soft --learning-rate 0.05 --schedule linear --seed "$2" \
+            --checkpoint "$target.checkpoint" --resume --log "$target.log" --output "$target"
+}
+
+# Chosen on the test set, with its labels.
+correct_on_test() { # MODEL CLASSES
+    loader mnist --split test | teacher-forward --name model "$1" |
+        evaluator --fit-bias "$2" --fit-by errors --json >"$target.part"
+    mv "$target.part" "$target"
+}
+
+# Chosen on the training images, whose labels are not looked at: the teacher says how many there are of each class.
+correct_unlabelled() { # MODEL CLASSES
+    loader mnist | teacher-forward teacher-1.safetensors | teacher-forward --name model "$1" |
+        evaluator --of logits/model --against logits/teacher-1 --fit-bias "$2" --fit-by mass --json >"$target.part"
+    mv "$target.part" "$target"
+}
+
+compare_biases() { # NAME EPOCHS CLASSES LOADER-OPTIONS…
+    local name=$1 epochs=$2 classes=$3 seed biases
+    make_once "transfer-$name.pst" record "$epochs" "${@:4}"
+    for seed in "${seeds[@]}"; do
+        make_once "$name-$seed.safetensors" distil "transfer-$name.pst" "$seed"
+        evaluate "$name-$seed.json" "$name-$seed.safetensors"
+        make_once "$name-corrected-$seed.json" correct_on_test "$name-$seed.safetensors" "$classes"
+        make_once "$name-bias-$seed.json" correct_unlabelled "$name-$seed.safetensors" "$classes"
+        mapfile -t biases < <(jq -r '.class_bias | to_entries[] | "--class-bias=\(.key)=\(.value)"' "$name-bias-$seed.json")
+        evaluate "$name-corrected-unlabelled-$seed.json" "$name-$seed.safetensors" "${biases[@]}"
+    done
+}
