@@ -1,9 +1,7 @@
 /* evaluator: a sink that says how good predictions in a stream are. */
-#include "pipestill.h"
+#include "stages/evaluator/evaluator.h"
 
-#include <float.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,16 +10,7 @@
 
 static const char *of_name, *against_name;
 static bool as_json;
-
-/* Predictions in the stream, and the sample of them that is being looked at. */
-struct source {
-    struct pst_tensor_spec spec;
-    size_t index;
-    bool logits;   /* else probabilities */
-    double *bias;  /* [classes], added to logits or log-probabilities; NULL for none */
-    float *scores; /* [classes], with the bias */
-    double *log_p; /* [classes] */
-};
+static enum { BY_MASS, BY_ERRORS } fit_by;
 
 static struct source of = { .index = PST_NONE }, against = { .index = PST_NONE };
 static size_t y_index = PST_NONE;
@@ -56,6 +45,30 @@ static enum pst_status take_bias(const char *value, struct pst_error *error)
     return PST_OK;
 }
 
+static uint64_t *fitted;
+static size_t fitted_count;
+
+static enum pst_status take_fitted(const char *value, struct pst_error *error)
+{
+    uint64_t *grown = realloc(fitted, (fitted_count + 1) * sizeof *grown);
+    if (grown == NULL)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory");
+    fitted = grown;
+    if (!pst_parse_u64(value, 0, INT32_MAX, &fitted[fitted_count]))
+        return pst_fail(error, PST_USAGE, "not a class, such as 3");
+    fitted_count++;
+    return PST_OK;
+}
+
+static enum pst_status check_options(size_t count, char **operands, struct pst_error *error)
+{
+    (void)count, (void)operands;
+    if (bias_count > 0 && fitted_count > 0)
+        return pst_fail(error, PST_USAGE,
+                        "--class-bias gives biases, --fit-bias finds them: only one can be");
+    return PST_OK;
+}
+
 static const struct pst_option options[] = {
     { .name = "of",
       .type = PST_STRING,
@@ -72,6 +85,17 @@ static const struct pst_option options[] = {
       .take = take_bias,
       .help = "add to a class's logit, or log-probability, before anything else",
       .metavar = "CLASS=NUMBER" },
+    { .name = "fit-bias",
+      .type = PST_LIST,
+      .take = take_fitted,
+      .help = "find this class's bias from the whole stream, report it, and the figures with it",
+      .metavar = "CLASS" },
+    { .name = "fit-by",
+      .type = PST_CHOICE,
+      .target = &fit_by,
+      .choices = (const char *const[]){ "mass", "errors", NULL },
+      .help =
+          "what --fit-bias looks for: the class mass of --against, else of the labels; or fewest errors" },
     { .name = "json",
       .type = PST_FLAG,
       .target = &as_json,
@@ -81,81 +105,42 @@ static const struct pst_option options[] = {
 
 /* ---- what the stream holds ----------------------------------------------------------------------------- */
 
-static bool is_kind(const char *name, const char *kind)
-{
-    size_t length = strlen(kind);
-    return strncmp(name, kind, length) == 0 && (name[length] == '/' || name[length] == '\0');
-}
+static bool *free_classes; /* [classes], of --fit-bias */
 
-/* An error that lists what could be chosen. */
-static enum pst_status no_choice(const struct pst_header *header, const char *why, struct pst_error *error)
+static enum pst_status no_class(const char *option, uint64_t class, size_t classes, struct pst_error *error)
 {
-    char list[320] = "";
-    size_t used = 0;
-    for (size_t i = 0; i < header->tensor_count && used < sizeof list; i++) {
-        const char *name = header->tensors[i].name;
-        if (is_kind(name, "soft") || is_kind(name, "logits"))
-            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used > 0 ? ", " : "", name);
-    }
-    if (used == 0)
-        return pst_fail(error, PST_BAD_DATA,
-                        "%s; the stream holds no predictions: is teacher-forward before "
-                        "this stage?",
-                        why);
-    return pst_fail(error, PST_BAD_DATA, "%s; the stream has: %s", why, list);
-}
-
-/* Without --of: soft, else the only logits/NAME, else the only soft/NAME. */
-static enum pst_status choose(const struct pst_header *header, struct pst_error *error)
-{
-    static const char *const kinds[] = { "logits", "soft" };
-    size_t found = pst_header_find(header, "soft");
-    for (size_t i = 0; found == PST_NONE && i < 2; i++) {
-        size_t only;
-        if (pst_header_find_all(header, kinds[i], &only, 1) == 1)
-            found = only;
-    }
-    if (found == PST_NONE)
-        return no_choice(header, "which predictions? choose with --of", error);
-    of_name = header->tensors[found].name;
-    return PST_OK;
-}
-
-/* Finds a tensor of predictions and makes room for a sample of it. */
-static enum pst_status open_source(struct source *source, const char *name, size_t classes,
-                                   const struct pst_header *header, struct pst_error *error)
-{
-    char why[PST_NAME_SIZE + 64];
-    snprintf(why, sizeof why, "'%.*s' is no tensor of predictions", PST_NAME_SIZE, name);
-    if (pst_header_find(header, name) == PST_NONE || !(is_kind(name, "soft") || is_kind(name, "logits")))
-        return no_choice(header, why, error);
-    enum pst_status status =
-        pst_header_require(header, name, PST_DTYPE_F32, 1, &classes, &source->index, error);
-    if (status != PST_OK)
-        return status;
-    source->spec = header->tensors[source->index];
-    source->logits = is_kind(name, "logits");
-    if (source->logits || source->spec.temperature == 0)
-        source->spec.temperature = 1;
-    source->scores = pst_allocate(source->spec.shape[0], sizeof *source->scores, error);
-    source->log_p = pst_allocate(source->spec.shape[0], sizeof *source->log_p, error);
-    return source->scores == NULL || source->log_p == NULL ? PST_TRY_AGAIN : PST_OK;
+    return pst_fail(error, PST_USAGE, "--%s: there is no class %llu in %zu classes", option,
+                    (unsigned long long)class, classes);
 }
 
 static enum pst_status spread_biases(size_t classes, struct pst_error *error)
 {
-    if (bias_count == 0)
+    if (bias_count == 0 && fitted_count == 0)
         return PST_OK;
     of.bias = pst_allocate(classes, sizeof *of.bias, error);
-    if (of.bias == NULL)
+    free_classes = pst_allocate(classes, sizeof *free_classes, error);
+    if (of.bias == NULL || free_classes == NULL)
         return PST_TRY_AGAIN;
     for (size_t i = 0; i < bias_count; i++) {
         if (biases[i].class >= classes)
-            return pst_fail(error, PST_USAGE, "--class-bias: there is no class %llu in %zu classes",
-                            (unsigned long long)biases[i].class, classes);
+            return no_class("class-bias", biases[i].class, classes, error);
         of.bias[biases[i].class] = biases[i].bias;
     }
+    for (size_t i = 0; i < fitted_count; i++) {
+        if (fitted[i] >= classes)
+            return no_class("fit-bias", fitted[i], classes, error);
+        free_classes[fitted[i]] = true;
+    }
     return PST_OK;
+}
+
+/* Labels are needed unless predictions are compared; and for fewest errors always. */
+static enum pst_status find_labels(const struct pst_header *header, struct pst_error *error)
+{
+    bool needed = against_name == NULL || (fitted_count > 0 && fit_by == BY_ERRORS);
+    if (pst_header_find(header, "y") == PST_NONE && !needed)
+        return PST_OK;
+    return pst_header_require(header, "y", PST_DTYPE_I32, 0, NULL, &y_index, error);
 }
 
 /* Temperatures that make figures mean something else than one may think. */
@@ -172,13 +157,13 @@ static void warn(void)
 
 static enum pst_status look(struct pst_header *header, struct pst_error *error)
 {
-    enum pst_status status = of_name == NULL ? choose(header, error) : PST_OK;
+    enum pst_status status = of_name == NULL ? source_choose(header, &of_name, error) : PST_OK;
     if (status == PST_OK)
-        status = open_source(&of, of_name, (size_t)header->classes, header, error);
+        status = source_open(&of, of_name, (size_t)header->classes, header, error);
     if (status == PST_OK && against_name != NULL)
-        status = open_source(&against, against_name, of.spec.shape[0], header, error);
-    if (status == PST_OK && (pst_header_find(header, "y") != PST_NONE || against_name == NULL))
-        status = pst_header_require(header, "y", PST_DTYPE_I32, 0, NULL, &y_index, error);
+        status = source_open(&against, against_name, of.spec.shape[0], header, error);
+    if (status == PST_OK)
+        status = find_labels(header, error);
     if (status == PST_OK)
         status = spread_biases(of.spec.shape[0], error);
     if (status == PST_OK)
@@ -188,63 +173,35 @@ static enum pst_status look(struct pst_header *header, struct pst_error *error)
     return status;
 }
 
-/* ---- batches --------------------------------------------------------------------------------------------
- */
+/* ---- batches ------------------------------------------------------------------------------------------- */
 
-static size_t largest(const float *numbers, size_t count)
+static enum pst_status take_sample(const struct pst_batch *batch, size_t i, struct sample *sample,
+                                   struct pst_error *error)
 {
-    size_t best = 0;
-    for (size_t i = 1; i < count; i++)
-        if (numbers[i] > numbers[best])
-            best = i;
-    return best;
-}
-
-/* What is wrong with one sample's predictions, or NULL. */
-static const char *find_fault(const struct source *source, const float *row)
-{
-    double sum = 0;
-    for (size_t j = 0; j < source->spec.shape[0]; j++) {
-        if (!isfinite(row[j]))
-            return "a number is NaN or infinite";
-        if (!source->logits && row[j] < 0)
-            return "a probability is negative";
-        sum += (double)row[j];
+    *sample = (struct sample){ .row = source_row(&of, batch, i, error), .label = -1 };
+    if (sample->row == NULL)
+        return PST_BAD_DATA;
+    if (y_index != PST_NONE) {
+        sample->label = ((const int32_t *)batch->tensors[y_index].data)[i];
+        if (sample->label < 0 || (size_t)sample->label >= metrics.classes)
+            return pst_fail(error, PST_BAD_DATA,
+                            "sample %zu of the batch: label %d is not one of %zu classes", i,
+                            (int)sample->label, metrics.classes);
     }
-    return source->logits || fabs(sum - 1) < 0.01 ? NULL : "the probabilities do not add up to 1";
-}
-
-/* Turns one sample into a prediction. Probabilities are used as they are where there is no bias; of 0 no
- * logarithm can be taken, so the smallest normal f32 stands for it. */
-static enum pst_status predict(const struct source *source, const struct pst_batch *batch, size_t sample,
-                               struct pst_prediction *prediction, struct pst_error *error)
-{
-    size_t classes = source->spec.shape[0];
-    const float *row = (const float *)batch->tensors[source->index].data + sample * classes;
-    const char *fault = find_fault(source, row);
-    if (fault != NULL)
-        return pst_fail(error, PST_BAD_DATA, "tensor '%s', sample %zu of the batch: %s", source->spec.name,
-                        sample, fault);
-    for (size_t j = 0; j < classes; j++) {
-        source->log_p[j] = source->logits ? (double)row[j] : log(fmax((double)row[j], (double)FLT_MIN));
-        source->scores[j] = (float)(source->log_p[j] + (source->bias != NULL ? source->bias[j] : 0));
-    }
-    if (source->logits || source->bias != NULL)
-        pst_log_softmax(source->scores, source->log_p, classes, 1);
-    *prediction = (struct pst_prediction){ source->log_p,
-                                           largest(source->bias != NULL ? source->scores : row, classes) };
+    if (against.index != PST_NONE && (sample->other = source_row(&against, batch, i, error)) == NULL)
+        return PST_BAD_DATA;
     return PST_OK;
 }
 
-static enum pst_status count_label(const struct pst_batch *batch, size_t sample,
-                                   const struct pst_prediction *prediction, struct pst_error *error)
+static void count(const struct sample *sample)
 {
-    int32_t label = ((const int32_t *)batch->tensors[y_index].data)[sample];
-    if (label < 0 || (size_t)label >= metrics.classes)
-        return pst_fail(error, PST_BAD_DATA, "sample %zu of the batch: label %d is not one of %zu classes",
-                        sample, (int)label, metrics.classes);
-    pst_metrics_add(&metrics, prediction, label);
-    return PST_OK;
+    struct pst_prediction prediction = source_predict(&of, sample->row);
+    if (sample->label >= 0)
+        pst_metrics_add(&metrics, &prediction, sample->label);
+    if (sample->other != NULL) {
+        struct pst_prediction other = source_predict(&against, sample->other);
+        pst_metrics_compare(&metrics, &prediction, &other);
+    }
 }
 
 static enum pst_status evaluate(struct pst_batch *batch, const struct pst_header *header,
@@ -253,15 +210,24 @@ static enum pst_status evaluate(struct pst_batch *batch, const struct pst_header
     (void)header;
     enum pst_status status = PST_OK;
     for (size_t i = 0; status == PST_OK && i < batch->n; i++) {
-        struct pst_prediction prediction, other;
-        status = predict(&of, batch, i, &prediction, error);
-        if (status == PST_OK && y_index != PST_NONE)
-            status = count_label(batch, i, &prediction, error);
-        if (status == PST_OK && against.index != PST_NONE)
-            status = predict(&against, batch, i, &other, error);
-        if (status == PST_OK && against.index != PST_NONE)
-            pst_metrics_compare(&metrics, &prediction, &other);
+        struct sample sample;
+        status = take_sample(batch, i, &sample, error);
+        if (status == PST_OK && fitted_count > 0)
+            status = fit_keep(&sample, metrics.classes, error);
+        else if (status == PST_OK)
+            count(&sample);
     }
+    return status;
+}
+
+/* Finds the biases and counts the samples, which had to wait for that. */
+static enum pst_status fit(struct pst_error *error)
+{
+    const struct source *other = against.index != PST_NONE ? &against : NULL;
+    enum pst_status status = fit_biases(&of, other, free_classes, fit_by == BY_ERRORS, error);
+    struct sample sample;
+    while (status == PST_OK && fit_next(&sample, metrics.classes))
+        count(&sample);
     return status;
 }
 
@@ -279,6 +245,12 @@ static enum pst_status print_table(struct pst_error *error)
                  against.spec.temperature);
         status = pst_print(line, error);
     }
+    for (size_t j = 0; status == PST_OK && fitted_count > 0 && j < metrics.classes; j++) {
+        if (!free_classes[j])
+            continue;
+        snprintf(line, sizeof line, "bias found                  --class-bias %zu=%.17g\n", j, of.bias[j]);
+        status = pst_print(line, error);
+    }
     char *text = pst_metrics_to_text(&metrics);
     if (text == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for the report");
@@ -288,9 +260,29 @@ static enum pst_status print_table(struct pst_error *error)
     return status;
 }
 
+/* The biases that were found: an object of numbers by class. */
+static json_t *found_biases(void)
+{
+    json_t *object = json_object();
+    for (size_t j = 0; object != NULL && j < metrics.classes; j++) {
+        char class[24];
+        snprintf(class, sizeof class, "%zu", j);
+        if (free_classes[j] && json_object_set_new(object, class, json_real(of.bias[j])) != 0) {
+            json_decref(object);
+            return NULL;
+        }
+    }
+    return object;
+}
+
 static enum pst_status print_json(struct pst_error *error)
 {
     json_t *figures = pst_metrics_to_json(&metrics);
+    if (figures != NULL && fitted_count > 0 &&
+        json_object_set_new(figures, "class_bias", found_biases()) != 0) {
+        json_decref(figures);
+        figures = NULL;
+    }
     char *text = figures != NULL ? json_dumps(figures, JSON_COMPACT) : NULL;
     json_decref(figures);
     if (text == NULL)
@@ -302,6 +294,9 @@ static enum pst_status print_json(struct pst_error *error)
 
 static enum pst_status report(struct pst_error *error)
 {
+    enum pst_status status = fitted_count > 0 ? fit(error) : PST_OK;
+    if (status != PST_OK)
+        return status;
     if (metrics.samples == 0 && metrics.compared == 0)
         return pst_fail(error, PST_BAD_DATA, "the stream holds no samples");
     return as_json ? print_json(error) : print_table(error);
@@ -310,11 +305,11 @@ static enum pst_status report(struct pst_error *error)
 static void stop(void)
 {
     pst_metrics_free(&metrics);
-    free(of.scores);
-    free(of.log_p);
-    free(of.bias);
-    free(against.scores);
-    free(against.log_p);
+    source_close(&of);
+    source_close(&against);
+    fit_forget();
+    free(free_classes);
+    free(fitted);
     free(biases);
 }
 
@@ -333,6 +328,7 @@ int main(int argc, char **argv)
                        .example =
                            "loader mnist --split test | teacher-forward student.safetensors | evaluator",
                        .see_also = "teacher-forward(1), temperature-softmax(1), averager(1)",
+                       .start = check_options,
                        .stop = stop },
             .on_header = look,
             .on_batch = evaluate,

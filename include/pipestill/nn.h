@@ -225,6 +225,41 @@ PST_CHECKED struct json_t *pst_metrics_to_json(const struct pst_metrics *metrics
 /* The same as a table for people, to be freed; NULL where memory is short. */
 PST_CHECKED char *pst_metrics_to_text(const struct pst_metrics *metrics);
 
+/* ---- biases of classes ---------------------------------------------------------------------------------
+ *
+ * A student whose transfer set lacked classes, or held too much of some, has wrong biases for these (Hinton
+ * et al. 2015, section 3). Both functions find better ones from its predictions and leave the network alone.
+ */
+
+/* Predictions of which some classes' biases are to be found. */
+struct pst_class_bias_problem {
+    const float *scores; /* [samples, classes], logits or log-probabilities, finite; borrowed */
+    size_t samples;      /* 1 or more */
+    size_t classes;      /* 2 or more */
+    const bool *free;    /* [classes], which biases may change; at least one; borrowed */
+};
+
+/*
+ * Finds the one number that, added to the scores of all free classes, makes errors fewest: exactly, and the
+ * middle of the widest such interval that is bounded; where the best is unbounded, one unit beyond its end.
+ * labels: [samples], each 0 … classes - 1. shift: receives the number.
+ * Returns PST_OK or PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_class_bias_fewest_errors(const struct pst_class_bias_problem *problem,
+                                                         const int32_t *labels, double *shift,
+                                                         struct pst_error *error);
+
+/*
+ * Finds the biases that give each free class the share `mass` of the probability, on average over the
+ * samples: no label is needed, only how much there is of each class. It is a convex problem, solved by
+ * generalised iterative scaling (Darroch, Ratcliff 1972); biases that are not free stay 0. mass: [classes];
+ * of free classes above 0, together at most 1, and below 1 unless all classes are free. bias: receives
+ * [classes]. Returns PST_OK; PST_BAD_DATA where mass is not so; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_class_bias_match_mass(const struct pst_class_bias_problem *problem,
+                                                      const double *mass, double *bias,
+                                                      struct pst_error *error);
+
 /* ---- optimisers and rates ---------------------------------------------------------------------------- */
 
 enum pst_optimiser_kind {

@@ -166,6 +166,73 @@ columns = {'y': $Y, 'soft/a': $SOFT, 'logits/a': $SOFT}"
     [[ "$stderr" = *"there is no class 3 in 3 classes"* ]]
 }
 
+# figures_hold PYTHON: whether it is so of the JSON in $output, called f
+figures_hold() {
+    /usr/bin/python3 -c 'import json, sys
+from math import log
+f = json.load(sys.stdin)
+sys.exit(not eval(sys.argv[1]))' "$1" <<<"$output"
+}
+
+# Class 1 is always 2 too low: with 2 more, or anything from 1 to 3, all four are right.
+LOW="columns = {'y': [0, 1, 1, 0], 'logits/a': [[3, 0, -9], [2, 1, -9], [2, 1, -9], [3, 0, -9]]}"
+
+@test "--fit-bias by errors finds the bias that makes errors fewest, and reports with it" {
+    make_stream "$FILE" "$LOW"
+    run --separate-stderr evaluator -i "$FILE" --fit-bias 1 --fit-by errors
+    [ "$status" -eq 0 ]
+    [ "$stderr" = "" ]
+    [ "${lines[1]}" = "bias found                  --class-bias 1=2" ]
+    [[ "${lines[3]}" = "errors "*" 0" ]]
+    run --separate-stderr evaluator -i "$FILE" --class-bias 1=2
+    [[ "${lines[2]}" = "errors "*" 0" ]]
+}
+
+@test "--fit-bias by mass needs no label where another tensor tells the mass" {
+    make_stream "$FILE" "columns = {'logits/a': [[0, 0], [0, 0]], 'soft/b': [[.2, .8], [.4, .6]]}"
+    run --separate-stderr evaluator -i "$FILE" --of logits/a --against soft/b --fit-bias 1 --json
+    [ "$status" -eq 0 ]
+    [ "$stderr" = "" ]
+    figures_hold 'list(f["class_bias"]) == ["1"] and abs(f["class_bias"]["1"] - log(7 / 3)) < 1e-4'
+    figures_hold 'f["agreement"] == 1'
+}
+
+@test "--fit-bias by mass goes by the labels where nothing else is named" {
+    make_stream "$FILE" "columns = dict(y=[0, 1, 1, 1], soft=[[.5, .5, 0]] * 4)"
+    run --separate-stderr evaluator -i "$FILE" --fit-bias 1 --json
+    [ "$status" -eq 0 ]
+    figures_hold 'abs(f["class_bias"]["1"] - log(3)) < 1e-4'
+}
+
+@test "--fit-bias of a class that cannot be fitted is refused" {
+    make_stream "$FILE" "columns = dict(y=$Y, soft=$SOFT)"
+    run --separate-stderr evaluator -i "$FILE" --fit-bias 3
+    [ "$status" -eq 64 ]
+    [[ "$stderr" = *"--fit-bias: there is no class 3 in 3 classes"* ]]
+    run --separate-stderr evaluator -i "$FILE" --fit-bias 2
+    [ "$status" -eq 65 ]
+    [[ "$stderr" = *"class 2 is to have no mass at all"* ]]
+    [ "$output" = "" ]
+    run --separate-stderr evaluator -i "$FILE" --fit-bias x
+    [ "$status" -eq 64 ]
+    run --separate-stderr evaluator -i "$FILE" --fit-bias 1 --class-bias 1=2
+    [ "$status" -eq 64 ]
+}
+
+@test "--fit-bias by errors without labels is refused" {
+    make_stream "$FILE" "columns = {'logits/a': [[0, 0]] * 4, 'logits/b': [[0, 1]] * 4}"
+    run --separate-stderr evaluator -i "$FILE" --of logits/a --against logits/b --fit-bias 1 --fit-by errors
+    [ "$status" -eq 65 ]
+    [[ "$stderr" = *"'y'"* ]]
+}
+
+@test "--fit-bias says that a stream without samples has none" {
+    make_stream "$FILE" "batches = []; columns = dict(y=$Y, soft=$SOFT)"
+    run --separate-stderr evaluator -i "$FILE" --fit-bias 1
+    [ "$status" -eq 65 ]
+    [ "$stderr" = "evaluator: the stream holds no samples" ]
+}
+
 @test "damaged predictions are refused with batch and sample" {
     for rows in '[0.5, nan, 0]:a number is NaN or infinite' '[0.5, 1e39, 0]:a number is NaN or infinite' \
         '[0.5, -0.5, 1]:a probability is negative' '[0.5, 0.6, 0]:the probabilities do not add up to 1'; do

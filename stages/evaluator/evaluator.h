@@ -1,0 +1,60 @@
+/* evaluator.h: what the files of this stage share. */
+#ifndef PIPESTILL_STAGES_EVALUATOR_H
+#define PIPESTILL_STAGES_EVALUATOR_H
+
+#include "pipestill.h"
+
+/* Predictions in the stream, and the sample of them that is being looked at. */
+struct source {
+    struct pst_tensor_spec spec;
+    size_t index;
+    bool logits;   /* else probabilities */
+    double *bias;  /* [classes], added to logits or log-probabilities; NULL for none */
+    float *scores; /* [classes], with the bias */
+    double *log_p; /* [classes] */
+};
+
+/* Without --of: soft, else the only logits/NAME, else the only soft/NAME. name: receives what was chosen. */
+enum pst_status source_choose(const struct pst_header *header, const char **name, struct pst_error *error);
+
+/* Finds a tensor of predictions and makes room for a sample of it. classes: as many it must have; 0: any. */
+enum pst_status source_open(struct source *source, const char *name, size_t classes,
+                            const struct pst_header *header, struct pst_error *error);
+void source_close(struct source *source);
+
+/* The predictions of one sample of a batch, checked: NULL, with an error, where they are not such. */
+const float *source_row(const struct source *source, const struct pst_batch *batch, size_t sample,
+                        struct pst_error *error);
+
+/* A number of a row as a logit or log-probability; of 0 no logarithm can be taken, so the smallest normal f32
+ * stands for it. */
+double source_score(const struct source *source, float number);
+
+/* Turns one sample into a prediction, which lives until the next. Probabilities are used as they are where
+ * there is no bias. row: from source_row. */
+struct pst_prediction source_predict(const struct source *source, const float *row);
+
+/* ---- --fit-bias ---------------------------------------------------------------------------------------- */
+
+/* A sample kept until all are there, since biases can be fitted only then. */
+struct sample {
+    const float *row, *other; /* of --of, and of --against or NULL; borrowed */
+    int32_t label;            /* -1 for none */
+};
+
+/* Keeps a copy of a sample. Returns PST_OK or PST_TRY_AGAIN. */
+enum pst_status fit_keep(const struct sample *sample, size_t classes, struct pst_error *error);
+
+/*
+ * Finds the biases of the classes marked from the samples kept, and puts them into of->bias.
+ * against: the source of the others, for the mass of each class; without one the labels tell it.
+ * Returns PST_OK; PST_BAD_DATA; PST_TRY_AGAIN.
+ */
+enum pst_status fit_biases(struct source *of, const struct source *against, const bool *free_classes,
+                           bool by_errors, struct pst_error *error);
+
+/* The samples kept, one after another: false where there are no more. */
+bool fit_next(struct sample *sample, size_t classes);
+void fit_forget(void);
+
+#endif
