@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # Students whose transfer set lacks classes, and the correction of their biases: for omit-3 and only-7-8.
+# shellcheck disable=SC2154 # target and seeds are those of common.sh
 
 record() { # EPOCHS [loader options]
     loader mnist "${@:2}" --epochs "$1" --seed 1 | teacher-forward teacher-1.safetensors --output "$target"
