@@ -154,6 +154,7 @@ bench: test-deps
 
 # ---- lint ----
 lint: lint-deps
+	@$(MAKE) --no-print-directory all
 	@BUILD=$(BUILD) tests/lint
 
 format:

@@ -137,7 +137,8 @@ void pst_augment_elastic(const uint8_t *source, uint8_t *distorted, size_t heigh
     struct map map = random_map(&random, elastic);
     float right[EDGE][EDGE], down[EDGE][EDGE];
     float strength = (float)elastic->strength;
-    if (strength > 0) {
+    bool bent = strength > 0;
+    if (bent) {
         float taps[EDGE];
         size_t reach = gaussian(elastic->smoothness, taps);
         random_field(&random, taps, reach, right, height, width);
@@ -148,8 +149,8 @@ void pst_augment_elastic(const uint8_t *source, uint8_t *distorted, size_t heigh
     for (size_t i = 0; i < height; i++) {
         for (size_t j = 0; j < width; j++) {
             float y = (float)i - middle_y, x = (float)j - middle_x;
-            float from_x = middle_x + map.xx * x + map.xy * y + (strength > 0 ? strength * right[i][j] : 0);
-            float from_y = middle_y + map.yx * x + map.yy * y + (strength > 0 ? strength * down[i][j] : 0);
+            float from_x = middle_x + map.xx * x + map.xy * y + (bent ? strength * right[i][j] : 0);
+            float from_y = middle_y + map.yx * x + map.yy * y + (bent ? strength * down[i][j] : 0);
             distorted[i * width + j] = interpolate(&image, from_y, from_x);
         }
     }

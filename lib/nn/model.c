@@ -146,8 +146,6 @@ static enum pst_status check_layer(const struct found *layer, const struct found
 static enum pst_status find_layers(const struct pst_safetensors *file, struct found_layers *layers,
                                    const char *path, struct pst_error *error)
 {
-    if (file->count == 0)
-        return pst_fail(error, PST_BAD_DATA, "%s: holds no tensors", path);
     for (size_t i = 0; i < file->count; i++) {
         enum pst_status status = sort_in(layers, file, i, path, error);
         if (status != PST_OK)
@@ -220,6 +218,8 @@ static enum pst_status take_values(const struct pst_named_tensor *tensor, float 
 static enum pst_status build(const struct pst_safetensors *file, const char *path,
                              struct pst_network *network, struct pst_error *error)
 {
+    if (file->count == 0)
+        return pst_fail(error, PST_BAD_DATA, "%s: holds no tensors", path);
     struct found_layers layers = { 0 };
     enum pst_status status = check_kind(file->metadata, path, error);
     if (status == PST_OK)

@@ -23,7 +23,9 @@ double pst_plain_drop_factor(double share, uint64_t seed, uint64_t epoch, uint64
 static double drop_factor(const struct pst_plain_batch *batch, size_t sample, size_t layer, size_t unit)
 {
     const struct pst_dropout *dropout = batch->dropout;
-    double share = dropout == NULL ? 0 : layer == 0 ? dropout->input : dropout->hidden;
+    if (dropout == NULL)
+        return 1;
+    double share = layer == 0 ? dropout->input : dropout->hidden;
     if (share <= 0)
         return 1;
     return pst_plain_drop_factor(share, dropout->seed, batch->epoch, batch->ids[sample], layer, unit);
@@ -80,33 +82,37 @@ void pst_plain_backward(const struct pst_network *network, const double *paramet
         const struct pst_layer *layer = &network->layers[l];
         backward_layer(layer, parameters, batch->n, values[l], gradients[l + 1], gradients[l],
                        parameter_gradient);
-        for (size_t at = 0; l > 0 && at < batch->n * layer->inputs; at++) {
-            bool reached = values[l][at] > 0;
-            gradients[l][at] *= reached ? drop_factor(batch, at / layer->inputs, l, at % layer->inputs) : 0;
-        }
+        if (l == 0) /* nothing learns from the gradient of the network's own input */
+            break;
+        for (size_t sample = 0; sample < batch->n; sample++)
+            for (size_t unit = 0; unit < layer->inputs; unit++) {
+                size_t at = sample * layer->inputs + unit;
+                gradients[l][at] *= values[l][at] > 0 ? drop_factor(batch, sample, l, unit) : 0;
+            }
     }
 }
 
-/* One parameter's step. decay: weight decay, 0 for biases. */
-static void step_parameter(const struct pst_optimiser_settings *settings, double *parameter, double gradient,
-                           double *first, double *second, uint64_t step, double rate, double decay)
+/* The step of the parameter at one place of the flat vectors. decay: weight decay, 0 for biases. */
+static void step_parameter(const struct pst_optimiser_settings *settings, double *parameters,
+                           const double *gradients, double *first, double *second, size_t at, uint64_t step,
+                           double rate, double decay)
 {
-    double g = gradient + decay * *parameter;
+    double gradient = gradients[at], g = gradient + decay * parameters[at];
     switch (settings->kind) {
     case PST_SGD:
-        *first = settings->momentum * *first + g;
-        *parameter -= rate * *first;
+        first[at] = settings->momentum * first[at] + g;
+        parameters[at] -= rate * first[at];
         break;
     case PST_NESTEROV:
-        *first = settings->momentum * *first + g;
-        *parameter -= rate * (g + settings->momentum * *first);
+        first[at] = settings->momentum * first[at] + g;
+        parameters[at] -= rate * (g + settings->momentum * first[at]);
         break;
     case PST_ADAM:
-        *first = settings->beta1 * *first + (1 - settings->beta1) * gradient;
-        *second = settings->beta2 * *second + (1 - settings->beta2) * gradient * gradient;
-        double mean = *first / (1 - pow(settings->beta1, (double)step));
-        double square = *second / (1 - pow(settings->beta2, (double)step));
-        *parameter -= rate * (mean / (sqrt(square) + settings->epsilon) + decay * *parameter);
+        first[at] = settings->beta1 * first[at] + (1 - settings->beta1) * gradient;
+        second[at] = settings->beta2 * second[at] + (1 - settings->beta2) * gradient * gradient;
+        double mean = first[at] / (1 - pow(settings->beta1, (double)step));
+        double square = second[at] / (1 - pow(settings->beta2, (double)step));
+        parameters[at] -= rate * (mean / (sqrt(square) + settings->epsilon) + decay * parameters[at]);
         break;
     }
 }
@@ -128,11 +134,10 @@ void pst_plain_step(const struct pst_network *network, const struct pst_optimise
         const struct pst_layer *layer = &network->layers[l];
         size_t weights = layer->inputs * layer->outputs;
         for (size_t at = layer->weight_at; at < layer->weight_at + weights; at++)
-            step_parameter(settings, &parameters[at], gradient[at], &first[at],
-                           second == NULL ? NULL : &second[at], step, learning_rate, settings->weight_decay);
+            step_parameter(settings, parameters, gradient, first, second, at, step, learning_rate,
+                           settings->weight_decay);
         for (size_t at = layer->bias_at; at < layer->bias_at + layer->outputs; at++)
-            step_parameter(settings, &parameters[at], gradient[at], &first[at],
-                           second == NULL ? NULL : &second[at], step, learning_rate, 0);
+            step_parameter(settings, parameters, gradient, first, second, at, step, learning_rate, 0);
         if (settings->max_norm > 0 && l + 1 < network->layer_count)
             for (size_t unit = 0; unit < layer->outputs; unit++)
                 limit_norm(parameters + layer->weight_at + unit * layer->inputs, layer->inputs,

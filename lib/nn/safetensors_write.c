@@ -16,7 +16,7 @@ static json_t *describe(const struct pst_named_tensor *tensor, size_t begin)
         }
     }
     return json_pack("{s:s, s:o, s:[I, I]}", "dtype", tensor->dtype, "shape", shape, "data_offsets",
-                     (json_int_t)begin, (json_int_t)(begin + tensor->bytes));
+                     (json_int_t)begin, (json_int_t)begin + (json_int_t)tensor->bytes);
 }
 
 /* The whole header as text, to be freed; NULL where memory is short. Keys are sorted, so that the order in

@@ -35,6 +35,7 @@ static size_t read_wide(const uint8_t *bytes, size_t size, struct pst_token *tok
     token->kind = wide_heads[head].kind;
     token->number = token->kind == PST_TOKEN_BOOL ? head & 1 : big_endian(bytes + 1, width);
     if (token->kind == PST_TOKEN_INT) {
+        /* An INT has a width. NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
         uint64_t sign = (uint64_t)1 << (8 * width - 1);
         token->number = (token->number ^ sign) - sign;
         if (token->number >> 63 == 0)

@@ -10,7 +10,6 @@ static struct {
     float *x; /* [n, inputs] */
     int32_t *y;
     size_t n, room;
-    struct pst_workspace *workspace;
 } validation;
 
 bool has_validation(void)
@@ -22,26 +21,36 @@ void free_validation(void)
 {
     free(validation.x);
     free(validation.y);
-    pst_workspace_free(validation.workspace);
     free(best_parameters);
+}
+
+/* Makes room for at least n samples. What is there stays, and is freed at the end, whatever happens. */
+static enum pst_status make_room(size_t n, struct pst_error *error)
+{
+    if (n <= validation.room)
+        return PST_OK;
+    size_t room = 2 * n, inputs = pst_network_inputs(&training.network);
+    float *x = realloc(validation.x, room * inputs * sizeof *x);
+    if (x != NULL)
+        validation.x = x;
+    int32_t *y = realloc(validation.y, room * sizeof *y);
+    if (y != NULL)
+        validation.y = y;
+    if (x == NULL || y == NULL)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for %zu samples", room);
+    validation.room = room;
+    return PST_OK;
 }
 
 static enum pst_status add_validation_batch(const struct pst_header *header, const struct pst_batch *batch,
                                             size_t x, size_t y, struct pst_error *error)
 {
     size_t inputs = pst_network_inputs(&training.network);
-    if (validation.n + batch->n > validation.room) {
-        size_t room = 2 * (validation.n + batch->n);
-        float *more_x = realloc(validation.x, room * inputs * sizeof *more_x);
-        validation.x = more_x != NULL ? more_x : validation.x;
-        int32_t *more_y = realloc(validation.y, room * sizeof *more_y);
-        validation.y = more_y != NULL ? more_y : validation.y;
-        if (more_x == NULL || more_y == NULL)
-            return pst_fail(error, PST_TRY_AGAIN, "out of memory for %zu samples", room);
-        validation.room = room;
-    }
+    enum pst_status status = make_room(validation.n + batch->n, error);
+    if (status != PST_OK)
+        return status;
     memcpy(validation.y + validation.n, batch->tensors[y].data, batch->tensors[y].bytes);
-    enum pst_status status = check_labels(validation.y + validation.n, batch->n, error);
+    status = check_labels(validation.y + validation.n, batch->n, error);
     if (status == PST_OK)
         status = pst_tensor_to_f32(&header->tensors[x], &batch->tensors[x], batch->n,
                                    validation.x + validation.n * inputs, error);
@@ -86,7 +95,7 @@ enum pst_status read_validation(struct pst_error *error)
 enum pst_status validate(double *errors, double *loss, struct pst_error *error)
 {
     enum { AT_ONCE = 256 };
-    static struct pst_workspace *workspace;
+    struct pst_workspace *workspace;
     const struct pst_loss hard = { .hard_weight = 1, .temperature = 1 };
     size_t inputs = pst_network_inputs(&training.network), classes = pst_network_outputs(&training.network);
     enum pst_status status = pst_workspace_new(&workspace, &training.network, AT_ONCE, false, error);
