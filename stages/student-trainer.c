@@ -7,7 +7,6 @@
 
 #include <inttypes.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,15 +242,6 @@ static enum pst_status begin(struct pst_header *header, struct pst_error *error)
     return PST_OK;
 }
 
-static bool all_finite(const float *numbers, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (!isfinite(numbers[i]))
-            return false;
-    }
-    return true;
-}
-
 static enum pst_status write_model(struct pst_error *error)
 {
     char *options_text = pst_settings_text();
@@ -274,7 +264,7 @@ static enum pst_status finish(struct pst_error *error)
     if (state.has_best && !settings.keep_last)
         memcpy(training.network.parameters, best_parameters,
                training.network.parameter_count * sizeof(float));
-    if (!all_finite(training.network.parameters, training.network.parameter_count))
+    if (!parameters_are_finite())
         return diverged(error);
     status = write_model(error);
     if (status == PST_OK && settings.checkpoint_path != NULL)
@@ -284,7 +274,7 @@ static enum pst_status finish(struct pst_error *error)
 
 static enum pst_status save_what_is_there(struct pst_error *error)
 {
-    if (settings.checkpoint_path == NULL || state.next_seq == 0)
+    if (settings.checkpoint_path == NULL || state.next_seq == 0 || state.spoiled)
         return PST_OK;
     return save_checkpoint(error);
 }

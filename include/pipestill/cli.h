@@ -99,8 +99,8 @@ struct pst_sink {
      * Called when the stream ended as it should, or on_batch returned PST_END: writes results. May be NULL.
      */
     enum pst_status (*on_end)(struct pst_error *error);
-    /* Called on SIGINT or SIGTERM between two batches, before the program ends by that signal. May be NULL.
-     */
+    /* Called between two batches where a signal came or the stream broke, and where on_batch failed: saves
+     * what can be taken up again. May be NULL. */
     enum pst_status (*on_interrupt)(struct pst_error *error);
 };
 

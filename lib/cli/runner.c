@@ -119,8 +119,7 @@ struct run {
     struct pst_writer *writer;
     struct pst_header header;
     struct pst_batch batch;
-    size_t own;  /* tensors from this place on are this stage's */
-    bool broken; /* reading failed or a signal came: what the sink holds is sound */
+    size_t own; /* tensors from this place on are this stage's */
 };
 
 static void free_run(struct run *run)
@@ -250,10 +249,8 @@ static enum pst_status sink_batch(struct run *run, const struct pst_sink *sink, 
 {
     enum pst_status status = pst_stop_signal() == 0 ? pst_reader_next(run->reader, &run->batch, error)
                                                     : pst_fail(error, PST_STOPPED, "stopped by a signal");
-    if (status != PST_OK) {
-        run->broken = status != PST_END;
+    if (status != PST_OK)
         return status;
-    }
     status = sink->on_batch(&run->batch, &run->header, error);
     if (status != PST_OK && status != PST_END)
         return pst_fail_at(error, "batch %llu", (unsigned long long)run->batch.seq);
@@ -273,8 +270,7 @@ static enum pst_status run_sink(struct run *run, const struct pst_sink *sink, st
         status = sink_batch(run, sink, error);
     if (status == PST_END)
         return sink->on_end == NULL ? PST_OK : sink->on_end(error);
-    /* The stream broke or a signal came; what the sink can save, it saves, and the first error stays the one
-     * told. */
+    /* What the sink can save, it saves, and the first error stays the one told. */
     struct pst_error second = { 0 };
     if (sink->on_interrupt != NULL && sink->on_interrupt(&second) != PST_OK)
         pst_say("%s", second.message);

@@ -24,6 +24,8 @@ static void put_real(json_t *object, const char *name, double number)
 
 enum pst_status save_checkpoint(struct pst_error *error)
 {
+    if (!parameters_are_finite())
+        return diverged(error);
     char *options_text = pst_settings_text();
     json_t *object = json_pack("{s:s*, s:s}", "settings", options_text, "stream", stream.digest);
     free(options_text);

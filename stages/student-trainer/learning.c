@@ -16,13 +16,37 @@ void free_learning(void)
     free(made_up_ids);
 }
 
+bool parameters_are_finite(void)
+{
+    const struct pst_network *network = &training.network;
+    for (size_t i = 0; i < network->parameter_count; i++) {
+        if (!isfinite(network->parameters[i]))
+            return false;
+    }
+    return true;
+}
+
 enum pst_status diverged(struct pst_error *error)
 {
-    return pst_fail(
-        error, PST_BAD_DATA,
-        "the loss is not finite any more, the run has diverged; use a smaller --learning-rate than %g, or "
-        "--warm-up",
-        training.schedule.rate);
+    state.spoiled = true;
+    return pst_fail(error, PST_BAD_DATA,
+                    "the run has diverged; use a smaller --learning-rate than %g, or --warm-up",
+                    training.schedule.rate);
+}
+
+/*
+ * Looks at the mean loss of a batch. With ReLU and a rate far too large it need not become infinite: the
+ * hidden units die, and the loss stays as high as the biases have been thrown. No run that learns has a loss
+ * a thousand times the first one (or, where that was near 0, a thousand).
+ */
+static enum pst_status check_loss(const struct pst_batch *batch, double loss, struct pst_error *error)
+{
+    if (batch->seq == 0)
+        state.first_loss = loss;
+    if (isfinite(loss) && loss <= 1000 * fmax(state.first_loss, 1))
+        return PST_OK;
+    diverged(error);
+    return pst_fail_at(error, "the loss is %.3g, after %.3g in the first batch", loss, state.first_loss);
 }
 
 /* Looks at the validation samples, keeps the best parameters, and decides whether to stop. */
@@ -49,14 +73,21 @@ static enum pst_status validate_epoch(json_t *event, struct pst_error *error)
     return PST_OK;
 }
 
+/* Says so where the mean loss of the first epoch is no better than that of its first batch. */
+static void doubt_learning(double loss)
+{
+    bool too_early = state.next_seq < 10;
+    if (!too_early && loss > 0.98 * state.first_loss)
+        pst_say("in the first epoch the mean loss was %.4g, and %.4g in its first batch: hardly anything is "
+                "learned; is the learning rate of %g right?",
+                loss, state.first_loss, training.schedule.rate);
+}
+
 enum pst_status end_epoch(struct pst_error *error)
 {
     double n = (double)state.samples, loss = state.sums.total / n;
-    if (state.epoch == 0 && loss >= state.first_loss)
-        pst_say("after the first epoch the mean loss, %.4g, is not below that of the first batch, %.4g: "
-                "nothing is "
-                "learned yet; is the learning rate of %g right?",
-                loss, state.first_loss, training.schedule.rate);
+    if (state.epoch == 0)
+        doubt_learning(loss);
     json_t *event = json_pack("{s:I, s:f, s:f, s:f, s:f}", "epoch", (json_int_t)state.epoch, "loss", loss,
                               "hard_loss", state.sums.hard / n, "soft_loss", state.sums.soft / n,
                               "error_share", (double)state.sums.errors / n);
@@ -110,10 +141,9 @@ static enum pst_status learn(struct pst_batch *batch, struct pst_error *error)
         return status;
     struct pst_loss_sums sums;
     pst_training_step(&training, batch->n, labels, soft, ids, batch->epoch, position(batch), &sums);
-    if (!isfinite(sums.total))
-        return diverged(error);
-    if (batch->seq == 0)
-        state.first_loss = sums.total / (double)batch->n;
+    status = check_loss(batch, sums.total / (double)batch->n, error);
+    if (status != PST_OK)
+        return status;
     state.sums.total += sums.total;
     state.sums.hard += sums.hard;
     state.sums.soft += sums.soft;

@@ -38,6 +38,7 @@ struct state {
     uint64_t best_epoch, epochs_since_best;
     double best_value;
     bool has_best, stopped;
+    bool spoiled;      /* the run has diverged: there is nothing in it that a checkpoint should keep */
     double first_loss; /* of the first batch: nothing is learned while it does not fall */
 };
 
@@ -77,6 +78,9 @@ enum pst_status take_batch(struct pst_batch *batch, const struct pst_header *hea
 
 /* learning.c: ends an epoch: figures, validation, checkpoint. PST_END where training is to stop. */
 PST_CHECKED enum pst_status end_epoch(struct pst_error *error);
+
+/* learning.c: whether every weight and bias is a finite number. */
+bool parameters_are_finite(void);
 
 /* learning.c: the message of a run that has diverged. */
 enum pst_status diverged(struct pst_error *error);

@@ -55,7 +55,7 @@ static enum pst_status add_validation_batch(const struct pst_header *header, con
         status = pst_tensor_to_f32(&header->tensors[x], &batch->tensors[x], batch->n,
                                    validation.x + validation.n * inputs, error);
     validation.n += batch->n;
-    return status;
+    return status == PST_OK ? PST_OK : pst_fail_at(error, "batch %llu", (unsigned long long)batch->seq);
 }
 
 static enum pst_status read_validation_batches(struct pst_reader *reader, const struct pst_header *header,

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # teacher-forward from outside. Its logits are compared with numpy's in tests/python/test_filters_oracle.py.
+# shellcheck disable=SC2154 # bats' run sets stderr
 bats_require_minimum_version 1.5.0
 
 setup_file() {
