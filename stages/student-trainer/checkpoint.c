@@ -1,11 +1,13 @@
 /* Checkpoints of student-trainer: its state as strings beside the vectors that lib/nn writes. */
 #include "stages/student-trainer/trainer.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void put_number(json_t *object, const char *name, uint64_t number)
 {
@@ -88,15 +90,23 @@ static void take_state(const json_t *object)
     state.first_loss = get_real(object, "first_loss");
 }
 
+static enum pst_status start_anew(const struct pst_header *header, struct pst_error *error)
+{
+    if (header->first != 0)
+        return pst_fail(error, PST_BAD_DATA,
+                        "the stream begins at batch %" PRIu64 ", but there is no checkpoint %s to go on from",
+                        header->first, settings.checkpoint_path);
+    pst_say("%s: there is no checkpoint yet; starting anew", settings.checkpoint_path);
+    return PST_OK;
+}
+
 enum pst_status load_checkpoint(const struct pst_header *header, struct pst_error *error)
 {
     json_t *object = NULL;
     enum pst_status status =
         pst_checkpoint_read(settings.checkpoint_path, &training, best_parameters, &object, error);
-    if (status == PST_NO_INPUT) {
-        pst_say("%s: there is no checkpoint yet; starting anew", settings.checkpoint_path);
-        return PST_OK;
-    }
+    if (status == PST_NO_INPUT && access(settings.checkpoint_path, F_OK) != 0 && errno == ENOENT)
+        return start_anew(header, error);
     if (status != PST_OK)
         return status;
     char *options_text = pst_settings_text();
