@@ -114,7 +114,8 @@ PST_CHECKED bool pst_parse_double(const char *text, double least, double most, d
 
 /*
  * A file being written beside its final name as NAME.part. {0} is closed. What exists under the final name
- * stays untouched until pst_atomic_commit. Names of devices, pipes and sockets are written directly.
+ * stays untouched until pst_atomic_commit. A symbolic link is followed, and stays one. Names of devices,
+ * pipes and sockets are written directly.
  */
 struct pst_atomic_file {
     int fd;      /* write here */
@@ -136,7 +137,10 @@ PST_CHECKED enum pst_status pst_atomic_open(struct pst_atomic_file *file, const 
  */
 PST_CHECKED enum pst_status pst_atomic_commit(struct pst_atomic_file *file, struct pst_error *error);
 
-/* Closes a file that is not to appear. keep_part: leave what was written under NAME.part. No-op on {0}. */
+/*
+ * Closes a file that is not to appear. keep_part: leave what was written, if anything, under NAME.part. No-op
+ * on {0}.
+ */
 void pst_atomic_abandon(struct pst_atomic_file *file, bool keep_part);
 
 /*

@@ -36,6 +36,7 @@ enum pst_status pst_fail_at(struct pst_error *error, const char *format, ...)
     va_end(values);
     if (length < 0 || (size_t)length + 3 > sizeof error->message)
         return error->status;
+    make_plain(place);
     size_t before = (size_t)length + 2;
     memmove(error->message + before, error->message, sizeof error->message - before);
     error->message[sizeof error->message - 1] = '\0';

@@ -48,7 +48,19 @@ static enum pst_status open_direct(struct pst_atomic_file *file, struct pst_erro
     return PST_IO_ERROR;
 }
 
-/* Opens the .part and locks it; only then is what a dead writer left there thrown away. */
+/* Whether the file that is open still has this name. */
+static bool has_name(int fd, const char *name)
+{
+    struct stat opened, named;
+    return fstat(fd, &opened) == 0 && stat(name, &named) == 0 && opened.st_dev == named.st_dev &&
+           opened.st_ino == named.st_ino;
+}
+
+/*
+ * Opens the .part and locks it; only then is what a dead writer left there thrown away. Between the two
+ * another writer may have completed the file or given it up: then what is locked is not the .part any more,
+ * perhaps even the whole file, and all begins anew.
+ */
 static enum pst_status open_part(struct pst_atomic_file *file, struct pst_error *error)
 {
     size_t size = strlen(file->path) + sizeof ".part";
@@ -56,14 +68,30 @@ static enum pst_status open_part(struct pst_atomic_file *file, struct pst_error 
     if (file->part == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory");
     snprintf(file->part, size, "%s.part", file->path);
-    file->fd = open(file->part, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (file->fd < 0)
-        return pst_fail(error, PST_IO_ERROR, "%s: cannot be written: %s", file->part, strerror(errno));
-    if (flock(file->fd, LOCK_EX | LOCK_NB) != 0)
-        return pst_fail(error, PST_TRY_AGAIN, "%s: another process is writing it", file->part);
+    do {
+        if (file->fd >= 0)
+            close(file->fd);
+        file->fd = open(file->part, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (file->fd < 0)
+            return pst_fail(error, PST_IO_ERROR, "%s: cannot be written: %s", file->part, strerror(errno));
+        if (flock(file->fd, LOCK_EX | LOCK_NB) != 0)
+            return pst_fail(error, PST_TRY_AGAIN, "%s: another process is writing it", file->part);
+    } while (!has_name(file->fd, file->part));
     if (ftruncate(file->fd, 0) != 0)
         return pst_fail(error, PST_IO_ERROR, "%s: cannot be emptied: %s", file->part, strerror(errno));
     return PST_OK;
+}
+
+/* Settles on the file itself where its name is a symbolic link: a link such as /dev/stdout must not be
+ * replaced. */
+static bool follow_links(struct pst_atomic_file *file)
+{
+    char *real = realpath(file->path, NULL);
+    if (real == NULL)
+        return false;
+    free(file->path);
+    file->path = real;
+    return true;
 }
 
 enum pst_status pst_atomic_open(struct pst_atomic_file *file, const char *path, struct pst_error *error)
@@ -73,15 +101,17 @@ enum pst_status pst_atomic_open(struct pst_atomic_file *file, const char *path, 
     if (file->path == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory");
     struct stat status;
+    enum pst_status result = PST_OK;
     if (stat(path, &status) == 0) {
-        if (S_ISDIR(status.st_mode)) {
-            forget(file);
-            return pst_fail(error, PST_IO_ERROR, "%s: is a directory", path);
-        }
-        if (!S_ISREG(status.st_mode))
+        if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
             return open_direct(file, error);
+        if (S_ISDIR(status.st_mode))
+            result = pst_fail(error, PST_IO_ERROR, "%s: is a directory", path);
+        else if (!follow_links(file))
+            result = pst_fail(error, PST_IO_ERROR, "%s: cannot be written: %s", path, strerror(errno));
     }
-    enum pst_status result = open_part(file, error);
+    if (result == PST_OK)
+        result = open_part(file, error);
     if (result != PST_OK) {
         if (file->fd >= 0)
             close(file->fd);
@@ -124,7 +154,9 @@ void pst_atomic_abandon(struct pst_atomic_file *file, bool keep_part)
 {
     if (file->path == NULL)
         return;
-    if (!file->direct && !keep_part)
+    struct stat status;
+    bool empty = fstat(file->fd, &status) == 0 && status.st_size == 0;
+    if (!file->direct && (!keep_part || empty))
         unlink(file->part);
     if (file->fd >= 0)
         close(file->fd);
