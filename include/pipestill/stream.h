@@ -16,7 +16,7 @@ struct json_t; /* jansson's value */
 #define PST_FORMAT_VERSION 1
 #define PST_MAX_RANK 8          /* dimensions of a tensor, n included */
 #define PST_MAX_TENSORS 4096    /* tensors in a stream */
-#define PST_MAX_META (1U << 24) /* bytes of the metadata of one message */
+#define PST_MAX_META (1U << 20) /* bytes of the metadata of one message */
 #define PST_NAME_SIZE 128       /* a tensor's name with its final NUL */
 #define PST_DEFAULT_MAX_MESSAGE ((size_t)256 << 20)
 
@@ -98,7 +98,8 @@ void pst_header_free(struct pst_header *header);
 /*
  * Declares a tensor at the end of the header's list.
  * index: receives its place in header and batches; may be NULL.
- * Returns PST_OK; PST_BAD_DATA where the name is taken or the shape is out of bounds; PST_TRY_AGAIN.
+ * Returns PST_OK; PST_BAD_DATA where the name is taken, the shape is out of bounds, or 'id' is not one u64 a
+ * sample; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_header_add_tensor(struct pst_header *header,
                                                   const struct pst_tensor_spec *spec, size_t *index,
@@ -163,8 +164,8 @@ size_t pst_spec_elements(const struct pst_tensor_spec *spec);
  * Turns n samples of a u8 or f32 tensor into numbers.
  * spec, tensor: the tensor; u8 becomes scale · element + offset.
  * numbers: receives [n, elements].
- * Returns PST_OK; PST_BAD_DATA where the dtype is another one, or a number is NaN or infinite (the message
- * names the sample within the batch).
+ * Returns PST_OK; PST_BAD_DATA where the dtype is another one, scale and offset lead beyond f32, or a number
+ * is NaN or infinite (the message names the sample within the batch).
  */
 PST_CHECKED enum pst_status pst_tensor_to_f32(const struct pst_tensor_spec *spec,
                                               const struct pst_tensor *tensor, size_t n, float *numbers,

@@ -1,6 +1,7 @@
 /* Batches: memory that is reused, and tensors as numbers. */
 #include "lib/stream/codec.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +101,9 @@ enum pst_status pst_tensor_to_f32(const struct pst_tensor_spec *spec, const stru
     size_t elements = pst_spec_elements(spec);
     size_t count = n * elements;
     if (spec->dtype == PST_DTYPE_U8) {
+        if (!(255 * fabs(spec->scale) + fabs(spec->offset) <= (double)FLT_MAX))
+            return pst_fail(error, PST_BAD_DATA, "tensor '%s': scale %g and offset %g lead beyond f32",
+                            spec->name, spec->scale, spec->offset);
         u8_to_f32(tensor->data, count, spec->scale == 0 ? 1 : (float)spec->scale, (float)spec->offset,
                   numbers);
         return PST_OK;

@@ -2,11 +2,12 @@
  */
 #include "pipestill/stream.h"
 
+#include <pthread.h>
 #include <string.h>
 
 static uint32_t table[256];
+static pthread_once_t table_once = PTHREAD_ONCE_INIT;
 
-/* Several threads may do this at once: they write the same values. */
 static void fill_table(void)
 {
     for (uint32_t byte = 0; byte < 256; byte++) {
@@ -19,8 +20,7 @@ static void fill_table(void)
 
 uint32_t pst_crc32c_plain(uint32_t crc, const void *bytes, size_t size)
 {
-    if (table[1] == 0)
-        fill_table();
+    pthread_once(&table_once, fill_table);
     crc = ~crc;
     for (const uint8_t *at = bytes, *end = at + size; at < end; at++)
         crc = crc >> 8 ^ table[(crc ^ *at) & 255];

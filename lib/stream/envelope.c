@@ -6,16 +6,13 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define MAX_SMALL_META (1U << 20) /* bytes of a header's or a batch's metadata */
-
 static const struct {
     const char *name;
     uint64_t keys;
-    size_t most; /* bytes of metadata */
 } kinds[] = {
-    [PST_HEADER_MESSAGE] = { "header", 3, MAX_SMALL_META },
-    [PST_BATCH_MESSAGE] = { "batch", 4, MAX_SMALL_META },
-    [PST_TRAILER_MESSAGE] = { "trailer", 3, PST_MAX_META },
+    [PST_HEADER_MESSAGE] = { "header", 3 },
+    [PST_BATCH_MESSAGE] = { "batch", 4 },
+    [PST_TRAILER_MESSAGE] = { "trailer", 3 },
 };
 
 enum pst_status pst_take_token(struct pst_source_buffer *source, enum pst_token_kind kind, uint64_t *number,
@@ -62,6 +59,8 @@ static enum pst_status take_meta(struct pst_source_buffer *source, struct pst_en
         status = pst_take_token(source, PST_TOKEN_BIN, &size, error);
     if (status == PST_OK && size > most)
         return pst_fail(error, PST_BAD_DATA, "metadata of %" PRIu64 " bytes is more than is allowed", size);
+    if (status == PST_OK && size == 0)
+        return pst_fail(error, PST_BAD_DATA, "damaged: a message without metadata");
     if (status == PST_OK)
         status = pst_buffer_reserve(&envelope->meta, size, 0, error);
     if (status == PST_OK)
@@ -109,6 +108,5 @@ enum pst_status pst_envelope_take(struct pst_source_buffer *source, struct pst_e
     status = take_kind(source, token.number, &envelope->kind, error);
     if (status != PST_OK)
         return status;
-    size_t most = kinds[envelope->kind].most;
-    return take_meta(source, envelope, most < max_message ? most : max_message, error);
+    return take_meta(source, envelope, max_message < PST_MAX_META ? max_message : PST_MAX_META, error);
 }

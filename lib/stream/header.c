@@ -94,6 +94,8 @@ enum pst_status pst_header_add_tensor(struct pst_header *header, const struct ps
     struct pst_tensor_spec measured = *spec;
     if (spec->name[0] == '\0' || !measure(&measured))
         return pst_fail(error, PST_BAD_DATA, "tensor '%s': its name or shape is out of bounds", spec->name);
+    if (strcmp(spec->name, "id") == 0 && (spec->dtype != PST_DTYPE_U64 || spec->rank != 0))
+        return pst_fail(error, PST_BAD_DATA, "tensor 'id' must be one u64 a sample");
     if (pst_header_find(header, spec->name) != PST_NONE)
         return pst_fail(error, PST_BAD_DATA, "tensor '%s' is in the stream already; choose another name",
                         spec->name);

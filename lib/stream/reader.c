@@ -76,9 +76,6 @@ static enum pst_status read_header(struct pst_reader *reader, struct pst_error *
     if (status != PST_OK)
         return status;
     reader->id_index = pst_header_find(&reader->header, "id");
-    if (reader->id_index != PST_NONE && (reader->header.tensors[reader->id_index].dtype != PST_DTYPE_U64 ||
-                                         reader->header.tensors[reader->id_index].rank != 0))
-        return bad(error, "header: tensor 'id' must be one u64 a sample");
     reader->next_seq = reader->header.first;
     reader->crcs = pst_allocate(reader->header.tensor_count, sizeof *reader->crcs, error);
     return reader->crcs == NULL ? PST_TRY_AGAIN : PST_OK;
@@ -126,14 +123,17 @@ static bool parse_value(struct pst_reader *reader, struct pst_cursor *cursor, co
 {
     for (size_t i = 0; i < count; i++) {
         if (strcmp(key, fields[i].name) == 0) {
+            if (fields[i].seen)
+                return false;
             fields[i].seen = true;
             return pst_cursor_uint(cursor, fields[i].number);
         }
     }
     if (strcmp(key, "crcs") != 0)
         return pst_cursor_skip(cursor);
+    bool repeated = *crcs;
     *crcs = true;
-    return parse_crcs(reader, cursor);
+    return !repeated && parse_crcs(reader, cursor);
 }
 
 /* Reads metadata that is a map: all of the fields must be there; crcs receives whether there are checksums.
