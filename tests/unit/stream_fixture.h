@@ -113,7 +113,8 @@ static inline void append(struct recorded *recorded, const void *bytes, size_t s
 {
     assert_int_equal(pst_buffer_reserve(&recorded->buffer, recorded->size + size, recorded->size, NULL),
                      PST_OK);
-    memcpy((char *)recorded->buffer.data + recorded->size, bytes, size);
+    if (size > 0)
+        memcpy((char *)recorded->buffer.data + recorded->size, bytes, size);
     recorded->size += size;
 }
 
