@@ -119,7 +119,7 @@ static void hundreds_of_tensors_come_back_from_a_file(void **state)
         snprintf(name, sizeof name, "extra/%zu", i);
         add_tensor(&header, name, PST_DTYPE_F32, 1 + i % 40);
     }
-    struct pst_link_settings settings = { PST_DEFAULT_MAX_MESSAGE, 30 };
+    struct pst_link_settings settings = { .max_message = PST_DEFAULT_MAX_MESSAGE };
     struct pst_output *output;
     struct pst_writer *writer;
     struct pst_batch batch = { 0 };

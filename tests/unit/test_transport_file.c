@@ -9,7 +9,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static const struct pst_link_settings settings = { PST_DEFAULT_MAX_MESSAGE, 30 };
+static const struct pst_link_settings settings = { .max_message = PST_DEFAULT_MAX_MESSAGE };
 static char folder[64], path[96], part[112];
 
 static int make_folder(void **state)
