@@ -104,6 +104,13 @@ struct pst_sink {
     enum pst_status (*on_interrupt)(struct pst_error *error);
 };
 
+/* A program beside the streams: it has neither --input nor --output. */
+struct pst_tool {
+    struct pst_stage stage;
+    bool links; /* it opens sockets of its own: gives it the options of links, see pst_link_options */
+    enum pst_status (*run)(struct pst_error *error);
+};
+
 /*
  * Runs a stage: all of a main.
  * Returns the exit code: a pst_status, never PST_END. A program stopped by a signal ends by that signal.
@@ -111,6 +118,7 @@ struct pst_sink {
 int pst_source_main(int argc, char **argv, const struct pst_source *source);
 int pst_filter_main(int argc, char **argv, const struct pst_filter *filter);
 int pst_sink_main(int argc, char **argv, const struct pst_sink *sink);
+int pst_tool_main(int argc, char **argv, const struct pst_tool *tool);
 
 /* ---- for stages that do more ------------------------------------------------------------------------- */
 
@@ -123,6 +131,9 @@ PST_CHECKED enum pst_status pst_history_note(const char *key, struct json_t *val
 /* Reads from this endpoint instead of that of --input; to be called from start, for stages that take it as an
  * operand. */
 void pst_read_from(const char *endpoint);
+
+/* What the user asked of links; lives as long as the program. For stages that open sockets of their own. */
+const struct pst_link_settings *pst_link_options(void);
 
 /*
  * This program's options with their values, those that are silent left out, as JSON text with sorted keys:

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-enum pst_stage_kind { PST_SOURCE, PST_FILTER, PST_SINK };
+enum pst_stage_kind { PST_SOURCE, PST_FILTER, PST_SINK, PST_TOOL, PST_LINKED_TOOL };
 
 /* The program that runs. */
 struct pst_cli {

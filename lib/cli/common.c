@@ -104,16 +104,32 @@ static const struct pst_option all[] = {
     { 0 },
 };
 
+const struct pst_link_settings *pst_link_options(void)
+{
+    return &pst_cli.link;
+}
+
+static bool is_of_links(const struct pst_option *option)
+{
+    const char *target = option->target, *link = (const char *)&pst_cli.link;
+    return target >= link && target < link + sizeof pst_cli.link;
+}
+
+static bool fits_kind(const struct pst_option *option, enum pst_stage_kind kind)
+{
+    if (option->target == &pst_cli.input)
+        return kind == PST_FILTER || kind == PST_SINK;
+    if (option->target == &pst_cli.output)
+        return kind == PST_FILTER || kind == PST_SOURCE;
+    return !is_of_links(option) || kind != PST_TOOL;
+}
+
 const struct pst_option *pst_common_options(enum pst_stage_kind kind, bool uses_blas)
 {
     static struct pst_option some[sizeof all / sizeof *all];
     size_t count = 0;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        bool wanted = all[i].target == &pst_cli.input     ? kind != PST_SOURCE
-                      : all[i].target == &pst_cli.output  ? kind != PST_SINK
-                      : all[i].target == &pst_cli.threads ? uses_blas
-                                                          : true;
-        if (wanted)
+        if (all[i].target == &pst_cli.threads ? uses_blas : fits_kind(&all[i], kind))
             some[count++] = all[i];
     }
     return some;

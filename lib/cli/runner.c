@@ -290,3 +290,15 @@ int pst_sink_main(int argc, char **argv, const struct pst_sink *sink)
     free_run(&run);
     return end(status, &error);
 }
+
+/* ---- tools ------------------------------------------------------------------------------------------- */
+
+int pst_tool_main(int argc, char **argv, const struct pst_tool *tool)
+{
+    struct pst_error error = { 0 };
+    enter(&tool->stage, tool->links ? PST_LINKED_TOOL : PST_TOOL);
+    enum pst_status status = begin(argc, argv, &error);
+    if (status == PST_OK)
+        status = tool->run(&error);
+    return end(status, &error);
+}

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define KEY_TEXT PST_KEY_TEXT
 
@@ -95,27 +96,48 @@ struct handler {
 
 static struct handler *handlers; /* one a listening socket with an allow-list */
 
-/* Reads the keys of an allow-list: a line "public KEY", or a KEY alone; # begins a comment. */
+/*
+ * Finds the key in a line of an allow-list: "public KEY" or KEY, then perhaps a comment, which begins with #.
+ * A key may hold a # too, and even begin with one. NULL where there is none; *empty tells a line without
+ * anything from one with a mistake.
+ */
+static const char *key_in_line(char *line, bool *empty)
+{
+    char *rest, *word = strtok_r(line, " \t\r\n", &rest);
+    *empty = word == NULL || (word[0] == '#' && !is_key(word));
+    if (word != NULL && strcmp(word, "public") == 0)
+        word = strtok_r(NULL, " \t\r\n", &rest);
+    if (*empty || word == NULL || !is_key(word))
+        return NULL;
+    const char *comment = strtok_r(NULL, " \t\r\n", &rest);
+    return comment == NULL || comment[0] == '#' ? word : NULL;
+}
+
+/* Adds a key to the list. */
+static enum pst_status allow_key(struct handler *handler, const char *key, struct pst_error *error)
+{
+    void *grown = realloc(handler->keys, (handler->count + 1) * sizeof *handler->keys);
+    if (grown == NULL)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for keys");
+    handler->keys = grown;
+    zmq_z85_decode(handler->keys[handler->count++], key);
+    return PST_OK;
+}
+
+/* Reads the keys of an allow-list, one a line. */
 static enum pst_status read_allowed(const char *path, struct handler *handler, struct pst_error *error)
 {
     FILE *file;
     enum pst_status status = open_key_file(path, false, &file, error);
     if (status != PST_OK)
         return status;
-    char line[256], first[64], second[64];
+    char line[256];
     for (size_t number = 1; status == PST_OK && fgets(line, sizeof line, file) != NULL; number++) {
-        line[strcspn(line, "#\n")] = '\0';
-        int words = sscanf(line, "%63s %63s", first, second);
-        if (words <= 0)
-            continue;
-        const char *key = words == 2 && strcmp(first, "public") == 0 ? second : first;
-        void *grown = realloc(handler->keys, (handler->count + 1) * sizeof *handler->keys);
-        if (grown == NULL)
-            status = pst_fail(error, PST_TRY_AGAIN, "out of memory for keys");
-        else
-            handler->keys = grown;
-        if (status == PST_OK &&
-            (!is_key(key) || zmq_z85_decode(handler->keys[handler->count++], key) == NULL))
+        bool empty;
+        const char *key = key_in_line(line, &empty);
+        if (key != NULL)
+            status = allow_key(handler, key, error);
+        else if (!empty)
             status = pst_fail(error, PST_BAD_DATA, "%s, line %zu: is not a public key", path, number);
     }
     fclose(file);
@@ -302,11 +324,15 @@ enum pst_status pst_key_generate(const char *path, char public_key[PST_KEY_TEXT]
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return pst_fail(error, PST_IO_ERROR, "%s: cannot be made: %s", path, strerror(errno));
-    FILE *file = fdopen(fd, "w");
-    bool good = file != NULL && fprintf(file, "public %s\nsecret %s\n", pair.public_key, pair.secret_key) > 0;
-    if (file == NULL || fclose(file) != 0)
-        good = false;
+    char text[2 * KEY_TEXT + 16];
+    int size = snprintf(text, sizeof text, "public %s\nsecret %s\n", pair.public_key, pair.secret_key);
     memcpy(public_key, pair.public_key, KEY_TEXT);
-    memset(&pair, 0, sizeof pair);
-    return good ? PST_OK : pst_fail(error, PST_IO_ERROR, "%s: cannot be written", path);
+    enum pst_status status = pst_write_all(fd, text, (size_t)size, path, error);
+    if (close(fd) != 0 && status == PST_OK)
+        status = pst_fail(error, PST_IO_ERROR, "%s: %s", path, strerror(errno));
+    if (status != PST_OK)
+        unlink(path);
+    explicit_bzero(&pair, sizeof pair);
+    explicit_bzero(text, sizeof text);
+    return status;
 }
