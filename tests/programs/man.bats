@@ -1,0 +1,67 @@
+#!/usr/bin/env bats
+# Every stage has a man page; it lints clean and lists the options that --help lists, no more and no fewer.
+bats_require_minimum_version 1.5.0
+
+setup() {
+    cd "$BATS_TEST_DIRNAME/../.." || return
+    mapfile -t stages < <(cd "${STAGES:-build/stages}" && ls)
+    [ "${#stages[@]}" -ge 7 ]
+}
+
+# help_options STAGE own|common: the options of --help, a name a line, short ones too.
+help_options() {
+    local from='^Options:' to='^Options of every stage:'
+    [ "$2" = common ] && from=$to && to='^Example'
+    "$1" --help | sed -n "/$from/,/$to/p" | grep -E '^ +-' |
+        sed -E 's/^( *(-[A-Za-z],)? *--[a-z0-9-]+).*/\1/' | grep -oE -- '--?[A-Za-z][A-Za-z0-9-]*' | sort -u
+}
+
+# man_options FILE: the options that a page explains, or lists, under .It.
+man_options() {
+    grep '^\.It.* *Fl' "$1" | sed 's/Fl Fl /--/g; s/Fl \\-/--/g; s/Fl /-/g' | grep -oE -- '(^| )--?[A-Za-z][A-Za-z0-9-]*' |
+        tr -d ' ' | sort -u
+}
+
+@test "every stage has a man page" {
+    for stage in "${stages[@]}"; do
+        echo "$stage"
+        [ -s "docs/man/$stage.1" ]
+        grep -qx "\.Nm $stage" "docs/man/$stage.1"
+    done
+}
+
+@test "the man pages lint clean" {
+    mandoc -T lint -W warning docs/man/*.1
+}
+
+@test "a man page has all of the stage's own options, and none that the stage does not have" {
+    for stage in "${stages[@]}"; do
+        echo "$stage"
+        help_options "$stage" own >"$BATS_TEST_TMPDIR/own"
+        help_options "$stage" common >"$BATS_TEST_TMPDIR/common"
+        [ -s "$BATS_TEST_TMPDIR/common" ]
+        man_options "docs/man/$stage.1" >"$BATS_TEST_TMPDIR/man"
+        diff "$BATS_TEST_TMPDIR/own" <(comm -23 "$BATS_TEST_TMPDIR/man" <(comm -23 "$BATS_TEST_TMPDIR"/{common,own}))
+    done
+}
+
+@test "pipestill(1) has the options common to all stages, and no others" {
+    for stage in "${stages[@]}"; do
+        help_options "$stage" common
+    done | sort -u >"$BATS_TEST_TMPDIR/common"
+    man_options docs/man/pipestill.1 | grep -vx -- --list | diff "$BATS_TEST_TMPDIR/common" -
+}
+
+@test "a man page says what --help says of the stage's purpose" {
+    for stage in "${stages[@]}"; do
+        diff <("$stage" --help | sed -n '1s/^[^:]*: //p') <(sed -n 's/^\.Nd //p' "docs/man/$stage.1")
+    done
+}
+
+@test "the pages that a page refers to exist" {
+    mapfile -t pages < <(sed -n 's/^\.Xr \([a-z-]*\) 1.*/\1/p' docs/man/*.1 | sort -u)
+    for page in "${pages[@]}"; do
+        echo "$page"
+        [ -s "docs/man/$page.1" ] || [ "$page" = gzip ]
+    done
+}
