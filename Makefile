@@ -161,30 +161,32 @@ format:
 	clang-format -i $(wildcard include/*.h include/pipestill/*.h lib/*/*.[ch] stages/*.c stages/*/*.[ch] tests/*/*.[ch] bench/*.c)
 
 # ---- installation ----
+# As root after `make` as oneself this compiles nothing. Pages, programs and headers of an older version stay; run its
+# own uninstall first where they went.
+SHARED_NAMES := libpipestill.so libpipestill.so.0 libpipestill.so.$(VERSION)
+TO := $(DESTDIR)$(PREFIX)
+
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/pipestill $(DESTDIR)$(PREFIX)/lib/pkgconfig \
-	    $(DESTDIR)$(PREFIX)/include/pipestill $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 755 $(STAGE_PROGRAMS) $(DESTDIR)$(PREFIX)/libexec/pipestill
-	install -m 755 $(BUILD)/pipestill $(DESTDIR)$(PREFIX)/bin/pipestill
-	install -m 644 $(BUILD)/libpipestill.a $(DESTDIR)$(PREFIX)/lib
-	install -m 755 $(BUILD)/libpipestill.so $(DESTDIR)$(PREFIX)/lib/libpipestill.so.$(VERSION)
-	ln -sf libpipestill.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libpipestill.so.0
-	ln -sf libpipestill.so.0 $(DESTDIR)$(PREFIX)/lib/libpipestill.so
-	install -m 644 include/pipestill.h $(DESTDIR)$(PREFIX)/include
-	install -m 644 include/pipestill/*.h $(DESTDIR)$(PREFIX)/include/pipestill
-	install -m 644 $(MAN_PAGES) $(DESTDIR)$(PREFIX)/share/man/man1
-	printf '%s\n' 'prefix=$(PREFIX)' 'Name: pipestill' \
+	install -d $(TO)/bin $(TO)/libexec/pipestill $(TO)/lib/pkgconfig $(TO)/include/pipestill $(TO)/share/man/man1
+	install -m 755 $(STAGE_PROGRAMS) $(TO)/libexec/pipestill
+	install -m 755 $(BUILD)/pipestill $(TO)/bin/pipestill
+	install -m 644 $(BUILD)/libpipestill.a $(TO)/lib
+	install -m 755 $(BUILD)/libpipestill.so $(TO)/lib/libpipestill.so.$(VERSION)
+	ln -sf libpipestill.so.$(VERSION) $(TO)/lib/libpipestill.so.0
+	ln -sf libpipestill.so.0 $(TO)/lib/libpipestill.so
+	install -m 644 include/pipestill.h $(TO)/include
+	install -m 644 $(wildcard include/pipestill/*.h) $(TO)/include/pipestill
+	install -m 644 $(MAN_PAGES) $(TO)/share/man/man1
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' 'Name: pipestill' \
 	    'Description: knowledge distillation as a pipeline of filters' 'Version: $(VERSION)' \
-	    'Libs: -L$${prefix}/lib -lpipestill' 'Libs.private: $(LIBS)' 'Cflags: -I$${prefix}/include' \
-	    >$(DESTDIR)$(PREFIX)/lib/pkgconfig/pipestill.pc
+	    'Libs: -L$${libdir} -lpipestill' 'Libs.private: -pthread $(LIBS)' 'Cflags: -I$${includedir}' \
+	    >$(TO)/lib/pkgconfig/pipestill.pc
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/pipestill $(STAGES:%=$(DESTDIR)$(PREFIX)/libexec/pipestill/%) \
-	    $(DESTDIR)$(PREFIX)/lib/libpipestill.a $(DESTDIR)$(PREFIX)/lib/libpipestill.so* \
-	    $(DESTDIR)$(PREFIX)/include/pipestill.h $(patsubst include/%,$(DESTDIR)$(PREFIX)/include/%,$(wildcard include/pipestill/*.h)) \
-	    $(patsubst docs/man/%,$(DESTDIR)$(PREFIX)/share/man/man1/%,$(MAN_PAGES)) \
-	    $(DESTDIR)$(PREFIX)/lib/pkgconfig/pipestill.pc
-	-rmdir $(DESTDIR)$(PREFIX)/libexec/pipestill $(DESTDIR)$(PREFIX)/include/pipestill 2>/dev/null
+	rm -f $(TO)/bin/pipestill $(STAGES:%=$(TO)/libexec/pipestill/%) $(TO)/lib/libpipestill.a \
+	    $(SHARED_NAMES:%=$(TO)/lib/%) $(patsubst %,$(TO)/%,$(wildcard include/*.h include/pipestill/*.h)) \
+	    $(MAN_PAGES:docs/man/%=$(TO)/share/man/man1/%) $(TO)/lib/pkgconfig/pipestill.pc
+	-rmdir $(TO)/libexec/pipestill $(TO)/include/pipestill 2>/dev/null
 
 clean:
 	rm -rf $(BUILD)

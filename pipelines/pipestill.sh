@@ -7,12 +7,19 @@
 #   pipestill --version
 set -eu
 
+# fail STATUS MESSAGE
+fail() {
+    echo "pipestill: $2" >&2
+    exit "$1"
+}
+
 self=$(readlink -f "$0")
 here=$(dirname "$self")
 # Installed, the stages are in ../libexec/pipestill; in a build folder they are in stages/ beside this file.
 for stages in "$here/../libexec/pipestill" "$here/stages"; do
     [ -x "$stages/loader" ] && break
 done
+[ -x "$stages/loader" ] || fail 66 "the stages are neither in $here/../libexec/pipestill nor in $here/stages"
 stages=$(cd "$stages" && pwd)
 
 case ${1-} in
@@ -32,10 +39,12 @@ case ${1-} in
 env)
     printf "export PATH='%s':\"\$PATH\"\n" "$(printf %s "$stages" | sed "s/'/'\\\\''/g")"
     ;;
+*/*)
+    fail 64 "a stage has no '/' in its name; 'pipestill --list' shows them"
+    ;;
 *)
-    if [ ! -x "$stages/$1" ] || [ "$1" != "$(basename "$1")" ]; then
-        echo "pipestill: no stage '$1'; 'pipestill --list' shows them" >&2
-        exit 64
+    if [ ! -f "$stages/$1" ] || [ ! -x "$stages/$1" ]; then
+        fail 64 "no stage '$1'; 'pipestill --list' shows them"
     fi
     stage=$1
     shift

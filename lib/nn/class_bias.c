@@ -127,10 +127,10 @@ enum pst_status pst_class_bias_match_mass(const struct pst_class_bias_problem *p
     memset(bias, 0, classes * sizeof *bias);
     if (check_mass(problem, mass, error) != PST_OK)
         return PST_BAD_DATA;
-    double *p = pst_allocate(2 * classes, sizeof *p, error), *sums = p + classes;
+    double *p = pst_allocate(2 * classes, sizeof *p, error);
     if (p == NULL)
         return PST_TRY_AGAIN;
-    double gap = 1;
+    double *sums = p + classes, gap = 1;
     for (size_t round = 0; round < MOST_ROUNDS && gap > CLOSE_ENOUGH; round++) {
         add_up(problem, bias, p, sums);
         gap = 0;

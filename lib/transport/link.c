@@ -53,8 +53,10 @@ static void turn_away(struct pst_link *link, const uint8_t *peer, const char *wh
                                      .role = (uint8_t)link->role };
     struct iovec part = { .iov_base = (char *)(uintptr_t)why, .iov_len = strlen(why) };
     struct pst_payload *payload = pst_payload_new(&part, 1, NULL);
-    if (payload != NULL && pst_socket_send(link->socket, peer, &fail, sizeof fail, payload, NULL) != PST_OK)
-        link->heard = link->heard; /* it has gone already */
+    if (payload == NULL)
+        return;
+    enum pst_status sent = pst_socket_send(link->socket, peer, &fail, sizeof fail, payload, NULL);
+    (void)sent; /* a stranger who has gone need not be told */
     pst_payload_free(payload);
 }
 

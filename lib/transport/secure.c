@@ -157,14 +157,14 @@ static bool is_allowed(const struct handler *handler, const uint8_t *key, size_t
 static void answer(struct handler *handler)
 {
     enum { VERSION, ID, DOMAIN, ADDRESS, IDENTITY, MECHANISM, KEY, FRAMES };
-    uint8_t frames[FRAMES][256];
+    uint8_t frames[FRAMES][256] = { 0 };
     int sizes[FRAMES] = { 0 }, more = 1;
     size_t size = sizeof more;
     for (int i = 0; more; i++) {
         uint8_t rest[256];
         int got = zmq_recv(handler->replies, i < FRAMES ? frames[i] : rest, 256, 0);
         if (i < FRAMES)
-            sizes[i] = got;
+            sizes[i] = got > 256 ? 256 : got; /* zmq_recv says how long a frame was, also where it cut it */
         if (got < 0 || zmq_getsockopt(handler->replies, ZMQ_RCVMORE, &more, &size) != 0)
             return;
     }

@@ -1,0 +1,13 @@
+# shellcheck shell=bash
+# make.bash: for tests that run make on the tree under test, as it was built.
+
+# make_here ARGUMENT…: make with this build's folder, compiler and sanitizers, and nothing of the make that runs the tests.
+make_here() {
+    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u DESTDIR -u PREFIX make --no-print-directory BUILD="$BUILD" \
+        CC="${CC:-gcc}" SANITIZE="${SANITIZE-}" "$@"
+}
+
+# Under valgrind the folder holds scripts in place of programs, and what make does has been tested without it.
+skip_without_build() {
+    [[ -e $BUILD/libpipestill.a ]] || skip "$BUILD is no build folder"
+}
