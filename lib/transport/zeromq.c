@@ -317,9 +317,9 @@ static enum pst_status open_output(struct pst_output **output, const char *endpo
     return PST_OK;
 }
 
-#define ZEROMQ_TRANSPORT(prefix)                                               \
-    {                                                                          \
-        .scheme = prefix, .open_input = open_input, .open_output = open_output \
+#define ZEROMQ_TRANSPORT(prefix)                                                 \
+    {                                                                            \
+        .scheme = (prefix), .open_input = open_input, .open_output = open_output \
     }
 
 const struct pst_transport pst_zeromq_transports[4] = {

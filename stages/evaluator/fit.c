@@ -13,14 +13,26 @@ static struct {
     bool compared;
 } kept;
 
-static bool grow(void **array, size_t capacity, size_t classes, size_t size)
+/* Makes room for so many rows. Returns false where it cannot; what was there stays as it is. */
+static bool grow_rows(float **rows, size_t capacity, size_t classes)
 {
     size_t bytes;
-    if (!pst_multiply(capacity, classes, &bytes) || !pst_multiply(bytes, size, &bytes))
+    if (!pst_multiply(capacity, classes, &bytes) || !pst_multiply(bytes, sizeof **rows, &bytes))
         return false;
-    void *grown = realloc(*array, bytes);
+    float *grown = realloc(*rows, bytes);
     if (grown != NULL)
-        *array = grown;
+        *rows = grown;
+    return grown != NULL;
+}
+
+static bool grow_labels(size_t capacity)
+{
+    size_t bytes;
+    if (!pst_multiply(capacity, sizeof *kept.labels, &bytes))
+        return false;
+    int32_t *grown = realloc(kept.labels, bytes);
+    if (grown != NULL)
+        kept.labels = grown;
     return grown != NULL;
 }
 
@@ -29,10 +41,8 @@ static enum pst_status make_room(size_t classes, struct pst_error *error)
     if (kept.count < kept.capacity)
         return PST_OK;
     size_t capacity = kept.capacity == 0 ? 1024 : kept.capacity;
-    if (!pst_multiply(capacity, 2, &capacity) ||
-        !grow((void **)&kept.rows, capacity, classes, sizeof *kept.rows) ||
-        (kept.compared && !grow((void **)&kept.others, capacity, classes, sizeof *kept.others)) ||
-        !grow((void **)&kept.labels, capacity, 1, sizeof *kept.labels))
+    if (!pst_multiply(capacity, 2, &capacity) || !grow_rows(&kept.rows, capacity, classes) ||
+        (kept.compared && !grow_rows(&kept.others, capacity, classes)) || !grow_labels(capacity))
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for keeping %zu samples", kept.count);
     kept.capacity = capacity;
     return PST_OK;
@@ -44,7 +54,7 @@ enum pst_status fit_keep(const struct sample *sample, size_t classes, struct pst
     if (make_room(classes, error) != PST_OK)
         return PST_TRY_AGAIN;
     memcpy(kept.rows + kept.count * classes, sample->row, classes * sizeof *kept.rows);
-    if (kept.compared)
+    if (sample->other != NULL)
         memcpy(kept.others + kept.count * classes, sample->other, classes * sizeof *kept.others);
     kept.labels[kept.count++] = sample->label;
     return PST_OK;
