@@ -82,7 +82,7 @@ would_make() {
 
 @test "so has a header of a room or of a stage" {
     [ "$(would_make stages/student-trainer/trainer.h | xargs)" = \
-        "$(ls stages/student-trainer.c stages/student-trainer/*.c | sort | xargs)" ]
+        "$(printf '%s\n' stages/student-trainer.c stages/student-trainer/*.c | sort | xargs)" ]
     made=$(would_make lib/nn/kernels.h)
     grep -qx 'lib/nn/passes.c ' <<<"$made"
     run ! grep -E '^(lib/(base|data|stream|transport|cli)|stages)/' <<<"$made"
@@ -112,13 +112,14 @@ place() {
     run --separate-stderr "$COMMAND" --list
     [ "$status" -eq 0 ]
     [ "$stderr" = "" ]
-    [ "${#lines[@]}" -eq "$(ls stages/*.c | wc -l)" ]
+    [ "${#lines[@]}" -eq "$(printf '%s\n' stages/*.c | wc -l)" ]
     [[ "$output" = *"averager             average the teachers' soft targets into one"* ]]
     for line in "${lines[@]}"; do [[ $line =~ ^[a-z-]+\ +[a-z].{15,}$ ]]; done
 }
 
 @test "pipestill env puts the stages on PATH" {
     place
+    # shellcheck disable=SC2016 # for sh to expand
     run env PATH=/usr/bin:/bin sh -c 'eval "$("$1" env)" && command -v loader && loader --version' sh "$COMMAND"
     [ "$status" -eq 0 ]
     [ "${lines[0]}" = "$PLACE/libexec/pipestill/loader" ]
