@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # evaluator, from outside. Its figures are compared with numpy's in tests/python/test_evaluator_oracle.py.
-# shellcheck disable=SC2154 # bats' run sets stderr and stderr_lines
+# shellcheck disable=SC2030,SC2031,SC2154 # bats' run sets output, stderr and stderr_lines, where shellcheck does not see it
 bats_require_minimum_version 1.5.0
 
 # make_stream FILE PYTHON: writes a stream; PYTHON sets tensors (name to shape and more) and columns (name to array).
