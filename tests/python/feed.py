@@ -20,6 +20,8 @@ import time
 
 import pst
 
+PATIENCE = 300  # seconds after which a program is stuck rather than slow
+
 
 def unread(descriptor):
     """Bytes that wait in a pipe."""
@@ -56,7 +58,11 @@ def main():
     while view:
         view = view[os.write(program.stdin.fileno(), view):]
     if signal_name != "EOF":
+        patience = time.monotonic() + PATIENCE
         while not reached(program, until):
+            if time.monotonic() > patience:
+                program.kill()
+                sys.exit(f"feed.py: after {PATIENCE} s the checkpoint says {until and next_batch(until[0])}")
             if program.poll() is not None:
                 sys.exit(f"feed.py: the program ended with {program.returncode} before it was signalled")
             time.sleep(0.005)
