@@ -1,13 +1,21 @@
 /*
- * nn_step.c: how much of a training step and of a forward pass is matrix products. Each is timed in turn
- * with the cblas_sgemm calls of the same shapes alone; a share is the median time of these divided by the
- * median time of the whole. Prints a line "name share" for each.
+ * nn_step.c: how much of a training step and of a forward pass is matrix products.
+ *
+ *     nn_step                             times each in turn with the cblas_sgemm calls of the same shapes
+ * alone; a share is the median time of these divided by the median time of the whole. Prints a line "name
+ * share" for each. nn_step training|forward WIDTHS     prints the median time of these cblas_sgemm calls
+ * alone, in seconds a batch of 128, for programs that are to be compared with it
+ *
+ * Times are the processor's, not the clock's: on one thread they agree, unless others use the machine as
+ * well.
  */
 #include "pipestill/nn.h"
 
 #include <cblas.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #define SAMPLES 128
 #define REPETITIONS 101
@@ -21,6 +29,13 @@ struct subject {
     float *values[PST_MAX_LAYERS + 1], *gradients[PST_MAX_LAYERS + 1], *weights[PST_MAX_LAYERS];
     float *weight_gradient;
 };
+
+static double cpu_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
 
 static float *random_floats(size_t count, double scale)
 {
@@ -117,33 +132,59 @@ static int compare(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-static void measure(const char *name, const char *architecture, bool training)
+static double median(double *times)
 {
-    static double bare[REPETITIONS], all[REPETITIONS];
+    qsort(times, REPETITIONS, sizeof *times, compare);
+    return times[REPETITIONS / 2];
+}
+
+/* bare, all: receive the median seconds of the products alone and of the whole; all may be NULL: only the
+ * products run. */
+static void measure(const char *architecture, bool training, double *bare, double *all)
+{
+    static double bare_times[REPETITIONS], all_times[REPETITIONS];
     struct subject subject;
     prepare(&subject, architecture);
     for (int i = -WARM_UP; i < REPETITIONS; i++) {
         int at = i < 0 ? 0 : i;
-        double start = pst_seconds();
+        double start = cpu_seconds();
         bare_products(&subject, training);
-        double middle = pst_seconds();
+        double middle = cpu_seconds();
+        bare_times[at] = middle - start;
+        if (all == NULL)
+            continue;
         whole(&subject, training);
-        bare[at] = middle - start;
-        all[at] = pst_seconds() - middle;
+        all_times[at] = cpu_seconds() - middle;
     }
-    qsort(bare, REPETITIONS, sizeof *bare, compare);
-    qsort(all, REPETITIONS, sizeof *all, compare);
-    printf("%s %.3f\n", name, bare[REPETITIONS / 2] / all[REPETITIONS / 2]);
+    *bare = median(bare_times);
+    if (all != NULL)
+        *all = median(all_times);
     clear(&subject);
 }
 
-int main(void)
+static void print_share(const char *name, const char *architecture, bool training)
+{
+    double bare, all;
+    measure(architecture, training, &bare, &all);
+    printf("%s %.3f\n", name, bare / all);
+}
+
+int main(int argc, char **argv)
 {
     if (openblas_get_num_threads() != 1) {
         fputs("nn_step: shares are those of one thread: set OPENBLAS_NUM_THREADS=1\n", stderr);
         return PST_USAGE;
     }
-    measure("trainer_step_gemm_share", "784-800-800-10", true);
-    measure("forward_gemm_share", "784-1200-1200-10", false);
+    if (argc == 3 && (strcmp(argv[1], "training") == 0 || strcmp(argv[1], "forward") == 0)) {
+        double bare;
+        measure(argv[2], argv[1][0] == 't', &bare, NULL);
+        printf("%.9f\n", bare);
+    } else if (argc == 1) {
+        print_share("training_step_gemm_share", "784-800-800-10", true);
+        print_share("forward_pass_gemm_share", "784-1200-1200-10", false);
+    } else {
+        fputs("usage: nn_step [training|forward WIDTHS]\n", stderr);
+        return PST_USAGE;
+    }
     return fflush(stdout) == 0 ? PST_OK : PST_IO_ERROR;
 }

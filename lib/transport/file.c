@@ -11,8 +11,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* Measured: a pipe of this size feeds a reader as fast as a larger one; the kernel's 64 KiB do not. */
-#define PIPE_BYTES (256 * 1024)
+/*
+ * The most that Linux gives to anyone. A batch of some hundred images fits whole, so a stage seldom waits in
+ * the middle of one: measured, such batches pass at twice the speed that they have with 256 KiB.
+ */
+#define PIPE_BYTES (1024 * 1024)
 
 struct file_input {
     struct pst_input input;
