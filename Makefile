@@ -146,7 +146,7 @@ $(BUILD)/bench/%: bench/%.c $(BUILD)/libpipestill.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(CFLAGS_cli) $(CFLAGS_nn) -MMD -MP $< $(BUILD)/libpipestill.a $(LDFLAGS) $(LIBS) -o $@
 
-bench-programs: $(BENCH_PROGRAMS)
+bench-programs: $(BENCH_PROGRAMS) $(BUILD)/tests/passthrough
 
 bench: test-deps
 	@$(MAKE) --no-print-directory all bench-programs

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 BUILD=${BUILD:-build}
 eval "$("$BUILD/pipestill" env)"
-PATH=$(realpath "$BUILD/bench"):$PATH
+PATH=$(realpath "$BUILD/bench"):$(realpath "$BUILD/tests"):$PATH
 export PATH OPENBLAS_NUM_THREADS=1
 # Recordings are read from the page cache; this folder takes about 700 MB while a part runs.
 work=$BUILD/bench/work
