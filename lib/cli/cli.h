@@ -47,9 +47,11 @@ const char *pst_option_metavar(const struct pst_option *option);
 /* Whether an option has a value that --help can show as its default; text receives it. */
 bool pst_describe_default(const struct pst_option *option, char *text, size_t size);
 
-/* Opens and closes the log of --log. */
+/* Opens the log of --log. */
 PST_CHECKED enum pst_status pst_log_open(const char *path, struct pst_error *error);
-void pst_log_close(void);
+
+/* Closes the log, if there is one. Returns false, and has said so, where not all of it could be written. */
+PST_CHECKED bool pst_log_close(void);
 
 /* Progress: begins (with what is known of the whole), counts a batch, takes its line off the terminal. */
 void pst_progress_begin(const struct pst_header *header, bool output_is_pipe);

@@ -57,12 +57,14 @@ void pst_log(const char *event, json_t *fields)
     json_decref(fields);
 }
 
-void pst_log_close(void)
+bool pst_log_close(void)
 {
     if (pst_cli.log == NULL)
-        return;
-    bool failed = ferror(pst_cli.log) != 0;
-    if (fclose(pst_cli.log) != 0 || failed)
-        pst_say("the log is not complete: it could not be written");
+        return true;
+    bool complete = ferror(pst_cli.log) == 0;
+    complete = fclose(pst_cli.log) == 0 && complete;
     pst_cli.log = NULL;
+    if (!complete)
+        pst_say("--log %s: is not complete: it could not be written", pst_cli.log_path);
+    return complete;
 }

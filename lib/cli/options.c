@@ -279,9 +279,16 @@ static enum pst_status take_option(struct parser *parser, int code, char **argv,
         if (parser->options[i]->letter == code)
             return take_value(parser, i, optarg, error);
     }
-    if (optopt > 0 && optopt < LONG_ONLY) {
+    if (optopt > 0 && optopt < 128) {
         char text[3] = { '-', (char)optopt, '\0' };
         return unknown_option(parser, text, error);
+    }
+    if (optopt != 0 && optopt < LONG_ONLY) {
+        /* A byte of a letter beyond ASCII: the word is named whole. getopt moves on only after its last byte.
+         */
+        const char *before = argv[optind - 1];
+        bool last = *before == '-' && strchr(before, optopt) != NULL;
+        return unknown_option(parser, last ? before : argv[optind], error);
     }
     if (optopt >= LONG_ONLY)
         return pst_fail(error, PST_USAGE, "%s: takes no value", argv[optind - 1]);

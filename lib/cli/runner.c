@@ -145,7 +145,8 @@ static int end(enum pst_status status, struct pst_error *error)
         if (status == PST_USAGE && strstr(error->message, "--help") == NULL)
             pst_say("'%s --help' shows all options", pst_cli.stage->name);
     }
-    pst_log_close();
+    if (!pst_log_close() && status == PST_OK)
+        status = PST_IO_ERROR;
     json_decref(pst_cli.details);
     pst_cli.details = NULL;
     if (number != 0 && status != PST_OK) {
