@@ -126,6 +126,12 @@ PST_CHECKED enum pst_status pst_output_finish(struct pst_output *output, struct 
 /* Closes an output, complete or not; NULL is allowed. */
 void pst_output_close(struct pst_output *output);
 
+/*
+ * What links say to their other sides when they close before the end of their streams; copied, NULL for
+ * nothing in particular. One for the whole program.
+ */
+void pst_closing_reason(const char *why);
+
 /* ---- sockets, for stages that talk to many peers ---- */
 
 #define PST_PEER_SIZE 16    /* bytes of a peer's name */
@@ -177,6 +183,9 @@ PST_CHECKED enum pst_status pst_socket_send(struct pst_socket *socket, const uin
 /* Seconds since a connecting socket lost its connection (or was opened without getting one); 0 while
  * connected. */
 double pst_socket_cut_for(const struct pst_socket *socket);
+
+/* How often a connecting socket got its connection; more than once where it broke in between. */
+uint64_t pst_socket_connections(const struct pst_socket *socket);
 
 /* Why the last attempt to connect was refused, or NULL: a wrong key, a peer that speaks something else. */
 const char *pst_socket_refusal(const struct pst_socket *socket);

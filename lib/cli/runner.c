@@ -122,8 +122,13 @@ struct run {
     size_t own; /* tensors from this place on are this stage's */
 };
 
-static void free_run(struct run *run)
+/* Closes everything; where the stage failed, the other sides of links are told why. */
+static void free_run(struct run *run, enum pst_status status, const struct pst_error *error)
 {
+    char why[sizeof error->message + 64];
+    snprintf(why, sizeof why, "%s: %s", pst_cli.stage->name, error->message);
+    bool failed = status != PST_OK && status != PST_END && error->message[0] != '\0';
+    pst_closing_reason(failed ? why : NULL);
     pst_reader_free(run->reader);
     pst_writer_free(run->writer);
     pst_header_free(&run->header);
@@ -193,7 +198,7 @@ int pst_source_main(int argc, char **argv, const struct pst_source *source)
     enum pst_status status = begin(argc, argv, &error);
     if (status == PST_OK)
         status = run_source(&run, source, &error);
-    free_run(&run);
+    free_run(&run, status, &error);
     return end(status, &error);
 }
 
@@ -240,7 +245,7 @@ int pst_filter_main(int argc, char **argv, const struct pst_filter *filter)
     enum pst_status status = begin(argc, argv, &error);
     if (status == PST_OK)
         status = run_filter(&run, filter, &error);
-    free_run(&run);
+    free_run(&run, status, &error);
     return end(status, &error);
 }
 
@@ -288,7 +293,7 @@ int pst_sink_main(int argc, char **argv, const struct pst_sink *sink)
     enum pst_status status = begin(argc, argv, &error);
     if (status == PST_OK)
         status = run_sink(&run, sink, &error);
-    free_run(&run);
+    free_run(&run, status, &error);
     return end(status, &error);
 }
 

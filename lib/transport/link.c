@@ -1,15 +1,30 @@
-/* Links: greeting, strangers, lost peers; see link.h. What readers and writers do with a link is in zeromq.c.
+/*
+ * Links: greeting, strangers, lost peers; see link.h. What readers and writers do with a link is in
+ * link_input.c and link_output.c.
  */
-#include "lib/transport/link.h"
+#include "lib/base/linux.h"
 
+#include "lib/transport/link.h"
+#include "lib/transport/socket.h"
+
+#include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
 
-static struct pst_link_control hello(const struct pst_link *link)
+#define LINGER 3.0 /* seconds that the last message has to leave */
+
+static char closing_reason[512];
+
+void pst_closing_reason(const char *why)
 {
-    return (struct pst_link_control){ .version = PST_LINK_VERSION,
-                                      .kind = PST_HELLO,
-                                      .role = (uint8_t)link->role };
+    snprintf(closing_reason, sizeof closing_reason, "%s", why == NULL ? "" : why);
+}
+
+struct pst_link_control pst_link_control(const struct pst_link *link, enum pst_link_kind kind, uint64_t at)
+{
+    return (struct pst_link_control){
+        .version = PST_LINK_VERSION, .kind = (uint8_t)kind, .role = (uint8_t)link->role, .at = at
+    };
 }
 
 enum pst_status pst_link_open(struct pst_link *link, const char *endpoint, enum pst_link_role role,
@@ -18,16 +33,21 @@ enum pst_status pst_link_open(struct pst_link *link, const char *endpoint, enum 
 {
     *link = (struct pst_link){ .settings = *settings, .role = role, .name = name };
     link->listens = strncmp(endpoint, "listen:", 7) == 0;
-    enum pst_status status = pst_socket_open(&link->socket, endpoint, settings, error);
-    if (status != PST_OK || link->listens)
-        return status;
-    struct pst_link_control greeting = hello(link);
-    return pst_socket_send(link->socket, NULL, &greeting, sizeof greeting, NULL, error);
+    if (getrandom(&link->session, sizeof link->session, 0) != (ssize_t)sizeof link->session)
+        return pst_fail(error, PST_TRY_AGAIN, "%s: there are no random numbers for a link", name);
+    link->session |= 1; /* 0 is none */
+    /* To a writer come control frames and reasons only. */
+    struct pst_link_settings own = *settings;
+    if (role == PST_LINK_WRITER)
+        own.max_message = 0;
+    return pst_socket_open(&link->socket, endpoint, &own, error);
 }
 
-void pst_link_close(struct pst_link *link, double linger)
+void pst_link_close(struct pst_link *link)
 {
-    pst_socket_close(link->socket, linger);
+    bool connected =
+        link->listens ? link->met && link->cut_since == 0 : pst_socket_cut_for(link->socket) == 0;
+    pst_socket_close(link->socket, connected ? LINGER : 0);
     link->socket = NULL;
 }
 
@@ -35,7 +55,7 @@ enum pst_status pst_link_send(struct pst_link *link, const struct pst_link_contr
                               struct pst_payload *payload, struct pst_error *error)
 {
     if (link->listens && !link->met)
-        return PST_OK; /* the peer asks again for what it has missed */
+        return PST_OK; /* nobody is there who could miss it */
     enum pst_status status =
         pst_socket_send(link->socket, link->peer, control, sizeof *control, payload, error);
     if (status == PST_UNAVAILABLE && link->cut_since == 0)
@@ -45,122 +65,192 @@ enum pst_status pst_link_send(struct pst_link *link, const struct pst_link_contr
     return status == PST_UNAVAILABLE || status == PST_TRY_AGAIN ? PST_OK : status;
 }
 
-/* Tells a stranger that this link has two ends already, or none for the likes of it. */
-static void turn_away(struct pst_link *link, const uint8_t *peer, const char *why)
+/* Sends a control frame with a text, without caring whether it arrives. */
+static void send_text(struct pst_link *link, const uint8_t *peer, enum pst_link_kind kind, const char *text)
 {
-    struct pst_link_control fail = { .version = PST_LINK_VERSION,
-                                     .kind = PST_FAIL,
-                                     .role = (uint8_t)link->role };
-    struct iovec part = { .iov_base = (char *)(uintptr_t)why, .iov_len = strlen(why) };
+    struct pst_link_control control = pst_link_control(link, kind, 0);
+    struct iovec part = { .iov_base = (char *)(uintptr_t)text, .iov_len = strlen(text) };
     struct pst_payload *payload = pst_payload_new(&part, 1, NULL);
     if (payload == NULL)
         return;
-    enum pst_status sent = pst_socket_send(link->socket, peer, &fail, sizeof fail, payload, NULL);
-    (void)sent; /* a stranger who has gone need not be told */
+    enum pst_status sent = pst_socket_send(link->socket, peer, &control, sizeof control, payload, NULL);
+    (void)sent; /* who has gone need not be told */
     pst_payload_free(payload);
 }
 
-/* Takes a greeting. Returns whether it is the peer's; others are turned away. */
-static bool greet(struct pst_link *link, const struct pst_message *message,
-                  const struct pst_link_control *control, struct pst_error *error)
+void pst_link_fail(struct pst_link *link, const char *otherwise)
 {
-    bool known = link->met && memcmp(link->peer, message->peer, PST_PEER_SIZE) == 0;
-    const char *why = NULL;
-    if (control->version != PST_LINK_VERSION)
-        why = "the other side is of another version of pipestill";
-    else if (control->role == link->role)
-        why = link->role == PST_LINK_WRITER ? "both ends of this link want to write"
-                                            : "both ends of this link want to read";
-    else if (link->met && !known)
-        why = "this link has a peer already: it is from one stage to one other";
-    if (why != NULL) {
-        if (link->listens)
-            turn_away(link, message->peer, why);
-        else
-            pst_fail(error, PST_UNAVAILABLE, "%s: %s", link->name, why);
-        return false;
-    }
-    if (!link->met) {
-        link->met = true;
-        memcpy(link->peer, message->peer, PST_PEER_SIZE);
-    }
-    if (link->listens && !known) {
-        struct pst_link_control greeting = hello(link);
-        if (pst_link_send(link, &greeting, NULL, NULL) != PST_OK)
-            return false;
-    }
-    return true;
+    if (!link->failed && (link->met || !link->listens))
+        send_text(link, link->peer, PST_FAIL, closing_reason[0] != '\0' ? closing_reason : otherwise);
 }
 
-/* Whether the peer has been away for too long. A connecting end is told by its socket, a listening one finds
- * out. */
+/* ---- greetings --------------------------------------------------------------------------------------- */
+
+static enum pst_status say_hello(struct pst_link *link, struct pst_error *error)
+{
+    struct pst_link_control control = pst_link_control(link, PST_HELLO, link->settings.max_message);
+    control.messages = link->session;
+    control.bytes = link->peer_session;
+    control.connection = link->connection;
+    return pst_link_send(link, &control, NULL, error);
+}
+
+/* Why a greeting is not one of this link's other end; NULL where it is. */
+static const char *objection(const struct pst_link *link, const struct pst_message *message,
+                             const struct pst_link_control *control)
+{
+    bool known = link->met && memcmp(link->peer, message->peer, PST_PEER_SIZE) == 0;
+    if (control->version != PST_LINK_VERSION)
+        return "the other side is of another version of pipestill";
+    if (control->role == link->role)
+        return link->role == PST_LINK_WRITER ? "both ends of this link want to write"
+                                             : "both ends of this link want to read";
+    if (control->bytes != 0 && control->bytes != link->session)
+        return "the other side was started anew; this stream cannot go on";
+    if (link->met && !known)
+        return "this link has a peer already: it is from one stage to one other";
+    if (link->met && control->messages != link->peer_session)
+        return "the other side was started anew; this stream cannot go on";
+    return NULL;
+}
+
+/* Takes a greeting. PST_OK: it is the peer's; PST_END: it was not, and a listener goes on without it. */
+static enum pst_status greet(struct pst_link *link, const struct pst_message *message,
+                             const struct pst_link_control *control, struct pst_error *error)
+{
+    const char *why = objection(link, message, control);
+    if (why != NULL && !link->listens)
+        return pst_fail(error, PST_UNAVAILABLE, "%s: %s", link->name, why);
+    if (why != NULL) {
+        send_text(link, message->peer, PST_REFUSE, why);
+        return PST_END;
+    }
+    link->met = true;
+    link->peer_session = control->messages;
+    link->peer_most = control->at;
+    if (link->listens)
+        link->connection = control->connection;
+    memcpy(link->peer, message->peer, PST_PEER_SIZE);
+    return link->listens ? say_hello(link, error) : PST_OK;
+}
+
+/* ---- lost peers -------------------------------------------------------------------------------------- */
+
+/* A listener finds out by sending whether its peer has a connection still. */
+static enum pst_status probe(struct pst_link *link, double now, struct pst_error *error)
+{
+    /* Probes pile up at a peer that computes for hours and reads nothing; so they become rarer then. */
+    double silence = now - link->heard, pause = link->settings.peer_timeout / 8;
+    if (now - link->probed <= (silence / 256 > pause ? silence / 256 : pause))
+        return PST_OK;
+    link->probed = now;
+    struct pst_link_control control = pst_link_control(link, PST_PROBE, 0);
+    return pst_link_send(link, &control, NULL, error);
+}
+
+static enum pst_status lost(const struct pst_link *link, const char *what, struct pst_error *error)
+{
+    return pst_fail(error, PST_UNAVAILABLE, "%s: %s (--peer-timeout %g)", link->name, what,
+                    link->settings.peer_timeout);
+}
+
+/*
+ * Whether the peer has been away for too long. The sockets take up to half of the time to find a silent peer
+ * gone, and an eighth goes by between two probes.
+ */
 static enum pst_status check_peer(struct pst_link *link, struct pst_error *error)
 {
     double now = pst_seconds(), patience = link->settings.peer_timeout;
-    if (!link->listens) {
-        double cut = pst_socket_cut_for(link->socket);
-        if (cut <= (link->met ? patience / 2 : patience))
-            return PST_OK;
-        const char *refusal = pst_socket_refusal(link->socket);
-        return pst_fail(error, PST_UNAVAILABLE, "%s: %s (%s after %.0f s; --peer-timeout)", link->name,
-                        refusal != NULL ? refusal : "nobody answers",
-                        link->met ? "the peer is lost" : "no connection", patience);
-    }
-    if (!link->met)
-        return PST_OK; /* a listener waits */
-    if (now - link->probed > patience / 8) {
-        link->probed = now;
-        struct pst_link_control probe = { .version = PST_LINK_VERSION,
-                                          .kind = PST_PROBE,
-                                          .role = (uint8_t)link->role };
-        enum pst_status status = pst_link_send(link, &probe, NULL, error);
+    if (link->listens && link->met) {
+        enum pst_status status = probe(link, now, error);
         if (status != PST_OK)
             return status;
+        return link->cut_since != 0 && now - link->cut_since > patience * 3 / 8
+                   ? lost(link, "the other side is lost", error)
+                   : PST_OK;
     }
-    if (link->cut_since != 0 && now - link->cut_since > patience / 2)
-        return pst_fail(error, PST_UNAVAILABLE, "%s: the peer is lost (nothing for %.0f s; --peer-timeout)",
-                        link->name, now - link->heard);
-    return PST_OK;
+    if (link->listens)
+        return PST_OK; /* it waits until somebody comes */
+    if (pst_socket_cut_for(link->socket) <= (link->met ? patience * 3 / 8 : patience))
+        return PST_OK;
+    const char *refusal = pst_socket_refusal(link->socket);
+    return lost(link,
+                refusal != NULL ? refusal
+                : link->met     ? "the other side is lost"
+                                : "nobody answers",
+                error);
 }
 
-static enum pst_status peer_failed(struct pst_link *link, const struct pst_message *message,
-                                   struct pst_error *error)
+/* ---- receiving --------------------------------------------------------------------------------------- */
+
+/* An end without success, as the other side tells of it. */
+static enum pst_status told(struct pst_link *link, const struct pst_message *message, bool refused,
+                            struct pst_error *error)
 {
-    int size = message->payload_size < 300 ? (int)message->payload_size : 300;
-    link->failed = true;
-    return pst_fail(error, PST_UNAVAILABLE, "%s: the other side ended: %.*s", link->name, size,
-                    message->payload == NULL ? "" : (const char *)message->payload);
+    int size = message->payload_size < 400 ? (int)message->payload_size : 400;
+    const char *why = message->payload == NULL ? "" : message->payload;
+    link->failed = !refused;
+    return pst_fail(error, PST_UNAVAILABLE, "%s: the other side %s: %.*s", link->name,
+                    refused ? "refuses" : "ended", size, why);
+}
+
+/* What is not of this protocol: a listener's strangers may say what they like. */
+static enum pst_status improper(struct pst_link *link, const struct pst_message *message,
+                                struct pst_error *error)
+{
+    if (!link->listens)
+        return pst_fail(error, PST_UNAVAILABLE, "%s: the other side is no pipestill of this version",
+                        link->name);
+    send_text(link, message->peer, PST_REFUSE, "a message out of protocol");
+    return PST_END;
 }
 
 /* Handles what is not for the reader or writer above. PST_END: nothing is left to hand on. */
 static enum pst_status sift(struct pst_link *link, const struct pst_message *message,
                             struct pst_link_control *control, struct pst_error *error)
 {
-    bool proper = message->control_size == sizeof *control;
-    if (proper)
-        memcpy(control, message->control, sizeof *control);
-    if (!proper || (control->version != PST_LINK_VERSION && control->kind != PST_HELLO)) {
-        if (!link->listens)
-            return pst_fail(error, PST_UNAVAILABLE, "%s: the other side is no pipestill of this version",
-                            link->name);
-        turn_away(link, message->peer, "a message out of protocol");
-        return PST_END;
-    }
+    if (message->control_size != sizeof *control)
+        return improper(link, message, error);
+    memcpy(control, message->control, sizeof *control);
+    if (control->version != PST_LINK_VERSION && control->kind != PST_HELLO)
+        return improper(link, message, error);
+    if (!link->listens && control->kind == PST_REFUSE)
+        return told(link, message, true, error);
+    if (!link->listens && control->kind == PST_FAIL)
+        return told(link, message, false, error);
     if (control->kind == PST_HELLO) {
-        error->message[0] = '\0';
-        if (!greet(link, message, control, error))
-            return error->message[0] == '\0' ? PST_END : PST_UNAVAILABLE;
-    } else if (!link->listens && control->kind == PST_FAIL) {
-        return peer_failed(link, message, error);
+        enum pst_status status = greet(link, message, control, error);
+        if (status != PST_OK)
+            return status;
     } else if (!link->met || memcmp(link->peer, message->peer, PST_PEER_SIZE) != 0) {
-        turn_away(link, message->peer, "this link does not know you; was this side started anew?");
+        if (link->listens)
+            send_text(link, message->peer, PST_REFUSE, "this side does not know you; was it started anew?");
         return PST_END;
     }
     link->heard = pst_seconds();
     link->cut_since = 0;
     if (control->kind == PST_FAIL)
-        return peer_failed(link, message, error);
+        return told(link, message, false, error);
     return control->kind == PST_PROBE ? PST_END : PST_OK;
+}
+
+/* Takes what the socket has, if anything, and greets where the connection is a new one. */
+static enum pst_status receive(struct pst_link *link, double seconds, struct pst_message *message,
+                               struct pst_link_control *control, struct pst_error *error)
+{
+    struct pst_error fault;
+    enum pst_status status = pst_socket_receive(link->socket, seconds, -1, message, &fault);
+    if (!link->listens && (uint32_t)pst_socket_connections(link->socket) != link->connection) {
+        link->connection = (uint32_t)pst_socket_connections(link->socket);
+        enum pst_status sent = say_hello(link, error);
+        if (sent != PST_OK)
+            return sent;
+    }
+    if (status == PST_OK)
+        return sift(link, message, control, error);
+    if (status == PST_END || status == PST_BAD_DATA) /* rubbish from a stranger */
+        return PST_END;
+    return pst_fail(error, status, "%s", fault.message);
 }
 
 enum pst_status pst_link_receive(struct pst_link *link, double seconds, struct pst_message *message,
@@ -168,20 +258,15 @@ enum pst_status pst_link_receive(struct pst_link *link, double seconds, struct p
 {
     double until = pst_seconds() + seconds;
     for (;;) {
-        enum pst_status status = check_peer(link, error);
-        if (status != PST_OK)
-            return status;
         double left = until - pst_seconds(), slice = link->settings.peer_timeout / 16;
         left = left < 0 ? 0 : left > slice ? slice : left;
-        struct pst_error fault;
-        status = pst_socket_receive(link->socket, left, -1, message, &fault);
-        if (status == PST_OK)
-            status = sift(link, message, control, error);
-        else if (status == PST_BAD_DATA)
-            status = PST_END; /* rubbish from a stranger */
-        else if (status != PST_END)
-            return pst_fail(error, status, "%s", fault.message);
-        if (status != PST_END)
+        enum pst_status status = receive(link, left, message, control, error);
+        /* Only now, for a connection that broke may have come back while this stage computed. */
+        if (status == PST_END)
+            status = check_peer(link, error);
+        else
+            return status;
+        if (status != PST_OK)
             return status;
         if (pst_seconds() >= until)
             return PST_END;

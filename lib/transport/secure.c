@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,7 +88,8 @@ static enum pst_status read_public(const char *text_or_path, char key[KEY_TEXT],
 /* ---- the allow-list and its handler ---- */
 
 struct handler {
-    void *context, *replies, *stop; /* stop: our end of a pair that ends the thread */
+    void *context, *replies;
+    void *stop, *stopped; /* a pair of sockets: a message from the first to the second ends the thread */
     pthread_t thread;
     uint8_t (*keys)[32];
     size_t count;
@@ -164,14 +166,14 @@ static void answer(struct handler *handler)
         uint8_t rest[256];
         int got = zmq_recv(handler->replies, i < FRAMES ? frames[i] : rest, 256, 0);
         if (i < FRAMES)
-            sizes[i] = got > 256 ? 256 : got; /* zmq_recv says how long a frame was, also where it cut it */
+            sizes[i] = got < 0 ? 0 : got > 256 ? 256 : got; /* a longer frame came cut */
         if (got < 0 || zmq_getsockopt(handler->replies, ZMQ_RCVMORE, &more, &size) != 0)
             return;
     }
     bool allowed = sizes[MECHANISM] == 5 && memcmp(frames[MECHANISM], "CURVE", 5) == 0 && sizes[KEY] == 32 &&
                    is_allowed(handler, frames[KEY], 32);
     zmq_send(handler->replies, "1.0", 3, ZMQ_SNDMORE);
-    zmq_send(handler->replies, frames[ID], (size_t)(sizes[ID] < 0 ? 0 : sizes[ID]), ZMQ_SNDMORE);
+    zmq_send(handler->replies, frames[ID], (size_t)sizes[ID], ZMQ_SNDMORE);
     zmq_send(handler->replies, allowed ? "200" : "400", 3, ZMQ_SNDMORE);
     zmq_send(handler->replies, allowed ? "OK" : "no", 2, ZMQ_SNDMORE);
     zmq_send(handler->replies, "", 0, ZMQ_SNDMORE);
@@ -181,31 +183,44 @@ static void answer(struct handler *handler)
 static void *handle(void *argument)
 {
     struct handler *handler = argument;
-    void *stop = zmq_socket(handler->context, ZMQ_PAIR);
-    if (stop == NULL || zmq_connect(stop, "inproc://pipestill.stop") != 0)
-        return NULL;
     for (;;) {
         zmq_pollitem_t items[] = { { .socket = handler->replies, .events = ZMQ_POLLIN },
-                                   { .socket = stop, .events = ZMQ_POLLIN } };
-        if (zmq_poll(items, 2, -1) < 0 && errno != EINTR)
-            break;
-        if (items[1].revents != 0)
-            break;
+                                   { .socket = handler->stopped, .events = ZMQ_POLLIN } };
+        if ((zmq_poll(items, 2, -1) < 0 && errno != EINTR) || items[1].revents != 0)
+            return NULL;
         if (items[0].revents != 0)
             answer(handler);
     }
-    zmq_close(stop);
-    return NULL;
 }
 
 static void free_handler(struct handler *handler)
 {
-    if (handler->replies != NULL)
-        zmq_close(handler->replies);
-    if (handler->stop != NULL)
-        zmq_close(handler->stop);
+    void *const sockets[] = { handler->replies, handler->stop, handler->stopped };
+    for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++) {
+        if (sockets[i] != NULL)
+            zmq_close(sockets[i]);
+    }
     free(handler->keys);
     free(handler);
+}
+
+/* Starts the thread, with all signals blocked: they are the stage's own thread's. */
+static bool start_thread(struct handler *handler)
+{
+    handler->replies = zmq_socket(handler->context, ZMQ_REP);
+    handler->stop = zmq_socket(handler->context, ZMQ_PAIR);
+    handler->stopped = zmq_socket(handler->context, ZMQ_PAIR);
+    if (handler->replies == NULL || handler->stop == NULL || handler->stopped == NULL ||
+        zmq_bind(handler->replies, "inproc://zeromq.zap.01") != 0 ||
+        zmq_bind(handler->stop, "inproc://pipestill.stop") != 0 ||
+        zmq_connect(handler->stopped, "inproc://pipestill.stop") != 0)
+        return false;
+    sigset_t every, before;
+    sigfillset(&every);
+    if (pthread_sigmask(SIG_SETMASK, &every, &before) != 0)
+        return false;
+    bool good = pthread_create(&handler->thread, NULL, handle, handler) == 0;
+    return pthread_sigmask(SIG_SETMASK, &before, NULL) == 0 && good;
 }
 
 static enum pst_status start_handler(void *context, const char *allow, struct pst_error *error)
@@ -217,16 +232,8 @@ static enum pst_status start_handler(void *context, const char *allow, struct ps
     if (status == PST_OK && handler->count == 0)
         status = pst_fail(error, PST_BAD_DATA, "%s: no key is in it, so no one could connect", allow);
     handler->context = context;
-    if (status == PST_OK) {
-        handler->replies = zmq_socket(context, ZMQ_REP);
-        handler->stop = zmq_socket(context, ZMQ_PAIR);
-        bool good = handler->replies != NULL && handler->stop != NULL &&
-                    zmq_bind(handler->replies, "inproc://zeromq.zap.01") == 0 &&
-                    zmq_bind(handler->stop, "inproc://pipestill.stop") == 0 &&
-                    pthread_create(&handler->thread, NULL, handle, handler) == 0;
-        if (!good)
-            status = pst_fail(error, PST_TRY_AGAIN, "the check of keys cannot be started");
-    }
+    if (status == PST_OK && !start_thread(handler))
+        status = pst_fail(error, PST_TRY_AGAIN, "the check of keys cannot be started");
     if (status != PST_OK) {
         free_handler(handler);
         return status;

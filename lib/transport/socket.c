@@ -10,15 +10,20 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 struct pst_socket {
     void *context, *zmq, *monitor;
     bool listens;
+    bool ipv4; /* the host has an address of version 4 */
     char name[256];
     zmq_msg_t payload;
     bool has_payload;
     double cut_since; /* 0 while connected; connecting sockets only */
+    uint64_t connections;
     const char *refusal;
 };
 
@@ -45,24 +50,24 @@ static void set_int(void *zmq, int option, int value)
 
 /*
  * libzmq's own threads answer its heartbeats, so a stage that computes for long stays alive to its peer. A
- * dead connection is closed after half the time, which leaves the other half for coming back.
+ * silent connection is closed after half the time (an eighth until it is asked, three to answer), which
+ * leaves the other half for noticing that and for coming back.
  */
 static void set_options(struct pst_socket *socket, const struct pst_link_settings *settings)
 {
-    int milliseconds = (int)(settings->peer_timeout * 1000);
-    int64_t most = (int64_t)settings->max_message + (1 << 20);
+    int timeout = (int)(settings->peer_timeout * 1000), eighth = timeout / 8 + 1;
+    int64_t most = (int64_t)(settings->max_message + PST_MESSAGE_EXTRA);
     zmq_setsockopt(socket->zmq, ZMQ_MAXMSGSIZE, &most, sizeof most);
-    set_int(socket->zmq, ZMQ_HEARTBEAT_IVL, milliseconds / 8 + 1);
-    set_int(socket->zmq, ZMQ_HEARTBEAT_TIMEOUT, milliseconds / 2 + 1);
-    set_int(socket->zmq, ZMQ_HANDSHAKE_IVL, 10000);
-    set_int(socket->zmq, ZMQ_RECONNECT_IVL, 100);
-    set_int(socket->zmq, ZMQ_RECONNECT_IVL_MAX, 2000);
+    set_int(socket->zmq, ZMQ_HEARTBEAT_IVL, eighth);
+    set_int(socket->zmq, ZMQ_HEARTBEAT_TIMEOUT, 3 * eighth);
+    set_int(socket->zmq, ZMQ_HANDSHAKE_IVL, eighth < 1000 ? 1000 : eighth);
+    set_int(socket->zmq, ZMQ_RECONNECT_IVL, 50);
+    set_int(socket->zmq, ZMQ_RECONNECT_IVL_MAX, eighth < 50 ? 50 : eighth > 1000 ? 1000 : eighth);
     set_int(socket->zmq, ZMQ_BACKLOG, 1024);
     set_int(socket->zmq, ZMQ_LINGER, 0);
     /* Credit bounds what is on its way; a full queue would also stop heartbeats from being answered. */
     set_int(socket->zmq, ZMQ_RCVHWM, 100000);
     set_int(socket->zmq, ZMQ_SNDHWM, 100000);
-    set_int(socket->zmq, ZMQ_IPV6, 1);
     if (socket->listens) {
         set_int(socket->zmq, ZMQ_ROUTER_MANDATORY, 1);
         set_int(socket->zmq, ZMQ_ROUTER_HANDOVER, 1);
@@ -89,20 +94,39 @@ static bool watch(struct pst_socket *socket)
     if (zmq_socket_monitor(socket->zmq, address, events) != 0)
         return false;
     socket->monitor = zmq_socket(socket->context, ZMQ_PAIR);
-    return socket->monitor != NULL && zmq_connect(socket->monitor, address) == 0;
+    if (socket->monitor == NULL)
+        return false;
+    /* Where the queue of events had an end, libzmq's thread would wait there for this one. */
+    set_int(socket->monitor, ZMQ_RCVHWM, 0);
+    return zmq_connect(socket->monitor, address) == 0;
 }
 
-/* Splits tcp://host:port; libzmq would try an unknown host for ever and say nothing. */
-static enum pst_status check_tcp(const char *address, bool listens, struct pst_error *error)
+/* Whether a host has an address of version 4 of the Internet protocol. */
+static bool has_ipv4(const char *host)
+{
+    struct addrinfo *found = NULL, hints = { .ai_family = AF_INET };
+    bool has = getaddrinfo(host, NULL, &hints, &found) == 0;
+    if (has)
+        freeaddrinfo(found);
+    return has;
+}
+
+/*
+ * Looks at tcp://host:port and finds the host; libzmq would try an unknown one for ever and say nothing. Of a
+ * host with addresses of both versions it takes one only, which must be the one that the listener has: 4.
+ */
+static enum pst_status check_tcp(struct pst_socket *socket, const char *address, struct pst_error *error)
 {
     const char *host = address + strlen("tcp://"), *colon = strrchr(host, ':');
     uint64_t port;
-    if (colon == NULL || colon == host || !pst_parse_u64(colon + 1, 1, 65535, &port) || colon - host > 200)
+    bool any = strncmp(host, "*:", 2) == 0;
+    if (colon == NULL || colon == host || !pst_parse_u64(colon + 1, 1, 65535, &port) || colon - host > 200 ||
+        (any && !socket->listens) || strchr(host, ';') != NULL)
         return pst_fail(error, PST_USAGE, "%s: is not tcp://host:port, with a port from 1 to 65535", address);
     char name[256];
     bool bracketed = host[0] == '[' && colon[-1] == ']';
     snprintf(name, sizeof name, "%.*s", (int)(colon - host) - 2 * bracketed, host + bracketed);
-    if (listens && strcmp(name, "*") == 0)
+    if (any)
         return PST_OK;
     struct addrinfo *found = NULL;
     int failure = getaddrinfo(name, NULL, NULL, &found);
@@ -110,7 +134,33 @@ static enum pst_status check_tcp(const char *address, bool listens, struct pst_e
         return pst_fail(error, PST_UNAVAILABLE, "%s: the host is not known: %s", address,
                         gai_strerror(failure));
     freeaddrinfo(found);
+    socket->ipv4 = has_ipv4(name);
     return PST_OK;
+}
+
+/*
+ * libzmq takes a listener's path whatever is there: a file would be gone, and another listener's peers would
+ * come here. So only what a listener left behind is taken.
+ */
+static enum pst_status check_ipc(const char *address, bool listens, struct pst_error *error)
+{
+    const char *path = address + strlen("ipc://");
+    struct sockaddr_un name = { .sun_family = AF_UNIX };
+    if (path[0] == '\0' || path[0] == '*' || strlen(path) >= sizeof name.sun_path)
+        return pst_fail(error, PST_USAGE, "%s: is not ipc://path, with a path of 1 to %zu bytes", address,
+                        sizeof name.sun_path - 1);
+    struct stat status;
+    if (!listens || path[0] == '@' || lstat(path, &status) != 0)
+        return PST_OK;
+    if (!S_ISSOCK(status.st_mode))
+        return pst_fail(error, PST_USAGE, "%s: there is a file of this name already", address);
+    memcpy(name.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool in_use = fd >= 0 && connect(fd, (struct sockaddr *)&name, sizeof name) == 0;
+    if (fd >= 0)
+        close(fd);
+    return in_use ? pst_fail(error, PST_TRY_AGAIN, "%s: the address is in use by another program", address)
+                  : PST_OK;
 }
 
 /* A thousand connections that say nothing must not keep out the one that does. */
@@ -140,8 +190,10 @@ static enum pst_status set_up(struct pst_socket *socket, const char *address,
 {
     enum pst_status status = PST_OK;
     if (strncmp(address, "tcp://", 6) == 0)
-        status = check_tcp(address, socket->listens, error);
-    else if (strncmp(address, "ipc://", 6) != 0 || address[6] == '\0')
+        status = check_tcp(socket, address, error);
+    else if (strncmp(address, "ipc://", 6) == 0)
+        status = check_ipc(address, socket->listens, error);
+    else
         status = pst_fail(error, PST_USAGE, "%s: is neither tcp://host:port nor ipc://path", address);
     if (status != PST_OK)
         return status;
@@ -153,6 +205,7 @@ static enum pst_status set_up(struct pst_socket *socket, const char *address,
         return pst_fail(error, PST_TRY_AGAIN, "%s: a socket cannot be made: %s", address,
                         zmq_strerror(errno));
     set_options(socket, settings);
+    set_int(socket->zmq, ZMQ_IPV6, !socket->ipv4);
     status = pst_secure_socket(socket->zmq, socket->context, socket->listens, address, settings, error);
     if (status != PST_OK)
         return status;
@@ -220,6 +273,7 @@ static void take_event(struct pst_socket *socket)
     uint16_t number = (uint16_t)(event[0] | event[1] << 8);
     if (number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
         socket->cut_since = 0;
+        socket->connections++;
         socket->refusal = NULL;
     } else if (number == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
         socket->refusal = "the listener does not accept this key";
@@ -232,6 +286,11 @@ static void take_event(struct pst_socket *socket)
 double pst_socket_cut_for(const struct pst_socket *socket)
 {
     return socket->cut_since == 0 ? 0 : pst_seconds() - socket->cut_since;
+}
+
+uint64_t pst_socket_connections(const struct pst_socket *socket)
+{
+    return socket->connections;
 }
 
 const char *pst_socket_refusal(const struct pst_socket *socket)
@@ -253,8 +312,10 @@ static enum pst_status take_frames(struct pst_socket *socket, struct pst_message
     memset(message, 0, sizeof *message);
     bool good = true;
     if (socket->listens) {
-        good = zmq_recv(socket->zmq, message->peer, sizeof message->peer, ZMQ_DONTWAIT) == PST_PEER_SIZE;
-        good = more(socket) && good;
+        int size = zmq_recv(socket->zmq, message->peer, sizeof message->peer, ZMQ_DONTWAIT);
+        if (size < 0)
+            return PST_END; /* no message after all */
+        good = size == PST_PEER_SIZE && more(socket);
     }
     int size = zmq_recv(socket->zmq, message->control, sizeof message->control, ZMQ_DONTWAIT);
     good = good && size > 0 && size <= PST_CONTROL_SIZE;
@@ -279,6 +340,9 @@ enum pst_status pst_socket_receive(struct pst_socket *socket, double seconds, in
     release(socket);
     double until = pst_seconds() + seconds;
     for (;;) {
+        /* The signal may have come to another thread, or just before the poll. */
+        if (pst_stop_signal() != 0)
+            return pst_fail(error, PST_STOPPED, "%s: stopped by a signal", socket->name);
         zmq_pollitem_t items[3] = { { .socket = socket->zmq, .events = ZMQ_POLLIN } };
         int count = 1, monitor = -1;
         if (socket->monitor != NULL) {
@@ -289,8 +353,6 @@ enum pst_status pst_socket_receive(struct pst_socket *socket, double seconds, in
             items[count++] = (zmq_pollitem_t){ .fd = fd, .events = ZMQ_POLLIN };
         double left = until - pst_seconds();
         int ready = zmq_poll(items, count, left > 0 ? (long)(left * 1000) + 1 : 0);
-        if (ready < 0 && pst_stop_signal() != 0)
-            return pst_fail(error, PST_STOPPED, "%s: stopped by a signal", socket->name);
         if (ready < 0 && errno != EINTR)
             return pst_fail(error, PST_IO_ERROR, "%s: %s", socket->name, zmq_strerror(errno));
         if (ready <= 0 && pst_seconds() >= until)

@@ -10,6 +10,8 @@
 
 #include <zmq.h>
 
+#define PST_MESSAGE_EXTRA ((size_t)1 << 20) /* bytes that a message may have beyond its tensors' */
+
 /* Sets up a socket for CURVE, or checks that it may do without: see pst_link_settings. */
 PST_CHECKED enum pst_status pst_secure_socket(void *zmq_socket, void *context, bool listens,
                                               const char *address, const struct pst_link_settings *settings,

@@ -1,0 +1,59 @@
+# What tests of links share; `load links` brings it in.
+# shellcheck shell=bash
+
+# Everything started by `start` ends with the test, whatever happens.
+started=()
+# What the tests leave to the background must not hold bats' own file descriptor.
+start() {
+    "$@" 3>&- &
+    started+=($!)
+}
+
+stop_all() {
+    local process
+    for process in "${started[@]}"; do
+        kill -KILL "$process" 2>/dev/null || true
+        kill -CONT "$process" 2>/dev/null || true
+    done
+    wait
+}
+
+# free_port: a port that nobody listens on at the moment.
+free_port() {
+    /usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# await COMMAND…: until it succeeds, for twenty seconds at most.
+await() {
+    local tries
+    for ((tries = 0; tries < 200; tries++)); do
+        "$@" >/dev/null 2>&1 && return
+        sleep 0.1
+    done
+    echo "waited in vain: $*"
+    return 1
+}
+
+# ends PROCESS CODE SECONDS: the process ends within these seconds with that exit code.
+ends() {
+    local process=$1 code=$2 tries status=0
+    for ((tries = 0; tries < $3 * 10; tries++)); do
+        kill -0 "$process" 2>/dev/null || break
+        sleep 0.1
+    done
+    if kill -0 "$process" 2>/dev/null; then
+        echo "process $process still runs after $3 s"
+        return 1
+    fi
+    wait "$process" || status=$?
+    echo "process $process: exit code $status, expected $code"
+    [ "$status" -eq "$code" ]
+}
+
+# proxy TARGET [OPTION…]: starts tests/python/proxy.py before port TARGET; $near is the port to connect to.
+proxy() {
+    local file=$BATS_TEST_TMPDIR/port.$RANDOM
+    start "$BATS_TEST_DIRNAME/../python/proxy.py" "$1" "$file" "${@:2}"
+    await test -e "$file"
+    near=$(cat "$file")
+}

@@ -1,0 +1,268 @@
+#!/usr/bin/env bats
+# Links over tcp:// and ipc://: the same student as over a pipe whatever the network does, and a clear end where the other
+# side has gone. Times are those after which a stage gives up; the tests wait much longer than these.
+# shellcheck disable=SC2154 # bats' run sets stderr, proxy sets near
+bats_require_minimum_version 1.5.0
+
+SOURCE=(loader digits --samples 60 --batch 5 --epochs 6 --seed 3) # 72 batches
+TRAINING=(student-trainer -a 784-12-10 -r 0.05 --targets hard --quiet)
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR" || return
+    "${SOURCE[@]}" -o stream.pst
+    "${TRAINING[@]}" -i stream.pst -o expected.safetensors
+}
+
+setup() {
+    load common
+    load links
+    cd "$BATS_FILE_TMPDIR" || return
+    student=$BATS_TEST_TMPDIR/student.safetensors
+    port=$(free_port)
+}
+
+teardown() {
+    stop_all
+}
+
+# trains WRITER READER: a link between these endpoints, with the writer started first if $first is writer.
+trains() {
+    local writer=("${SOURCE[@]}" -o "$1") reader=("${TRAINING[@]}" -i "$2" -o "$student")
+    rm -f "$student"
+    if [ "${first-writer}" = writer ]; then
+        start "${writer[@]}"
+        sleep "${apart-0}"
+        "${reader[@]}"
+        wait "${started[-1]}"
+    else
+        start "${reader[@]}"
+        sleep "${apart-0}"
+        "${writer[@]}"
+        wait "${started[-1]}"
+    fi
+    cmp expected.safetensors "$student"
+}
+
+# endless ENDPOINT…: a source that never ends, in the background.
+endless() {
+    start loader digits --samples 2000 --batch 5 --epochs 1000000 -o "$@" 2>"$BATS_TEST_TMPDIR/writer.err"
+    writer=${started[-1]}
+}
+
+# training ENDPOINT…: a trainer in the background.
+training() {
+    start "${TRAINING[@]}" -o "$student" --log "$BATS_TEST_TMPDIR/log" -i "$@" 2>"$BATS_TEST_TMPDIR/reader.err"
+    reader=${started[-1]}
+}
+
+# The trainer has begun.
+learns() {
+    await grep -q progress "$BATS_TEST_TMPDIR/log"
+}
+
+# ---- the same student ----
+
+@test "the student is the same over tcp and ipc, whichever side listens" {
+    trains "listen:tcp://127.0.0.1:$port" "tcp://127.0.0.1:$port"
+    trains "tcp://localhost:$port" "listen:tcp://127.0.0.1:$port"
+    trains "listen:ipc://$BATS_TEST_TMPDIR/s" "ipc://$BATS_TEST_TMPDIR/s"
+    trains "ipc://$BATS_TEST_TMPDIR/s" "listen:ipc://$BATS_TEST_TMPDIR/s"
+}
+
+@test "the student is the same whichever side is started first, seconds before the other" {
+    apart=1.5 first=reader
+    trains "listen:tcp://127.0.0.1:$port" "tcp://127.0.0.1:$port"
+    trains "tcp://127.0.0.1:$port" "listen:tcp://127.0.0.1:$port"
+    first=writer
+    trains "listen:ipc://$BATS_TEST_TMPDIR/s" "ipc://$BATS_TEST_TMPDIR/s"
+    trains "ipc://$BATS_TEST_TMPDIR/s" "listen:ipc://$BATS_TEST_TMPDIR/s"
+}
+
+@test "the student is the same with a window of one batch, and of one byte" {
+    TRAINING+=(--window 1)
+    trains "listen:tcp://127.0.0.1:$port" "tcp://127.0.0.1:$port"
+    TRAINING+=(--window 9 --window-bytes 1)
+    trains "tcp://127.0.0.1:$port" "listen:tcp://127.0.0.1:$port"
+}
+
+@test "the student is the same through a network with 10 ms delay each way" {
+    proxy "$port" --delay 10
+    trains "listen:tcp://127.0.0.1:$port" "tcp://127.0.0.1:$near"
+    trains "tcp://127.0.0.1:$near" "listen:tcp://127.0.0.1:$port"
+}
+
+@test "the student is the same where the connection breaks again and again" {
+    proxy "$port" --cut-every 0.3 --delay 2 --seed 1
+    SOURCE+=(--window 8) TRAINING+=(--window 8)
+    trains "tcp://127.0.0.1:$near" "listen:tcp://127.0.0.1:$port"
+    trains "listen:tcp://127.0.0.1:$port" "tcp://127.0.0.1:$near"
+}
+
+@test "the student is the same through a chain of links that stall and break" {
+    local second
+    proxy "$port" --cut-every 0.6 --stall-every 0.5 --seed 2
+    second=$(free_port)
+    start teacher-forward expected.safetensors --name t -i "listen:tcp://127.0.0.1:$port" -o "listen:tcp://127.0.0.1:$second"
+    start "${SOURCE[@]}" -o "tcp://127.0.0.1:$near"
+    proxy "$second" --cut-every 0.6 --seed 3
+    "${TRAINING[@]}" -i "tcp://127.0.0.1:$near" -o "$student"
+    cmp expected.safetensors "$student"
+    wait "${started[1]}"
+    wait "${started[2]}"
+}
+
+# ---- a side that goes ----
+
+@test "a reader whose writer is killed ends with 69, without a model" {
+    endless "listen:tcp://127.0.0.1:$port"
+    training "tcp://127.0.0.1:$port" --peer-timeout 3
+    learns
+    kill -KILL "$writer"
+    ends "$reader" 69 12
+    grep -q "the other side is lost" "$BATS_TEST_TMPDIR/reader.err"
+    [ ! -e "$student" ]
+}
+
+@test "a listening reader whose writer is killed ends with 69, without a model" {
+    training "listen:tcp://127.0.0.1:$port" --peer-timeout 3
+    endless "tcp://127.0.0.1:$port"
+    learns
+    kill -KILL "$writer"
+    ends "$reader" 69 12
+    [ ! -e "$student" ]
+}
+
+@test "a writer whose reader is killed ends with 69" {
+    endless "listen:ipc://$BATS_TEST_TMPDIR/s" --peer-timeout 3
+    training "ipc://$BATS_TEST_TMPDIR/s"
+    learns
+    kill -KILL "$reader"
+    ends "$writer" 69 12
+    training "listen:ipc://$BATS_TEST_TMPDIR/s"
+    endless "ipc://$BATS_TEST_TMPDIR/s" --peer-timeout 3
+    await grep -q progress "$BATS_TEST_TMPDIR/log"
+    kill -KILL "$reader"
+    ends "$writer" 69 12
+}
+
+@test "a side that is stopped is noticed by the other" {
+    endless "listen:tcp://127.0.0.1:$port" --peer-timeout 3
+    training "tcp://127.0.0.1:$port"
+    learns
+    kill -STOP "$reader"
+    ends "$writer" 69 15
+    kill -KILL "$reader"
+    rm -f "$BATS_TEST_TMPDIR/log"
+    endless "listen:tcp://127.0.0.1:$port"
+    training "tcp://127.0.0.1:$port" --peer-timeout 3
+    learns
+    kill -STOP "$writer"
+    ends "$reader" 69 15
+    [ ! -e "$student" ]
+}
+
+@test "a writer whose reader has enough ends with 141, and says so" {
+    start loader digits --samples 2000 --batch 5 --epochs 1000 -o "listen:tcp://127.0.0.1:$port" \
+        2>"$BATS_TEST_TMPDIR/writer.err"
+    # A stage that refuses the header has left early.
+    assert_fails 65 "" evaluator -i "tcp://127.0.0.1:$port"
+    ends "${started[-1]}" 141 10
+    grep -q "the other side ended: evaluator: " "$BATS_TEST_TMPDIR/writer.err"
+}
+
+@test "a stage that fails in the middle gives its reason to both sides" {
+    local out
+    out=$(free_port)
+    head -c 30000 stream.pst >"$BATS_TEST_TMPDIR/cut.pst"
+    start teacher-forward expected.safetensors -i "$BATS_TEST_TMPDIR/cut.pst" -o "listen:tcp://127.0.0.1:$out"
+    assert_fails 69 "the other side ended: teacher-forward: " "${TRAINING[@]}" -i "tcp://127.0.0.1:$out" -o "$student"
+    [ ! -e "$student" ]
+    ends "${started[-1]}" 65 10
+}
+
+@test "a reader refuses a stream of batches above its --max-message, and the writer ends too" {
+    start "${SOURCE[@]}" --batch 60 -o "listen:tcp://127.0.0.1:$port" 2>"$BATS_TEST_TMPDIR/writer.err"
+    assert_fails 65 "--max-message" "${TRAINING[@]}" --max-message 2000 -i "tcp://127.0.0.1:$port" -o "$student"
+    ends "${started[-1]}" 141 10
+}
+
+# ---- who may be at the other end ----
+
+@test "a second writer is turned away, and the first goes on" {
+    training "listen:tcp://127.0.0.1:$port"
+    endless "tcp://127.0.0.1:$port"
+    learns
+    assert_fails 69 "this link has a peer already" loader digits --samples 100 -o "tcp://127.0.0.1:$port"
+    kill -0 "$writer"
+    kill -0 "$reader"
+}
+
+@test "two writers or two readers make no link" {
+    endless "listen:tcp://127.0.0.1:$port"
+    assert_fails 69 "both ends of this link want to write" loader digits --samples 100 -o "tcp://127.0.0.1:$port"
+    kill -0 "$writer"
+    port=$(free_port)
+    training "listen:tcp://127.0.0.1:$port"
+    assert_fails 69 "both ends of this link want to read" evaluator -i "tcp://127.0.0.1:$port"
+    kill -0 "$reader"
+}
+
+@test "a writer notices that its reader was started anew, and the new reader waits for a writer of its own" {
+    endless "tcp://127.0.0.1:$port" --peer-timeout 20
+    training "listen:tcp://127.0.0.1:$port"
+    learns
+    kill -KILL "$reader"
+    rm -f "$BATS_TEST_TMPDIR/log"
+    training "listen:tcp://127.0.0.1:$port"
+    ends "$writer" 69 20
+    grep -q "started anew" "$BATS_TEST_TMPDIR/writer.err"
+    kill -0 "$reader"
+    "${SOURCE[@]}" -o "tcp://127.0.0.1:$port"
+    wait "$reader"
+    cmp expected.safetensors "$student"
+}
+
+@test "another version is refused by name" {
+    endless "listen:tcp://127.0.0.1:$port"
+    run /usr/bin/python3 -B "$BATS_TEST_DIRNAME/../python/zmtp.py" "$port" hello --version 2
+    [[ $output == *"another version of pipestill"* ]]
+    kill -0 "$writer"
+}
+
+# ---- endpoints ----
+
+@test "malformed endpoints are usage errors" {
+    for endpoint in tcp://localhost tcp://localhost: tcp://localhost:0 tcp://localhost:65536 tcp://:5 tcp://localhost:x \
+        'tcp://*:5' ipc:// 'listen:ipc://*' udp://localhost:5 listen:tcp://5 "ipc://$(printf '%0200d' 0)"; do
+        echo "$endpoint"
+        assert_fails 64 "" loader digits --samples 10 -o "$endpoint"
+    done
+}
+
+@test "a host that is not known, and one that does not answer, end with 69" {
+    assert_fails 69 "the host is not known" loader digits --samples 10 -o tcp://no-such-host.invalid:5
+    assert_fails 69 "nobody answers (--peer-timeout 1)" \
+        loader digits --samples 10 -o "tcp://127.0.0.1:$port" --peer-timeout 1
+    assert_fails 69 "nobody answers (--peer-timeout 1)" evaluator -i "ipc://$BATS_TEST_TMPDIR/none" --peer-timeout 1
+}
+
+@test "an address in use is left to whom it belongs, and a file too" {
+    endless "listen:tcp://127.0.0.1:$port"
+    assert_fails 69 "both ends" loader digits --samples 10 -o "tcp://127.0.0.1:$port"
+    assert_fails 75 "in use" loader digits --samples 10 -o "listen:tcp://127.0.0.1:$port"
+    endless "listen:ipc://$BATS_TEST_TMPDIR/s"
+    await test -S "$BATS_TEST_TMPDIR/s"
+    assert_fails 75 "in use" loader digits --samples 10 -o "listen:ipc://$BATS_TEST_TMPDIR/s"
+    kill -KILL "$writer"
+    trains "listen:ipc://$BATS_TEST_TMPDIR/s" "ipc://$BATS_TEST_TMPDIR/s"
+    echo precious >"$BATS_TEST_TMPDIR/file"
+    assert_fails 64 "there is a file" loader digits --samples 10 -o "listen:ipc://$BATS_TEST_TMPDIR/file"
+    [ "$(cat "$BATS_TEST_TMPDIR/file")" = precious ]
+}
+
+@test "a signal ends a stage that waits for the other side" {
+    training "listen:tcp://127.0.0.1:$port"
+    sleep 1
+    kill -TERM "$reader"
+    ends "$reader" 143 10
+}

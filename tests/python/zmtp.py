@@ -1,0 +1,133 @@
+#!/usr/bin/env -S /usr/bin/python3 -B
+"""Speaks to a link's port without libzmq: a plain ZMTP 3.0 client (rfc.zeromq.org/spec/23) and several kinds of rubbish.
+
+    zmtp.py PORT hello [--version N]   greet as a reader, and print what the other side says
+    zmtp.py PORT garbage|http|huge|plain|half-open
+
+garbage: random bytes. http: a request. huge: after the greeting a frame that announces 4 GiB. plain: a NULL handshake, and
+how far it gets. half-open: a thousand connections that say nothing, held until standard input ends; says when they are
+there.
+"""
+import argparse
+import os
+import random
+import resource
+import socket
+import struct
+import sys
+
+
+def connect(port):
+    connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+    return connection
+
+
+def receive(connection, size):
+    data = b""
+    while len(data) < size:
+        more = connection.recv(size - len(data))
+        if not more:
+            raise EOFError
+        data += more
+    return data
+
+
+def greet(connection):
+    connection.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32))
+    return receive(connection, 64)
+
+
+def command(name, **properties):
+    body = bytes([len(name)]) + name.encode()
+    for key, value in properties.items():
+        key = key.replace("_", "-")
+        body += bytes([len(key)]) + key.encode() + struct.pack(">I", len(value)) + value
+    return b"\x04" + bytes([len(body)]) + body
+
+
+def frame(payload, more=False):
+    return bytes([more, len(payload)]) + payload
+
+
+def frames(connection):
+    """The messages that come, as lists of frames; commands are answered or left out."""
+    parts = []
+    while True:
+        flags = receive(connection, 1)[0]
+        size = struct.unpack(">Q", receive(connection, 8))[0] if flags & 2 else receive(connection, 1)[0]
+        payload = receive(connection, size)
+        if flags & 4:
+            continue
+        parts.append(payload)
+        if not flags & 1:
+            yield parts
+            parts = []
+
+
+def shake_hands(connection):
+    greet(connection)
+    connection.sendall(command("READY", Socket_Type=b"DEALER", Identity=b"\x01" + os.urandom(15)))
+
+
+def hello(port, version):
+    """Greets as a reader of the given version and prints the answer's kind and text."""
+    with connect(port) as connection:
+        shake_hands(connection)
+        connection.sendall(frame(struct.pack("<3B5x3Q", version, 1, 2, 1 << 28, 12345, 0)))
+        answer = next(frames(connection))
+        print(f"kind {answer[0][1]}", *(part.decode() for part in answer[1:]))
+
+
+def until_closed(connection):
+    try:
+        while connection.recv(65536):
+            pass
+        print("closed")
+    except (ConnectionError, EOFError):
+        print("closed")
+    except socket.timeout:
+        print("still open")
+
+
+def throw(port, what):
+    with connect(port) as connection:
+        if what == "garbage":
+            connection.sendall(random.Random(1).randbytes(100000))
+        elif what == "http":
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n" + b"x" * 200)
+        elif what == "huge":
+            greet(connection)
+            connection.sendall(b"\x02" + struct.pack(">Q", 1 << 32) + b"x" * 1000)
+        else:
+            shake_hands(connection)
+            connection.sendall(frame(struct.pack("<3B5x3Q", 1, 1, 2, 1 << 28, 12345, 0)))
+        until_closed(connection)
+
+
+def half_open(port):
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 4096), most))
+    connections = [connect(port) for _ in range(1000)]
+    print(f"{len(connections)} connections", flush=True)
+    sys.stdin.read()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("port", type=int)
+    parser.add_argument("what", choices=["hello", "garbage", "http", "huge", "plain", "half-open"])
+    parser.add_argument("--version", type=int, default=1)
+    settings = parser.parse_args()
+    try:
+        if settings.what == "hello":
+            hello(settings.port, settings.version)
+        elif settings.what == "half-open":
+            half_open(settings.port)
+        else:
+            throw(settings.port, settings.what)
+    except (ConnectionError, EOFError):
+        print("closed")
+
+
+if __name__ == "__main__":
+    main()
