@@ -107,6 +107,22 @@ static inline enum pst_status read_all(const struct recorded *recorded, size_t m
     return status;
 }
 
+/* Reads bytes that must be refused as bad data, with a message that holds `words`, and frees them. */
+static inline void assert_refused_at(struct recorded *recorded, size_t max_message, const char *words)
+{
+    struct pst_error error = { 0 };
+    enum pst_status status = read_all(recorded, max_message, &error);
+    pst_buffer_free(&recorded->buffer);
+    recorded->size = 0;
+    if (status != PST_BAD_DATA || strstr(error.message, words) == NULL)
+        fail_msg("status %d, '%s' is not about '%s'", (int)status, error.message, words);
+}
+
+static inline void assert_refused(struct recorded *recorded, const char *words)
+{
+    assert_refused_at(recorded, PST_DEFAULT_MAX_MESSAGE, words);
+}
+
 /* ---- messages by hand -------------------------------------------------------------------------------- */
 
 static inline void append(struct recorded *recorded, const void *bytes, size_t size)
@@ -131,6 +147,14 @@ static inline void append_message(struct recorded *recorded, const char *kind, c
     pst_pack_pair(&packer, "crc", pst_crc32c(0, meta, size));
     append(recorded, packed.buffer.data, packed.size);
     pst_buffer_free(&packed.buffer);
+}
+
+/* The same with metadata that was packed by hand; empties it. */
+static inline void append_packed(struct recorded *recorded, const char *kind, struct pst_packed *packed)
+{
+    append_message(recorded, kind, packed->buffer.data, packed->size);
+    pst_buffer_free(&packed->buffer);
+    packed->size = 0;
 }
 
 /* The same with metadata given as JSON text. */

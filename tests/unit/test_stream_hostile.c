@@ -38,16 +38,6 @@ static int forget_sound(void **state)
     return 0;
 }
 
-/* Reads bytes that must be refused with a message that holds `words`. */
-static void assert_refused(struct recorded *recorded, const char *words)
-{
-    struct pst_error error = { 0 };
-    enum pst_status status = read_all(recorded, PST_DEFAULT_MAX_MESSAGE, &error);
-    forget(recorded);
-    if (status != PST_BAD_DATA || strstr(error.message, words) == NULL)
-        fail_msg("'%s' is not about '%s'", error.message, words);
-}
-
 static void a_stream_cut_anywhere_is_truncated(void **state)
 {
     (void)state;
