@@ -104,6 +104,24 @@ struct pst_sink {
     enum pst_status (*on_interrupt)(struct pst_error *error);
 };
 
+/* The streams of a relay, open. The header is that of the input. */
+struct pst_streams {
+    struct pst_reader *reader; /* set to NULL where a thread that goes on holds it when run returns */
+    struct pst_writer *writer;
+    struct pst_header header;
+};
+
+/* A filter with a loop of its own, for one that does not answer batch by batch. */
+struct pst_relay {
+    struct pst_stage stage;
+    /*
+     * Does everything between opening and closing: calls pst_relay_header once, writes the batches,
+     * counts each with pst_progress_batch. Returns PST_OK where all of it was written; the trailer is then
+     * the runner's.
+     */
+    enum pst_status (*run)(struct pst_streams *streams, struct pst_error *error);
+};
+
 /* A program beside the streams: it has neither --input nor --output. */
 struct pst_tool {
     struct pst_stage stage;
@@ -118,6 +136,7 @@ struct pst_tool {
 int pst_source_main(int argc, char **argv, const struct pst_source *source);
 int pst_filter_main(int argc, char **argv, const struct pst_filter *filter);
 int pst_sink_main(int argc, char **argv, const struct pst_sink *sink);
+int pst_relay_main(int argc, char **argv, const struct pst_relay *relay);
 int pst_tool_main(int argc, char **argv, const struct pst_tool *tool);
 
 /* ---- for stages that do more ------------------------------------------------------------------------- */
@@ -131,6 +150,16 @@ PST_CHECKED enum pst_status pst_history_note(const char *key, struct json_t *val
 /* Reads from this endpoint instead of that of --input; to be called from start, for stages that take it as an
  * operand. */
 void pst_read_from(const char *endpoint);
+
+/*
+ * A relay's: appends this stage to the history of a header, writes it and begins to show progress.
+ * Returns PST_OK; PST_TRY_AGAIN; what pst_writer_header returns.
+ */
+PST_CHECKED enum pst_status pst_relay_header(struct pst_streams *streams, struct pst_header *header,
+                                             struct pst_error *error);
+
+/* A relay's: counts a batch that was written; seconds that the stage has waited on either side so far. */
+void pst_progress_batch(const struct pst_batch *batch, double waited_for_input, double waited_for_output);
 
 /* What the user asked of links; lives as long as the program. For stages that open sockets of their own. */
 const struct pst_link_settings *pst_link_options(void);

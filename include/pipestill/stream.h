@@ -260,4 +260,22 @@ double pst_writer_waited(const struct pst_writer *writer);
 /* Frees a writer and closes its output; NULL is allowed. */
 void pst_writer_free(struct pst_writer *writer);
 
+/*
+ * Packs one batch as a stream of its own in memory, to be sent as one message.
+ * header: declares the batch's tensors; its first is taken from the batch.
+ * buffer, size: receive the bytes and their number; the buffer is reused.
+ * Returns what pst_writer_batch returns.
+ */
+PST_CHECKED enum pst_status pst_parcel_pack(const struct pst_header *header, struct pst_batch *batch,
+                                            struct pst_buffer *buffer, size_t *size, struct pst_error *error);
+
+/*
+ * Unpacks what pst_parcel_pack made, with all the checks of a reader.
+ * header: receives the header; owned by the caller. batch: receives the batch; reused, or {0}.
+ * Returns PST_OK; PST_BAD_DATA where it is anything but one whole batch (header is then {0}); PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_parcel_open(const void *bytes, size_t size, size_t max_message,
+                                            struct pst_header *header, struct pst_batch *batch,
+                                            struct pst_error *error);
+
 #endif

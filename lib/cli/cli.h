@@ -53,9 +53,8 @@ PST_CHECKED enum pst_status pst_log_open(const char *path, struct pst_error *err
 /* Closes the log, if there is one. Returns false, and has said so, where not all of it could be written. */
 PST_CHECKED bool pst_log_close(void);
 
-/* Progress: begins (with what is known of the whole), counts a batch, takes its line off the terminal. */
+/* Progress: begins (with what is known of the whole), takes its line off the terminal. */
 void pst_progress_begin(const struct pst_header *header, bool output_is_pipe);
-void pst_progress_batch(const struct pst_batch *batch, double waited_for_input, double waited_for_output);
 void pst_progress_clear(void);
 
 /* Writes the log's closing event: figures of the whole run. */

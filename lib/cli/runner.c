@@ -297,6 +297,42 @@ int pst_sink_main(int argc, char **argv, const struct pst_sink *sink)
     return end(status, &error);
 }
 
+/* ---- relays ------------------------------------------------------------------------------------------ */
+
+enum pst_status pst_relay_header(struct pst_streams *streams, struct pst_header *header,
+                                 struct pst_error *error)
+{
+    struct pst_batch none = { 0 };
+    enum pst_status status = send_header(streams->writer, header, &none, error);
+    pst_batch_free(&none);
+    return status;
+}
+
+static enum pst_status run_relay(struct pst_streams *streams, const struct pst_relay *relay,
+                                 struct pst_error *error)
+{
+    enum pst_status status = open_writer(&streams->writer, error);
+    if (status == PST_OK)
+        status = pst_open_stream(pst_cli.input, &streams->reader, &streams->header, error);
+    if (status == PST_OK)
+        status = relay->run(streams, error);
+    return status == PST_OK ? pst_writer_finish(streams->writer, error) : status;
+}
+
+int pst_relay_main(int argc, char **argv, const struct pst_relay *relay)
+{
+    struct pst_error error = { 0 };
+    struct pst_streams streams = { 0 };
+    enter(&relay->stage, PST_FILTER);
+    enum pst_status status = begin(argc, argv, &error);
+    if (status == PST_OK)
+        status = run_relay(&streams, relay, &error);
+    pst_reader_free(streams.reader);
+    pst_writer_free(streams.writer);
+    pst_header_free(&streams.header);
+    return end(status, &error);
+}
+
 /* ---- tools ------------------------------------------------------------------------------------------- */
 
 int pst_tool_main(int argc, char **argv, const struct pst_tool *tool)

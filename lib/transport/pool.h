@@ -1,0 +1,62 @@
+/*
+ * pool.h: what a dispatcher and its workers say to each other. A job and its answer are streams of one batch
+ * (pst_parcel_pack), so everything that a reader checks is checked here too.
+ *
+ *   READY     worker: here I am, or here again, and know of no jobs; seq: how many I take; payload: my name
+ *   JOB       dispatcher: payload: a batch and its header
+ *   ANSWER    worker: payload: the same batch with nothing but the tensors that the command added
+ *   FAILED    worker: the command failed on batch seq; payload: why
+ *   RETURNED  worker: batch seq was not tried, and will not be
+ *   WHO       dispatcher: I do not know you; greet
+ *   PING      both: still there?
+ *   END       dispatcher: all batches are answered; leave
+ *   REFUSE    dispatcher: I want no answers of yours; payload: why
+ *   STOP      dispatcher: the run failed; payload: why
+ *
+ * A worker's greeting begins a session with a number of its own choice, which jobs and answers carry, so
+ * neither side takes what was meant for a session before.
+ */
+#ifndef PIPESTILL_LIB_POOL_H
+#define PIPESTILL_LIB_POOL_H
+
+#include "pipestill/transport.h"
+
+enum pst_pool_kind {
+    PST_POOL_READY = 1,
+    PST_POOL_JOB,
+    PST_POOL_ANSWER,
+    PST_POOL_FAILED,
+    PST_POOL_RETURNED,
+    PST_POOL_WHO,
+    PST_POOL_PING,
+    PST_POOL_END,
+    PST_POOL_REFUSE,
+    PST_POOL_STOP
+};
+
+#define PST_POOL_VERSION 1
+
+/* A control frame: "PSTP", version, kind, two of zero, then two little-endian u64. */
+struct pst_pool_control {
+    char magic[4];
+    uint8_t version, kind, zero[2];
+    uint64_t session, seq;
+};
+
+/* Sends bytes (NULL for none) with a control frame. peer: as for pst_socket_send. Returns what that returns.
+ */
+PST_CHECKED enum pst_status pst_pool_send(struct pst_socket *socket, const uint8_t *peer,
+                                          enum pst_pool_kind kind, uint64_t session, uint64_t seq,
+                                          const void *bytes, size_t size, struct pst_error *error);
+
+/*
+ * Reads a message's control frame. Returns PST_OK; PST_BAD_DATA where it is none; PST_UNAVAILABLE where it is
+ * of another version.
+ */
+PST_CHECKED enum pst_status pst_pool_parse(const struct pst_message *message,
+                                           struct pst_pool_control *control, struct pst_error *error);
+
+/* Copies a message's payload as a text of one line. */
+void pst_pool_text(const struct pst_message *message, char *text, size_t size);
+
+#endif

@@ -1,0 +1,130 @@
+/* pool.h: what the files of the dispatcher share. One thread reads; everything else is the main thread's. */
+#ifndef PIPESTILL_DISPATCHER_POOL_H
+#define PIPESTILL_DISPATCHER_POOL_H
+
+#include "lib/transport/pool.h"
+#include "pipestill.h"
+
+#include <pthread.h>
+
+enum { MOST_FAILURES = 3 }; /* of a batch, and of a worker in a row */
+
+/* ---- window.c: batches that were read and are not yet written ---- */
+
+enum slot_state { SLOT_WAITING, SLOT_GIVEN, SLOT_ANSWERED };
+
+struct slot {
+    enum slot_state state;
+    struct pst_batch batch;
+    size_t bytes;
+    size_t holder; /* worker that it was given to last */
+    double given_at;
+    size_t failures;
+    size_t failed_by[MOST_FAILURES]; /* workers */
+};
+
+/* A ring of slots. Batches are counted from 0; number i is in slots[i % room]. */
+struct window {
+    struct pst_reader *reader; /* the thread's own, until it has ended */
+    pthread_t thread;
+    pthread_mutex_t lock;  /* for everything below but slots[emptied…filled) */
+    pthread_cond_t change; /* there is room again */
+    int event;             /* eventfd: something was read, or reading ended */
+    struct slot *slots;
+    struct pst_batch *spare; /* batches that are not in use, whose memory is used again: last in, first out */
+    size_t spare_count;
+    size_t room, room_bytes;
+    uint64_t filled, emptied;
+    size_t bytes, largest; /* of the batches in the window; of the largest batch so far */
+    double waited;
+    bool ended;
+    enum pst_status status; /* PST_END, or why reading failed */
+    struct pst_error error;
+};
+
+PST_CHECKED enum pst_status window_open(struct window *window, struct pst_reader *reader,
+                                        const struct pst_link_settings *settings, struct pst_error *error);
+/* How many batches have been read so far, and whether that is all. */
+uint64_t window_filled(struct window *window, bool *ended);
+struct slot *window_slot(struct window *window, uint64_t number);
+/* Empties the oldest slot. */
+void window_advance(struct window *window);
+/* Ends the thread, where it does not wait for input; returns whether it has ended. */
+bool window_close(struct window *window);
+
+/* ---- the pool ---- */
+
+struct worker {
+    uint8_t peer[PST_PEER_SIZE];
+    char name[96];
+    bool present;
+    bool dismissed;
+    uint64_t session;
+    uint64_t credit;      /* jobs that it takes */
+    uint64_t outstanding; /* jobs that it has */
+    uint64_t answered, samples, failed;
+    unsigned failed_in_a_row;
+    double since; /* when it came last */
+};
+
+struct pool {
+    struct pst_streams *streams;
+    struct pst_socket *socket;
+    const char *endpoint;
+    double batch_timeout, no_worker_timeout; /* seconds */
+    struct window window;
+    struct worker *workers;
+    size_t worker_count;
+    struct pst_header header;  /* of the output, once there is an answer */
+    struct pst_header answers; /* of the first answer */
+    size_t first_worker;       /* who gave it */
+    bool has_answers;
+    size_t own; /* tensors from this place on are the workers' */
+    struct pst_batch answer;
+    struct pst_buffer packed;
+    uint64_t given, given_again, answered_twice, of_another_run;
+    double began, pinged, logged, alone_since; /* alone_since: 0 while there are workers */
+    bool told_alone;
+};
+
+#define NO_WORKER SIZE_MAX
+
+/* ---- workers.c ---- */
+
+size_t find_worker(const struct pool *pool, const uint8_t *peer);
+size_t present_workers(const struct pool *pool);
+/* Takes a greeting; a worker that greets again has forgotten its jobs. */
+PST_CHECKED enum pst_status welcome(struct pool *pool, const struct pst_message *message,
+                                    const struct pst_pool_control *control, struct pst_error *error);
+/* A worker has gone: what it had is to be given out again. */
+void lose_worker(struct pool *pool, size_t worker, const char *why);
+/* Tells a worker to go for good, and why. */
+void dismiss(struct pool *pool, size_t worker, const char *why);
+/* Looks after workers that went, batches that take too long, and a pool that is empty. */
+PST_CHECKED enum pst_status look_after(struct pool *pool, struct pst_error *error);
+/* Gives batches that wait to workers with credit. */
+PST_CHECKED enum pst_status give_out(struct pool *pool, struct pst_error *error);
+/* Sends a message without a job to all who are there. */
+void tell_all(struct pool *pool, enum pst_pool_kind kind, const char *text);
+
+/* ---- answers.c ---- */
+
+PST_CHECKED enum pst_status take_message(struct pool *pool, const struct pst_message *message,
+                                         struct pst_error *error);
+
+/* ---- compare.c ---- */
+
+/* Whether an answer's header is what it must be: the workers' part alone. Writes what is wrong. */
+bool answer_follows_input(const struct pst_header *answer, const struct pst_header *input, char *why,
+                          size_t size);
+/* Whether two workers did the same. Writes what differs. */
+bool same_work(const struct pst_header *first, const struct pst_header *other, char *why, size_t size);
+
+/* ---- report.c ---- */
+
+/* SIGUSR1 asks for the state. */
+void report_on_signal(void);
+/* Shows the state where it is asked for or due; end: in any case. */
+void report(struct pool *pool, bool end);
+
+#endif

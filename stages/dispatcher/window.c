@@ -1,0 +1,143 @@
+/* The window: a thread that reads ahead, as far as batches and bytes allow. */
+#include "lib/base/linux.h"
+
+#include "stages/dispatcher/pool.h"
+
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static size_t batch_bytes(const struct pst_batch *batch)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < batch->tensor_count; i++)
+        bytes += batch->tensors[i].bytes;
+    return bytes;
+}
+
+static bool has_room(const struct window *window)
+{
+    uint64_t held = window->filled - window->emptied;
+    return held == 0 || (held < window->room && window->bytes + window->largest <= window->room_bytes);
+}
+
+static void notify(const struct window *window)
+{
+    uint64_t one = 1;
+    if (write(window->event, &one, sizeof one) < 0)
+        return; /* it is readable already */
+}
+
+/* Waits for room and takes a batch to read into. */
+static struct pst_batch take_spare(struct window *window)
+{
+    struct pst_batch batch = { 0 };
+    pthread_mutex_lock(&window->lock);
+    while (!has_room(window) && !window->ended)
+        pthread_cond_wait(&window->change, &window->lock);
+    if (window->spare_count > 0)
+        batch = window->spare[--window->spare_count];
+    pthread_mutex_unlock(&window->lock);
+    return batch;
+}
+
+/* Puts a batch that was read into the window, or notes why there is none. Returns whether to go on. */
+static bool put(struct window *window, struct pst_batch *batch, enum pst_status status)
+{
+    pthread_mutex_lock(&window->lock);
+    window->waited = pst_reader_waited(window->reader);
+    if (status == PST_OK && !window->ended) {
+        size_t bytes = batch_bytes(batch);
+        window->slots[window->filled % window->room] =
+            (struct slot){ .state = SLOT_WAITING, .batch = *batch, .bytes = bytes, .holder = NO_WORKER };
+        window->filled++;
+        window->bytes += bytes;
+        window->largest = bytes > window->largest ? bytes : window->largest;
+    } else {
+        window->ended = true;
+        window->status = status;
+        pst_batch_free(batch);
+    }
+    bool go_on = !window->ended;
+    pthread_mutex_unlock(&window->lock);
+    notify(window);
+    return go_on;
+}
+
+static void *read_ahead(void *argument)
+{
+    struct window *window = argument;
+    struct pst_batch batch;
+    enum pst_status status;
+    do {
+        batch = take_spare(window);
+        status = pst_reader_next(window->reader, &batch, &window->error);
+    } while (put(window, &batch, status));
+    return NULL;
+}
+
+enum pst_status window_open(struct window *window, struct pst_reader *reader,
+                            const struct pst_link_settings *settings, struct pst_error *error)
+{
+    window->reader = reader;
+    window->room = settings->window_messages;
+    window->room_bytes = settings->window_bytes;
+    window->slots = calloc(window->room, sizeof *window->slots);
+    window->spare = calloc(window->room, sizeof *window->spare);
+    window->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pthread_mutex_init(&window->lock, NULL);
+    pthread_cond_init(&window->change, NULL);
+    if (window->slots == NULL || window->spare == NULL || window->event < 0 ||
+        pthread_create(&window->thread, NULL, read_ahead, window) != 0) {
+        window->ended = true;
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for a window of %zu batches", window->room);
+    }
+    return PST_OK;
+}
+
+uint64_t window_filled(struct window *window, bool *ended)
+{
+    uint64_t count;
+    if (read(window->event, &count, sizeof count) < 0)
+        count = 0; /* nothing new */
+    pthread_mutex_lock(&window->lock);
+    count = window->filled;
+    *ended = window->ended;
+    pthread_mutex_unlock(&window->lock);
+    return count;
+}
+
+struct slot *window_slot(struct window *window, uint64_t number)
+{
+    return &window->slots[number % window->room];
+}
+
+void window_advance(struct window *window)
+{
+    struct slot *slot = window_slot(window, window->emptied);
+    pthread_mutex_lock(&window->lock);
+    window->bytes -= slot->bytes;
+    window->spare[window->spare_count++] = slot->batch;
+    slot->batch = (struct pst_batch){ 0 };
+    window->emptied++;
+    pthread_cond_signal(&window->change);
+    pthread_mutex_unlock(&window->lock);
+}
+
+bool window_close(struct window *window)
+{
+    pthread_mutex_lock(&window->lock);
+    bool ended = window->ended;
+    pthread_mutex_unlock(&window->lock);
+    if (!ended)
+        return false;
+    pthread_join(window->thread, NULL);
+    for (uint64_t i = window->emptied; i < window->filled; i++)
+        pst_batch_free(&window_slot(window, i)->batch);
+    for (size_t i = 0; i < window->spare_count; i++)
+        pst_batch_free(&window->spare[i]);
+    free(window->slots);
+    free(window->spare);
+    close(window->event);
+    return true;
+}

@@ -1,0 +1,236 @@
+/* Workers: who is there, and what each has to do. */
+#include "stages/dispatcher/pool.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PING_EVERY 0.5 /* seconds */
+
+size_t find_worker(const struct pool *pool, const uint8_t *peer)
+{
+    for (size_t i = 0; i < pool->worker_count; i++) {
+        if (memcmp(pool->workers[i].peer, peer, PST_PEER_SIZE) == 0)
+            return i;
+    }
+    return NO_WORKER;
+}
+
+size_t present_workers(const struct pool *pool)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < pool->worker_count; i++)
+        count += pool->workers[i].present;
+    return count;
+}
+
+static enum pst_status send(struct pool *pool, size_t worker, enum pst_pool_kind kind, uint64_t seq,
+                            const void *bytes, size_t size, struct pst_error *error)
+{
+    const struct worker *to = &pool->workers[worker];
+    enum pst_status status =
+        pst_pool_send(pool->socket, to->peer, kind, to->session, seq, bytes, size, error);
+    if (status == PST_UNAVAILABLE || status == PST_TRY_AGAIN)
+        lose_worker(pool, worker, "is gone");
+    return status == PST_UNAVAILABLE || status == PST_TRY_AGAIN ? PST_OK : status;
+}
+
+void tell_all(struct pool *pool, enum pst_pool_kind kind, const char *text)
+{
+    struct pst_error unheard;
+    for (size_t i = 0; i < pool->worker_count; i++) {
+        if (pool->workers[i].present &&
+            send(pool, i, kind, 0, text, text == NULL ? 0 : strlen(text), &unheard) != PST_OK)
+            pst_say("%s", unheard.message);
+    }
+}
+
+/* All that a worker had waits again for another. */
+static void take_back(struct pool *pool, size_t worker)
+{
+    bool ended;
+    uint64_t filled = window_filled(&pool->window, &ended);
+    for (uint64_t i = pool->window.emptied; i < filled; i++) {
+        struct slot *slot = window_slot(&pool->window, i);
+        if (slot->state == SLOT_GIVEN && slot->holder == worker) {
+            slot->state = SLOT_WAITING;
+            pool->given_again++;
+        }
+    }
+    pool->workers[worker].outstanding = 0;
+}
+
+void lose_worker(struct pool *pool, size_t worker, const char *why)
+{
+    struct worker *lost = &pool->workers[worker];
+    if (!lost->present)
+        return;
+    lost->present = false;
+    take_back(pool, worker);
+    pst_say("worker %s %s (%zu left)", lost->name, why, present_workers(pool));
+}
+
+void dismiss(struct pool *pool, size_t worker, const char *why)
+{
+    struct pst_error unheard;
+    pool->workers[worker].dismissed = true;
+    if (send(pool, worker, PST_POOL_REFUSE, 0, why, strlen(why), &unheard) != PST_OK)
+        pst_say("%s", unheard.message);
+    lose_worker(pool, worker, why);
+}
+
+static enum pst_status add_worker(struct pool *pool, const uint8_t *peer, struct pst_error *error)
+{
+    struct worker *grown = realloc(pool->workers, (pool->worker_count + 1) * sizeof *grown);
+    if (grown == NULL)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for a worker");
+    pool->workers = grown;
+    grown[pool->worker_count] = (struct worker){ 0 };
+    memcpy(grown[pool->worker_count].peer, peer, PST_PEER_SIZE);
+    pool->worker_count++;
+    return PST_OK;
+}
+
+enum pst_status welcome(struct pool *pool, const struct pst_message *message,
+                        const struct pst_pool_control *control, struct pst_error *error)
+{
+    size_t place = find_worker(pool, message->peer);
+    if (place == NO_WORKER) {
+        place = pool->worker_count;
+        enum pst_status status = add_worker(pool, message->peer, error);
+        if (status != PST_OK)
+            return status;
+    }
+    struct worker *worker = &pool->workers[place];
+    pst_pool_text(message, worker->name, sizeof worker->name);
+    if (worker->dismissed) {
+        dismiss(pool, place, "was dismissed");
+        return PST_OK;
+    }
+    take_back(pool, place);
+    worker->present = true;
+    worker->session = control->session;
+    worker->credit = control->seq < 1 ? 1 : control->seq;
+    worker->since = pst_seconds();
+    pst_say("worker %s is here (%zu now)", worker->name, present_workers(pool));
+    pool->alone_since = 0;
+    pool->told_alone = false;
+    return PST_OK;
+}
+
+/* ---- looking after them ---- */
+
+static void ping(struct pool *pool)
+{
+    tell_all(pool, PST_POOL_PING, NULL);
+}
+
+static void look_at_times(struct pool *pool, double now)
+{
+    bool ended;
+    uint64_t filled = window_filled(&pool->window, &ended);
+    for (uint64_t i = pool->window.emptied; i < filled; i++) {
+        struct slot *slot = window_slot(&pool->window, i);
+        if (slot->state != SLOT_GIVEN || now - slot->given_at < pool->batch_timeout)
+            continue;
+        slot->state = SLOT_WAITING;
+        pool->given_again++;
+        pst_say("worker %s has not answered batch %llu for %.3g s; another one gets it",
+                pool->workers[slot->holder].name, (unsigned long long)slot->batch.seq, now - slot->given_at);
+    }
+}
+
+static enum pst_status look_at_loneliness(struct pool *pool, double now, struct pst_error *error)
+{
+    bool ended;
+    bool idle = window_filled(&pool->window, &ended) == pool->window.emptied;
+    if (present_workers(pool) > 0 || idle) {
+        pool->alone_since = 0;
+        return PST_OK;
+    }
+    if (pool->alone_since == 0)
+        pool->alone_since = now;
+    if (!pool->told_alone)
+        pst_say("no worker is here; waiting for one at %s", pool->endpoint);
+    pool->told_alone = true;
+    if (pool->no_worker_timeout == 0 || now - pool->alone_since < pool->no_worker_timeout)
+        return PST_OK;
+    return pst_fail(error, PST_UNAVAILABLE, "%s: no worker for %.0f s (--no-worker-timeout)", pool->endpoint,
+                    pool->no_worker_timeout);
+}
+
+enum pst_status look_after(struct pool *pool, struct pst_error *error)
+{
+    double now = pst_seconds();
+    if (now - pool->pinged >= PING_EVERY) {
+        pool->pinged = now;
+        ping(pool);
+        look_at_times(pool, now);
+    }
+    return look_at_loneliness(pool, now, error);
+}
+
+/* ---- giving out ---- */
+
+static bool has_failed(const struct slot *slot, size_t worker)
+{
+    for (size_t i = 0; i < slot->failures; i++) {
+        if (slot->failed_by[i] == worker)
+            return true;
+    }
+    return false;
+}
+
+/* The least busy of the workers with credit, of those that have not failed this batch while there are such.
+ */
+static size_t choose(const struct pool *pool, const struct slot *slot)
+{
+    bool others = false;
+    for (size_t i = 0; i < pool->worker_count; i++)
+        others = others || (pool->workers[i].present && !has_failed(slot, i));
+    size_t best = NO_WORKER;
+    for (size_t i = 0; i < pool->worker_count; i++) {
+        const struct worker *worker = &pool->workers[i];
+        if (!worker->present || worker->outstanding >= worker->credit || (others && has_failed(slot, i)))
+            continue;
+        if (best == NO_WORKER || worker->outstanding < pool->workers[best].outstanding)
+            best = i;
+    }
+    return best;
+}
+
+static enum pst_status give(struct pool *pool, struct slot *slot, size_t worker, struct pst_error *error)
+{
+    size_t size;
+    enum pst_status status =
+        pst_parcel_pack(&pool->streams->header, &slot->batch, &pool->packed, &size, error);
+    if (status != PST_OK)
+        return status;
+    slot->state = SLOT_GIVEN;
+    slot->holder = worker;
+    slot->given_at = pst_seconds();
+    pool->workers[worker].outstanding++;
+    pool->given++;
+    return send(pool, worker, PST_POOL_JOB, slot->batch.seq, pool->packed.data, size, error);
+}
+
+enum pst_status give_out(struct pool *pool, struct pst_error *error)
+{
+    bool ended;
+    uint64_t filled = window_filled(&pool->window, &ended), credit = 0;
+    for (size_t i = 0; i < pool->worker_count; i++) {
+        const struct worker *worker = &pool->workers[i];
+        if (worker->present && worker->credit > worker->outstanding)
+            credit += worker->credit - worker->outstanding;
+    }
+    for (uint64_t i = pool->window.emptied; i < filled && credit > 0; i++) {
+        struct slot *slot = window_slot(&pool->window, i);
+        size_t worker = slot->state == SLOT_WAITING ? choose(pool, slot) : NO_WORKER;
+        if (worker == NO_WORKER)
+            continue;
+        credit--;
+        enum pst_status status = give(pool, slot, worker, error);
+        if (status != PST_OK)
+            return status;
+    }
+    return PST_OK;
+}
