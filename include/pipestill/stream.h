@@ -260,6 +260,9 @@ double pst_writer_waited(const struct pst_writer *writer);
 /* Frees a writer and closes its output; NULL is allowed. */
 void pst_writer_free(struct pst_writer *writer);
 
+/* A checksum over the checksums of a batch's first `tensors` tensors, all of which must be known. */
+uint64_t pst_batch_check(const struct pst_batch *batch, size_t tensors);
+
 /*
  * Packs one batch as a stream of its own in memory, to be sent as one message.
  * header: declares the batch's tensors; its first is taken from the batch.

@@ -91,6 +91,16 @@ PST_CHECKED enum pst_status pst_output_open(struct pst_output **output, const ch
                                             struct pst_error *error);
 
 /*
+ * An input or output of an open file descriptor, say the end of a pipe to a child.
+ * fd: taken over, also on failure. name: what error messages call it.
+ * Returns PST_OK or PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_input_from_fd(struct pst_input **input, int fd, const char *name,
+                                              struct pst_error *error);
+PST_CHECKED enum pst_status pst_output_to_fd(struct pst_output **output, int fd, const char *name,
+                                             struct pst_error *error);
+
+/*
  * An input that reads bytes in memory (tests, and answers kept by a dispatcher).
  * bytes: borrowed; must live as long as the input.
  * Returns PST_OK or PST_TRY_AGAIN.

@@ -1,6 +1,14 @@
 /* Parcels: one batch as a stream of its own, which travels as one message. */
 #include "pipestill/stream.h"
 
+uint64_t pst_batch_check(const struct pst_batch *batch, size_t tensors)
+{
+    uint32_t crc = 0;
+    for (size_t i = 0; i < tensors; i++)
+        crc = pst_crc32c(crc, &batch->tensors[i].crc, sizeof batch->tensors[i].crc);
+    return crc;
+}
+
 enum pst_status pst_parcel_pack(const struct pst_header *header, struct pst_batch *batch,
                                 struct pst_buffer *buffer, size_t *size, struct pst_error *error)
 {

@@ -81,17 +81,7 @@ static enum pst_status open_input(struct pst_input **input, const char *endpoint
         close(fd);
         return pst_fail(error, PST_NO_INPUT, "%s: is a directory", endpoint);
     }
-    struct file_input *file = pst_endpoint_new(sizeof *file, offsetof(struct file_input, input.name),
-                                               standard ? "standard input" : endpoint, error);
-    if (file == NULL) {
-        close(fd);
-        return PST_TRY_AGAIN;
-    }
-    file->input.operations = &input_operations;
-    file->fd = fd;
-    enlarge_pipe(fd);
-    *input = &file->input;
-    return PST_OK;
+    return pst_input_from_fd(input, fd, standard ? "standard input" : endpoint, error);
 }
 
 /* Drops the first `written` bytes from the parts; count receives how many parts are left. */
@@ -159,6 +149,8 @@ static enum pst_status finish_output(struct pst_output *output, struct pst_error
 static void close_output(struct pst_output *output)
 {
     struct file_output *file = (struct file_output *)output;
+    if (file->file.path == NULL && file->fd > STDERR_FILENO)
+        close(file->fd);
     pst_atomic_abandon(&file->file, true);
     free(file);
 }
@@ -193,6 +185,37 @@ static enum pst_status open_output(struct pst_output **output, const char *endpo
         file->fd = file->file.fd;
     }
     enlarge_pipe(file->fd);
+    *output = &file->output;
+    return PST_OK;
+}
+
+enum pst_status pst_input_from_fd(struct pst_input **input, int fd, const char *name, struct pst_error *error)
+{
+    struct file_input *file =
+        pst_endpoint_new(sizeof *file, offsetof(struct file_input, input.name), name, error);
+    if (file == NULL) {
+        close(fd);
+        return PST_TRY_AGAIN;
+    }
+    file->input.operations = &input_operations;
+    file->fd = fd;
+    enlarge_pipe(fd);
+    *input = &file->input;
+    return PST_OK;
+}
+
+enum pst_status pst_output_to_fd(struct pst_output **output, int fd, const char *name,
+                                 struct pst_error *error)
+{
+    struct file_output *file =
+        pst_endpoint_new(sizeof *file, offsetof(struct file_output, output.name), name, error);
+    if (file == NULL) {
+        close(fd);
+        return PST_TRY_AGAIN;
+    }
+    file->output.operations = &output_operations;
+    file->fd = fd;
+    enlarge_pipe(fd);
     *output = &file->output;
     return PST_OK;
 }

@@ -4,20 +4,18 @@
 #include <string.h>
 #include <sys/uio.h>
 
-enum pst_status pst_pool_send(struct pst_socket *socket, const uint8_t *peer, enum pst_pool_kind kind,
-                              uint64_t session, uint64_t seq, const void *bytes, size_t size,
+enum pst_status pst_pool_send(struct pst_socket *socket, const uint8_t *peer,
+                              const struct pst_pool_control *control, const void *bytes, size_t size,
                               struct pst_error *error)
 {
-    struct pst_pool_control control = { .magic = { 'P', 'S', 'T', 'P' },
-                                        .version = PST_POOL_VERSION,
-                                        .kind = (uint8_t)kind,
-                                        .session = session,
-                                        .seq = seq };
+    struct pst_pool_control whole = *control;
+    memcpy(whole.magic, "PSTP", sizeof whole.magic);
+    whole.version = PST_POOL_VERSION;
     struct iovec part = { .iov_base = (void *)(uintptr_t)bytes, .iov_len = size };
     struct pst_payload *payload = bytes == NULL ? NULL : pst_payload_new(&part, 1, error);
     if (bytes != NULL && payload == NULL)
         return PST_TRY_AGAIN;
-    enum pst_status status = pst_socket_send(socket, peer, &control, sizeof control, payload, error);
+    enum pst_status status = pst_socket_send(socket, peer, &whole, sizeof whole, payload, error);
     pst_payload_free(payload);
     return status;
 }

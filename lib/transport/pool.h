@@ -36,18 +36,21 @@ enum pst_pool_kind {
 
 #define PST_POOL_VERSION 1
 
-/* A control frame: "PSTP", version, kind, two of zero, then two little-endian u64. */
+/* A control frame: "PSTP", version, kind, two of zero, then three little-endian u64. */
 struct pst_pool_control {
     char magic[4];
     uint8_t version, kind, zero[2];
     uint64_t session, seq;
+    uint64_t check; /* ANSWER: pst_batch_check of the batch that it is to */
 };
 
-/* Sends bytes (NULL for none) with a control frame. peer: as for pst_socket_send. Returns what that returns.
+/*
+ * Sends bytes (NULL for none) with a control frame, whose magic and version are filled in. peer: as for
+ * pst_socket_send. Returns what that returns.
  */
 PST_CHECKED enum pst_status pst_pool_send(struct pst_socket *socket, const uint8_t *peer,
-                                          enum pst_pool_kind kind, uint64_t session, uint64_t seq,
-                                          const void *bytes, size_t size, struct pst_error *error);
+                                          const struct pst_pool_control *control, const void *bytes,
+                                          size_t size, struct pst_error *error);
 
 /*
  * Reads a message's control frame. Returns PST_OK; PST_BAD_DATA where it is none; PST_UNAVAILABLE where it is

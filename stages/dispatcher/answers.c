@@ -41,7 +41,8 @@ static enum pst_status take_failure(struct pool *pool, size_t place, uint64_t se
                             number(seq), pool->workers[slot->failed_by[0]].name,
                             pool->workers[slot->failed_by[1]].name, worker->name, why);
     }
-    if (worker->failed_in_a_row >= MOST_FAILURES)
+    /* The last one stays: it may be the batches' fault, which then stops the run. */
+    if (worker->failed_in_a_row >= MOST_FAILURES && worker->present && present_workers(pool) > 1)
         dismiss(pool, place, "is dismissed: it failed three times in a row");
     return PST_OK;
 }
@@ -88,9 +89,10 @@ static enum pst_status keep(struct pool *pool, struct slot *slot, struct pst_err
 }
 
 /* Takes an answer that could be read, for what it says it is. */
-static enum pst_status judge(struct pool *pool, size_t place, const struct pst_header *header, uint64_t seq,
-                             struct pst_error *error)
+static enum pst_status judge(struct pool *pool, size_t place, const struct pst_header *header,
+                             const struct pst_pool_control *control, struct pst_error *error)
 {
+    uint64_t seq = control->seq;
     const struct pst_header *input = &pool->streams->header;
     char why[256];
     if (strcmp(header->run, input->run) != 0) {
@@ -111,7 +113,9 @@ static enum pst_status judge(struct pool *pool, size_t place, const struct pst_h
         pool->answered_twice++;
         return PST_OK;
     }
-    if (pool->answer.seq != seq || pool->answer.n != slot->batch.n || pool->answer.epoch != slot->batch.epoch)
+    if (pool->answer.seq != seq || pool->answer.n != slot->batch.n ||
+        pool->answer.epoch != slot->batch.epoch ||
+        control->check != pst_batch_check(&slot->batch, input->tensor_count))
         return take_failure(pool, place, seq, "the answer is to something else", error);
     enum pst_status status = pool->has_answers ? PST_OK : begin_output(pool, header, place, error);
     pool->workers[place].failed_in_a_row = 0;
@@ -121,18 +125,18 @@ static enum pst_status judge(struct pool *pool, size_t place, const struct pst_h
 }
 
 static enum pst_status take_answer(struct pool *pool, size_t place, const struct pst_message *message,
-                                   uint64_t seq, struct pst_error *error)
+                                   const struct pst_pool_control *control, struct pst_error *error)
 {
     struct pst_header header;
     struct pst_error fault = { 0 };
     enum pst_status status = pst_parcel_open(message->payload, message->payload_size,
                                              pst_link_options()->max_message, &header, &pool->answer, &fault);
     if (status == PST_BAD_DATA)
-        return take_failure(pool, place, seq, fault.message, error);
+        return take_failure(pool, place, control->seq, fault.message, error);
     if (status != PST_OK)
         return pst_fail(error, status, "%s", fault.message);
     if (!pool->workers[place].dismissed)
-        status = judge(pool, place, &header, seq, error);
+        status = judge(pool, place, &header, control, error);
     pst_header_free(&header);
     return status;
 }
@@ -149,7 +153,7 @@ static enum pst_status take_word(struct pool *pool, size_t place, const struct p
     if (current && of_a_job && worker->outstanding > 0)
         worker->outstanding--;
     if (control->kind == PST_POOL_ANSWER)
-        return take_answer(pool, place, message, control->seq, error);
+        return take_answer(pool, place, message, control, error);
     if (!current || !of_a_job)
         return PST_OK;
     if (control->kind == PST_POOL_FAILED) {
@@ -167,8 +171,9 @@ static enum pst_status take_word(struct pool *pool, size_t place, const struct p
 static enum pst_status answer_stranger(struct pool *pool, const uint8_t *peer, enum pst_pool_kind kind,
                                        const char *text, struct pst_error *error)
 {
+    struct pst_pool_control control = { .kind = (uint8_t)kind };
     enum pst_status status =
-        pst_pool_send(pool->socket, peer, kind, 0, 0, text, text == NULL ? 0 : strlen(text), error);
+        pst_pool_send(pool->socket, peer, &control, text, text == NULL ? 0 : strlen(text), error);
     return status == PST_UNAVAILABLE || status == PST_TRY_AGAIN ? PST_OK : status;
 }
 

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PING_EVERY 0.5 /* seconds */
+#define PING_EVERY 0.5    /* seconds */
+#define ALONE_TO_TELL 0.5 /* seconds */
 
 size_t find_worker(const struct pool *pool, const uint8_t *peer)
 {
@@ -27,8 +28,8 @@ static enum pst_status send(struct pool *pool, size_t worker, enum pst_pool_kind
                             const void *bytes, size_t size, struct pst_error *error)
 {
     const struct worker *to = &pool->workers[worker];
-    enum pst_status status =
-        pst_pool_send(pool->socket, to->peer, kind, to->session, seq, bytes, size, error);
+    struct pst_pool_control control = { .kind = (uint8_t)kind, .session = to->session, .seq = seq };
+    enum pst_status status = pst_pool_send(pool->socket, to->peer, &control, bytes, size, error);
     if (status == PST_UNAVAILABLE || status == PST_TRY_AGAIN)
         lose_worker(pool, worker, "is gone");
     return status == PST_UNAVAILABLE || status == PST_TRY_AGAIN ? PST_OK : status;
@@ -149,9 +150,10 @@ static enum pst_status look_at_loneliness(struct pool *pool, double now, struct 
     }
     if (pool->alone_since == 0)
         pool->alone_since = now;
-    if (!pool->told_alone)
+    if (!pool->told_alone && now - pool->alone_since >= ALONE_TO_TELL) {
         pst_say("no worker is here; waiting for one at %s", pool->endpoint);
-    pool->told_alone = true;
+        pool->told_alone = true;
+    }
     if (pool->no_worker_timeout == 0 || now - pool->alone_since < pool->no_worker_timeout)
         return PST_OK;
     return pst_fail(error, PST_UNAVAILABLE, "%s: no worker for %.0f s (--no-worker-timeout)", pool->endpoint,

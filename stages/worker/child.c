@@ -1,0 +1,96 @@
+/* Starting and ending a worker's child: in a process group of its own, so that all of a pipeline ends. */
+#include "lib/base/linux.h"
+
+#include "stages/worker/command.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static void close_pair(int pair[2])
+{
+    for (int i = 0; i < 2; i++) {
+        if (pair[i] >= 0)
+            close(pair[i]);
+    }
+}
+
+/* Starts it with these three as standard input, output and error. Returns 0 or an error's number. */
+static int spawn(char **arguments, pid_t *child, int in, int out, int says)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t defaults;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, says, STDERR_FILENO);
+    posix_spawnattr_init(&attributes);
+    sigemptyset(&defaults);
+    sigaddset(&defaults, SIGPIPE);
+    posix_spawnattr_setsigdefault(&attributes, &defaults);
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF);
+    int failure = posix_spawnp(child, arguments[0], &actions, &attributes, arguments, environ);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    return failure;
+}
+
+enum pst_status child_start(char **arguments, pid_t *child, int *in, int *out, int *says,
+                            struct pst_error *error)
+{
+    int pipes[3][2] = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
+    int failure = 0;
+    for (int i = 0; i < 3 && failure == 0; i++)
+        failure = pipe2(pipes[i], O_CLOEXEC) == 0 ? 0 : errno;
+    if (failure == 0)
+        failure = spawn(arguments, child, pipes[0][0], pipes[1][1], pipes[2][1]);
+    if (failure != 0) {
+        for (int i = 0; i < 3; i++)
+            close_pair(pipes[i]);
+        return pst_fail(error, PST_UNAVAILABLE, "%s: cannot be started: %s", arguments[0], strerror(failure));
+    }
+    close(pipes[0][0]);
+    close(pipes[1][1]);
+    close(pipes[2][1]);
+    *in = pipes[0][1];
+    *out = pipes[1][0];
+    *says = pipes[2][0];
+    return PST_OK;
+}
+
+/* Waits until the child has ended, and leaves it to be asked for its exit code. */
+static bool has_ended_within(pid_t child, double seconds)
+{
+    double until = pst_seconds() + seconds;
+    for (;;) {
+        siginfo_t info = { 0 };
+        if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == child)
+            return true;
+        if (pst_seconds() >= until)
+            return false;
+        nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+    }
+}
+
+int child_end(pid_t child, double seconds)
+{
+    if (!has_ended_within(child, seconds)) {
+        kill(-child, SIGTERM);
+        kill(-child, SIGCONT);
+        has_ended_within(child, 1);
+    }
+    /* The child itself is not reaped yet, so its number cannot be another's by now. */
+    kill(-child, SIGKILL);
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        continue;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}

@@ -1,0 +1,356 @@
+/* A worker's child and the threads around it; see command.h. */
+#include "lib/base/linux.h"
+
+#include "stages/worker/command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum pst_status command_new(struct command *command, char **arguments, size_t room, struct pst_error *error)
+{
+    *command = (struct command){ .arguments = arguments, .room = room };
+    command->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    command->tasks = calloc(room, sizeof *command->tasks);
+    pthread_mutex_init(&command->lock, NULL);
+    pthread_cond_init(&command->change, NULL);
+    if (command->event < 0 || command->tasks == NULL)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for %zu jobs", room);
+    return PST_OK;
+}
+
+static void notify(struct command *command)
+{
+    uint64_t one = 1;
+    if (write(command->event, &one, sizeof one) < 0)
+        return; /* it can be read already */
+}
+
+/* ---- feeding ---- */
+
+/* The next task to feed, or NULL where there will be none. */
+static struct task *next_to_feed(struct command *command)
+{
+    pthread_mutex_lock(&command->lock);
+    while (command->fed == command->put && !command->closing && !command->aborting)
+        pthread_cond_wait(&command->change, &command->lock);
+    bool more = command->fed < command->put && !command->aborting;
+    struct task *task = more ? &command->tasks[command->fed % command->room] : NULL;
+    pthread_mutex_unlock(&command->lock);
+    return task;
+}
+
+static bool is_patient(struct command *command)
+{
+    pthread_mutex_lock(&command->lock);
+    bool patient = !command->aborting;
+    pthread_mutex_unlock(&command->lock);
+    return patient;
+}
+
+/* Feeds the child. What goes wrong here, the collector sees too: the child's stream ends without a trailer.
+ */
+static void *feed(void *argument)
+{
+    struct command *command = argument;
+    struct task *task = NULL;
+    struct pst_error error = { 0 };
+    enum pst_status status = pst_writer_header(command->writer, &command->header, &error);
+    while (status == PST_OK && (task = next_to_feed(command)) != NULL) {
+        status = pst_writer_batch(command->writer, &task->batch, &error);
+        pthread_mutex_lock(&command->lock);
+        command->fed++;
+        pthread_mutex_unlock(&command->lock);
+        notify(command);
+    }
+    if (status == PST_OK && is_patient(command))
+        status = pst_writer_finish(command->writer, &error);
+    if (status != PST_OK && status != PST_READER_LEFT)
+        pst_say("%s", error.message);
+    pst_writer_free(command->writer); /* the child sees the end */
+    command->writer = NULL;
+    return NULL;
+}
+
+/* ---- collecting ---- */
+
+/* What a command adds: the tensors behind the input's, which must be as they were. */
+static enum pst_status settle_answers(struct command *command, const struct pst_header *out,
+                                      struct pst_error *error)
+{
+    const struct pst_header *in = &command->header;
+    for (size_t i = 0; i < in->tensor_count; i++) {
+        if (i >= out->tensor_count || strcmp(in->tensors[i].name, out->tensors[i].name) != 0 ||
+            in->tensors[i].dtype != out->tensors[i].dtype ||
+            in->tensors[i].sample_bytes != out->tensors[i].sample_bytes)
+            return pst_fail(error, PST_BAD_DATA,
+                            "the command does not hand on tensor '%s'; a worker's command may only add",
+                            in->tensors[i].name);
+    }
+    enum pst_status status = pst_header_copy(&command->answers, out, error);
+    if (status != PST_OK)
+        return status;
+    size_t added = out->tensor_count - in->tensor_count;
+    memmove(command->answers.tensors, command->answers.tensors + in->tensor_count,
+            added * sizeof *command->answers.tensors);
+    command->answers.tensor_count = added;
+    return PST_OK;
+}
+
+/* Makes the answer from the batch that came back, which must hold the task's own tensors unchanged. */
+static enum pst_status answer(struct command *command, struct task *task, const struct pst_batch *batch,
+                              struct pst_error *error)
+{
+    size_t own = command->header.tensor_count;
+    for (size_t i = 0; i < own; i++) {
+        if (batch->n != task->batch.n || batch->epoch != task->batch.epoch ||
+            batch->tensors[i].crc != task->batch.tensors[i].crc)
+            return pst_fail(error, PST_BAD_DATA,
+                            "the command changed tensor '%s'; a worker's command may only add",
+                            command->header.tensors[i].name);
+    }
+    struct pst_batch added = { .seq = task->seq,
+                               .epoch = batch->epoch,
+                               .n = batch->n,
+                               .tensor_count = command->answers.tensor_count,
+                               .tensors = batch->tensors + own };
+    return pst_parcel_pack(&command->answers, &added, &task->answer, &task->answer_size, error);
+}
+
+/* Takes one batch from the child. PST_OK; PST_END; or why it cannot go on. */
+static enum pst_status collect_one(struct command *command, struct pst_batch *batch, struct pst_error *error)
+{
+    enum pst_status status = pst_reader_next(command->reader, batch, error);
+    if (status != PST_OK)
+        return status;
+    pthread_mutex_lock(&command->lock);
+    bool expected = command->answered < command->put;
+    struct task *task = &command->tasks[command->answered % command->room];
+    pthread_mutex_unlock(&command->lock);
+    if (!expected)
+        return pst_fail(error, PST_BAD_DATA, "the command wrote more batches than it read");
+    status = answer(command, task, batch, error);
+    if (status != PST_OK)
+        return status;
+    pthread_mutex_lock(&command->lock);
+    command->answered++;
+    pthread_mutex_unlock(&command->lock);
+    notify(command);
+    return PST_OK;
+}
+
+static void *collect(void *argument)
+{
+    struct command *command = argument;
+    struct pst_header out;
+    struct pst_batch batch = { 0 };
+    struct pst_error error = { 0 };
+    enum pst_status status = pst_reader_header(command->reader, &out, &error);
+    if (status == PST_OK)
+        status = settle_answers(command, &out, &error);
+    while (status == PST_OK)
+        status = collect_one(command, &batch, &error);
+    pst_batch_free(&batch);
+    pst_header_free(&out);
+    pst_reader_free(command->reader); /* a child that still writes learns that nobody listens */
+    command->reader = NULL;
+    pthread_mutex_lock(&command->lock);
+    command->ended = true;
+    command->error = error;
+    pthread_mutex_unlock(&command->lock);
+    notify(command);
+    return NULL;
+}
+
+/* ---- listening ---- */
+
+/* Keeps the end of what is said. */
+static void remember(struct command *command, const char *text, size_t size)
+{
+    if (size > SAID) {
+        text += size - SAID;
+        size = SAID;
+    }
+    pthread_mutex_lock(&command->lock);
+    size_t keep = command->said_size + size > SAID ? SAID - size : command->said_size;
+    memmove(command->said, command->said + command->said_size - keep, keep);
+    memcpy(command->said + keep, text, size);
+    command->said_size = keep + size;
+    pthread_mutex_unlock(&command->lock);
+}
+
+static void *listen_to_child(void *argument)
+{
+    struct command *command = argument;
+    char text[1024];
+    for (;;) {
+        ssize_t got = read(command->child_says, text, sizeof text);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        remember(command, text, (size_t)got);
+        if (pst_write_all(STDERR_FILENO, text, (size_t)got, "standard error", NULL) != PST_OK)
+            continue; /* it is kept all the same */
+    }
+    close(command->child_says);
+    return NULL;
+}
+
+/* ---- starting ---- */
+
+static enum pst_status start_threads(struct command *command, struct pst_error *error)
+{
+    if (pthread_create(&command->listener, NULL, listen_to_child, command) == 0 &&
+        pthread_create(&command->collector, NULL, collect, command) == 0 &&
+        pthread_create(&command->feeder, NULL, feed, command) == 0)
+        return PST_OK;
+    return pst_fail(error, PST_TRY_AGAIN, "out of memory for a thread");
+}
+
+enum pst_status command_start(struct command *command, const struct pst_header *header,
+                              struct pst_error *error)
+{
+    int in, out;
+    enum pst_status status = pst_header_copy(&command->header, header, error);
+    if (status != PST_OK)
+        return status;
+    command->header.first = 0;
+    command->header.batches = 0; /* how many will come to this worker, nobody knows */
+    status = child_start(command->arguments, &command->child, &in, &out, &command->child_says, error);
+    if (status != PST_OK) {
+        pst_header_free(&command->header);
+        return status;
+    }
+    struct pst_output *output;
+    struct pst_input *input;
+    status = pst_output_to_fd(&output, in, "the command's input", error);
+    if (status == PST_OK)
+        status = pst_writer_new(&command->writer, output, error);
+    if (status == PST_OK)
+        status = pst_input_from_fd(&input, out, "the command's output", error);
+    if (status == PST_OK)
+        status = pst_reader_new(&command->reader, input, pst_link_options()->max_message, error);
+    command->put = command->fed = command->answered = command->taken = 0;
+    command->closing = command->aborting = command->ended = false;
+    command->error = (struct pst_error){ 0 };
+    command->said_size = 0;
+    command->running = true;
+    if (status == PST_OK)
+        status = start_threads(command, error);
+    if (status != PST_OK) {
+        child_end(command->child, 0);
+        command->running = false;
+    }
+    return status;
+}
+
+/* ---- tasks ---- */
+
+bool command_is_full(const struct command *command)
+{
+    return command->put - command->taken >= command->room;
+}
+
+void command_put(struct command *command, struct pst_batch *batch)
+{
+    pthread_mutex_lock(&command->lock);
+    struct task *task = &command->tasks[command->put % command->room];
+    struct pst_batch unused = task->batch;
+    task->batch = *batch;
+    *batch = unused;
+    task->check = pst_batch_check(&task->batch, command->header.tensor_count);
+    task->seq = task->batch.seq;
+    task->batch.seq = command->put++;
+    pthread_cond_signal(&command->change);
+    pthread_mutex_unlock(&command->lock);
+}
+
+struct task *command_answer(struct command *command)
+{
+    uint64_t ignored;
+    if (read(command->event, &ignored, sizeof ignored) < 0)
+        ignored = 0; /* nothing new */
+    pthread_mutex_lock(&command->lock);
+    /* An answer may come before the feeder is done with the batch. */
+    bool ready = command->answered > command->taken && command->fed > command->taken;
+    struct task *task = ready ? &command->tasks[command->taken % command->room] : NULL;
+    pthread_mutex_unlock(&command->lock);
+    return task;
+}
+
+void command_took(struct command *command)
+{
+    pthread_mutex_lock(&command->lock);
+    command->taken++;
+    pthread_mutex_unlock(&command->lock);
+}
+
+bool command_has_ended(struct command *command)
+{
+    pthread_mutex_lock(&command->lock);
+    bool ended = command->running && command->ended;
+    pthread_mutex_unlock(&command->lock);
+    return ended;
+}
+
+struct task *command_give_up(struct command *command)
+{
+    return command->taken < command->put ? &command->tasks[command->taken++ % command->room] : NULL;
+}
+
+/* ---- ending ---- */
+
+/* How the child ended, and its last words, on one line. */
+static void describe_end(const struct command *command, int code, char *why, size_t size)
+{
+    int length = code == 0    ? snprintf(why, size, "%s", command->error.message)
+                 : code > 128 ? snprintf(why, size, "the command was ended by signal %d", code - 128)
+                              : snprintf(why, size, "the command ended with exit code %d", code);
+    size_t begin = 0, end = command->said_size;
+    while (end > begin && (unsigned char)command->said[end - 1] <= ' ')
+        end--;
+    if (end > begin && length > 0 && (size_t)length < size)
+        length += snprintf(why + length, size - (size_t)length, "; it said: %.*s", (int)(end - begin),
+                           command->said + begin);
+    for (char *at = why; *at != '\0'; at++)
+        *at = (unsigned char)*at < ' ' ? ' ' : *at;
+}
+
+int command_stop(struct command *command, bool patient, char *why, size_t size)
+{
+    why[0] = '\0';
+    if (!command->running)
+        return 0;
+    pthread_mutex_lock(&command->lock);
+    command->closing = true;
+    command->aborting = !patient;
+    pthread_cond_signal(&command->change);
+    bool ended = command->ended;
+    pthread_mutex_unlock(&command->lock);
+    /* A child whose stream is over by itself is about to tell why. */
+    int code = child_end(command->child, patient ? 30 : ended ? 2 : 0);
+    pthread_join(command->feeder, NULL);
+    pthread_join(command->collector, NULL);
+    pthread_join(command->listener, NULL);
+    describe_end(command, code, why, size);
+    pst_header_free(&command->header);
+    pst_header_free(&command->answers);
+    command->running = false;
+    return code;
+}
+
+void command_free(struct command *command)
+{
+    char why[512];
+    command_stop(command, false, why, sizeof why);
+    for (size_t i = 0; command->tasks != NULL && i < command->room; i++) {
+        pst_batch_free(&command->tasks[i].batch);
+        pst_buffer_free(&command->tasks[i].answer);
+    }
+    free(command->tasks);
+    close(command->event);
+}

@@ -1,0 +1,90 @@
+/*
+ * command.h: a worker's child. The jobs' batches go into its standard input as one stream, numbered from 0;
+ * the stream that comes out is cut into answers again. One thread feeds, one collects, one listens to what
+ * the child says on standard error; the main thread puts jobs and takes answers.
+ */
+#ifndef PIPESTILL_WORKER_COMMAND_H
+#define PIPESTILL_WORKER_COMMAND_H
+
+#include "pipestill.h"
+
+#include <pthread.h>
+#include <sys/types.h>
+
+enum { SAID = 320 }; /* bytes of the child's last words */
+
+/* A job: the batch, and its answer once there is one. */
+struct task {
+    uint64_t seq;   /* as the dispatcher counts */
+    uint64_t check; /* pst_batch_check of the batch */
+    struct pst_batch batch;
+    struct pst_buffer answer;
+    size_t answer_size;
+};
+
+struct command {
+    char **arguments; /* ended by NULL; borrowed */
+    size_t room;      /* tasks at once */
+    int event;        /* eventfd: something can be taken, or the child has ended */
+    bool running;
+
+    pid_t child; /* and the leader of its process group */
+    pthread_t feeder, collector, listener;
+    struct pst_header header;  /* of the stream that is fed */
+    struct pst_header answers; /* of an answer: what the command added */
+    struct pst_writer *writer; /* the feeder's */
+    struct pst_reader *reader; /* the collector's */
+    int child_says;            /* the listener's */
+
+    pthread_mutex_t lock; /* for everything below */
+    pthread_cond_t change;
+    struct task *tasks; /* task i is tasks[i % room] */
+    uint64_t put, fed, answered, taken;
+    bool closing, aborting; /* no more jobs will come; stop at once */
+    bool ended;             /* the child's stream is over */
+    struct pst_error error; /* why, where it was not the trailer */
+    char said[SAID];
+    size_t said_size;
+};
+
+/* Makes a command that does not run yet. */
+PST_CHECKED enum pst_status command_new(struct command *command, char **arguments, size_t room,
+                                        struct pst_error *error);
+
+/* Starts the child for the stream of this header. Returns PST_OK; PST_UNAVAILABLE where it cannot be started;
+ * PST_TRY_AGAIN. */
+PST_CHECKED enum pst_status command_start(struct command *command, const struct pst_header *header,
+                                          struct pst_error *error);
+
+/* Whether there is no room for another job. */
+bool command_is_full(const struct command *command);
+/* Puts a job; batch: exchanged for one that is not in use. */
+void command_put(struct command *command, struct pst_batch *batch);
+
+/* The oldest task if it is answered, or NULL; valid until command_took. */
+struct task *command_answer(struct command *command);
+void command_took(struct command *command);
+
+/* Whether the child's stream is over. */
+bool command_has_ended(struct command *command);
+
+/*
+ * Ends the child, at once or after it has done what was put (patient).
+ * why: receives how it ended, in words. Returns the exit code; 128 and the signal's number where one ended
+ * it.
+ */
+int command_stop(struct command *command, bool patient, char *why, size_t size);
+
+/* The oldest task without an answer after command_stop, or NULL; gives it up. */
+struct task *command_give_up(struct command *command);
+
+void command_free(struct command *command);
+
+/* child.c: starts the child; in, out, says: receive this side's ends of its pipes. */
+PST_CHECKED enum pst_status child_start(char **arguments, pid_t *child, int *in, int *out, int *says,
+                                        struct pst_error *error);
+/* Waits for the child, up to so many seconds, and kills what is left of its group. Returns as command_stop.
+ */
+int child_end(pid_t child, double seconds);
+
+#endif

@@ -1,0 +1,123 @@
+# What the tests of dispatcher and worker share; `load pool` brings it in after `load common`.
+# shellcheck shell=bash disable=SC2154 # BATS variables
+
+BATCHES=120
+INPUT=(loader digits --samples 1200 --batch 20 --epochs 2 --shift 1 --seed 3) # 120 batches
+STUDENT=(student-trainer -q -a 784-16-10 -r 0.05 --seed 9)
+STUMBLE=${STAGES:?}/../tests/stumble # beside the stages, under valgrind too
+
+# The teacher, another one, and the student that every run of a pool must give to the last bit.
+make_expected() {
+    loader digits --samples 200 --batch 20 --epochs 2 -o lessons.pst
+    student-trainer -q -a 784-12-10 -r 0.05 -i lessons.pst -o teacher.safetensors
+    student-trainer -q -a 784-12-10 -r 0.05 -s 2 -i lessons.pst -o other.safetensors
+    "${INPUT[@]}" -o input.pst
+    teacher-forward teacher.safetensors -n t -i input.pst | softened >soft.pst
+    "${STUDENT[@]}" -i soft.pst -o expected.safetensors
+}
+
+softened() {
+    temperature-softmax -T 4 | averager
+}
+
+# use_folder FOLDER: where this test keeps its socket, logs and counts.
+use_folder() {
+    here=$1
+    endpoint=ipc://$here/pool
+    student=$here/student.safetensors
+    done_file=$here/batches
+    : >"$done_file"
+    slow="$STUMBLE --sleep 2 --count $done_file --allow $here/allowed"
+    processes=()
+}
+
+# start_dispatcher [OPTION…]: the whole pipeline but its workers, in the background; $trainer is its process.
+start_dispatcher() {
+    # Not a pipeline: each process is wanted by its number.
+    rm -f "$here"/{in,out}.fifo
+    mkfifo "$here"/{in,out}.fifo
+    cat input.pst >"$here/in.fifo" 3>&- &
+    feeder=$!
+    dispatcher "$endpoint" --log "$here/dispatcher.log" "$@" <"$here/in.fifo" >"$here/out.fifo" \
+        2>>"$here/dispatcher.err" 3>&- &
+    dispatcher=$!
+    (
+        set -o pipefail
+        softened <"$here/out.fifo" 2>>"$here/filters.err" | "${STUDENT[@]}" -o "$student" 2>>"$here/trainer.err"
+    ) 3>&- &
+    trainer=$!
+    processes+=("$feeder" "$dispatcher" "$trainer")
+}
+
+# start_worker NAME [COMMAND]: in the background; $worker is its process. The command is one of the shell.
+start_worker() {
+    worker "$endpoint" "${worker_options[@]}" -- sh -c \
+        "${2-$slow | teacher-forward -n t teacher.safetensors}" 2>>"$here/$1.err" 3>&- &
+    worker=$!
+    processes+=("$worker")
+}
+
+# wait_until COMMAND…: tries it until it succeeds, for half a minute at most.
+wait_until() {
+    local tries
+    for ((tries = 0; tries < 400; tries++)); do
+        "$@" && return 0
+        sleep 0.05
+    done
+    echo "in vain: $*"
+    tail -n 5 "$here"/*.err
+    return 1
+}
+
+# has_done N: so many batches have been worked on, by whomever.
+has_done() {
+    (($(wc -l <"$done_file") >= $1))
+}
+
+# go_on_until N: lets the workers do so many batches, and waits until they have. hold: none
+# yet. go_on: all.
+go_on_until() {
+    echo "$1" >"$here/allowed.new"
+    mv "$here/allowed.new" "$here/allowed"
+    wait_until has_done "$1"
+}
+
+hold() {
+    echo 0 >"$here/allowed"
+}
+
+go_on() {
+    rm -f "$here/allowed"
+}
+
+# says FILE WORDS: the program has said so.
+says() {
+    grep -q -- "$2" "$here/$1.err"
+}
+
+# ends PROCESS CODE: it ends with this exit code.
+ends() {
+    local code=0
+    wait "$1" || code=$?
+    echo "process $1 ended with $code, expected $2"
+    if [ "$code" -ne "$2" ]; then
+        tail -n 5 "$here"/*.err
+        return 1
+    fi
+}
+
+assert_same_student() {
+    ends "$trainer" 0
+    ends "$dispatcher" 0
+    cmp expected.safetensors "$student"
+}
+
+end_processes() {
+    local process
+    for process in "${processes[@]}"; do
+        kill -CONT "$process" 2>/dev/null
+        kill -KILL "$process" 2>/dev/null
+    done
+    wait
+    return 0
+}

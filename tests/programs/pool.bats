@@ -1,0 +1,275 @@
+#!/usr/bin/env bats
+# dispatcher and worker: whatever happens to workers, the student is the plain pipe's to the last bit; and what cannot go
+# on says why.
+# shellcheck disable=SC2154 # bats' run sets stderr, pool.bash the others
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR" || return
+    load pool
+    make_expected
+}
+
+setup() {
+    load common
+    load pool
+    cd "$BATS_FILE_TMPDIR" || return
+    use_folder "$BATS_TEST_TMPDIR"
+    worker_options=()
+}
+
+teardown() {
+    end_processes
+}
+
+# ---- the same bits ----
+
+@test "one worker gives the plain pipe's student" {
+    start_dispatcher
+    start_worker one
+    assert_same_student
+    ends "$worker" 0
+}
+
+@test "two workers give the plain pipe's student, and one of them is a chain of its own options" {
+    start_dispatcher
+    start_worker one
+    worker_options=(--ahead 1)
+    start_worker two
+    assert_same_student
+    ends "$worker" 0
+}
+
+@test "four workers give the plain pipe's student" {
+    start_dispatcher
+    for name in one two three four; do start_worker "$name"; done
+    assert_same_student
+}
+
+@test "the stream behind a dispatcher is the plain pipe's but for the dispatcher in its history" {
+    start_worker one "teacher-forward -n t teacher.safetensors | temperature-softmax -T 4 | averager"
+    dispatcher "$endpoint" -i input.pst -o "$here/out.pst"
+    stream-inspect "$here/out.pst" | grep -q dispatcher
+    "${STUDENT[@]}" -i "$here/out.pst" -o "$student"
+    cmp expected.safetensors "$student"
+}
+
+@test "a worker killed with -9 in the middle costs nothing but time" {
+    hold
+    start_dispatcher
+    start_worker one
+    victim=$worker
+    start_worker two
+    go_on_until 20
+    kill -KILL "$victim"
+    go_on
+    assert_same_student
+    says dispatcher "is gone"
+}
+
+@test "the last worker killed with -9, and a new one much later" {
+    hold
+    start_dispatcher
+    start_worker one
+    go_on_until 20
+    kill -KILL "$worker"
+    wait_until says dispatcher "no worker is here"
+    start_worker two
+    go_on
+    assert_same_student
+}
+
+@test "four workers, of which one is killed with -9 again and again and replaced" {
+    hold
+    start_dispatcher
+    for name in one two three; do start_worker "$name"; done
+    for at in 15 30 45 60 75 90; do
+        start_worker "victim-$at"
+        go_on_until "$at"
+        kill -KILL "$worker"
+    done
+    go_on
+    assert_same_student
+}
+
+@test "a worker stopped past its time and continued later: its batches go to another, its answers are dropped" {
+    hold
+    start_dispatcher --batch-timeout 0.5
+    start_worker one
+    stopped=$worker
+    go_on_until 5
+    kill -STOP "$stopped"
+    start_worker two "$slow | teacher-forward -n t teacher.safetensors"
+    wait_until says dispatcher "has not answered batch"
+    kill -CONT "$stopped"
+    go_on
+    assert_same_student
+}
+
+@test "a worker that joins in the middle takes part" {
+    hold
+    start_dispatcher
+    start_worker one
+    go_on_until 20
+    start_worker two "$STUMBLE --count $here/second | teacher-forward -n t teacher.safetensors"
+    wait_until test -s "$here/second"
+    go_on
+    assert_same_student
+}
+
+@test "a worker that is asked to end ends by that signal, and its command with it" {
+    hold
+    start_dispatcher
+    start_worker one
+    go_on_until 10
+    kill -TERM "$worker"
+    ends "$worker" 143
+    wait_until says dispatcher "is gone"
+    ! pgrep -f "stumble.*$done_file"
+    start_worker two
+    go_on
+    assert_same_student
+}
+
+@test "a dispatcher killed with -9 leaves no student; the workers find the one that is started next" {
+    worker_options=(--stay)
+    hold
+    start_dispatcher
+    start_worker one
+    go_on_until 20
+    kill -KILL "$dispatcher"
+    ends "$dispatcher" 137
+    ends "$trainer" 65
+    [ ! -e "$student" ]
+    kill "$feeder" 2>/dev/null || true
+    start_dispatcher
+    go_on
+    assert_same_student
+    kill -0 "$worker"
+}
+
+# ---- what cannot go on ----
+
+@test "a worker with another model is refused, and both are named" {
+    hold
+    start_dispatcher
+    start_worker one
+    go_on_until 10
+    start_worker other "$STUMBLE | teacher-forward -n t other.safetensors"
+    ends "$worker" 69
+    says other "is refused: it does not do what worker .*:[0-9]* does: teacher-forward's model is"
+    says dispatcher "worker .*:$worker is refused: it does not do what worker"
+    go_on
+    assert_same_student
+}
+
+@test "a worker whose command adds something else is refused" {
+    hold
+    start_dispatcher
+    start_worker one
+    go_on_until 10
+    start_worker other "$STUMBLE --add | teacher-forward -n t teacher.safetensors"
+    ends "$worker" 69
+    says dispatcher "is refused"
+    go_on
+    assert_same_student
+}
+
+@test "a command that fails says why, here and at the dispatcher, and is dismissed while others work" {
+    hold
+    start_dispatcher
+    start_worker one
+    go_on_until 5
+    start_worker broken "echo nothing works here >&2; exit 7"
+    ends "$worker" 69
+    says broken "nothing works here"
+    says dispatcher "worker .*:$worker: batch [0-9]* failed: the command ended with exit code 7; it said: nothing works here"
+    says dispatcher "dismissed: it failed three times in a row"
+    go_on
+    assert_same_student
+}
+
+@test "a command that is not there says so" {
+    start_dispatcher
+    worker "$endpoint" -- no-such-command 2>"$here/one.err" 3>&- &
+    worker=$!
+    processes+=("$worker")
+    ends "$dispatcher" 65
+    ends "$worker" 69
+    says dispatcher "no-such-command: cannot be started: No such file or directory"
+    [ ! -e "$student" ]
+}
+
+@test "a batch that fails three times stops the run with the reason" {
+    start_dispatcher
+    poisoned="$slow --poison 333 | teacher-forward -n t teacher.safetensors"
+    for name in one two three four; do start_worker "$name" "$poisoned"; done
+    ends "$dispatcher" 65
+    says dispatcher "failed three times, at .*:[0-9]*, .*:[0-9]* and .*:[0-9]*: .*sample 333 is poison"
+    [ "$(grep -c 'failed: ' "$here/dispatcher.err")" -eq 3 ]
+    ends "$worker" 69
+    ends "$trainer" 65
+    [ ! -e "$student" ]
+}
+
+@test "a command that changes what it should hand on is found out" {
+    start_dispatcher
+    start_worker one "$STUMBLE --cheat | teacher-forward -n t teacher.safetensors"
+    ends "$dispatcher" 65
+    says dispatcher "the command changed tensor 'x'; a worker's command may only add"
+}
+
+@test "without workers a dispatcher waits, says so, and gives up when told to" {
+    assert_waits_in_vain() {
+        run --separate-stderr dispatcher "$endpoint" --no-worker-timeout 1 -i input.pst -o "$here/out.pst"
+        echo "$stderr"
+        [ "$status" -eq 69 ]
+        [[ ${stderr_lines[0]} == "dispatcher: no worker is here; waiting for one at"* ]]
+        [[ ${stderr_lines[1]} == *"no worker for 1 s (--no-worker-timeout)" ]]
+        [ ! -e "$here/out.pst" ]
+    }
+    assert_waits_in_vain
+}
+
+@test "a worker without a dispatcher gives up when told to" {
+    assert_fails 69 "no dispatcher for 1 s (--patience)" worker "$endpoint" --patience 1 -- cat
+}
+
+@test "a truncated input is an error that the workers hear of" {
+    head -c 300000 input.pst >"$here/cut.pst"
+    start_worker one
+    run --separate-stderr dispatcher "$endpoint" -i "$here/cut.pst" -o "$here/out.pst"
+    echo "$stderr"
+    [ "$status" -eq 65 ]
+    [[ $stderr == *"truncated"* ]]
+    [ ! -e "$here/out.pst" ]
+    ends "$worker" 69
+    says one "the run has failed: .*truncated"
+}
+
+@test "endpoints that are none are refused" {
+    assert_fails 64 "tcp://host:port" dispatcher tcp://nowhere -i input.pst
+    assert_fails 64 "tcp://host:port" worker tcp://nowhere -- cat
+    assert_fails 64 "the dispatcher listens" worker listen:ipc://x -- cat
+    assert_fails 64 "without keys" dispatcher 'tcp://0.0.0.0:5999' -i input.pst
+    assert_fails 64 "is missing" worker "$endpoint"
+}
+
+# ---- what it shows ----
+
+@test "the state of the pool is in the log, and SIGUSR1 prints it" {
+    hold
+    start_dispatcher
+    start_worker one
+    go_on_until 20
+    kill -USR1 "$dispatcher"
+    wait_until says dispatcher "1 workers, [0-9]* batches in flight"
+    says dispatcher "worker .*:$worker: here, [0-9]* batches answered"
+    go_on
+    assert_same_student
+    grep '"event":"pool"' "$here/dispatcher.log" | tail -n 1 | /usr/bin/python3 -c '
+import json, sys
+event = json.loads(sys.stdin.read())
+assert event["workers"][0]["answered"] == int(sys.argv[1]), event
+assert event["given_out_again"] == 0 and event["answered_twice"] == 0, event' "$BATCHES"
+}
