@@ -307,7 +307,9 @@ struct task *command_give_up(struct command *command)
 /* How the child ended, and its last words, on one line. */
 static void describe_end(const struct command *command, int code, char *why, size_t size)
 {
-    int length = code == 0    ? snprintf(why, size, "%s", command->error.message)
+    /* One that nobody listens to any more ends because the collector stopped, which has the reason. */
+    bool told = code == 0 || code == PST_READER_LEFT;
+    int length = told         ? snprintf(why, size, "%s", command->error.message)
                  : code > 128 ? snprintf(why, size, "the command was ended by signal %d", code - 128)
                               : snprintf(why, size, "the command ended with exit code %d", code);
     size_t begin = 0, end = command->said_size;
