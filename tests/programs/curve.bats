@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Keys, and what strangers may try at a link's port: none gets in, none stops the run, memory stays bounded.
-# shellcheck disable=SC2154 # bats' run sets stderr and output
+# shellcheck disable=SC2030,SC2031,SC2154 # every test is a subshell of its own; bats' run sets stderr and output
 bats_require_minimum_version 1.5.0
 
 setup_file() {
@@ -47,6 +47,7 @@ learns() {
 # What matters after every attack: the run goes on, and its student is the one that it should be.
 assert_unmoved() {
     kill -0 "$listener"
+    rm -f "$student"
     learns "${TRAINER[@]}"
     cmp expected.safetensors "$student"
     wait "$listener"
@@ -177,6 +178,7 @@ peak() {
     run throw plain
     [ "$output" = closed ]
     assert_unmoved
+    rm "$student"
     port=$(free_port)
     listens
     assert_turned_away "speaks something else" "${TRAINER[@]}"

@@ -55,5 +55,6 @@ proxy() {
     local file=$BATS_TEST_TMPDIR/port.$RANDOM
     start "$BATS_TEST_DIRNAME/../python/proxy.py" "$1" "$file" "${@:2}"
     await test -e "$file"
+    # shellcheck disable=SC2034 # for the tests
     near=$(cat "$file")
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # Links over tcp:// and ipc://: the same student as over a pipe whatever the network does, and a clear end where the other
 # side has gone. Times are those after which a stage gives up; the tests wait much longer than these.
-# shellcheck disable=SC2154 # bats' run sets stderr, proxy sets near
+# shellcheck disable=SC2030,SC2031,SC2154 # every test is a subshell of its own; bats' run sets stderr, proxy near
 bats_require_minimum_version 1.5.0
 
 SOURCE=(loader digits --samples 60 --batch 5 --epochs 6 --seed 3) # 72 batches
@@ -27,17 +27,17 @@ teardown() {
 
 # trains WRITER READER: a link between these endpoints, with the writer started first if $first is writer.
 trains() {
-    local writer=("${SOURCE[@]}" -o "$1") reader=("${TRAINING[@]}" -i "$2" -o "$student")
+    local source=("${SOURCE[@]}" -o "$1") sink=("${TRAINING[@]}" -i "$2" -o "$student")
     rm -f "$student"
     if [ "${first-writer}" = writer ]; then
-        start "${writer[@]}"
+        start "${source[@]}"
         sleep "${apart-0}"
-        "${reader[@]}"
+        "${sink[@]}"
         wait "${started[-1]}"
     else
-        start "${reader[@]}"
+        start "${sink[@]}"
         sleep "${apart-0}"
-        "${writer[@]}"
+        "${source[@]}"
         wait "${started[-1]}"
     fi
     cmp expected.safetensors "$student"
