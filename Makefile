@@ -161,8 +161,8 @@ format:
 	clang-format -i $(wildcard include/*.h include/pipestill/*.h lib/*/*.[ch] stages/*.c stages/*/*.[ch] tests/*/*.[ch] bench/*.c)
 
 # ---- installation ----
-# As root after `make` as oneself this compiles nothing. Pages, programs and headers of an older version stay; run its
-# own uninstall first where they went.
+# As root after `make` as oneself this compiles nothing. What an older version installed and this one does not have, only
+# the older one's `make uninstall` takes away.
 SHARED_NAMES := libpipestill.so libpipestill.so.0 libpipestill.so.$(VERSION)
 TO := $(DESTDIR)$(PREFIX)
 
