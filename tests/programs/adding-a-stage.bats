@@ -34,6 +34,7 @@ compile() {
 }
 
 @test "one file in stages, a man page and a test are a stage: make and tests/run find them" {
+    need_fresh_build
     tree=$BATS_TEST_TMPDIR/tree
     mkdir -p "$tree/build" "$tree/docs" "$tree/tests/unit"
     cp -a Makefile include lib stages pipelines "$tree"

@@ -60,6 +60,7 @@ expected_files() {
 }
 
 @test "a tree that is built is installed without compiling or linking anything" {
+    need_fresh_build
     run make_here -n DESTDIR="$ROOT" install
     [ "$status" -eq 0 ]
     [[ "$output" = *"install -d"* ]]
@@ -73,6 +74,7 @@ would_make() {
 }
 
 @test "a public header that is touched has its users compiled again, and only them" {
+    need_fresh_build
     made=$(would_make include/pipestill/nn.h)
     for file in lib/nn/network.c stages/student-trainer.c stages/student-trainer/learning.c tests/unit/test_nn_loss.c; do
         grep -qx "$file " <<<"$made"
@@ -81,6 +83,7 @@ would_make() {
 }
 
 @test "so has a header of a room or of a stage" {
+    need_fresh_build
     [ "$(would_make stages/student-trainer/trainer.h | xargs)" = \
         "$(printf '%s\n' stages/student-trainer.c stages/student-trainer/*.c | sort | xargs)" ]
     made=$(would_make lib/nn/kernels.h)

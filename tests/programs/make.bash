@@ -11,3 +11,11 @@ make_here() {
 skip_without_build() {
     [[ -e $BUILD/libpipestill.a ]] || skip "$BUILD is no build folder"
 }
+
+# Whether everything is built; says so where it is not, for tests of what make would build.
+need_fresh_build() {
+    make_here -q all unit-tests || {
+        echo "$BUILD is older than the sources, or make never comes to an end: run make first"
+        return 1
+    }
+}
