@@ -124,6 +124,35 @@ static void lengths_of_gigabytes_anywhere_reserve_nothing(void **state)
                 announce(at, wide_heads[h], lengths[l]);
 }
 
+/* The most memory that this program has had so far, in KiB. */
+static long peak(void)
+{
+    char line[256];
+    long kib = -1;
+    FILE *file = fopen("/proc/self/status", "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL)
+        (void)sscanf(line, "VmPeak: %ld", &kib);
+    fclose(file);
+    return kib;
+}
+
+/* Of a million elements msgpack-c would reserve 32 MiB or more, within the limit set here, and fail only
+ * then. */
+static void millions_of_elements_that_are_not_there_reserve_nothing(void **state)
+{
+    (void)state;
+    static const uint8_t heads[] = { 0xdd, 0xdf };
+    for (size_t i = 0; i < sizeof heads; i++) {
+        uint8_t meta[] = { 0x81, 0xa1, 'a', heads[i], 0x00, 0x10, 0x00, 0x00 };
+        struct recorded recorded = { 0 };
+        long before = peak();
+        append_message(&recorded, "header", meta, sizeof meta);
+        assert_refused(&recorded, "metadata");
+        assert_true(before > 0 && peak() - before < 16 * 1024);
+    }
+}
+
 /* The same inside of metadata whose checksum is right, where msgpack-c would believe it. */
 static void lengths_of_gigabytes_inside_of_metadata_reserve_nothing(void **state)
 {
@@ -194,6 +223,7 @@ static void what_is_no_stream_is_told_so(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(millions_of_elements_that_are_not_there_reserve_nothing),
         cmocka_unit_test(a_stream_cut_anywhere_is_truncated),
         cmocka_unit_test(a_stream_with_any_bit_flipped_is_refused),
         cmocka_unit_test(any_byte_lost_or_doubled_is_noticed),
