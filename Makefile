@@ -3,6 +3,7 @@
 #   make demo       set up, build, and distil a student in under three minutes
 #   make test       set up, build, and run all tests
 #   make            build everything under build/
+#   make reproduce  make the paper's MNIST results again: about two and a half hours; QUICK=1 for a taste of 15 minutes
 #   make install    PREFIX=/usr/local, DESTDIR=
 #   make bench      measure, print a table, write build/bench.json
 #   make lint       formatting, static analysis, shell scripts, man pages
@@ -23,6 +24,7 @@ endif
 BUILD_PACKAGES := gcc make pkg-config libc6-dev libzmq3-dev libmsgpack-dev libopenblas-dev zlib1g-dev \
     libjansson-dev nettle-dev
 TEST_PACKAGES := bats libcmocka-dev python3-msgpack python3-numpy mandoc
+REPRODUCE_PACKAGES := jq python3
 LINT_PACKAGES := clang clang-format clang-tidy cppcheck shellcheck valgrind
 MSGPACK := $(shell pkg-config --exists msgpack-c 2>/dev/null && echo msgpack-c || echo msgpack)
 
@@ -61,7 +63,7 @@ TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools
 BENCH_PROGRAMS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 MAN_PAGES := $(wildcard docs/man/*.1)
 
-.PHONY: all deps test-deps lint-deps setup test-setup demo test check bench lint format install uninstall clean \
+.PHONY: all deps test-deps lint-deps reproduce-deps reproduce setup test-setup demo test check bench lint format install uninstall clean \
     unit-tests test-tools bench-programs
 .DELETE_ON_ERROR:
 
@@ -141,6 +143,14 @@ check: all unit-tests test-tools
 demo: deps
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(BUILD) pipelines/demo
+
+reproduce-deps: deps
+	$(call install_packages,$(REPRODUCE_PACKAGES))
+
+# About two and a half hours on two cores, 15 minutes with QUICK=1; may be interrupted and run again.
+reproduce: reproduce-deps
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(BUILD) pipelines/reproduce $(if $(QUICK),--quick)
 
 $(BUILD)/bench/%: bench/%.c $(BUILD)/libpipestill.a
 	@mkdir -p $(@D)

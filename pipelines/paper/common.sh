@@ -31,9 +31,13 @@ make_once() {
     target=$1
     shift
     [[ -e $target ]] && return
-    say "making $target"
-    SECONDS=0
     (
+        # Somebody else may be making it: then wait for that.
+        exec {lock}>"$target.lock"
+        flock "$lock"
+        [[ -e $target ]] && exit
+        say "making $target"
+        SECONDS=0
         trap 'echo "$SECONDS" >>"$target.seconds"' EXIT
         exec {BASH_XTRACEFD}>"$target.commands"
         PS4=
