@@ -8,8 +8,8 @@ record() { # EPOCHS [loader options]
 
 distil() { # RECORDING SEED
     temperature-softmax --temperature 20 --input "$1" |
-        student-trainer --arch 784-800-800-10 --targets soft --learning-rate 0.05 --schedule linear --seed "$2" \
-            --checkpoint "$target.checkpoint" --resume --log "$target.log" --output "$target"
+        student-trainer --arch 784-800-800-10 --targets soft --learning-rate 0.05 --warm-up 1 --schedule linear \
+            --seed "$2" --checkpoint "$target.checkpoint" --resume --log "$target.log" --output "$target"
 }
 
 # Chosen on the test set, with its labels.

@@ -4,17 +4,23 @@ bats_require_minimum_version 1.5.0
 
 setup() {
     cd "$BATS_TEST_DIRNAME/../.." || return
-    loader mnist --limit 1 >/dev/null 2>&1 || skip "there is no MNIST; set MNIST_DIR"
     export REPRODUCE_WORK=$BATS_TEST_TMPDIR REPRODUCE_RESULTS=$BATS_TEST_TMPDIR
 }
 
+needs_mnist() {
+    loader mnist --limit 1 >/dev/null 2>&1 || skip "there is no MNIST; set MNIST_DIR"
+}
+
 @test "a teacher and its student come out bit for bit the same a second time" {
+    needs_mnist
     pipelines/paper/small-part >"$BATS_TEST_TMPDIR/first"
     pipelines/paper/small-part >"$BATS_TEST_TMPDIR/second"
     diff "$BATS_TEST_TMPDIR/first" "$BATS_TEST_TMPDIR/second"
 }
 
 @test "where OpenBLAS uses the same kernels they have the digests of the recorded results" {
+    needs_mnist
+    [ -z "${SANITIZE-}" ] || skip "a sanitised build has other kernels"
     pipelines/paper/small-part >"$BATS_TEST_TMPDIR/part"
     core() { sed 's/.*"openblas_core": "\([^"]*\)".*/\1/' "$1"; }
     [ "$(core "$BATS_TEST_TMPDIR/part")" = "$(core docs/results/small-part.json)" ] || skip "other kernels of OpenBLAS"
@@ -29,7 +35,7 @@ setup() {
     [ "$(cat result)" = made ]
     [ "$(cat result.seconds)" -ge 0 ]
     grep -q works result.commands
-    run bash -c '. "$1"; fails() { loader mnist --limit 1 | false; touch "$target"; }; make_once other fails; touch after' \
+    run bash -c '. "$1"; fails() { true | false; touch "$target"; }; make_once other fails; touch after' \
         - "$BATS_TEST_DIRNAME/../../pipelines/paper/common.sh"
     [ "$status" -ne 0 ]
     [ ! -e other ]
