@@ -1,7 +1,6 @@
 /* evaluator: a sink that says how good predictions in a stream are. */
 #include "stages/evaluator/evaluator.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,65 +232,6 @@ static enum pst_status fit(struct pst_error *error)
 
 /* ---- the report ---------------------------------------------------------------------------------------- */
 
-/* What the figures are of, and the figures. */
-static enum pst_status print_table(struct pst_error *error)
-{
-    char line[PST_NAME_SIZE + 64];
-    snprintf(line, sizeof line, "predictions                 %s, T = %g\n", of.spec.name,
-             of.spec.temperature);
-    enum pst_status status = pst_print(line, error);
-    if (status == PST_OK && against.index != PST_NONE) {
-        snprintf(line, sizeof line, "compared with               %s, T = %g\n", against.spec.name,
-                 against.spec.temperature);
-        status = pst_print(line, error);
-    }
-    for (size_t j = 0; status == PST_OK && fitted_count > 0 && j < metrics.classes; j++) {
-        if (!free_classes[j])
-            continue;
-        snprintf(line, sizeof line, "bias found                  --class-bias %zu=%.17g\n", j, of.bias[j]);
-        status = pst_print(line, error);
-    }
-    char *text = pst_metrics_to_text(&metrics);
-    if (text == NULL)
-        return pst_fail(error, PST_TRY_AGAIN, "out of memory for the report");
-    if (status == PST_OK)
-        status = pst_print(text, error);
-    free(text);
-    return status;
-}
-
-/* The biases that were found: an object of numbers by class. */
-static json_t *found_biases(void)
-{
-    json_t *object = json_object();
-    for (size_t j = 0; object != NULL && j < metrics.classes; j++) {
-        char class[24];
-        snprintf(class, sizeof class, "%zu", j);
-        if (free_classes[j] && json_object_set_new(object, class, json_real(of.bias[j])) != 0) {
-            json_decref(object);
-            return NULL;
-        }
-    }
-    return object;
-}
-
-static enum pst_status print_json(struct pst_error *error)
-{
-    json_t *figures = pst_metrics_to_json(&metrics);
-    if (figures != NULL && fitted_count > 0 &&
-        json_object_set_new(figures, "class_bias", found_biases()) != 0) {
-        json_decref(figures);
-        figures = NULL;
-    }
-    char *text = figures != NULL ? json_dumps(figures, JSON_COMPACT) : NULL;
-    json_decref(figures);
-    if (text == NULL)
-        return pst_fail(error, PST_TRY_AGAIN, "out of memory for the report");
-    enum pst_status status = pst_print(text, error);
-    free(text);
-    return status == PST_OK ? pst_print("\n", error) : status;
-}
-
 static enum pst_status report(struct pst_error *error)
 {
     enum pst_status status = fitted_count > 0 ? fit(error) : PST_OK;
@@ -299,7 +239,9 @@ static enum pst_status report(struct pst_error *error)
         return status;
     if (metrics.samples == 0 && metrics.compared == 0)
         return pst_fail(error, PST_BAD_DATA, "the stream holds no samples");
-    return as_json ? print_json(error) : print_table(error);
+    struct report whole = { &metrics, &of, against.index != PST_NONE ? &against : NULL,
+                            fitted_count > 0 ? free_classes : NULL };
+    return as_json ? report_json(&whole, error) : report_table(&whole, error);
 }
 
 static void stop(void)

@@ -57,4 +57,16 @@ enum pst_status fit_biases(struct source *of, const struct source *against, cons
 bool fit_next(struct sample *sample, size_t classes);
 void fit_forget(void);
 
+/* ---- the report ---------------------------------------------------------------------------------------- */
+
+struct report {
+    const struct pst_metrics *metrics;
+    const struct source *of, *against; /* against: NULL for none */
+    const bool *fitted;                /* [classes], whose biases were found; NULL for none */
+};
+
+/* Print it, as a table for people or as one JSON object. Return what pst_print does; PST_TRY_AGAIN. */
+enum pst_status report_table(const struct report *report, struct pst_error *error);
+enum pst_status report_json(const struct report *report, struct pst_error *error);
+
 #endif
