@@ -4,6 +4,7 @@
 #   REPRODUCE_WORK      models, recordings and checkpoints (default build/reproduce); finished files are not made again
 #   REPRODUCE_RESULTS   the results as JSON (default docs/results)
 #   QUICK=1             a taste: a few epochs, two seeds
+#   SEEDS='2 3'         only these; several can be trained at a time
 #
 # The stages are taken from PATH, or else from build/stages.
 set -euo pipefail
@@ -21,7 +22,7 @@ cd "${REPRODUCE_WORK:-$root/build/reproduce}"
 pick() { if [[ ${QUICK-} ]]; then echo "$2"; else echo "$1"; fi; }
 
 # shellcheck disable=SC2034 # used by the experiments
-read -ra seeds <<<"$(pick '1 2 3' '1 2')"
+read -ra seeds <<<"${SEEDS-$(pick '1 2 3' '1 2')}"
 
 say() { printf '%(%H:%M:%S)T  %s\n' -1 "$*" >&2; }
 
