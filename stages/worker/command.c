@@ -316,8 +316,8 @@ static void describe_end(const struct command *command, int code, char *why, siz
     while (end > begin && (unsigned char)command->said[end - 1] <= ' ')
         end--;
     if (end > begin && length > 0 && (size_t)length < size)
-        length += snprintf(why + length, size - (size_t)length, "; it said: %.*s", (int)(end - begin),
-                           command->said + begin);
+        snprintf(why + length, size - (size_t)length, "; it said: %.*s", (int)(end - begin),
+                 command->said + begin);
     for (char *at = why; *at != '\0'; at++)
         *at = (unsigned char)*at < ' ' ? ' ' : *at;
 }
