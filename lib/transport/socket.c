@@ -4,6 +4,7 @@
 #include "lib/transport/socket.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -173,6 +174,18 @@ static void raise_file_limit(void)
     }
 }
 
+/*
+ * A message of a few hundred KiB is reserved anew each time. By default glibc gives such memory back to the
+ * kernel at once, and clearing pages again takes a third of a link's processor time (measured).
+ */
+static void keep_memory(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 128 << 20);
+#endif
+}
+
 static enum pst_status attach(struct pst_socket *socket, const char *address, struct pst_error *error)
 {
     int result = socket->listens ? zmq_bind(socket->zmq, address) : zmq_connect(socket->zmq, address);
@@ -210,6 +223,7 @@ static enum pst_status set_up(struct pst_socket *socket, const char *address,
     if (status != PST_OK)
         return status;
     raise_file_limit();
+    keep_memory();
     return attach(socket, address, error);
 }
 
