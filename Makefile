@@ -5,6 +5,7 @@
 #   make            build everything under build/
 #   make reproduce  make the paper's MNIST results again: about two and a half hours; QUICK=1 for a taste of 15 minutes
 #   make install    PREFIX=/usr/local, DESTDIR=
+#   make soak       200 random schedules of faults in a pool of workers
 #   make bench      measure, print a table, write build/bench.json
 #   make lint       formatting, static analysis, shell scripts, man pages
 #
@@ -63,7 +64,7 @@ TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools
 BENCH_PROGRAMS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 MAN_PAGES := $(wildcard docs/man/*.1)
 
-.PHONY: all deps test-deps lint-deps reproduce-deps reproduce setup test-setup demo test check bench lint format install uninstall clean \
+.PHONY: all deps test-deps lint-deps reproduce-deps reproduce setup test-setup demo test check soak bench lint format install uninstall clean \
     unit-tests test-tools bench-programs
 .DELETE_ON_ERROR:
 
@@ -138,6 +139,11 @@ test: test-deps
 
 check: all unit-tests test-tools
 	@BUILD=$(BUILD) CC="$(CC)" CFLAGS_EXAMPLE="$(SANITIZER_FLAGS)" SANITIZE="$(SANITIZE)" WRAPPER="$(WRAPPER)" tests/run
+
+# Ten times as many schedules of faults as `make test` runs; docs/pool.md has the result.
+soak: test-deps
+	@$(MAKE) --no-print-directory all test-tools
+	@BUILD=$(BUILD) tests/faults 200 1000
 
 # ---- demo and benchmarks ----
 demo: deps

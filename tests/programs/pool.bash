@@ -1,5 +1,5 @@
 # What the tests of dispatcher and worker share; `load pool` brings it in after `load common`.
-# shellcheck shell=bash disable=SC2154 # BATS variables
+# shellcheck shell=bash disable=SC2154,SC2034 # variables that the tests set and use
 
 BATCHES=120
 INPUT=(loader digits --samples 1200 --batch 20 --epochs 2 --shift 1 --seed 3) # 120 batches

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # dispatcher and worker: whatever happens to workers, the student is the plain pipe's to the last bit; and what cannot go
 # on says why.
-# shellcheck disable=SC2154 # bats' run sets stderr, pool.bash the others
+# shellcheck disable=SC2154,SC2034,SC2030,SC2031 # bats' run sets stderr, pool.bash the others
 bats_require_minimum_version 1.5.0
 
 setup_file() {
@@ -125,7 +125,7 @@ teardown() {
     kill -TERM "$worker"
     ends "$worker" 143
     wait_until says dispatcher "is gone"
-    ! pgrep -f "stumble.*$done_file"
+    run ! pgrep -f "stumble.*$done_file"
     start_worker two
     go_on
     assert_same_student
@@ -146,6 +146,51 @@ teardown() {
     go_on
     assert_same_student
     kill -0 "$worker"
+}
+
+# ---- the others in the pipeline ----
+
+@test "a loader killed with -9 leaves no student, and each exit code says so" {
+    hold
+    start_dispatcher --window 8 # most of the input is still to come when the loader goes
+    start_worker one
+    go_on_until 10
+    kill -KILL "$feeder"
+    go_on
+    ends "$dispatcher" 65
+    ends "$trainer" 65
+    ends "$worker" 69
+    says dispatcher "truncated"
+    [ ! -e "$student" ]
+}
+
+@test "a trainer killed with -9 ends the dispatcher, which tells the workers" {
+    hold
+    start_dispatcher
+    start_worker one
+    go_on_until 10
+    pkill -KILL -P "$trainer" -x student-trainer
+    go_on
+    ends "$dispatcher" 141
+    ends "$worker" 69
+    [ ! -e "$student" ]
+}
+
+@test "a trainer killed with -9 and resumed over another pool gives the same student" {
+    STUDENT+=(--checkpoint "$here/checkpoint" --checkpoint-every 10)
+    hold
+    start_dispatcher
+    start_worker one
+    go_on_until 60
+    wait_until test -e "$here/checkpoint"
+    pkill -KILL -P "$trainer" -x student-trainer
+    go_on
+    ends "$dispatcher" 141
+    ends "$worker" 69
+    STUDENT+=(--resume)
+    start_dispatcher
+    start_worker two
+    assert_same_student
 }
 
 # ---- what cannot go on ----
