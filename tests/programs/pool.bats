@@ -318,3 +318,33 @@ event = json.loads(sys.stdin.read())
 assert event["workers"][0]["answered"] == int(sys.argv[1]), event
 assert event["given_out_again"] == 0 and event["answered_twice"] == 0, event' "$BATCHES"
 }
+
+# ---- pipelines ----
+
+# pipeline NAME [ARGUMENT…]: one of pipelines/, with the data, teacher and student of these tests.
+pipeline() {
+    BUILD=$STAGES/.. WORK=$here TEACHER=$PWD/teacher.safetensors DATA="${INPUT[*]:1}" STUDENT="${STUDENT[*]:1}" \
+        COMMAND="$STUMBLE --sleep ${pace:-2} | teacher-forward -n t $PWD/teacher.safetensors" \
+        "$BATS_TEST_DIRNAME/../../pipelines/$1" "${@:2}" 3>&-
+}
+
+@test "pipelines/mnist-pool, with workers being killed, gives the plain pipe's student" {
+    teacher-forward teacher.safetensors -n t -i input.pst | temperature-softmax -T 20 | "${STUDENT[@]}" -o "$here/plain.safetensors"
+    pace=40
+    KILL=0.4 run --separate-stderr pipeline mnist-pool 3
+    echo "$stderr"
+    [ "$status" -eq 0 ]
+    [[ $stderr == *"killed"* ]]
+    cmp "$here/plain.safetensors" "$student"
+}
+
+@test "pipelines/mnist-two-hosts, over three network namespaces with keys, gives the plain pipe's student" {
+    ip netns add "pst-try-$$" 2>/dev/null || skip "network namespaces cannot be made here"
+    ip netns del "pst-try-$$"
+    teacher-forward teacher.safetensors -n t -i input.pst | temperature-softmax -T 20 | "${STUDENT[@]}" -o "$here/plain.safetensors"
+    run --separate-stderr pipeline mnist-two-hosts
+    echo "$stderr"
+    [ "$status" -eq 0 ]
+    [ "$(grep -c 'worker .* is here' <<<"$stderr")" -eq 2 ]
+    cmp "$here/plain.safetensors" "$student"
+}
