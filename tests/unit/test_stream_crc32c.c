@@ -63,6 +63,17 @@ static void fast_and_plain_agree_at_every_length_and_alignment(void **state)
     }
 }
 
+static void fast_and_plain_agree_on_long_blocks(void **state)
+{
+    (void)state;
+    static uint8_t bytes[20000];
+    fill(bytes, sizeof bytes);
+    for (size_t size = 6000; size <= 6300; size++) /* around the length from which the fast one is another */
+        assert_int_equal(pst_crc32c(7, bytes + size % 8, size), pst_crc32c_plain(7, bytes + size % 8, size));
+    for (size_t size = 12000; size <= sizeof bytes; size += 97)
+        assert_int_equal(pst_crc32c(0, bytes, size), pst_crc32c_plain(0, bytes, size));
+}
+
 static void a_checksum_can_be_continued_anywhere(void **state)
 {
     (void)state;
@@ -79,6 +90,7 @@ int main(void)
         cmocka_unit_test(the_fast_one_gives_the_published_answers),
         cmocka_unit_test(the_plain_one_gives_the_published_answers),
         cmocka_unit_test(fast_and_plain_agree_at_every_length_and_alignment),
+        cmocka_unit_test(fast_and_plain_agree_on_long_blocks),
         cmocka_unit_test(a_checksum_can_be_continued_anywhere),
     };
     return cmocka_run_group_tests_name("CRC-32C", tests, NULL, NULL);
