@@ -57,10 +57,10 @@ start_worker() {
     processes+=("$worker")
 }
 
-# wait_until COMMAND…: tries it until it succeeds, for half a minute at most.
+# wait_until COMMAND…: tries it until it succeeds, for a minute or two at most.
 wait_until() {
     local tries
-    for ((tries = 0; tries < 400; tries++)); do
+    for ((tries = 0; tries < 1200; tries++)); do
         "$@" && return 0
         sleep 0.05
     done

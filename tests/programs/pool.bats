@@ -11,6 +11,9 @@ setup_file() {
 }
 
 setup() {
+    # A dozen processes under valgrind take minutes a test: there, these stand for all.
+    local few="^(one worker|the last worker|a worker with another|a command that (fails|is not)|without workers|the state)"
+    [[ -z ${VALGRIND-} || $BATS_TEST_DESCRIPTION =~ $few ]] || skip "too slow under valgrind"
     load common
     load pool
     cd "$BATS_FILE_TMPDIR" || return
@@ -19,6 +22,7 @@ setup() {
 }
 
 teardown() {
+    load pool
     end_processes
 }
 
