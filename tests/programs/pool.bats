@@ -12,7 +12,7 @@ setup_file() {
 
 setup() {
     # A dozen processes under valgrind take minutes a test: there, these stand for all.
-    local few="^(one worker|the last worker|a worker with another|a command that (fails|is not)|without workers|the state)"
+    local few="^(one worker|the last worker|a worker with another|a command that fails|without workers|the state)"
     [[ -z ${VALGRIND-} || $BATS_TEST_DESCRIPTION =~ $few ]] || skip "too slow under valgrind"
     load common
     load pool
