@@ -13,27 +13,32 @@ distil() { # RECORDING SEED
 }
 
 # Chosen on the test set, with its labels.
-correct_on_test() { # MODEL CLASSES
-    loader mnist --split test | teacher-forward --name model "$1" |
-        evaluator --fit-bias "$2" --fit-by errors --json >"$target.part"
+correct_on_test() { # MODEL CLASS…
+    local model=$1
+    shift
+    loader mnist --split test | teacher-forward --name model "$model" |
+        evaluator "${@/#/--fit-bias=}" --fit-by errors --json >"$target.part"
     mv "$target.part" "$target"
 }
 
 # Chosen on the training images, whose labels are not looked at: the teacher says how many there are of each class.
-correct_unlabelled() { # MODEL CLASSES
-    loader mnist | teacher-forward teacher-1.safetensors | teacher-forward --name model "$1" |
-        evaluator --of logits/model --against logits/teacher-1 --fit-bias "$2" --fit-by mass --json >"$target.part"
+correct_unlabelled() { # MODEL CLASS…
+    local model=$1
+    shift
+    loader mnist | teacher-forward teacher-1.safetensors | teacher-forward --name model "$model" |
+        evaluator --of logits/model --against logits/teacher-1 "${@/#/--fit-bias=}" --fit-by mass --json >"$target.part"
     mv "$target.part" "$target"
 }
 
 compare_biases() { # NAME EPOCHS CLASSES LOADER-OPTIONS…
-    local name=$1 epochs=$2 classes=$3 seed biases
+    local name=$1 epochs=$2 classes seed biases
+    IFS=, read -ra classes <<<"$3"
     make_once "transfer-$name.pst" record "$epochs" "${@:4}"
     for seed in "${seeds[@]}"; do
         make_once "$name-$seed.safetensors" distil "transfer-$name.pst" "$seed"
         evaluate "$name-$seed.json" "$name-$seed.safetensors"
-        make_once "$name-corrected-$seed.json" correct_on_test "$name-$seed.safetensors" "$classes"
-        make_once "$name-bias-$seed.json" correct_unlabelled "$name-$seed.safetensors" "$classes"
+        make_once "$name-corrected-$seed.json" correct_on_test "$name-$seed.safetensors" "${classes[@]}"
+        make_once "$name-bias-$seed.json" correct_unlabelled "$name-$seed.safetensors" "${classes[@]}"
         mapfile -t biases < <(jq -r '.class_bias | to_entries[] | "--class-bias=\(.key)=\(.value)"' "$name-bias-$seed.json")
         evaluate "$name-corrected-unlabelled-$seed.json" "$name-$seed.safetensors" "${biases[@]}"
     done
