@@ -9,7 +9,7 @@
 #include <string.h>
 
 static bool check_only, as_json, summary;
-static const char *endpoint = "standard input";
+static const char *endpoint = "the stream"; /* whatever --input says */
 
 /* What is found of a tensor's numbers. */
 static struct statistics {
