@@ -223,6 +223,10 @@ const struct pst_trailer *pst_reader_trailer(const struct pst_reader *reader);
 /* Seconds that the reader waited for its input so far. */
 double pst_reader_waited(const struct pst_reader *reader);
 
+/* Ends a pst_reader_next that waits in another thread; see pst_input_interrupt, which says what is returned.
+ */
+bool pst_reader_interrupt(struct pst_reader *reader);
+
 /* Frees a reader and closes its input; NULL is allowed. */
 void pst_reader_free(struct pst_reader *reader);
 

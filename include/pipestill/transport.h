@@ -28,6 +28,8 @@ struct pst_input_operations {
     /* The reader saw the stream's end and all is well: tells the writer where the transport can. May be NULL.
      */
     enum pst_status (*finish)(struct pst_input *input, struct pst_error *error);
+    /* Called in another thread than read: see pst_input_interrupt. NULL where that cannot be done. */
+    void (*interrupt)(struct pst_input *input);
     /* Releases everything, the input itself too. */
     void (*close)(struct pst_input *input);
 };
@@ -122,6 +124,12 @@ PST_CHECKED enum pst_status pst_input_read(struct pst_input *input, void *bytes,
 
 /* Tells the writer, where the transport can, that everything arrived. */
 PST_CHECKED enum pst_status pst_input_finish(struct pst_input *input, struct pst_error *error);
+
+/*
+ * Ends a read that waits in another thread, now and from now on: it returns PST_STOPPED.
+ * Returns whether this input can do that; links can, files and pipes cannot.
+ */
+bool pst_input_interrupt(struct pst_input *input);
 
 /* Closes an input; NULL is allowed. */
 void pst_input_close(struct pst_input *input);

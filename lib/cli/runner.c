@@ -122,13 +122,18 @@ struct run {
     size_t own; /* tensors from this place on are this stage's */
 };
 
-/* Closes everything; where the stage failed, the other sides of links are told why. */
-static void free_run(struct run *run, enum pst_status status, const struct pst_error *error)
+/* Where the stage failed, links tell their other sides why when they are closed. */
+static void note_reason(enum pst_status status, const struct pst_error *error)
 {
     char why[sizeof error->message + 64];
     snprintf(why, sizeof why, "%s: %s", pst_cli.stage->name, error->message);
     bool failed = status != PST_OK && status != PST_END && error->message[0] != '\0';
     pst_closing_reason(failed ? why : NULL);
+}
+
+static void free_run(struct run *run, enum pst_status status, const struct pst_error *error)
+{
+    note_reason(status, error);
     pst_reader_free(run->reader);
     pst_writer_free(run->writer);
     pst_header_free(&run->header);
@@ -327,6 +332,7 @@ int pst_relay_main(int argc, char **argv, const struct pst_relay *relay)
     enum pst_status status = begin(argc, argv, &error);
     if (status == PST_OK)
         status = run_relay(&streams, relay, &error);
+    note_reason(status, &error);
     pst_reader_free(streams.reader);
     pst_writer_free(streams.writer);
     pst_header_free(&streams.header);

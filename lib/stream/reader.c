@@ -299,3 +299,8 @@ double pst_reader_waited(const struct pst_reader *reader)
 {
     return reader->source.input->waited;
 }
+
+bool pst_reader_interrupt(struct pst_reader *reader)
+{
+    return pst_input_interrupt(reader->source.input);
+}

@@ -61,6 +61,14 @@ enum pst_status pst_input_finish(struct pst_input *input, struct pst_error *erro
     return input->operations->finish == NULL ? PST_OK : input->operations->finish(input, error);
 }
 
+bool pst_input_interrupt(struct pst_input *input)
+{
+    if (input->operations->interrupt == NULL)
+        return false;
+    input->operations->interrupt(input);
+    return true;
+}
+
 void pst_input_close(struct pst_input *input)
 {
     if (input != NULL)

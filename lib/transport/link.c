@@ -7,9 +7,11 @@
 #include "lib/transport/link.h"
 #include "lib/transport/socket.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #define LINGER 3.0 /* seconds that the last message has to leave */
 
@@ -31,7 +33,7 @@ enum pst_status pst_link_open(struct pst_link *link, const char *endpoint, enum 
                               const struct pst_link_settings *settings, const char *name,
                               struct pst_error *error)
 {
-    *link = (struct pst_link){ .settings = *settings, .role = role, .name = name };
+    *link = (struct pst_link){ .settings = *settings, .role = role, .name = name, .interrupt = -1 };
     link->listens = strncmp(endpoint, "listen:", 7) == 0;
     if (getrandom(&link->session, sizeof link->session, 0) != (ssize_t)sizeof link->session)
         return pst_fail(error, PST_TRY_AGAIN, "%s: there are no random numbers for a link", name);
@@ -49,6 +51,8 @@ void pst_link_close(struct pst_link *link)
         link->listens ? link->met && link->cut_since == 0 : pst_socket_cut_for(link->socket) == 0;
     pst_socket_close(link->socket, connected ? LINGER : 0);
     link->socket = NULL;
+    if (link->interrupt >= 0)
+        close(link->interrupt);
 }
 
 enum pst_status pst_link_send(struct pst_link *link, const struct pst_link_control *control,
@@ -239,7 +243,7 @@ static enum pst_status receive(struct pst_link *link, double seconds, struct pst
                                struct pst_link_control *control, struct pst_error *error)
 {
     struct pst_error fault;
-    enum pst_status status = pst_socket_receive(link->socket, seconds, -1, message, &fault);
+    enum pst_status status = pst_socket_receive(link->socket, seconds, link->interrupt, message, &fault);
     if (!link->listens && (uint32_t)pst_socket_connections(link->socket) != link->connection) {
         link->connection = (uint32_t)pst_socket_connections(link->socket);
         enum pst_status sent = say_hello(link, error);
@@ -253,6 +257,19 @@ static enum pst_status receive(struct pst_link *link, double seconds, struct pst
     return pst_fail(error, status, "%s", fault.message);
 }
 
+void pst_link_interrupt(struct pst_link *link)
+{
+    uint64_t one = 1;
+    if (write(link->interrupt, &one, sizeof one) < 0)
+        return; /* it is readable already */
+}
+
+static bool is_interrupted(const struct pst_link *link)
+{
+    struct pollfd readable = { .fd = link->interrupt, .events = POLLIN };
+    return link->interrupt >= 0 && poll(&readable, 1, 0) > 0;
+}
+
 enum pst_status pst_link_receive(struct pst_link *link, double seconds, struct pst_message *message,
                                  struct pst_link_control *control, struct pst_error *error)
 {
@@ -261,6 +278,8 @@ enum pst_status pst_link_receive(struct pst_link *link, double seconds, struct p
         double left = until - pst_seconds(), slice = link->settings.peer_timeout / 16;
         left = left < 0 ? 0 : left > slice ? slice : left;
         enum pst_status status = receive(link, left, message, control, error);
+        if (status == PST_END && is_interrupted(link))
+            return pst_fail(error, PST_STOPPED, "%s: reading was ended", link->name);
         /* Only now, for a connection that broke may have come back while this stage computed. */
         if (status == PST_END)
             status = check_peer(link, error);

@@ -67,6 +67,7 @@ struct pst_link {
     double heard, probed; /* when the peer last said something, and was last asked to */
     double cut_since;     /* when a listener found its peer gone; 0 while it is there */
     bool failed;          /* the peer said FAIL */
+    int interrupt;        /* eventfd: readable once receiving is to end; -1 where nobody will ask for that */
     const char *name;     /* for messages; borrowed */
 };
 
@@ -85,11 +86,15 @@ PST_CHECKED enum pst_status pst_link_send(struct pst_link *link, const struct ps
 /*
  * Waits up to so many seconds for a message from the peer, answers greetings, turns strangers away, and
  * notices when the peer is lost. Returns PST_OK with a message of the peer's; PST_END where none came;
- * PST_UNAVAILABLE where the peer is lost, gave up (link->failed), or refused; PST_STOPPED; PST_IO_ERROR.
+ * PST_UNAVAILABLE where the peer is lost, gave up (link->failed), or refused; PST_STOPPED by a signal or by
+ * pst_link_interrupt; PST_IO_ERROR.
  */
 PST_CHECKED enum pst_status pst_link_receive(struct pst_link *link, double seconds,
                                              struct pst_message *message, struct pst_link_control *control,
                                              struct pst_error *error);
+
+/* Ends pst_link_receive in another thread, now and from now on. Only where link->interrupt is there. */
+void pst_link_interrupt(struct pst_link *link);
 
 /* Tells the peer that this side ends before the end: the reason of pst_closing_reason, or else `otherwise`.
  */

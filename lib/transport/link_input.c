@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #define FAREWELL 5.0 /* seconds that a reader waits at most until its writer knows that all has arrived */
 
@@ -120,6 +121,11 @@ static enum pst_status finish_input(struct pst_input *input, struct pst_error *e
     return PST_OK;
 }
 
+static void interrupt_input(struct pst_input *input)
+{
+    pst_link_interrupt(&((struct link_input *)input)->link);
+}
+
 static void close_input(struct pst_input *input)
 {
     struct link_input *in = (struct link_input *)input;
@@ -132,6 +138,7 @@ static void close_input(struct pst_input *input)
 static const struct pst_input_operations input_operations = {
     .read = read_link,
     .finish = finish_input,
+    .interrupt = interrupt_input,
     .close = close_input,
 };
 
@@ -145,6 +152,10 @@ enum pst_status pst_link_input_open(struct pst_input **input, const char *endpoi
     in->input.operations = &input_operations;
     enum pst_status status =
         pst_link_open(&in->link, endpoint, PST_LINK_READER, settings, in->input.name, error);
+    if (status == PST_OK && (in->link.interrupt = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0) {
+        pst_link_close(&in->link);
+        status = pst_fail(error, PST_TRY_AGAIN, "%s: too many open files", endpoint);
+    }
     if (status != PST_OK) {
         free(in);
         return status;

@@ -37,7 +37,8 @@ struct window {
     uint64_t filled, emptied;
     size_t bytes, largest; /* of the batches in the window; of the largest batch so far */
     double waited;
-    bool ended;
+    bool reading;           /* the thread is in the reader */
+    bool ended;             /* no more is read: the input ended, or the run */
     enum pst_status status; /* PST_END, or why reading failed */
     struct pst_error error;
 };
@@ -49,7 +50,8 @@ uint64_t window_filled(struct window *window, bool *ended);
 struct slot *window_slot(struct window *window, uint64_t number);
 /* Empties the oldest slot. */
 void window_advance(struct window *window);
-/* Ends the thread, where it does not wait for input; returns whether it has ended. */
+/* Ends the thread, where it does not wait for input that cannot be interrupted; returns whether it has ended.
+ */
 bool window_close(struct window *window);
 
 /* ---- the pool ---- */

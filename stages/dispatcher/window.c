@@ -28,17 +28,22 @@ static void notify(const struct window *window)
         return; /* it is readable already */
 }
 
-/* Waits for room and takes a batch to read into. */
-static struct pst_batch take_spare(struct window *window)
+/* Waits for room and takes a batch to read into. Returns whether to read at all. */
+static bool take_spare(struct window *window, struct pst_batch *batch)
 {
-    struct pst_batch batch = { 0 };
+    *batch = (struct pst_batch){ 0 };
     pthread_mutex_lock(&window->lock);
+    window->reading = false;
     while (!has_room(window) && !window->ended)
         pthread_cond_wait(&window->change, &window->lock);
     if (window->spare_count > 0)
-        batch = window->spare[--window->spare_count];
+        *batch = window->spare[--window->spare_count];
+    window->reading = !window->ended;
+    bool go_on = window->reading;
     pthread_mutex_unlock(&window->lock);
-    return batch;
+    if (!go_on)
+        pst_batch_free(batch);
+    return go_on;
 }
 
 /* Puts a batch that was read into the window, or notes why there is none. Returns whether to go on. */
@@ -55,6 +60,7 @@ static bool put(struct window *window, struct pst_batch *batch, enum pst_status 
         window->largest = bytes > window->largest ? bytes : window->largest;
     } else {
         window->ended = true;
+        window->reading = false;
         window->status = status;
         pst_batch_free(batch);
     }
@@ -68,11 +74,11 @@ static void *read_ahead(void *argument)
 {
     struct window *window = argument;
     struct pst_batch batch;
-    enum pst_status status;
+    bool go_on;
     do {
-        batch = take_spare(window);
-        status = pst_reader_next(window->reader, &batch, &window->error);
-    } while (put(window, &batch, status));
+        go_on = take_spare(window, &batch) &&
+                put(window, &batch, pst_reader_next(window->reader, &batch, &window->error));
+    } while (go_on);
     return NULL;
 }
 
@@ -127,9 +133,11 @@ void window_advance(struct window *window)
 bool window_close(struct window *window)
 {
     pthread_mutex_lock(&window->lock);
-    bool ended = window->ended;
+    window->ended = true;
+    bool reading = window->reading;
+    pthread_cond_signal(&window->change);
     pthread_mutex_unlock(&window->lock);
-    if (!ended)
+    if (reading && !pst_reader_interrupt(window->reader))
         return false;
     pthread_join(window->thread, NULL);
     for (uint64_t i = window->emptied; i < window->filled; i++)

@@ -296,6 +296,36 @@ teardown() {
     says one "the run has failed: .*truncated"
 }
 
+# The stage before is told at once, and why; it would notice by itself only after --peer-timeout.
+@test "a dispatcher that fails while its window is full tells the stage before it" {
+    loader digits --samples 2000 --batch 20 --epochs 1000 -o "listen:ipc://$here/input" 2>"$here/loader.err" 3>&- &
+    feeder=$!
+    processes+=("$feeder")
+    run dispatcher "$endpoint" --window 4 --no-worker-timeout 1 -i "ipc://$here/input" -o "$here/out.pst"
+    [ "$status" -eq 69 ]
+    SECONDS=0
+    ends "$feeder" 141
+    [ "$SECONDS" -lt 25 ]
+    says loader "the other side ended: dispatcher: .*no worker for 1 s"
+}
+
+@test "a dispatcher that fails while it waits for input tells the stage before it" {
+    mkfifo "$here/in.fifo"
+    "$STUMBLE" -o "listen:ipc://$here/input" <"$here/in.fifo" 2>"$here/before.err" 3>&- &
+    feeder=$!
+    processes+=("$feeder")
+    exec 8>"$here/in.fifo"
+    head -c 100000 input.pst >&8
+    run dispatcher "$endpoint" --no-worker-timeout 1 -i "ipc://$here/input" -o "$here/out.pst" 8>&-
+    [ "$status" -eq 69 ]
+    SECONDS=0
+    tail -c +100001 input.pst >&8 || true # it may end in the middle of it
+    exec 8>&-
+    ends "$feeder" 141
+    [ "$SECONDS" -lt 25 ]
+    says before "the other side ended: dispatcher: .*no worker for 1 s"
+}
+
 @test "endpoints that are none are refused" {
     assert_fails 64 "tcp://host:port" dispatcher tcp://nowhere -i input.pst
     assert_fails 64 "tcp://host:port" worker tcp://nowhere -- cat

@@ -97,25 +97,31 @@ start_cluster() {
     return 1
 }
 
-# processes_with FOLDER [WORDS…]: processes of the cluster, or those with one of these words in their environment.
-processes_with() {
-    local cluster=$1 folder environment word
+# has_environment PROCESS WORD: the process has this NAME=VALUE in its environment.
+has_environment() {
+    grep -qzxF -- "$2" "/proc/$1/environ" 2>/dev/null
+}
+
+# processes FOLDER [NODE]: all processes of the cluster, or of one of its nodes. Daemons and jobs are told by their
+# environment, but slurmstepd writes its title over that; it has its node's log open.
+processes() {
+    local cluster=$1 node=${2-} folder process
     for folder in /proc/[0-9]*; do
-        environment=$(tr "\0" "\n" <"$folder/environ") || continue # it has just gone
-        environment=$'\n'$environment$'\n'
-        [[ $environment == *$'\n'"SLURM_CONF=$cluster/slurm.conf"$'\n'* ]] || continue
-        (($# > 1)) || echo "${folder#/proc/}"
-        for word in "${@:2}"; do
-            [[ $environment != *$'\n'"$word"$'\n'* ]] || { echo "${folder#/proc/}" && break; }
-        done
-    done 2>/dev/null
+        process=${folder#/proc/}
+        if [[ $(cat "$folder/comm" 2>/dev/null) == slurmstepd ]]; then
+            [[ -z $(find "$folder/fd" -lname "$cluster/slurmd-${node:-n*}.log" 2>/dev/null) ]] || echo "$process"
+        elif has_environment "$process" "SLURM_CONF=$cluster/slurm.conf"; then
+            [[ -n $node ]] && ! has_environment "$process" "PST_NODE=$node" &&
+                ! has_environment "$process" "SLURMD_NODENAME=$node" || echo "$process"
+        fi
+    done
 }
 
 # kill_node FOLDER NODE: as if its power were cut: the daemon and everything that runs there, and none can tell of another's
 # death.
 kill_node() {
     local found
-    mapfile -t found < <(processes_with "$1" "PST_NODE=$2" "SLURMD_NODENAME=$2")
+    mapfile -t found < <(processes "$1" "$2")
     kill -STOP "${found[@]}"
     kill -KILL "${found[@]}"
 }
@@ -124,7 +130,7 @@ kill_node() {
 stop_cluster() {
     local tries found
     for ((tries = 0; tries < 20; tries++)); do
-        mapfile -t found < <(processes_with "$1")
+        mapfile -t found < <(processes "$1")
         ((${#found[@]} > 0)) || return 0
         kill -KILL "${found[@]}" 2>/dev/null || true
         sleep 0.1
