@@ -89,7 +89,7 @@ static enum pst_status keep(struct pool *pool, struct slot *slot, struct pst_err
 }
 
 /* Takes an answer that could be read, for what it says it is. */
-static enum pst_status judge(struct pool *pool, size_t place, const struct pst_header *header,
+static enum pst_status judge(struct pool *pool, size_t place, bool current, const struct pst_header *header,
                              const struct pst_pool_control *control, struct pst_error *error)
 {
     uint64_t seq = control->seq;
@@ -97,7 +97,8 @@ static enum pst_status judge(struct pool *pool, size_t place, const struct pst_h
     char why[256];
     if (strcmp(header->run, input->run) != 0) {
         pool->of_another_run++;
-        return PST_OK;
+        /* It may have been on its way since before this dispatcher came; a job of this session's was not. */
+        return current ? take_failure(pool, place, seq, "the answer is of another run", error) : PST_OK;
     }
     if (!answer_follows_input(header, input, why, sizeof why))
         return take_failure(pool, place, seq, why, error);
@@ -124,8 +125,9 @@ static enum pst_status judge(struct pool *pool, size_t place, const struct pst_h
     return status == PST_OK ? keep(pool, slot, error) : status;
 }
 
-static enum pst_status take_answer(struct pool *pool, size_t place, const struct pst_message *message,
-                                   const struct pst_pool_control *control, struct pst_error *error)
+static enum pst_status take_answer(struct pool *pool, size_t place, bool current,
+                                   const struct pst_message *message, const struct pst_pool_control *control,
+                                   struct pst_error *error)
 {
     struct pst_header header;
     struct pst_error fault = { 0 };
@@ -136,7 +138,7 @@ static enum pst_status take_answer(struct pool *pool, size_t place, const struct
     if (status != PST_OK)
         return pst_fail(error, status, "%s", fault.message);
     if (!pool->workers[place].dismissed)
-        status = judge(pool, place, &header, control, error);
+        status = judge(pool, place, current, &header, control, error);
     pst_header_free(&header);
     return status;
 }
@@ -153,7 +155,7 @@ static enum pst_status take_word(struct pool *pool, size_t place, const struct p
     if (current && of_a_job && worker->outstanding > 0)
         worker->outstanding--;
     if (control->kind == PST_POOL_ANSWER)
-        return take_answer(pool, place, message, control, error);
+        return take_answer(pool, place, current, message, control, error);
     if (!current || !of_a_job)
         return PST_OK;
     if (control->kind == PST_POOL_FAILED) {

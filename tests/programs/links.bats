@@ -231,6 +231,19 @@ learns() {
     kill -0 "$writer"
 }
 
+@test "what an authenticated peer says out of protocol stops nothing" {
+    keygen "$BATS_TEST_TMPDIR/one.key" >"$BATS_TEST_TMPDIR/one.public"
+    keygen "$BATS_TEST_TMPDIR/two.key" >"$BATS_TEST_TMPDIR/two.public"
+    local listens=(--key "$BATS_TEST_TMPDIR/one.key" --allow "$BATS_TEST_TMPDIR/two.public")
+    local connects=(--key "$BATS_TEST_TMPDIR/two.key" --server-key "$BATS_TEST_TMPDIR/one.public")
+    start "${SOURCE[@]}" -o "listen:tcp://127.0.0.1:$port" "${listens[@]}"
+    "$STAGES/../tests/heckle" "tcp://127.0.0.1:$port" nonsense "${connects[@]}"
+    kill -0 "${started[0]}"
+    "${TRAINING[@]}" -i "tcp://127.0.0.1:$port" "${connects[@]}" -o "$student"
+    wait "${started[0]}"
+    cmp expected.safetensors "$student"
+}
+
 # ---- endpoints ----
 
 @test "malformed endpoints are usage errors" {

@@ -5,6 +5,7 @@ BATCHES=120
 INPUT=(loader digits --samples 1200 --batch 20 --epochs 2 --shift 1 --seed 3) # 120 batches
 STUDENT=(student-trainer -q -a 784-16-10 -r 0.05 --seed 9)
 STUMBLE=${STAGES:?}/../tests/stumble # beside the stages, under valgrind too
+HECKLE=$STAGES/../tests/heckle
 
 # The teacher, another one, and the student that every run of a pool must give to the last bit.
 make_expected() {
@@ -29,6 +30,7 @@ use_folder() {
     : >"$done_file"
     slow="$STUMBLE --sleep 2 --count $done_file --allow $here/allowed"
     processes=()
+    feed=(cat input.pst)
 }
 
 # start_dispatcher [OPTION…]: the whole pipeline but its workers, in the background; $trainer is its process.
@@ -36,7 +38,7 @@ start_dispatcher() {
     # Not a pipeline: each process is wanted by its number.
     rm -f "$here"/{in,out}.fifo
     mkfifo "$here"/{in,out}.fifo
-    cat input.pst >"$here/in.fifo" 3>&- &
+    "${feed[@]}" >"$here/in.fifo" 3>&- &
     feeder=$!
     dispatcher "$endpoint" --log "$here/dispatcher.log" "$@" <"$here/in.fifo" >"$here/out.fifo" \
         2>>"$here/dispatcher.err" 3>&- &
@@ -47,6 +49,19 @@ start_dispatcher() {
     ) 3>&- &
     trainer=$!
     processes+=("$feeder" "$dispatcher" "$trainer")
+}
+
+# proxy_before PORT [OPTION…]: starts tests/python/proxy.py before a port; $near is the port to connect to.
+proxy_before() {
+    "$BATS_TEST_DIRNAME/../python/proxy.py" "$1" "$here/port" "${@:2}" 2>>"$here/proxy.err" 3>&- &
+    processes+=("$!")
+    wait_until test -e "$here/port"
+    near=$(<"$here/port")
+}
+
+# free_port: a port that nobody listens on at the moment.
+free_port() {
+    /usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
 # start_worker NAME [COMMAND]: in the background; $worker is its process. The command is one of the shell.
@@ -95,9 +110,14 @@ says() {
     grep -q -- "$2" "$here/$1.err"
 }
 
+has_ended() {
+    ! kill -0 "$1" 2>/dev/null
+}
+
 # ends PROCESS CODE: it ends with this exit code.
 ends() {
     local code=0
+    wait_until has_ended "$1"
     wait "$1" || code=$?
     echo "process $1 ended with $code, expected $2"
     if [ "$code" -ne "$2" ]; then
@@ -115,9 +135,8 @@ assert_same_student() {
 end_processes() {
     local process
     for process in "${processes[@]}"; do
-        kill -CONT "$process" 2>/dev/null
-        kill -KILL "$process" 2>/dev/null
+        kill -CONT "$process" 2>/dev/null || true
+        kill -KILL "$process" 2>/dev/null || true
     done
-    wait
-    return 0
+    wait || true
 }

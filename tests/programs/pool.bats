@@ -110,6 +110,100 @@ teardown() {
     assert_same_student
 }
 
+@test "a worker's answers that come late, after another's, are dropped" {
+    hold
+    start_dispatcher --batch-timeout 0.5 --peer-timeout 600
+    worker_options=(--peer-timeout 600)
+    start_worker one
+    stopped=$worker
+    go_on_until 5
+    kill -STOP "$stopped"
+    start_worker two
+    wait_until says dispatcher "has not answered batch"
+    go_on_until 70 # of which the first one's command did three at most
+    kill -CONT "$stopped"
+    wait_until has_answered_twice
+    go_on
+    assert_same_student
+}
+
+has_answered_twice() {
+    kill -USR1 "$dispatcher"
+    says dispatcher "[1-9][0-9]* answered twice"
+}
+
+@test "workers whose links are cut again and again give the plain pipe's student" {
+    local port
+    port=$(free_port)
+    endpoint=tcp://127.0.0.1:$port
+    hold
+    start_dispatcher
+    proxy_before "$port" --delay 2 --cut-every 1 --seed 4
+    endpoint=tcp://127.0.0.1:$near
+    start_worker one
+    start_worker two
+    # Each of the two has come back twice on the average.
+    wait_until has_come 6
+    go_on
+    assert_same_student
+}
+
+# has_come N: workers have greeted so often.
+has_come() {
+    (($(grep -c "worker .* is here" "$here/dispatcher.err") >= $1))
+}
+
+@test "answers that are left from another run are dropped" {
+    # A worker goes on with what it has while no dispatcher is there, and the next dispatcher has other batches.
+    loader digits --samples 1200 --batch 20 --epochs 2 --seed 4 -o "$here/another.pst"
+    feed=(cat "$here/another.pst")
+    worker_options=(--stay)
+    hold
+    start_dispatcher
+    start_worker one
+    go_on_until 10
+    kill -KILL "$dispatcher"
+    ends "$dispatcher" 137
+    ends "$trainer" 65
+    go_on_until 11
+    go_on
+    feed=(cat input.pst)
+    start_dispatcher
+    assert_same_student
+}
+
+@test "answers of another run in a session that is over are dropped, and counted" {
+    start_dispatcher --batch-timeout 0.5
+    "$HECKLE" "$endpoint" late-run --seconds 600 2>"$here/heckle.err" 3>&- &
+    processes+=("$!")
+    wait_until says dispatcher "has not answered batch"
+    start_worker one
+    assert_same_student
+    [ "$(of_last_pool_event of_another_run)" -eq 3 ]
+    ! says dispatcher "failed"
+}
+
+@test "a worker that answers for another run fails, and is dismissed" {
+    hold
+    start_dispatcher
+    start_worker one
+    go_on_until 1
+    "$HECKLE" "$endpoint" another-run --seconds 600 2>"$here/heckle.err" 3>&- &
+    processes+=("$!")
+    wait_until says dispatcher "worker heckler is dismissed: it failed three times in a row"
+    says dispatcher "worker heckler: batch [0-9]* failed: the answer is of another run"
+    go_on
+    assert_same_student
+    [ "$(of_last_pool_event of_another_run)" -eq 3 ]
+}
+
+# of_last_pool_event NAME: what the dispatcher's log says at the end.
+of_last_pool_event() {
+    grep '"event":"pool"' "$here/dispatcher.log" | tail -n 1 | /usr/bin/python3 -c '
+import json, sys
+print(json.loads(sys.stdin.read())[sys.argv[1]])' "$1"
+}
+
 @test "a worker that joins in the middle takes part" {
     hold
     start_dispatcher
@@ -208,6 +302,48 @@ teardown() {
     ends "$worker" 69
     says other "is refused: it does not do what worker .*:[0-9]* does: teacher-forward's model is"
     says dispatcher "worker .*:$worker is refused: it does not do what worker"
+    go_on
+    assert_same_student
+}
+
+@test "a worker whose programs are of another version is refused, and both are named" {
+    hold
+    start_dispatcher
+    start_worker one "$slow | teacher-forward -n t teacher.safetensors | $STUMBLE"
+    go_on_until 10
+    start_worker other "$STUMBLE | teacher-forward -n t teacher.safetensors | $STUMBLE --claim 0.0.1"
+    ends "$worker" 69
+    says dispatcher "worker .*:$worker is refused: it does not do what worker .*:[0-9]* does: teacher-forward's version is \"0.0.1\""
+    go_on
+    ends "$trainer" 0
+}
+
+@test "a worker that speaks another version is refused, and both are named" {
+    hold
+    start_dispatcher
+    start_worker one
+    go_on_until 1
+    run "$HECKLE" "$endpoint" next-version
+    [[ $output == *"refused: it speaks version 2, this side version 1"* ]]
+    says dispatcher "a peer is refused: it speaks version 2, this side version 1"
+    go_on
+    assert_same_student
+}
+
+@test "what an authenticated peer says out of protocol stops nothing" {
+    local port
+    port=$(free_port)
+    endpoint=tcp://127.0.0.1:$port
+    keygen "$here/head.key" >"$here/head.public"
+    keygen "$here/worker.key" >"$here/worker.public"
+    worker_options=(--key "$here/worker.key" --server-key "$here/head.public")
+    hold
+    start_dispatcher --key "$here/head.key" --allow "$here/worker.public" --batch-timeout 2
+    start_worker one
+    go_on_until 5
+    run "$HECKLE" "$endpoint" nonsense "${worker_options[@]}"
+    [ "$status" -eq 0 ]
+    says dispatcher "a peer is refused: a message that is not of dispatcher and worker"
     go_on
     assert_same_student
 }
@@ -332,6 +468,62 @@ teardown() {
     assert_fails 64 "the dispatcher listens" worker listen:ipc://x -- cat
     assert_fails 64 "without keys" dispatcher 'tcp://0.0.0.0:5999' -i input.pst
     assert_fails 64 "is missing" worker "$endpoint"
+    assert_fails 69 "the host is not known" worker tcp://no-such-host.invalid:5555 -- cat
+    assert_fails 69 "the host is not known" dispatcher tcp://no-such-host.invalid:5555 -i input.pst
+}
+
+@test "a second dispatcher at the same address is told that it is in use" {
+    local place
+    for place in "ipc://$here/pool" "tcp://127.0.0.1:$(free_port)"; do
+        endpoint=$place
+        hold
+        start_dispatcher
+        start_worker one
+        wait_until says dispatcher "is here"
+        assert_fails 75 "in use" dispatcher "$endpoint" -i input.pst
+        end_processes
+        rm "$here/dispatcher.err"
+    done
+}
+
+# peak PROCESS: the most memory that it has had, in MiB.
+peak() {
+    awk '/^VmHWM/ { print int($2 / 1024) }' "/proc/$1/status"
+}
+
+# peak_with OPTION…: of a dispatcher with a stream of 260 MB and no worker, once its window is full.
+peak_with() {
+    local before=-1 now=0
+    rm -f "$here/input"
+    loader digits --samples 4096 --epochs 80 --batch 512 -o "listen:ipc://$here/input" 2>>"$here/loader.err" 3>&- &
+    processes+=("$!")
+    dispatcher "$endpoint" -i "ipc://$here/input" "$@" --window-bytes "${bytes-64M}" -o /dev/null 2>>"$here/dispatcher.err" 3>&- &
+    dispatcher=$!
+    processes+=("$dispatcher")
+    # Full is when the memory does not grow any more.
+    while ((now != before)); do
+        before=$now
+        sleep 1
+        now=$(peak "$dispatcher")
+    done
+    end_processes
+    most=$now
+}
+
+@test "the dispatcher's memory is bounded by its window" {
+    [[ -z ${SANITIZE-} ]] || skip "the sanitizers keep what is freed"
+    peak_with --window 4
+    few=$most
+    peak_with --window 64
+    many=$most
+    bytes=2M
+    peak_with --window 64
+    echo "MiB: 4 batches $few, 64 batches $many, 2 MiB $most"
+    # A batch is 0.4 MB. Credit counts apart from the window, so there are up to twice as many.
+    [ "$few" -lt 24 ]
+    [ "$many" -lt 80 ]
+    [ "$most" -lt 24 ]
+    [ "$many" -gt $((few + 15)) ]
 }
 
 # ---- what it shows ----

@@ -1,13 +1,14 @@
 /* stumble: a filter that hands everything on, but slowly, and fails or cheats where it is told to. */
 #include "pipestill.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 static size_t milliseconds;
 static uint64_t poison = UINT64_MAX;
-static const char *count_file, *allow_file;
+static const char *count_file, *allow_file, *claimed;
 static bool cheat, add;
 static size_t id_index, added;
 
@@ -37,6 +38,11 @@ static const struct pst_option options[] = {
       .target = &cheat,
       .help = "change the first tensor",
       .silent = true },
+    { .name = "claim",
+      .type = PST_STRING,
+      .target = &claimed,
+      .help = "say that the stage before is of this version",
+      .silent = true },
     { .name = "add", .type = PST_FLAG, .target = &add, .help = "add a tensor 'extra'", .silent = true },
     { 0 },
 };
@@ -44,6 +50,9 @@ static const struct pst_option options[] = {
 static enum pst_status declare(struct pst_header *header, struct pst_error *error)
 {
     id_index = pst_header_find(header, "id");
+    json_t *before = json_array_get(header->history, json_array_size(header->history) - 1);
+    if (claimed != NULL && json_object_set_new(before, "version", json_string(claimed)) != 0)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory");
     struct pst_tensor_spec extra = { .name = "extra", .dtype = PST_DTYPE_U8 };
     return add ? pst_header_add_tensor(header, &extra, &added, error) : PST_OK;
 }

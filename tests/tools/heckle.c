@@ -1,0 +1,164 @@
+/* heckle: connects to a link or to a dispatcher, with keys like anyone else, and says what nobody should. */
+#include "lib/transport/link.h"
+#include "lib/transport/pool.h"
+#include "pipestill.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+
+static double seconds = 3;
+static const char *endpoint, *what;
+static struct pst_socket *sock;
+
+static const struct pst_option options[] = {
+    { .name = "seconds",
+      .type = PST_DOUBLE,
+      .target = &seconds,
+      .least = 0,
+      .most = 600,
+      .help = "how long to go on" },
+    { 0 },
+};
+
+static enum pst_status start(size_t count, char **operands, struct pst_error *error)
+{
+    (void)error;
+    endpoint = operands[0];
+    what = count > 1 ? operands[1] : "nonsense";
+    return PST_OK;
+}
+
+/* Sends a control frame of any size, with a payload or without. */
+static enum pst_status say(const void *control, size_t size, const char *text, struct pst_error *error)
+{
+    struct iovec part = { .iov_base = (void *)(uintptr_t)text, .iov_len = text == NULL ? 0 : strlen(text) };
+    struct pst_payload *payload = text == NULL ? NULL : pst_payload_new(&part, 1, error);
+    enum pst_status status = pst_socket_send(sock, NULL, control, size, payload, error);
+    pst_payload_free(payload);
+    return status;
+}
+
+/* Frames of every size, and well-formed ones of every kind, known or not, at the wrong time and with numbers
+ * out of range. */
+static enum pst_status talk_nonsense(struct pst_error *error)
+{
+    uint8_t bytes[PST_CONTROL_SIZE];
+    enum pst_status status = PST_OK;
+    memset(bytes, 0x5a, sizeof bytes);
+    for (size_t size = 1; size <= sizeof bytes && status == PST_OK; size++)
+        status = say(bytes, size, size % 2 == 0 ? "nonsense" : NULL, error);
+    for (int kind = 255; kind >= 0 && status == PST_OK; kind--) {
+        struct pst_pool_control pool = {
+            .kind = (uint8_t)kind, .session = 1, .seq = UINT64_MAX - (uint64_t)kind, .check = 1
+        };
+        struct pst_link_control link = { .version = PST_LINK_VERSION,
+                                         .kind = (uint8_t)kind,
+                                         .role = (uint8_t)(kind % 4),
+                                         .at = UINT64_MAX / 2,
+                                         .messages = UINT64_MAX,
+                                         .bytes = UINT64_MAX };
+        status = pst_pool_send(sock, NULL, &pool, "nonsense", 8, error);
+        if (status == PST_OK)
+            status = say(&link, sizeof link, kind % 2 == 0 ? "nonsense" : NULL, error);
+    }
+    return status;
+}
+
+static enum pst_status ready(struct pst_error *error)
+{
+    struct pst_pool_control control = { .kind = PST_POOL_READY, .session = 1, .seq = 3 };
+    return pst_pool_send(sock, NULL, &control, "heckler", 7, error);
+}
+
+/* Greets as a worker of the next version. */
+static enum pst_status speak_of_tomorrow(struct pst_error *error)
+{
+    struct pst_pool_control control = { .magic = "PSTP", .version = PST_POOL_VERSION + 1, .kind = 1 };
+    return say(&control, sizeof control, "heckler", error);
+}
+
+/* Answers a job as if it were another run's; late-run: in a session of before. */
+static enum pst_status answer_another_run(const struct pst_message *message,
+                                          const struct pst_pool_control *job, struct pst_error *error)
+{
+    struct pst_header header;
+    struct pst_batch batch = { 0 };
+    struct pst_buffer packed = { 0 };
+    struct pst_pool_control control = { .kind = PST_POOL_ANSWER, .seq = job->seq };
+    control.session = strcmp(what, "late-run") == 0 ? 0 : job->session;
+    size_t size;
+    enum pst_status status = pst_parcel_open(message->payload, message->payload_size,
+                                             pst_link_options()->max_message, &header, &batch, error);
+    if (status != PST_OK)
+        return status;
+    header.run[0] = header.run[0] == '0' ? '1' : '0';
+    snprintf(header.tensors[0].name, sizeof header.tensors[0].name, "logits/t");
+    header.tensor_count = 1;
+    control.check = pst_batch_check(&batch, batch.tensor_count);
+    size_t all = batch.tensor_count;
+    batch.tensor_count = 1;
+    status = pst_parcel_pack(&header, &batch, &packed, &size, error);
+    batch.tensor_count = all;
+    if (status == PST_OK)
+        status = pst_pool_send(sock, NULL, &control, packed.data, size, error);
+    pst_buffer_free(&packed);
+    pst_batch_free(&batch);
+    pst_header_free(&header);
+    return status;
+}
+
+/* Takes what is said to it, and prints refusals. */
+static enum pst_status hear(const struct pst_message *message, struct pst_error *error)
+{
+    struct pst_pool_control control;
+    char text[400];
+    if (pst_pool_parse(message, &control, NULL) != PST_OK)
+        return PST_OK; /* a link's */
+    pst_pool_text(message, text, sizeof text);
+    if (control.kind == PST_POOL_REFUSE)
+        printf("refused: %s\n", text);
+    if (control.kind == PST_POOL_JOB && strcmp(what, "silence") != 0)
+        return answer_another_run(message, &control, error);
+    return PST_OK;
+}
+
+static enum pst_status run(struct pst_error *error)
+{
+    double until = pst_seconds() + seconds;
+    enum pst_status status = pst_socket_open(&sock, endpoint, pst_link_options(), error);
+    if (status == PST_OK)
+        status = strcmp(what, "nonsense") == 0       ? talk_nonsense(error)
+                 : strcmp(what, "next-version") == 0 ? speak_of_tomorrow(error)
+                                                     : ready(error);
+    while (status == PST_OK && pst_seconds() < until) {
+        struct pst_message message;
+        status = pst_socket_receive(sock, 0.1, -1, &message, error);
+        if (status == PST_OK)
+            status = hear(&message, error);
+        else if (status == PST_END)
+            status = PST_OK;
+    }
+    return status;
+}
+
+static void stop(void)
+{
+    fflush(stdout);
+    pst_socket_close(sock, 1);
+}
+
+int main(int argc, char **argv)
+{
+    return pst_tool_main(argc, argv,
+                         &(struct pst_tool){ .stage = { .name = "heckle",
+                                                        .purpose = "say what nobody should",
+                                                        .operands = "ENDPOINT WHAT",
+                                                        .least_operands = 2,
+                                                        .most_operands = 2,
+                                                        .options = options,
+                                                        .start = start,
+                                                        .stop = stop },
+                                             .links = true,
+                                             .run = run });
+}
