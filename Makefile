@@ -26,6 +26,7 @@ BUILD_PACKAGES := gcc make pkg-config libc6-dev libzmq3-dev libmsgpack-dev libop
     libjansson-dev nettle-dev
 TEST_PACKAGES := bats libcmocka-dev python3-msgpack python3-numpy mandoc iproute2 procps
 REPRODUCE_PACKAGES := jq python3
+SLURM_PACKAGES := slurmctld slurmd slurm-client munge
 LINT_PACKAGES := clang clang-format clang-tidy cppcheck shellcheck valgrind
 MSGPACK := $(shell pkg-config --exists msgpack-c 2>/dev/null && echo msgpack-c || echo msgpack)
 
@@ -64,7 +65,7 @@ TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools
 BENCH_PROGRAMS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 MAN_PAGES := $(wildcard docs/man/*.1)
 
-.PHONY: all deps test-deps lint-deps reproduce-deps reproduce setup test-setup demo test check soak bench lint format install uninstall clean \
+.PHONY: all deps test-deps slurm-deps lint-deps reproduce-deps reproduce setup test-setup demo test check soak bench lint format install uninstall clean \
     unit-tests test-tools bench-programs
 .DELETE_ON_ERROR:
 
@@ -89,6 +90,9 @@ deps:
 	$(call install_packages,$(BUILD_PACKAGES))
 test-deps: deps
 	$(call install_packages,$(TEST_PACKAGES))
+# Apart, for Debian starts these packages' daemons; without them the test of Slurm is skipped.
+slurm-deps: test-deps
+	$(call install_packages,$(SLURM_PACKAGES))
 lint-deps: test-deps
 	$(call install_packages,$(LINT_PACKAGES))
 

@@ -8,10 +8,16 @@ setup_file() {
     cd "$BATS_FILE_TMPDIR" || return
     load pool
     load slurm
-    [[ -z ${VALGRIND-} ]] && ! why_no_cluster >/dev/null || return 0
+    ! why_not >/dev/null || return 0
     make_expected
     teacher-forward teacher.safetensors -n t -i input.pst | temperature-softmax -T 20 | "${STUDENT[@]}" -o plain.safetensors
     start_cluster "$BATS_FILE_TMPDIR/cluster"
+}
+
+# What is tried here is Slurm; the programs are tested in other builds by other files.
+why_not() {
+    [[ -z ${VALGRIND-}${SANITIZE-} ]] || { echo "once is enough, without valgrind and sanitizers" && return; }
+    why_no_cluster
 }
 
 teardown_file() {
@@ -23,8 +29,7 @@ setup() {
     load common
     load pool
     load slurm
-    [[ -z ${VALGRIND-} ]] || skip "too slow under valgrind"
-    ! why_no_cluster || skip "$(why_no_cluster)"
+    ! why_not || skip "$(why_not)"
     cd "$BATS_FILE_TMPDIR" || return
     cluster=$BATS_FILE_TMPDIR/cluster
     use_folder "$BATS_TEST_TMPDIR"
