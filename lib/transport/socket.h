@@ -12,6 +12,30 @@
 
 #define PST_MESSAGE_EXTRA ((size_t)1 << 20) /* bytes that a message may have beyond its tensors' */
 
+struct pst_socket {
+    void *context, *zmq, *monitor;
+    bool listens;
+    bool ipv4; /* the host has an address of version 4 */
+    char name[256];
+    zmq_msg_t payload;
+    bool has_payload;
+    double cut_since; /* 0 while connected; connecting sockets only */
+    uint64_t connections;
+    const char *refusal;
+};
+
+/*
+ * Looks at tcp://host:port or ipc://path before libzmq does, and finds the host.
+ * ipv4: receives whether the host has an address of version 4.
+ * Returns PST_OK; PST_USAGE where it is malformed; PST_UNAVAILABLE where the host is not known; PST_TRY_AGAIN
+ * where another program listens on the path.
+ */
+PST_CHECKED enum pst_status pst_address_check(const char *address, bool listens, bool *ipv4,
+                                              struct pst_error *error);
+
+/* Frees the payload of the message that was received last. */
+void pst_socket_release(struct pst_socket *socket);
+
 /* Sets up a socket for CURVE, or checks that it may do without: see pst_link_settings. */
 PST_CHECKED enum pst_status pst_secure_socket(void *zmq_socket, void *context, bool listens,
                                               const char *address, const struct pst_link_settings *settings,

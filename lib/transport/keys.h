@@ -1,0 +1,34 @@
+/* keys.h: CURVE keys and the list of those who may connect, as secure.c puts them to use. */
+#ifndef PIPESTILL_LIB_KEYS_H
+#define PIPESTILL_LIB_KEYS_H
+
+#include "pipestill/transport.h"
+
+#include <stdio.h>
+
+struct pst_key_pair {
+    char public_key[PST_KEY_TEXT], secret_key[PST_KEY_TEXT];
+};
+
+/* Whether a text is a key in Z85. */
+bool pst_is_key(const char *text);
+
+/* Opens a file of keys; a secret one must be its owner's only. PST_OK; PST_NO_INPUT; PST_BAD_DATA. */
+PST_CHECKED enum pst_status pst_key_file_open(const char *path, bool secret, FILE **file,
+                                              struct pst_error *error);
+
+/* Reads a pair that keygen made. PST_OK; PST_NO_INPUT; PST_BAD_DATA. */
+PST_CHECKED enum pst_status pst_key_pair_read(const char *path, struct pst_key_pair *pair,
+                                              struct pst_error *error);
+
+/* Takes a public key as text, or from a file of keygen. PST_OK; PST_NO_INPUT; PST_BAD_DATA. */
+PST_CHECKED enum pst_status pst_public_key_read(const char *text_or_path, char key[PST_KEY_TEXT],
+                                                struct pst_error *error);
+
+/*
+ * Starts the ZAP handler of a context, which admits the keys of an allow-list; pst_secure_stop ends it.
+ * Returns PST_OK; PST_NO_INPUT or PST_BAD_DATA of the list; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_allow_start(void *context, const char *allow, struct pst_error *error);
+
+#endif
