@@ -67,7 +67,9 @@ head_node() {
 
 # have_come N: so many workers have greeted so far.
 have_come() {
-    (($(cat "$here"/dispatcher.err 2>/dev/null | grep -c "worker .* is here") >= $1))
+    local count
+    count=$(grep -c "worker .* is here" "$here/dispatcher.err" 2>/dev/null) || return
+    ((count >= $1))
 }
 
 # restarted: one of the workers was started again.
