@@ -31,6 +31,8 @@ for s in sockets:
     mkdir -m 755 "$cluster" "$cluster"/{state,spool-n1,spool-n2,spool-n3}
     head -c 64 /dev/urandom >"$cluster/munge.key"
     chmod 600 "$cluster/munge.key"
+    # Nothing here uses cgroups; where slurmd is to find out their kind by itself it does not start without any.
+    echo CgroupPlugin=cgroup/v1 >"$cluster/cgroup.conf"
     cat >"$cluster/slurm.conf" <<END
 ClusterName=pipestill
 SlurmctldHost=${host%%.*}(127.0.0.1)
