@@ -17,7 +17,7 @@ import sys
 import msgpack
 import numpy
 
-DTYPES = {"u8": "<u1", "i32": "<i4", "u64": "<u8", "f32": "<f4"}
+DTYPES = {"u8": "<u1", "i32": "<i4", "u64": "<u8", "f32": "<f4", "f16": "<f2", "u16": "<u2"}
 MAX_MESSAGE = 256 << 20
 
 
@@ -149,7 +149,7 @@ def declare(header, network, name):
     need(f"logits/{name}" not in names, f"'logits/{name}' is in the stream already; choose another NAME")
     spec = header["tensors"][names.index("x")]
     inputs = int(numpy.prod(spec["shape"], dtype=int))
-    need(spec["dtype"] in ("u8", "f32") and inputs == network.layers[0][0].shape[1], "'x' is not what this model takes")
+    need(spec["dtype"] in ("u8", "f16", "f32") and inputs == network.layers[0][0].shape[1], "'x' is not what this model takes")
     header["tensors"].append({"name": f"logits/{name}", "dtype": "f32", "shape": [len(network.layers[-1][1])]})
     header["history"].append({"stage": "python-teacher", "version": "1", "name": name, "model": network.digest})
     return names.index("x")

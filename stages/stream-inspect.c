@@ -165,6 +165,10 @@ static double element(const struct pst_tensor_spec *spec, const void *data, size
         return (double)((const uint64_t *)data)[i];
     case PST_DTYPE_F32:
         return (double)((const float *)data)[i];
+    case PST_DTYPE_F16:
+        return (double)pst_half_to_f32(((const uint16_t *)data)[i]);
+    case PST_DTYPE_U16:
+        return ((const uint16_t *)data)[i];
     case PST_DTYPES:
         break;
     }

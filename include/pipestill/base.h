@@ -1,6 +1,6 @@
 /*
  * base.h: what every other room stands on: statuses and errors, memory that is reused, strict number
- * parsing, files that appear only when whole, digests, counter-based random numbers.
+ * parsing, half precision, files that appear only when whole, digests, counter-based random numbers.
  *
  * This room knows nothing of streams, networks or data sets.
  */
@@ -109,6 +109,18 @@ PST_CHECKED bool pst_parse_u64(const char *text, uint64_t least, uint64_t most, 
  * Returns true, or false where the text is anything else or the value lies outside [least, most].
  */
 PST_CHECKED bool pst_parse_double(const char *text, double least, double most, double *value);
+
+/* ---- numbers of 16 bits ------------------------------------------------------------------------------ */
+
+/* The number that an IEEE 754 binary16 stands for; every one of them is an f32. */
+float pst_half_to_f32(uint16_t half);
+
+/* The nearest binary16, of two equally near ones the even one: from 65520 on infinity, below 2^-25 zero. */
+uint16_t pst_half_from_f32(float number);
+
+/* The same for `count` numbers. */
+void pst_halves_to_f32(const uint16_t *halves, float *numbers, size_t count);
+void pst_halves_from_f32(const float *numbers, uint16_t *halves, size_t count);
 
 /* ---- files that appear only when whole --------------------------------------------------------------- */
 

@@ -22,12 +22,20 @@ struct json_t; /* jansson's value */
 
 /* ---- tensors and batches ----------------------------------------------------------------------------- */
 
-enum pst_dtype { PST_DTYPE_U8, PST_DTYPE_I32, PST_DTYPE_U64, PST_DTYPE_F32, PST_DTYPES };
+enum pst_dtype {
+    PST_DTYPE_U8,
+    PST_DTYPE_I32,
+    PST_DTYPE_U64,
+    PST_DTYPE_F32,
+    PST_DTYPE_F16, /* IEEE 754 binary16 */
+    PST_DTYPE_U16,
+    PST_DTYPES
+};
 
 /* Bytes of one element. */
 size_t pst_dtype_size(enum pst_dtype dtype);
 
-/* "u8", "i32", "u64" or "f32". */
+/* "u8", "i32", "u64", "f32", "f16" or "u16". */
 const char *pst_dtype_name(enum pst_dtype dtype);
 
 /* What the header says of a tensor. Set name, dtype, rank and shape; the rest may stay 0. */
@@ -161,7 +169,7 @@ void pst_batch_free(struct pst_batch *batch);
 size_t pst_spec_elements(const struct pst_tensor_spec *spec);
 
 /*
- * Turns n samples of a u8 or f32 tensor into numbers.
+ * Turns n samples of a u8, f16 or f32 tensor into numbers.
  * spec, tensor: the tensor; u8 becomes scale · element + offset.
  * numbers: receives [n, elements].
  * Returns PST_OK; PST_BAD_DATA where the dtype is another one, scale and offset lead beyond f32, or a number

@@ -10,10 +10,8 @@ static const struct {
     const char *name;
     size_t size;
 } dtypes[PST_DTYPES] = {
-    [PST_DTYPE_U8] = { "u8", 1 },
-    [PST_DTYPE_I32] = { "i32", 4 },
-    [PST_DTYPE_U64] = { "u64", 8 },
-    [PST_DTYPE_F32] = { "f32", 4 },
+    [PST_DTYPE_U8] = { "u8", 1 },   [PST_DTYPE_I32] = { "i32", 4 }, [PST_DTYPE_U64] = { "u64", 8 },
+    [PST_DTYPE_F32] = { "f32", 4 }, [PST_DTYPE_F16] = { "f16", 2 }, [PST_DTYPE_U16] = { "u16", 2 },
 };
 
 size_t pst_dtype_size(enum pst_dtype dtype)

@@ -10,7 +10,7 @@ import sys
 import msgpack
 import numpy
 
-DTYPES = {"u8": "<u1", "i32": "<i4", "u64": "<u8", "f32": "<f4"}
+DTYPES = {"u8": "<u1", "i32": "<i4", "u64": "<u8", "f32": "<f4", "f16": "<f2", "u16": "<u2"}
 fields = sys.argv[1:] or ["seq", "epoch", "n", "y", "id", "digest"]
 tensors = None
 ended = False

@@ -2,7 +2,7 @@
 import msgpack
 import numpy
 
-DTYPES = {"u8": "<u1", "i32": "<i4", "u64": "<u8", "f32": "<f4"}
+DTYPES = {"u8": "<u1", "i32": "<i4", "u64": "<u8", "f32": "<f4", "f16": "<f2", "u16": "<u2"}
 
 
 def _crc32c_table():

@@ -12,6 +12,8 @@ import numpy
 
 from pipestill_stream import DTYPES, crc32c, stream
 
+NAMES = {numpy.dtype(code): name for name, code in DTYPES.items()}
+
 
 class Damaged(Exception):
     """The bytes are no whole stream."""
@@ -78,7 +80,7 @@ def change(data, edit):
     for batch in batches:
         def add(name, array, batch=batch, **more):
             array = numpy.asarray(array)
-            dtype = {"u": "u8", "i": "i32", "f": "f32"}[array.dtype.kind]
+            dtype = NAMES.get(array.dtype) or {"i": "i32", "f": "f32"}[array.dtype.kind]
             if all(tensor["name"] != name for tensor in header["tensors"]):
                 header["tensors"].append({"name": name, "dtype": dtype, "shape": list(array.shape[1:]), **more})
             batch[name] = array

@@ -3,6 +3,7 @@
 The reader is the one that stands in that page, taken from there; so is the example, byte by byte.
 """
 import io
+import json
 import os
 import re
 import subprocess
@@ -100,6 +101,17 @@ one_id = stream([{"name": "id", "dtype": "u64", "shape": []}], [{"id": [1]}])
 sums = list(pst.messages(run(PASSTHROUGH, data=one_id)[1]))[-1][1]
 check("the page's sample hash is the library's",
       sums["sample_checksum"] == int(re.search(r"Of epoch 0, id 1 it is (0x\w+);", PAGE).group(1), 16))
+
+kinds = {"u8": 200, "u16": 40000, "u64": 2**40, "i32": -7, "f16": -0.375, "f32": 1e-20}
+typed = stream([{"name": kind, "dtype": kind, "shape": [2]} for kind in kinds],
+               [{kind: [[value, value]] for kind, value in kinds.items()}])
+_, (_, again) = reader["read"](io.BytesIO(run(PASSTHROUGH, data=typed)[1]))
+check("every dtype passes through C unchanged", all(
+    again[kind].tolist() == numpy.array([[value, value]], reader["DTYPES"][kind]).tolist() for kind, value in kinds.items()))
+shown = run("stream-inspect", "--summary", "--json", data=typed)[1].decode().splitlines()
+found = json.loads(shown[-1])["tensors"]
+check("stream-inspect reads every dtype", all(
+    abs(found[kind]["mean"] - value) <= 1e-7 * abs(value) for kind, value in kinds.items()), found)
 
 # ---- a teacher in Python -----------------------------------------------------------------------------------------------
 

@@ -172,6 +172,21 @@ static void numbers_that_are_not_finite_are_found(void **state)
     }
 }
 
+static void halves_are_numbers_too(void **state)
+{
+    (void)state;
+    uint16_t halves[4] = { 0x3C00, 0xC500, 0x0001, 0x7BFF };
+    float numbers[4];
+    struct pst_tensor tensor = { .data = halves, .bytes = sizeof halves };
+    struct pst_tensor_spec spec = { .name = "soft", .dtype = PST_DTYPE_F16, .rank = 1, .shape = { 2 } };
+    struct pst_error error;
+    assert_int_equal(pst_tensor_to_f32(&spec, &tensor, 2, numbers, &error), PST_OK);
+    assert_true(numbers[0] == 1 && numbers[1] == -5 && numbers[2] == 0x1p-24F && numbers[3] == 65504);
+    halves[3] = 0x7C00;
+    assert_int_equal(pst_tensor_to_f32(&spec, &tensor, 2, numbers, &error), PST_BAD_DATA);
+    assert_non_null(strstr(error.message, "'soft', sample 1 of the batch"));
+}
+
 static void a_scale_beyond_what_f32_holds_is_refused(void **state)
 {
     (void)state;
@@ -207,6 +222,7 @@ int main(void)
         cmocka_unit_test(a_header_larger_than_readers_accept_is_not_written),
         cmocka_unit_test(u8_elements_are_scaled_and_shifted),
         cmocka_unit_test(numbers_that_are_not_finite_are_found),
+        cmocka_unit_test(halves_are_numbers_too),
         cmocka_unit_test(a_scale_beyond_what_f32_holds_is_refused),
         cmocka_unit_test(numbers_of_other_kinds_are_refused),
     };
