@@ -48,13 +48,14 @@ LDFLAGS += -pthread $(SANITIZER_FLAGS) -Wl,--as-needed
 CFLAGS_base := $(call cflags_of,nettle)
 CFLAGS_transport := $(call cflags_of,libzmq)
 CFLAGS_stream := $(call cflags_of,$(MSGPACK) jansson)
+CFLAGS_compact := $(call cflags_of,jansson)
 # Nothing reads errno after a square root, and one that sets it cannot be vectorised.
 CFLAGS_nn := $(call cflags_of,openblas jansson) -fno-math-errno
 CFLAGS_data := $(call cflags_of,zlib)
 CFLAGS_cli := $(call cflags_of,jansson)
 LIBS := $(call libs_of,$(MSGPACK) jansson nettle zlib openblas libzmq) -lm
 
-ROOMS := base transport stream nn data cli
+ROOMS := base transport stream compact nn data cli
 LIB_SOURCES := $(foreach room,$(ROOMS),$(wildcard lib/$(room)/*.c))
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/objects/%.o)
 PERCENT := %

@@ -4,6 +4,7 @@
 
 #include "pipestill/base.h"
 #include "pipestill/cli.h"
+#include "pipestill/compact.h"
 #include "pipestill/data.h"
 #include "pipestill/nn.h"
 #include "pipestill/stream.h"

@@ -195,6 +195,7 @@ enum pst_random_use {
     PST_RANDOM_ELASTIC = 5,  /* augmentation by elastic distortion */
     PST_RANDOM_DIGIT = 6,    /* the synthetic digits */
     PST_RANDOM_INITIAL = 7,  /* initial weights */
+    PST_RANDOM_DRAWS = 8,    /* classes drawn from soft targets */
     PST_RANDOM_DROPOUT = 64, /* + the number of the layer whose input is dropped, 0 for the network's input */
     /* from 1000 on: free for stages of others */
 };

@@ -179,6 +179,17 @@ PST_CHECKED enum pst_status pst_tensor_to_f32(const struct pst_tensor_spec *spec
                                               const struct pst_tensor *tensor, size_t n, float *numbers,
                                               struct pst_error *error);
 
+/*
+ * A tensor's description as in a header, as a JSON object owned by the caller; NULL where memory is short.
+ */
+PST_CHECKED struct json_t *pst_spec_to_json(const struct pst_tensor_spec *spec);
+
+/*
+ * And back: keys that are not known are passed over; sample_bytes stays 0.
+ * Returns whether the object describes a tensor.
+ */
+PST_CHECKED bool pst_spec_from_json(struct pst_tensor_spec *spec, const struct json_t *object);
+
 /* ---- integrity --------------------------------------------------------------------------------------- */
 
 /*
@@ -265,6 +276,9 @@ PST_CHECKED enum pst_status pst_writer_finish(struct pst_writer *writer, struct 
 
 /* What has been written so far. */
 const struct pst_trailer *pst_writer_trailer(const struct pst_writer *writer);
+
+/* Bytes written so far, framing and all. */
+uint64_t pst_writer_bytes(const struct pst_writer *writer);
 
 /* Seconds that the writer waited for its output so far. */
 double pst_writer_waited(const struct pst_writer *writer);

@@ -15,7 +15,7 @@ static void set_real(json_t *object, const char *name, double number)
         json_object_set_new(object, name, json_real(number));
 }
 
-static json_t *spec_to_json(const struct pst_tensor_spec *spec)
+json_t *pst_spec_to_json(const struct pst_tensor_spec *spec)
 {
     json_t *shape = json_array();
     for (size_t i = 0; i < spec->rank; i++)
@@ -35,7 +35,7 @@ json_t *pst_header_to_json(const struct pst_header *header)
     json_t *object = json_pack("{s:i, s:s}", "format", PST_FORMAT_VERSION, "run", header->run);
     json_t *tensors = json_array();
     for (size_t i = 0; i < header->tensor_count; i++)
-        json_array_append_new(tensors, spec_to_json(&header->tensors[i]));
+        json_array_append_new(tensors, pst_spec_to_json(&header->tensors[i]));
     if (object == NULL || json_array_size(tensors) != header->tensor_count) {
         json_decref(object);
         json_decref(tensors);
@@ -112,15 +112,20 @@ static bool get_shape(const json_t *value, struct pst_tensor_spec *spec)
     return true;
 }
 
+bool pst_spec_from_json(struct pst_tensor_spec *spec, const json_t *object)
+{
+    *spec = (struct pst_tensor_spec){ 0 };
+    return get_text(json_object_get(object, "name"), spec->name, sizeof spec->name) &&
+           get_dtype(json_object_get(object, "dtype"), &spec->dtype) &&
+           get_shape(json_object_get(object, "shape"), spec) && get_real(object, "scale", &spec->scale) &&
+           get_real(object, "offset", &spec->offset) && get_real(object, "temperature", &spec->temperature) &&
+           spec->temperature >= 0;
+}
+
 static enum pst_status take_tensor(struct pst_header *header, const json_t *object, struct pst_error *error)
 {
-    struct pst_tensor_spec spec = { 0 };
-    bool good = get_text(json_object_get(object, "name"), spec.name, sizeof spec.name) &&
-                get_dtype(json_object_get(object, "dtype"), &spec.dtype) &&
-                get_shape(json_object_get(object, "shape"), &spec) &&
-                get_real(object, "scale", &spec.scale) && get_real(object, "offset", &spec.offset) &&
-                get_real(object, "temperature", &spec.temperature) && spec.temperature >= 0;
-    if (!good)
+    struct pst_tensor_spec spec;
+    if (!pst_spec_from_json(&spec, object))
         return pst_fail(error, PST_BAD_DATA, "header: tensor %zu is not described as it should be",
                         header->tensor_count);
     return pst_header_add_tensor(header, &spec, NULL, error);

@@ -15,6 +15,7 @@ struct pst_writer {
     struct pst_header header; /* what was declared */
     size_t id_index;
     uint64_t next_seq;
+    uint64_t bytes; /* written so far */
     struct pst_packed meta;
     struct pst_packed frame; /* all bytes of a message but the tensors' own */
     struct iovec *parts;     /* of a batch: frame, data, bin head, data, … */
@@ -73,6 +74,7 @@ static enum pst_status write_plain(struct pst_writer *writer, const char *kind, 
         return pst_fail(error, PST_BAD_DATA, "the %s takes %zu bytes, more than the format allows", kind,
                         writer->meta.size);
     struct iovec part = { .iov_base = writer->frame.buffer.data, .iov_len = writer->frame.size };
+    writer->bytes += writer->frame.size;
     return pst_output_write(writer->output, &part, 1, error);
 }
 
@@ -172,6 +174,9 @@ enum pst_status pst_writer_batch(struct pst_writer *writer, struct pst_batch *ba
     if (status != PST_OK)
         return status;
     writer->next_seq++;
+    writer->bytes += writer->frame.size;
+    for (size_t i = 0; i < writer->header.tensor_count; i++)
+        writer->bytes += batch->tensors[i].bytes;
     writer->so_far.batches++;
     writer->so_far.samples += batch->n;
     writer->so_far.batch_checksum += crc;
@@ -195,6 +200,11 @@ enum pst_status pst_writer_finish(struct pst_writer *writer, struct pst_error *e
 const struct pst_trailer *pst_writer_trailer(const struct pst_writer *writer)
 {
     return &writer->so_far;
+}
+
+uint64_t pst_writer_bytes(const struct pst_writer *writer)
+{
+    return writer->bytes;
 }
 
 double pst_writer_waited(const struct pst_writer *writer)

@@ -1,0 +1,151 @@
+/*
+ * compact.h: smaller forms of what a stream holds, for recordings: soft targets in fewer bits, and inputs
+ * left out where a data set can give them again. A compactor turns a stream into its compact form; a restorer
+ * turns that back, with nothing but the compact stream itself. docs/recordings.md has the forms' sizes and
+ * errors; what the tensors hold is defined in docs/stream-format.md.
+ *
+ * Both work sample by sample: a batch that is put together from samples of several compact batches can be
+ * restored as well.
+ */
+#ifndef PIPESTILL_COMPACT_H
+#define PIPESTILL_COMPACT_H
+
+#include "pipestill/base.h"
+#include "pipestill/stream.h"
+
+#define PST_COMPACT_MOST_CLASSES 65536 /* of the forms that name classes, in 16 bits */
+#define PST_COMPACT_DIGEST_SIZE 3      /* bytes of a sample's digest */
+#define PST_COMPACT_DIGEST "digest/x"  /* the tensor that holds it: u8 [PST_COMPACT_DIGEST_SIZE] */
+
+/* How soft targets are kept. */
+enum pst_compact_form {
+    PST_COMPACT_F32,     /* as they are */
+    PST_COMPACT_F16,     /* each number the nearest half */
+    PST_COMPACT_U8,      /* logits in 256 levels between the largest and the smallest */
+    PST_COMPACT_TOP_K,   /* the k likeliest classes, and the mass of the others together */
+    PST_COMPACT_SAMPLED, /* N classes drawn from the distribution, without bias */
+    PST_COMPACT_FORMS
+};
+
+/* "f32", "f16", "u8", "top-k" or "sampled". */
+const char *pst_compact_form_name(enum pst_compact_form form);
+
+/* What becomes of x, y and id. */
+enum pst_compact_inputs {
+    PST_COMPACT_KEEP,         /* nothing */
+    PST_COMPACT_BY_DIGEST,    /* x becomes a digest; y and id, in whatever order, stay */
+    PST_COMPACT_BY_REFERENCE, /* x, y and id become a digest; the loader's history says which they were */
+    PST_COMPACT_INPUTS
+};
+
+/* "keep", "digest" or "reference". */
+const char *pst_compact_inputs_name(enum pst_compact_inputs inputs);
+
+/* What is to be done. {0} changes nothing. */
+struct pst_compact_options {
+    enum pst_compact_form form;
+    enum pst_compact_inputs inputs;
+    const char
+        *target;   /* tensor of the soft targets or logits; NULL: `soft`, or the only one that there is */
+    size_t top;    /* PST_COMPACT_TOP_K: classes kept, from 1 to less than there are */
+    size_t draws;  /* PST_COMPACT_SAMPLED: classes drawn, 1 or more */
+    uint64_t seed; /* PST_COMPACT_SAMPLED: of the draws, with the sample's epoch and id */
+};
+
+/*
+ * The digest of a sample's input: the low 24 bits, little-endian, of the CRC-32C over x, then over y as i32
+ * where the sample has one, then over id as u64, both little-endian. For a sample rebuilt from a data set,
+ * compare it with the three bytes in the tensor PST_COMPACT_DIGEST.
+ * x: [bytes], the elements as the stream held them. y: NULL where there is none.
+ */
+void pst_compact_digest(const void *x, size_t bytes, const int32_t *y, uint64_t id,
+                        uint8_t digest[PST_COMPACT_DIGEST_SIZE]);
+
+/* Whether a header is that of a compact stream. */
+bool pst_compact_is(const struct pst_header *header);
+
+/* ---- making streams smaller ---- */
+
+struct pst_compactor;
+
+/*
+ * Plans how a stream becomes smaller.
+ * original: its header. options: borrowed only during the call.
+ * compact: receives the header of the smaller stream, with the key `compact`; owned by the caller.
+ * Soft targets and logits other than the chosen ones are lost; every other tensor stays as it is.
+ * Returns PST_OK; PST_USAGE where options do not fit each other or the number of classes; PST_BAD_DATA where
+ * the stream has not what they ask for, or is compact already; PST_TRY_AGAIN. On failure nothing is owned.
+ */
+PST_CHECKED enum pst_status pst_compactor_new(struct pst_compactor **compactor,
+                                              const struct pst_header *original,
+                                              const struct pst_compact_options *options,
+                                              struct pst_header *compact, struct pst_error *error);
+
+/* The name of the tensor that holds the targets; valid as long as the compactor. */
+const char *pst_compactor_target(const struct pst_compactor *compactor);
+
+/*
+ * Makes a batch smaller.
+ * original: of the planned stream. compact: reused from batch to batch, {0} at first; receives seq, epoch, n
+ * and all tensors, with the checksums of those that stay as they are.
+ * Returns PST_OK; PST_BAD_DATA where targets are not what they should be (the message names tensor and
+ * sample); PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_compactor_pack(struct pst_compactor *compactor,
+                                               const struct pst_batch *original, struct pst_batch *compact,
+                                               struct pst_error *error);
+
+/* How far restored targets are from the full ones. {0} is empty. */
+struct pst_compact_loss {
+    uint64_t samples;
+    double sum;     /* Σ KL(full ‖ restored), in nats; of logits: of their softmax at T = 1 */
+    double largest; /* of one sample */
+};
+
+/*
+ * Adds what a batch has lost: restores its targets and compares. A probability restored as 0 counts as
+ * 2^-126. original, compact: what pst_compactor_pack took and made. Returns PST_OK, or PST_BAD_DATA where
+ * what is compact is not what was made.
+ */
+PST_CHECKED enum pst_status pst_compactor_compare(struct pst_compactor *compactor,
+                                                  const struct pst_batch *original,
+                                                  const struct pst_batch *compact,
+                                                  struct pst_compact_loss *loss, struct pst_error *error);
+
+/* NULL is allowed. */
+void pst_compactor_free(struct pst_compactor *compactor);
+
+/* ---- and back ---- */
+
+struct pst_restorer;
+
+/*
+ * Plans how a compact stream is restored.
+ * compact: its header; later stages may have added tensors and history.
+ * max_message: bytes that one restored batch may take, as for pst_reader_new.
+ * restored: receives a header with the tensors of the original in their order, less those that were lost;
+ * owned by the caller. Its history is that of `compact`.
+ * Returns PST_OK; PST_BAD_DATA where the header contradicts itself; PST_TRY_AGAIN. On failure nothing is
+ * owned.
+ */
+PST_CHECKED enum pst_status pst_restorer_new(struct pst_restorer **restorer, const struct pst_header *compact,
+                                             size_t max_message, struct pst_header *restored,
+                                             struct pst_error *error);
+
+/* Which inputs are left out, and so are the caller's to fill: x (and y and id where it is by reference). */
+enum pst_compact_inputs pst_restorer_inputs(const struct pst_restorer *restorer);
+
+/*
+ * Restores a batch.
+ * restored: reused from batch to batch, {0} at first; receives seq, epoch, n, targets as f32 and every tensor
+ * that stayed as it was; inputs that were left out have room, and undefined contents.
+ * Returns PST_OK; PST_BAD_DATA where compact targets make no sense (the message names tensor and sample), or
+ * the batch becomes larger than max_message; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_restorer_batch(struct pst_restorer *restorer, const struct pst_batch *compact,
+                                               struct pst_batch *restored, struct pst_error *error);
+
+/* NULL is allowed. */
+void pst_restorer_free(struct pst_restorer *restorer);
+
+#endif

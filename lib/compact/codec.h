@@ -1,0 +1,90 @@
+/*
+ * codec.h: the forms of soft targets, a row (one sample) at a time. A row is classes numbers: probabilities,
+ * or logits where the tensor is one of logits.
+ */
+#ifndef PIPESTILL_LIB_COMPACT_CODEC_H
+#define PIPESTILL_LIB_COMPACT_CODEC_H
+
+#include "pipestill/compact.h"
+
+#define MOST_PARTS 3 /* tensors that one tensor of targets becomes */
+
+/* Soft targets, and the tensors that hold them in compact form. */
+struct pst_target {
+    struct pst_tensor_spec dense; /* as they were: f32 [classes] */
+    enum pst_compact_form form;
+    bool logits;    /* they are logits, not probabilities */
+    size_t classes; /* 1 or more */
+    size_t kept;    /* top-k: classes kept; sampled: classes drawn; otherwise 0 */
+    uint64_t seed;  /* of the draws; for making only */
+    size_t at;      /* place among the dense tensors */
+    size_t part_count;
+    struct pst_tensor_spec parts[MOST_PARTS];
+    size_t part_at[MOST_PARTS]; /* places among the compact tensors */
+};
+
+/* What is wrong with a row, in words that follow "sample 3 of the batch: "; NULL where nothing is. */
+typedef const char *pst_fault;
+
+/*
+ * Settles what the parts are: their names, dtypes and shapes, from the fields before them.
+ * Returns PST_OK; PST_BAD_DATA where a name becomes too long.
+ */
+PST_CHECKED enum pst_status pst_target_parts(struct pst_target *target, struct pst_error *error);
+
+/*
+ * Makes a row compact.
+ * row: [classes]. parts: where the sample's elements go, one pointer a part. random: for draws; else NULL.
+ * scratch: [classes].
+ */
+PST_CHECKED pst_fault pst_row_pack(const struct pst_target *target, const float *row,
+                                   void *const parts[MOST_PARTS], struct pst_random *random, double *scratch);
+
+/* And back. parts: of one sample. row: receives [classes]: probabilities that sum to 1, or logits. */
+PST_CHECKED pst_fault pst_row_restore(const struct pst_target *target, const void *const parts[MOST_PARTS],
+                                      float *row, double *scratch);
+
+/* KL(full ‖ restored) of two rows, in nats, each made to sum to 1; never below 0. */
+double pst_row_divergence(const struct pst_target *target, const float *full, const float *restored);
+
+/* ---- what the forms are made of ---- */
+
+/* Looks at every number of a row. sum: receives the sum of probabilities. */
+PST_CHECKED pst_fault pst_row_check(const struct pst_target *target, const float *row, double *sum);
+
+/*
+ * Quantises to 256 levels: log-probabilities, no more than pst_u8_reach below the largest, or logits.
+ * largest: receives, for logits, the half that level 0 stands for; not written otherwise.
+ */
+PST_CHECKED pst_fault pst_u8_pack(const struct pst_target *target, const float *row, uint8_t *levels,
+                                  uint16_t *step, uint16_t *largest, double *scratch);
+PST_CHECKED pst_fault pst_u8_restore(const struct pst_target *target, const uint8_t *levels, uint16_t step,
+                                     uint16_t largest, float *row, double *scratch);
+
+/* How far below the largest log-probability the levels reach, in nats. */
+double pst_u8_reach(size_t classes);
+
+/* The powers e^(-step · level), one a class; by a table where there are many classes, and plainly. */
+void pst_u8_powers(const uint8_t *levels, double step, size_t classes, double *powers);
+void pst_u8_powers_plain(const uint8_t *levels, double step, size_t classes, double *powers);
+
+/* The k likeliest, from the likeliest on, of equally likely ones the lower class first. Returns the others'
+ * sum.
+ */
+double pst_top_choose(const float *row, size_t classes, size_t k, uint16_t *chosen);
+PST_CHECKED pst_fault pst_top_pack(const struct pst_target *target, const float *row, uint16_t *chosen,
+                                   uint16_t *logs, uint16_t *tail);
+PST_CHECKED pst_fault pst_top_restore(const struct pst_target *target, const uint16_t *chosen,
+                                      const uint16_t *logs, uint16_t tail, float *row, double *scratch);
+
+/*
+ * Systematic sampling (Madow, Madow 1944): the classes in which the points (offset + j) / draws, j from 0 on,
+ * fall when [0, 1) is shared among all classes by their probabilities. Class c is drawn draws · p_c times on
+ * average over offsets, and never a whole time more or less than that.
+ * sum: of the row. offset: in [0, 1). drawn: receives [draws] classes, in ascending order.
+ */
+void pst_draw_systematically(const float *row, size_t classes, double sum, double offset, size_t draws,
+                             uint16_t *drawn);
+PST_CHECKED pst_fault pst_draws_restore(const struct pst_target *target, const uint16_t *drawn, float *row);
+
+#endif

@@ -1,0 +1,282 @@
+/* Making a stream smaller: what its header becomes. */
+#include "lib/compact/compactor.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+void pst_compactor_free(struct pst_compactor *compactor)
+{
+    if (compactor == NULL)
+        return;
+    pst_description_free(&compactor->description);
+    pst_header_free(&compactor->original);
+    pst_header_free(&compactor->compact);
+    free(compactor->passages);
+    pst_buffer_free(&compactor->scratch);
+    pst_buffer_free(&compactor->row);
+    free(compactor);
+}
+
+const char *pst_compactor_target(const struct pst_compactor *compactor)
+{
+    return compactor->description.targets[0].dense.name;
+}
+
+/* ---- which targets ---- */
+
+/* The only tensor PREFIX/NAME. */
+static enum pst_status find_only(const struct pst_header *header, const char *prefix, size_t *index,
+                                 struct pst_error *error)
+{
+    *index = PST_NONE;
+    if (pst_header_find_all(header, prefix, index, 1) > 1)
+        return pst_fail(error, PST_BAD_DATA,
+                        "the stream has several %s/NAME; average them first, or choose with --of", prefix);
+    return PST_OK;
+}
+
+static enum pst_status find_target(const struct pst_header *header, const char *name, size_t *index,
+                                   struct pst_error *error)
+{
+    *index = pst_header_find(header, name != NULL ? name : "soft");
+    if (*index != PST_NONE)
+        return PST_OK;
+    if (name != NULL)
+        return pst_fail(error, PST_BAD_DATA, "the stream has no tensor '%s'", name);
+    enum pst_status status = find_only(header, "soft", index, error);
+    if (status == PST_OK && *index == PST_NONE)
+        *index = pst_header_find(header, "logits");
+    if (status == PST_OK && *index == PST_NONE)
+        status = find_only(header, "logits", index, error);
+    if (status == PST_OK && *index == PST_NONE)
+        return pst_fail(error, PST_BAD_DATA,
+                        "the stream has neither soft targets nor logits; is temperature-softmax before this "
+                        "stage?");
+    return status;
+}
+
+/* Whether the form fits the target, and how many classes it keeps. */
+static enum pst_status settle_form(struct pst_target *target, const struct pst_compact_options *options,
+                                   struct pst_error *error)
+{
+    const char *form = pst_compact_form_name(target->form), *name = target->dense.name;
+    if (target->form != PST_COMPACT_TOP_K && target->form != PST_COMPACT_SAMPLED)
+        return PST_OK;
+    if (target->logits)
+        return pst_fail(error, PST_BAD_DATA,
+                        "'%s' holds logits, and %s is a form of soft targets; is temperature-softmax before "
+                        "this stage?",
+                        name, form);
+    if (target->classes > PST_COMPACT_MOST_CLASSES)
+        return pst_fail(error, PST_BAD_DATA, "'%s' has %zu classes, but %s can name %d only", name,
+                        target->classes, form, PST_COMPACT_MOST_CLASSES);
+    target->kept = target->form == PST_COMPACT_TOP_K ? options->top : options->draws;
+    if (target->form == PST_COMPACT_TOP_K && target->kept >= target->classes)
+        return pst_fail(error, PST_BAD_DATA, "'%s' has %zu classes, so the top %zu would be all of them",
+                        name, target->classes, target->kept);
+    return target->kept > 0 ? PST_OK : pst_fail(error, PST_USAGE, "%s wants a number of classes", form);
+}
+
+static enum pst_status choose_target(struct pst_compactor *compactor,
+                                     const struct pst_compact_options *options, struct pst_error *error)
+{
+    struct pst_target *target = pst_allocate(1, sizeof *target, error);
+    if (target == NULL)
+        return PST_TRY_AGAIN;
+    compactor->description.targets = target;
+    compactor->description.target_count = 1;
+    enum pst_status status = find_target(&compactor->original, options->target, &target->at, error);
+    if (status != PST_OK)
+        return status;
+    target->dense = compactor->original.tensors[target->at];
+    target->form = options->form;
+    target->seed = options->seed;
+    if (!pst_target_kind(target->dense.name, &target->logits))
+        return pst_fail(error, PST_BAD_DATA,
+                        "'%s' holds neither soft targets nor logits, by its name: soft, soft/NAME, logits or "
+                        "logits/NAME",
+                        target->dense.name);
+    if (target->dense.dtype != PST_DTYPE_F32 || target->dense.rank != 1)
+        return pst_fail(error, PST_BAD_DATA, "tensor '%s' is not f32 with one dimension of classes",
+                        target->dense.name);
+    target->classes = target->dense.shape[0];
+    status = settle_form(target, options, error);
+    return status == PST_OK ? pst_target_parts(target, error) : status;
+}
+
+/* ---- which inputs ---- */
+
+/* By reference only the history leads back to the samples, so it must begin with a loader and keep its order.
+ */
+static enum pst_status check_history(const json_t *history, struct pst_error *error)
+{
+    const json_t *source = json_array_get(history, 0);
+    const char *stage = json_string_value(json_object_get(source, "stage"));
+    if (stage == NULL || strcmp(stage, "loader") != 0 || !json_is_string(json_object_get(source, "data")) ||
+        !json_is_string(json_object_get(source, "digest")))
+        return pst_fail(error, PST_BAD_DATA,
+                        "the stream's source is no loader of a data set that could give its inputs again; "
+                        "use --inputs digest or keep");
+    for (size_t i = 1; i < json_array_size(history); i++) {
+        const json_t *later = json_array_get(history, i);
+        const char *name = json_string_value(json_object_get(later, "stage"));
+        if (name == NULL || strcmp(name, "loader") == 0)
+            return pst_fail(error, PST_BAD_DATA,
+                            "the stream was replayed, perhaps in another order than its source's; use "
+                            "--inputs digest or keep");
+    }
+    return PST_OK;
+}
+
+static enum pst_status settle_inputs(struct pst_compactor *compactor, struct pst_error *error)
+{
+    const struct pst_header *header = &compactor->original;
+    enum pst_compact_inputs inputs = compactor->description.inputs;
+    compactor->x = pst_header_find(header, "x");
+    compactor->y = pst_header_find(header, "y");
+    compactor->id = pst_header_find(header, "id");
+    if (inputs != PST_COMPACT_KEEP && (compactor->x == PST_NONE || compactor->id == PST_NONE))
+        return pst_fail(error, PST_BAD_DATA, "the stream has no tensor '%s', which --inputs %s wants",
+                        compactor->x == PST_NONE ? "x" : "id", pst_compact_inputs_name(inputs));
+    if (inputs != PST_COMPACT_KEEP && compactor->y != PST_NONE) {
+        enum pst_status status =
+            pst_header_require(header, "y", PST_DTYPE_I32, 0, NULL, &compactor->y, error);
+        if (status != PST_OK)
+            return status;
+    }
+    if (compactor->description.targets[0].form == PST_COMPACT_SAMPLED && compactor->id == PST_NONE)
+        return pst_fail(error, PST_BAD_DATA,
+                        "the stream has no tensor 'id', on which a sample's draws depend");
+    return inputs == PST_COMPACT_BY_REFERENCE ? check_history(header->history, error) : PST_OK;
+}
+
+/* ---- the header ---- */
+
+enum fate { STAYS, REPLACED, LEFT_OUT, LOST };
+
+static enum fate fate_of(const struct pst_compactor *compactor, size_t index)
+{
+    enum pst_compact_inputs inputs = compactor->description.inputs;
+    const struct pst_target *target = &compactor->description.targets[0];
+    bool logits;
+    if (index == target->at)
+        return REPLACED;
+    if (pst_target_kind(compactor->original.tensors[index].name, &logits))
+        return LOST;
+    if (inputs != PST_COMPACT_KEEP && index == compactor->x)
+        return LEFT_OUT;
+    if (inputs == PST_COMPACT_BY_REFERENCE && (index == compactor->y || index == compactor->id))
+        return LEFT_OUT;
+    return STAYS;
+}
+
+/* Declares what stays, and lists what does not. lost: receives names. */
+static enum pst_status sort_tensors(struct pst_compactor *compactor, json_t *lost, struct pst_error *error)
+{
+    struct pst_description *description = &compactor->description;
+    const struct pst_header *original = &compactor->original;
+    size_t place = 0;
+    for (size_t i = 0; i < original->tensor_count; i++) {
+        const struct pst_tensor_spec *spec = &original->tensors[i];
+        enum fate fate = fate_of(compactor, i);
+        if (fate == LOST) {
+            if (json_array_append_new(lost, json_string(spec->name)) != 0)
+                return pst_fail(error, PST_TRY_AGAIN, "out of memory for a header");
+            continue;
+        }
+        if (fate == STAYS) {
+            struct pst_passage *passage = &compactor->passages[compactor->passage_count++];
+            passage->from = i;
+            enum pst_status status = pst_header_add_tensor(&compactor->compact, spec, &passage->to, error);
+            if (status != PST_OK)
+                return status;
+        } else {
+            description->absent[description->absent_count++] =
+                (struct pst_absent){ .spec = *spec, .place = place };
+        }
+        place++;
+    }
+    return PST_OK;
+}
+
+static enum pst_status declare_parts(struct pst_compactor *compactor, struct pst_error *error)
+{
+    struct pst_target *target = &compactor->description.targets[0];
+    struct pst_header *compact = &compactor->compact;
+    for (size_t i = 0; i < target->part_count; i++) {
+        enum pst_status status =
+            pst_header_add_tensor(compact, &target->parts[i], &target->part_at[i], error);
+        if (status != PST_OK)
+            return status;
+        target->parts[i] = compact->tensors[target->part_at[i]];
+    }
+    compactor->digest = PST_NONE;
+    if (compactor->description.inputs == PST_COMPACT_KEEP)
+        return PST_OK;
+    struct pst_tensor_spec digest = {
+        .name = PST_COMPACT_DIGEST, .dtype = PST_DTYPE_U8, .rank = 1, .shape = { PST_COMPACT_DIGEST_SIZE }
+    };
+    return pst_header_add_tensor(compact, &digest, &compactor->digest, error);
+}
+
+/* Writes the key `compact`. */
+static enum pst_status describe(struct pst_compactor *compactor, const json_t *lost, struct pst_error *error)
+{
+    struct pst_header *compact = &compactor->compact;
+    if (compact->other == NULL)
+        compact->other = json_object();
+    json_t *key = pst_description_to_json(&compactor->description, lost);
+    if (json_object_set_new(compact->other, PST_COMPACT_KEY, key) != 0)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for a header");
+    return PST_OK;
+}
+
+static enum pst_status make_header(struct pst_compactor *compactor, struct pst_error *error)
+{
+    size_t count = compactor->original.tensor_count;
+    compactor->passages = pst_allocate(count, sizeof *compactor->passages, error);
+    compactor->description.absent = pst_allocate(count, sizeof *compactor->description.absent, error);
+    json_t *lost = json_array();
+    enum pst_status status = pst_header_copy(&compactor->compact, &compactor->original, error);
+    if (compactor->passages == NULL || compactor->description.absent == NULL || lost == NULL)
+        status = pst_fail(error, PST_TRY_AGAIN, "out of memory for a compactor");
+    compactor->compact.tensor_count = 0;
+    if (status == PST_OK)
+        status = sort_tensors(compactor, lost, error);
+    if (status == PST_OK)
+        status = declare_parts(compactor, error);
+    if (status == PST_OK)
+        status = describe(compactor, lost, error);
+    json_decref(lost);
+    return status;
+}
+
+enum pst_status pst_compactor_new(struct pst_compactor **made, const struct pst_header *original,
+                                  const struct pst_compact_options *options, struct pst_header *compact,
+                                  struct pst_error *error)
+{
+    *made = NULL;
+    *compact = (struct pst_header){ 0 };
+    if (pst_compact_is(original))
+        return pst_fail(error, PST_BAD_DATA, "the stream is compact already");
+    struct pst_compactor *compactor = pst_allocate(1, sizeof *compactor, error);
+    if (compactor == NULL)
+        return PST_TRY_AGAIN;
+    compactor->description.inputs = options->inputs;
+    enum pst_status status = pst_header_copy(&compactor->original, original, error);
+    if (status == PST_OK)
+        status = choose_target(compactor, options, error);
+    if (status == PST_OK)
+        status = settle_inputs(compactor, error);
+    if (status == PST_OK)
+        status = make_header(compactor, error);
+    if (status == PST_OK)
+        status = pst_header_copy(compact, &compactor->compact, error);
+    if (status != PST_OK) {
+        pst_compactor_free(compactor);
+        return status;
+    }
+    *made = compactor;
+    return PST_OK;
+}
