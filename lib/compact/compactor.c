@@ -239,9 +239,11 @@ static enum pst_status make_header(struct pst_compactor *compactor, struct pst_e
     compactor->description.absent = pst_allocate(count, sizeof *compactor->description.absent, error);
     json_t *lost = json_array();
     enum pst_status status = pst_header_copy(&compactor->compact, &compactor->original, error);
-    if (compactor->passages == NULL || compactor->description.absent == NULL || lost == NULL)
-        status = pst_fail(error, PST_TRY_AGAIN, "out of memory for a compactor");
     compactor->compact.tensor_count = 0;
+    if (compactor->passages == NULL || compactor->description.absent == NULL || lost == NULL) {
+        json_decref(lost);
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for a compactor");
+    }
     if (status == PST_OK)
         status = sort_tensors(compactor, lost, error);
     if (status == PST_OK)

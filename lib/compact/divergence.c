@@ -36,12 +36,13 @@ static double of_logits(const float *full, const float *restored, size_t classes
 {
     double top = largest_of(full, classes), other = largest_of(restored, classes);
     double sum = 0, others = 0, mean = 0;
-    for (size_t c = 0; c < classes; c++) {
+    size_t c = 0;
+    do {
         double power = exp((double)full[c] - top);
         sum += power;
         others += exp((double)restored[c] - other);
         mean += power * (((double)full[c] - top) - ((double)restored[c] - other));
-    }
+    } while (++c < classes);
     return mean / sum - log(sum) + log(others);
 }
 

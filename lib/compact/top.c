@@ -5,7 +5,7 @@
 
 static bool comes_after(const float *row, uint16_t a, uint16_t b)
 {
-    return row[a] < row[b] || (row[a] == row[b] && a > b);
+    return row[a] < row[b] || (a > b && row[a] == row[b]);
 }
 
 /* Puts the class at `at` in order in a heap whose root comes after all others. */

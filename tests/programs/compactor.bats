@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # compactor from outside. Its numbers are compared with numpy's in tests/python/test_compact_oracle.py.
 # shellcheck disable=SC2154 # bats' run sets stderr and stderr_lines
+# shellcheck disable=SC2016 # what stands in single quotes is for another shell
 bats_require_minimum_version 1.5.0
 
 setup_file() {
