@@ -33,7 +33,7 @@ static void a_header_that_is_not_as_it_should_be_is_refused(void **state)
         { "{" BASE ",\"tensors\":[],\"batches\":[]}", "count" },
         { "{" BASE ",\"tensors\":[7]}", "tensor 0" },
         { "{" BASE ",\"tensors\":[{}]}", "tensor 0" },
-        { TENSOR("\"dtype\":\"f16\",\"shape\":[]"), "tensor 0" },
+        { TENSOR("\"dtype\":\"f64\",\"shape\":[]"), "tensor 0" },
         { TENSOR("\"dtype\":4,\"shape\":[]"), "tensor 0" },
         { TENSOR("\"shape\":[]"), "tensor 0" },
         { TENSOR("\"dtype\":\"f32\""), "tensor 0" },
