@@ -30,6 +30,11 @@ struct pst_input_operations {
     enum pst_status (*finish)(struct pst_input *input, struct pst_error *error);
     /* Called in another thread than read: see pst_input_interrupt. NULL where that cannot be done. */
     void (*interrupt)(struct pst_input *input);
+    /* Bytes of a file that may be read at any place; false for everything else. May be NULL: false. */
+    bool (*size)(const struct pst_input *input, uint64_t *bytes);
+    /* Reads as read does, but from that place; what read takes next is not touched. NULL where size is. */
+    enum pst_status (*read_at)(struct pst_input *input, uint64_t offset, void *bytes, size_t size,
+                               size_t *got, struct pst_error *error);
     /* Releases everything, the input itself too. */
     void (*close)(struct pst_input *input);
 };
@@ -50,6 +55,7 @@ struct pst_input {
     const struct pst_input_operations *operations;
     char name[256]; /* for messages: "standard input", a path, an address */
     double waited;  /* seconds that reads took so far */
+    bool grows;     /* its end may move: nothing can be said of what is behind a trailer */
 };
 
 /* An open output. A transport's own struct has this as its first member. */
@@ -121,6 +127,30 @@ PST_CHECKED enum pst_status pst_output_to_memory(struct pst_output **output, str
 /* Reads; see struct pst_input_operations. Counts the time that it takes. */
 PST_CHECKED enum pst_status pst_input_read(struct pst_input *input, void *bytes, size_t size, size_t *got,
                                            struct pst_error *error);
+
+/*
+ * Asks how long an input is.
+ * bytes: receives it, as it is at this moment.
+ * Returns true for a file, which pst_input_read_at can read; false for pipes, links and devices.
+ */
+PST_CHECKED bool pst_input_size(const struct pst_input *input, uint64_t *bytes);
+
+/*
+ * Reads all of the bytes at a place in a file.
+ * Returns PST_OK; PST_END where the file ends before the last of them; PST_IO_ERROR.
+ */
+PST_CHECKED enum pst_status pst_input_read_at(struct pst_input *input, uint64_t offset, void *bytes,
+                                              size_t size, struct pst_error *error);
+
+/*
+ * Opens a file that somebody is still writing, perhaps not even that yet: NAME, or NAME.part where a stage
+ * has not given it its name. A read at its end waits until there is more.
+ * patience: seconds after which a file that does not appear or grow counts as lost. A NAME.part whose writer
+ * has gone ends at once.
+ * Returns PST_OK; PST_UNAVAILABLE; PST_NO_INPUT; PST_STOPPED; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_input_follow(struct pst_input **input, const char *path, double patience,
+                                             struct pst_error *error);
 
 /* Tells the writer, where the transport can, that everything arrived. */
 PST_CHECKED enum pst_status pst_input_finish(struct pst_input *input, struct pst_error *error);

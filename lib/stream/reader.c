@@ -2,23 +2,11 @@
  * Reading a stream, and trusting nothing in it. A message's metadata comes before its data and under a
  * checksum of its own, so every size is known to be true before memory is reserved for it.
  */
-#include "lib/stream/codec.h"
-#include "lib/stream/envelope.h"
+#include "lib/stream/reader.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct pst_reader {
-    struct pst_source_buffer source;
-    size_t max_message;
-    struct pst_header header; /* as it came */
-    size_t id_index;
-    uint64_t next_seq;
-    struct pst_trailer so_far;
-    struct pst_envelope envelope;
-    uint32_t *crcs; /* of the batch at hand, [tensor_count] */
-};
 
 enum pst_status pst_reader_new(struct pst_reader **reader, struct pst_input *input, size_t max_message,
                                struct pst_error *error)
@@ -41,6 +29,7 @@ void pst_reader_free(struct pst_reader *reader)
     pst_header_free(&reader->header);
     pst_buffer_free(&reader->envelope.meta);
     free(reader->crcs);
+    free(reader->places);
     free(reader);
 }
 
@@ -78,7 +67,8 @@ static enum pst_status read_header(struct pst_reader *reader, struct pst_error *
     reader->id_index = pst_header_find(&reader->header, "id");
     reader->next_seq = reader->header.first;
     reader->crcs = pst_allocate(reader->header.tensor_count, sizeof *reader->crcs, error);
-    return reader->crcs == NULL ? PST_TRY_AGAIN : PST_OK;
+    reader->places = pst_allocate(reader->header.tensor_count, sizeof *reader->places, error);
+    return reader->crcs == NULL || reader->places == NULL ? PST_TRY_AGAIN : PST_OK;
 }
 
 enum pst_status pst_reader_header(struct pst_reader *reader, struct pst_header *header,
@@ -92,72 +82,6 @@ enum pst_status pst_reader_header(struct pst_reader *reader, struct pst_header *
 }
 
 /* ---- batches ----------------------------------------------------------------------------------------- */
-
-/* A named number in metadata. */
-struct field {
-    const char *name;
-    uint64_t *number;
-    bool seen;
-};
-
-static bool parse_crcs(struct pst_reader *reader, struct pst_cursor *cursor)
-{
-    struct pst_token token;
-    const uint8_t *bytes;
-    if (!pst_cursor_next(cursor, &token, &bytes) || token.kind != PST_TOKEN_ARRAY ||
-        token.number != reader->header.tensor_count)
-        return false;
-    for (size_t i = 0; i < reader->header.tensor_count; i++) {
-        uint64_t crc;
-        if (!pst_cursor_uint(cursor, &crc) || crc > UINT32_MAX)
-            return false;
-        reader->crcs[i] = (uint32_t)crc;
-    }
-    return true;
-}
-
-/* Reads the value of one key: a field's, the checksums', or one that this version does not know and steps
- * over. */
-static bool parse_value(struct pst_reader *reader, struct pst_cursor *cursor, const char *key,
-                        struct field *fields, size_t count, bool *crcs)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(key, fields[i].name) == 0) {
-            if (fields[i].seen)
-                return false;
-            fields[i].seen = true;
-            return pst_cursor_uint(cursor, fields[i].number);
-        }
-    }
-    if (strcmp(key, "crcs") != 0)
-        return pst_cursor_skip(cursor);
-    bool repeated = *crcs;
-    *crcs = true;
-    return !repeated && parse_crcs(reader, cursor);
-}
-
-/* Reads metadata that is a map: all of the fields must be there; crcs receives whether there are checksums.
- */
-static bool parse_meta(struct pst_reader *reader, struct field *fields, size_t count, bool *crcs)
-{
-    const uint8_t *bytes = reader->envelope.meta.data;
-    struct pst_cursor cursor = { .at = bytes, .end = bytes + reader->envelope.meta_size };
-    uint64_t pairs;
-    if (!pst_cursor_map(&cursor, &pairs))
-        return false;
-    *crcs = false;
-    for (uint64_t i = 0; i < pairs; i++) {
-        char key[32];
-        if (!pst_cursor_text(&cursor, key, sizeof key) ||
-            !parse_value(reader, &cursor, key, fields, count, crcs))
-            return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (!fields[i].seen)
-            return false;
-    }
-    return cursor.at == cursor.end;
-}
 
 /* Whether n samples of all tensors stay within the limit for a message. */
 static bool fits(const struct pst_reader *reader, uint64_t n)
@@ -173,21 +97,33 @@ static bool fits(const struct pst_reader *reader, uint64_t n)
     return n >= 1 && n <= reader->max_message;
 }
 
+/* Takes the head of a tensor's bin, and notes where its bytes begin. */
+static enum pst_status take_bin(struct pst_reader *reader, size_t n, size_t index, size_t *bytes,
+                                struct pst_error *error)
+{
+    const struct pst_tensor_spec *spec = &reader->header.tensors[index];
+    uint64_t size = 0;
+    enum pst_status status = pst_take_token(&reader->source, PST_TOKEN_BIN, &size, error);
+    if (status != PST_OK)
+        return status;
+    *bytes = n * spec->sample_bytes;
+    if (size != *bytes)
+        return pst_fail(error, PST_BAD_DATA,
+                        "tensor '%s' has %" PRIu64 " bytes, where its shape asks for %zu", spec->name, size,
+                        *bytes);
+    reader->places[index] = reader->source.offset;
+    return PST_OK;
+}
+
 static enum pst_status take_tensor(struct pst_reader *reader, struct pst_batch *batch, size_t index,
                                    struct pst_error *error)
 {
     const struct pst_tensor_spec *spec = &reader->header.tensors[index];
     struct pst_tensor *tensor = &batch->tensors[index];
-    uint64_t size = 0;
-    enum pst_status status = pst_take_token(&reader->source, PST_TOKEN_BIN, &size, error);
-    if (status != PST_OK)
-        return status;
-    size_t bytes = batch->n * spec->sample_bytes;
-    if (size != bytes)
-        return pst_fail(error, PST_BAD_DATA,
-                        "tensor '%s' has %" PRIu64 " bytes, where its shape asks for %zu", spec->name, size,
-                        bytes);
-    status = pst_buffer_reserve(&tensor->memory, bytes, 0, error);
+    size_t bytes = 0;
+    enum pst_status status = take_bin(reader, batch->n, index, &bytes, error);
+    if (status == PST_OK)
+        status = pst_buffer_reserve(&tensor->memory, bytes, 0, error);
     if (status != PST_OK)
         return status;
     tensor->data = tensor->memory.data;
@@ -202,25 +138,34 @@ static enum pst_status take_tensor(struct pst_reader *reader, struct pst_batch *
     return PST_OK;
 }
 
-static enum pst_status read_batch(struct pst_reader *reader, struct pst_batch *batch, struct pst_error *error)
+/* A batch's metadata, and its data up to the first bin. */
+static enum pst_status take_batch_head(struct pst_reader *reader, uint64_t *seq, uint64_t *epoch, uint64_t *n,
+                                       struct pst_error *error)
 {
-    uint64_t seq, epoch, n, count = 0;
-    struct field fields[] = { { "seq", &seq, false }, { "epoch", &epoch, false }, { "n", &n, false } };
+    struct pst_meta_field fields[] = { { "seq", seq, false }, { "epoch", epoch, false }, { "n", n, false } };
+    uint64_t count = 0;
     bool crcs;
-    if (!parse_meta(reader, fields, 3, &crcs) || !crcs)
+    if (!pst_reader_meta(reader, fields, 3, &crcs) || !crcs)
         return bad(error, "the batch's metadata is not what it should be");
-    if (seq != reader->next_seq)
-        return pst_fail(error, PST_BAD_DATA, "batch %" PRIu64 " came, a %s", seq,
-                        seq > reader->next_seq ? "gap" : "repeat");
-    if (!fits(reader, n))
+    if (!fits(reader, *n))
         return pst_fail(error, PST_BAD_DATA,
                         "%" PRIu64 " samples are no batch, or exceed the limit of %zu bytes (--max-message)",
-                        n, reader->max_message);
+                        *n, reader->max_message);
     enum pst_status status = pst_take_key(&reader->source, "data", error);
     if (status == PST_OK)
         status = pst_take_token(&reader->source, PST_TOKEN_ARRAY, &count, error);
     if (status == PST_OK && count != reader->header.tensor_count)
         return bad(error, "the batch does not hold the tensors that the header declares");
+    return status;
+}
+
+static enum pst_status read_batch(struct pst_reader *reader, struct pst_batch *batch, struct pst_error *error)
+{
+    uint64_t seq = 0, epoch = 0, n = 0;
+    enum pst_status status = take_batch_head(reader, &seq, &epoch, &n, error);
+    if (status == PST_OK && seq != reader->next_seq)
+        return pst_fail(error, PST_BAD_DATA, "batch %" PRIu64 " came, a %s", seq,
+                        seq > reader->next_seq ? "gap" : "repeat");
     if (status == PST_OK)
         status = pst_batch_follow(batch, &reader->header, error);
     batch->seq = seq;
@@ -243,12 +188,12 @@ static enum pst_status read_batch(struct pst_reader *reader, struct pst_batch *b
 static enum pst_status check_trailer(struct pst_reader *reader, struct pst_error *error)
 {
     struct pst_trailer said;
-    struct field fields[] = { { "batches", &said.batches, false },
-                              { "samples", &said.samples, false },
-                              { "batch_checksum", &said.batch_checksum, false },
-                              { "sample_checksum", &said.sample_checksum, false } };
+    struct pst_meta_field fields[] = { { "batches", &said.batches, false },
+                                       { "samples", &said.samples, false },
+                                       { "batch_checksum", &said.batch_checksum, false },
+                                       { "sample_checksum", &said.sample_checksum, false } };
     bool crcs;
-    if (!parse_meta(reader, fields, 4, &crcs))
+    if (!pst_reader_meta(reader, fields, 4, &crcs))
         return bad(error, "the trailer's metadata is not what it should be");
     const struct pst_trailer *came = &reader->so_far;
     if (said.batches != came->batches || said.samples != came->samples)
@@ -266,6 +211,8 @@ static enum pst_status read_trailer(struct pst_reader *reader, struct pst_error 
     enum pst_status status = check_trailer(reader, error);
     if (status != PST_OK)
         return status;
+    if (reader->source.input->grows)
+        return pst_input_finish(reader->source.input, error);
     struct pst_token token;
     status = pst_source_token(&reader->source, &token, error);
     if (status == PST_OK)
@@ -303,4 +250,34 @@ double pst_reader_waited(const struct pst_reader *reader)
 bool pst_reader_interrupt(struct pst_reader *reader)
 {
     return pst_input_interrupt(reader->source.input);
+}
+
+/* ---- places in a file ---------------------------------------------------------------------------------- */
+
+void pst_reader_goto(struct pst_reader *reader, uint64_t offset, uint64_t seq)
+{
+    pst_source_goto(&reader->source, offset);
+    reader->next_seq = seq;
+}
+
+enum pst_status pst_reader_skim(struct pst_reader *reader, struct pst_skimmed *message,
+                                struct pst_error *error)
+{
+    *message = (struct pst_skimmed){ .begin = reader->source.offset };
+    enum pst_status status =
+        pst_envelope_take(&reader->source, &reader->envelope, reader->max_message, error);
+    if (status != PST_OK)
+        return status;
+    message->kind = reader->envelope.kind;
+    if (message->kind == PST_BATCH_MESSAGE)
+        status = take_batch_head(reader, &message->seq, &message->epoch, &message->n, error);
+    for (size_t i = 0; message->kind == PST_BATCH_MESSAGE && i < reader->header.tensor_count; i++) {
+        size_t bytes = 0;
+        if (status == PST_OK)
+            status = take_bin(reader, message->n, i, &bytes, error);
+        if (status == PST_OK)
+            pst_source_skip(&reader->source, bytes);
+    }
+    message->end = reader->source.offset;
+    return status;
 }

@@ -8,6 +8,33 @@ static size_t left(const struct pst_source_buffer *source)
     return source->end - source->at;
 }
 
+void pst_source_goto(struct pst_source_buffer *source, uint64_t offset)
+{
+    source->placed = true;
+    source->offset = offset;
+    source->at = source->end = 0;
+}
+
+void pst_source_skip(struct pst_source_buffer *source, uint64_t bytes)
+{
+    if (bytes > left(source)) {
+        pst_source_goto(source, source->offset + bytes);
+        return;
+    }
+    source->at += bytes;
+    source->offset += bytes;
+}
+
+/* Reads what comes behind the buffer's contents, of which `waiting` bytes are not taken yet. */
+static enum pst_status read_on(struct pst_source_buffer *source, size_t waiting, void *bytes, size_t size,
+                               size_t *got, struct pst_error *error)
+{
+    if (!source->placed)
+        return pst_input_read(source->input, bytes, size, got, error);
+    return source->input->operations->read_at(source->input, source->offset + waiting, bytes, size, got,
+                                              error);
+}
+
 /* Moves what is left to the front and reads more behind it. */
 static enum pst_status refill(struct pst_source_buffer *source, struct pst_error *error)
 {
@@ -15,8 +42,8 @@ static enum pst_status refill(struct pst_source_buffer *source, struct pst_error
     source->end -= source->at;
     source->at = 0;
     size_t got;
-    enum pst_status status = pst_input_read(source->input, source->bytes + source->end,
-                                            sizeof source->bytes - source->end, &got, error);
+    enum pst_status status = read_on(source, source->end, source->bytes + source->end,
+                                     sizeof source->bytes - source->end, &got, error);
     if (status == PST_OK)
         source->end += got;
     return status;
@@ -52,8 +79,7 @@ enum pst_status pst_source_take(struct pst_source_buffer *source, void *bytes, s
     source->offset += count;
     while (count < size) {
         size_t got;
-        enum pst_status status =
-            pst_input_read(source->input, (char *)bytes + count, size - count, &got, error);
+        enum pst_status status = read_on(source, 0, (char *)bytes + count, size - count, &got, error);
         if (status == PST_END)
             return truncated(error);
         if (status != PST_OK)

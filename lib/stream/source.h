@@ -8,6 +8,7 @@
 struct pst_source_buffer {
     struct pst_input *input; /* owned */
     uint64_t offset;         /* bytes taken so far: where in the stream an error is */
+    bool placed;             /* pst_source_goto was called: reads go to a place in a file */
     size_t at, end;          /* what of `bytes` is not taken yet */
     uint8_t bytes[16384];
 };
@@ -24,5 +25,11 @@ PST_CHECKED enum pst_status pst_source_token(struct pst_source_buffer *source, s
  * input's end. */
 PST_CHECKED enum pst_status pst_source_take(struct pst_source_buffer *source, void *bytes, size_t size,
                                             struct pst_error *error);
+
+/* Steps over bytes of an input that has a size, perhaps beyond its end. */
+void pst_source_skip(struct pst_source_buffer *source, uint64_t bytes);
+
+/* Goes on at that byte of an input that has a size. */
+void pst_source_goto(struct pst_source_buffer *source, uint64_t offset);
 
 #endif

@@ -56,6 +56,25 @@ enum pst_status pst_input_read(struct pst_input *input, void *bytes, size_t size
     return status;
 }
 
+bool pst_input_size(const struct pst_input *input, uint64_t *bytes)
+{
+    return input->operations->size != NULL && input->operations->size(input, bytes);
+}
+
+enum pst_status pst_input_read_at(struct pst_input *input, uint64_t offset, void *bytes, size_t size,
+                                  struct pst_error *error)
+{
+    double before = pst_seconds();
+    enum pst_status status = PST_OK;
+    for (size_t done = 0, got = 0; done < size && status == PST_OK; done += got) {
+        got = 0;
+        status =
+            input->operations->read_at(input, offset + done, (char *)bytes + done, size - done, &got, error);
+    }
+    input->waited += pst_seconds() - before;
+    return status;
+}
+
 enum pst_status pst_input_finish(struct pst_input *input, struct pst_error *error)
 {
     return input->operations->finish == NULL ? PST_OK : input->operations->finish(input, error);

@@ -36,23 +36,52 @@ static void enlarge_pipe(int fd)
         (void)fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES);
 }
 
+/* What read and pread said: *got, the end, or an error. PST_TRY_AGAIN: a signal came between; once more. */
+static enum pst_status judge(const struct pst_input *input, ssize_t count, size_t *got,
+                             struct pst_error *error)
+{
+    if (count > 0) {
+        *got = (size_t)count;
+        return PST_OK;
+    }
+    if (count == 0)
+        return PST_END;
+    if (errno == EINTR && pst_stop_signal() != 0)
+        return pst_fail(error, PST_STOPPED, "%s: stopped by a signal", input->name);
+    if (errno == EINTR)
+        return PST_TRY_AGAIN;
+    return pst_fail(error, PST_IO_ERROR, "%s: cannot be read: %s", input->name, strerror(errno));
+}
+
 static enum pst_status read_file(struct pst_input *input, void *bytes, size_t size, size_t *got,
                                  struct pst_error *error)
 {
-    struct file_input *file = (struct file_input *)input;
-    for (;;) {
-        ssize_t count = read(file->fd, bytes, size);
-        if (count > 0) {
-            *got = (size_t)count;
-            return PST_OK;
-        }
-        if (count == 0)
-            return PST_END;
-        if (errno == EINTR && pst_stop_signal() != 0)
-            return pst_fail(error, PST_STOPPED, "%s: stopped by a signal", input->name);
-        if (errno != EINTR)
-            return pst_fail(error, PST_IO_ERROR, "%s: cannot be read: %s", input->name, strerror(errno));
-    }
+    const struct file_input *file = (const struct file_input *)input;
+    enum pst_status status;
+    do
+        status = judge(input, read(file->fd, bytes, size), got, error);
+    while (status == PST_TRY_AGAIN);
+    return status;
+}
+
+static bool file_size(const struct pst_input *input, uint64_t *bytes)
+{
+    struct stat status;
+    if (fstat(((const struct file_input *)input)->fd, &status) != 0 || !S_ISREG(status.st_mode))
+        return false;
+    *bytes = (uint64_t)status.st_size;
+    return true;
+}
+
+static enum pst_status read_file_at(struct pst_input *input, uint64_t offset, void *bytes, size_t size,
+                                    size_t *got, struct pst_error *error)
+{
+    const struct file_input *file = (const struct file_input *)input;
+    enum pst_status status;
+    do
+        status = judge(input, pread(file->fd, bytes, size, (off_t)offset), got, error);
+    while (status == PST_TRY_AGAIN);
+    return status;
 }
 
 static void close_input(struct pst_input *input)
@@ -63,7 +92,12 @@ static void close_input(struct pst_input *input)
     free(file);
 }
 
-static const struct pst_input_operations input_operations = { .read = read_file, .close = close_input };
+static const struct pst_input_operations input_operations = {
+    .read = read_file,
+    .size = file_size,
+    .read_at = read_file_at,
+    .close = close_input,
+};
 
 static enum pst_status open_input(struct pst_input **input, const char *endpoint,
                                   const struct pst_link_settings *settings, struct pst_error *error)

@@ -1,0 +1,55 @@
+/*
+ * reader.h: the inside of a reader, for those who read a stream that lies in a file: they go to any message
+ * of it, and look at messages without reading their data.
+ */
+#ifndef PIPESTILL_LIB_READER_H
+#define PIPESTILL_LIB_READER_H
+
+#include "lib/stream/codec.h"
+#include "lib/stream/envelope.h"
+
+struct pst_reader {
+    struct pst_source_buffer source;
+    size_t max_message;
+    struct pst_header header; /* as it came */
+    size_t id_index;
+    uint64_t next_seq;
+    struct pst_trailer so_far;
+    struct pst_envelope envelope;
+    uint32_t *crcs;   /* of the batch at hand, [tensor_count] */
+    uint64_t *places; /* of the batch at hand: where in the input each tensor's bytes begin, [tensor_count] */
+};
+
+/* A named number in metadata. */
+struct pst_meta_field {
+    const char *name;
+    uint64_t *number;
+    bool seen;
+};
+
+/*
+ * Reads the metadata at hand, which must be a map: all of the fields must be there, and may come once.
+ * crcs: receives whether there are checksums, which are then in reader->crcs.
+ */
+PST_CHECKED bool pst_reader_meta(struct pst_reader *reader, struct pst_meta_field *fields, size_t count,
+                                 bool *crcs);
+
+/* Goes to the message that begins at that byte; where it is a batch, it must have that number. */
+void pst_reader_goto(struct pst_reader *reader, uint64_t offset, uint64_t seq);
+
+/* A message that was looked at. */
+struct pst_skimmed {
+    enum pst_message_kind kind;
+    uint64_t begin, end;    /* bytes of the file */
+    uint64_t seq, epoch, n; /* of a batch */
+};
+
+/*
+ * Takes the next message and steps over its data; the input must be a file. Its metadata is checked as ever,
+ * its tensors' checksums and its number are not; its end may lie beyond that of the file.
+ * Returns PST_OK; PST_END where the file ends before it; PST_BAD_DATA; PST_IO_ERROR.
+ */
+PST_CHECKED enum pst_status pst_reader_skim(struct pst_reader *reader, struct pst_skimmed *message,
+                                            struct pst_error *error);
+
+#endif

@@ -1,0 +1,128 @@
+/* A file that is still being written, read as it grows. */
+#include "lib/base/linux.h"
+
+#include "lib/transport/transport.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct follow_input {
+    struct pst_input input;
+    int fd;
+    double patience;
+    bool locked; /* its writer holds a lock as long as it lives: the file is a NAME.part */
+};
+
+/* How long a reader sleeps before it looks again: short beside a batch of any teacher worth waiting for. */
+#define PAUSE_NANOSECONDS 20000000
+
+/* Sleeps a little; false where a signal asks to stop. */
+static bool pause_briefly(void)
+{
+    nanosleep(&(struct timespec){ .tv_nsec = PAUSE_NANOSECONDS }, NULL);
+    return pst_stop_signal() == 0;
+}
+
+/* Whether the writer's lock is gone, and with it the writer. */
+static bool writer_has_gone(const struct follow_input *follow)
+{
+    if (!follow->locked || flock(follow->fd, LOCK_SH | LOCK_NB) != 0)
+        return false;
+    flock(follow->fd, LOCK_UN);
+    return true;
+}
+
+static enum pst_status read_follow(struct pst_input *input, void *bytes, size_t size, size_t *got,
+                                   struct pst_error *error)
+{
+    const struct follow_input *follow = (const struct follow_input *)input;
+    double since = pst_seconds();
+    for (;;) {
+        bool last = writer_has_gone(follow); /* asked before the read: what it wrote last is then read */
+        ssize_t count = read(follow->fd, bytes, size);
+        if (count > 0) {
+            *got = (size_t)count;
+            return PST_OK;
+        }
+        if (count < 0 && errno != EINTR)
+            return pst_fail(error, PST_IO_ERROR, "%s: cannot be read: %s", input->name, strerror(errno));
+        if (last)
+            return PST_END;
+        if (pst_seconds() - since > follow->patience)
+            return pst_fail(error, PST_UNAVAILABLE,
+                            "%s: has not grown for %g s; has its writer gone? (--peer-timeout)", input->name,
+                            follow->patience);
+        if (!pause_briefly())
+            return pst_fail(error, PST_STOPPED, "%s: stopped by a signal", input->name);
+    }
+}
+
+static void close_follow(struct pst_input *input)
+{
+    close(((struct follow_input *)input)->fd);
+    free(input);
+}
+
+static const struct pst_input_operations operations = { .read = read_follow, .close = close_follow };
+
+/* Opens NAME or else NAME.part; -1 where there is neither. The whole file may get its name in between. */
+static int open_either(const char *path, const char *part, bool *locked)
+{
+    for (int attempt = 0; attempt < 2; attempt++) {
+        *locked = false;
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0 || errno != ENOENT)
+            return fd;
+        *locked = true;
+        fd = open(part, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0 || errno != ENOENT)
+            return fd;
+    }
+    return -1;
+}
+
+static enum pst_status open_when_there(struct follow_input *follow, const char *path, const char *part,
+                                       struct pst_error *error)
+{
+    double since = pst_seconds();
+    while ((follow->fd = open_either(path, part, &follow->locked)) < 0) {
+        if (errno != ENOENT)
+            return pst_fail(error, PST_NO_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
+        if (pst_seconds() - since > follow->patience)
+            return pst_fail(error, PST_NO_INPUT,
+                            "%s: neither it nor %s appeared within %g s (--peer-timeout)", path, part,
+                            follow->patience);
+        if (!pause_briefly())
+            return pst_fail(error, PST_STOPPED, "%s: stopped by a signal", path);
+    }
+    return PST_OK;
+}
+
+enum pst_status pst_input_follow(struct pst_input **input, const char *path, double patience,
+                                 struct pst_error *error)
+{
+    struct follow_input *follow =
+        pst_endpoint_new(sizeof *follow, offsetof(struct follow_input, input.name), path, error);
+    size_t size = strlen(path) + sizeof ".part";
+    char *part = malloc(size);
+    if (follow == NULL || part == NULL) {
+        free(follow);
+        free(part);
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory");
+    }
+    snprintf(part, size, "%s.part", path);
+    follow->input.operations = &operations;
+    follow->input.grows = true;
+    follow->patience = patience;
+    enum pst_status status = open_when_there(follow, path, part, error);
+    free(part);
+    if (status == PST_OK)
+        *input = &follow->input;
+    else
+        free(follow);
+    return status;
+}
