@@ -75,6 +75,9 @@ struct pst_source {
      */
     enum pst_status (*next)(struct pst_batch *batch, const struct pst_header *header,
                             struct pst_error *error);
+    /* Asked after on_header: whether what is written is a recorded stream just as it was, to whose history
+     * this stage has nothing to add. May be NULL: never. */
+    bool (*verbatim)(void);
 };
 
 /* A stage that reads and writes. */

@@ -116,6 +116,26 @@ void pst_selection_free(struct pst_selection *selection);
  */
 void pst_shuffle(const struct pst_selection *selection, uint64_t seed, uint64_t epoch, size_t *order);
 
+/*
+ * A permutation of 0 … count - 1 that is computed, not stored: for sets that are too large for a list.
+ */
+struct pst_permutation {
+    uint64_t count;
+    uint64_t rows, columns; /* rows · columns ≥ count */
+    uint32_t key[2], epoch;
+};
+
+/* The permutation for a seed and an epoch. count: ≥ 1, < 2^62. */
+void pst_permutation_start(struct pst_permutation *permutation, uint64_t count, uint64_t seed,
+                           uint64_t epoch);
+
+/*
+ * Where the permutation sends a number: a Feistel network over rows and columns, walked until it comes back
+ * below count (Black, Rogaway 2002, "Ciphers with arbitrary finite domains", generalised Feistel and cycle
+ * walking). number: 0 … count - 1.
+ */
+uint64_t pst_permute(const struct pst_permutation *permutation, uint64_t number);
+
 /* ---- augmentation ------------------------------------------------------------------------------------ */
 
 /*

@@ -286,6 +286,70 @@ double pst_writer_waited(const struct pst_writer *writer);
 /* Frees a writer and closes its output; NULL is allowed. */
 void pst_writer_free(struct pst_writer *writer);
 
+/* ---- recordings -------------------------------------------------------------------------------------- */
+
+/*
+ * A recording is a stream in a file, reached at any place: its batches by number, its samples one by one. The
+ * index in the trailer says where they are; where there is none, it is made by a look at every message.
+ * A batch's checksums are checked when its first sample is read, whichever that is.
+ *
+ * It is read, not mapped: a file that shrinks or a disk that fails is then an error with a message and no
+ * signal, and memory stays the same however large the file is: 40 bytes a batch, and one batch.
+ */
+struct pst_recording;
+
+/*
+ * Opens a recording.
+ * salvage: damaged batches are left out instead of being errors. All of the file is then read at once, and a
+ * missing trailer does not matter.
+ * Returns PST_OK; PST_NO_INPUT; PST_BAD_DATA (no file but a pipe, no stream, truncated, an index that belongs
+ * elsewhere, two streams in one file; the message names file and byte); PST_IO_ERROR; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_recording_open(struct pst_recording **recording, const char *path,
+                                               size_t max_message, bool salvage, struct pst_error *error);
+
+/* The recorded header. Valid as long as the recording. */
+const struct pst_header *pst_recording_header(const struct pst_recording *recording);
+
+/* Whole batches; and those that were left out, as far as they could be counted (salvage). */
+size_t pst_recording_batches(const struct pst_recording *recording);
+uint64_t pst_recording_left_out(const struct pst_recording *recording);
+
+/* Samples of all batches. */
+uint64_t pst_recording_samples(const struct pst_recording *recording);
+
+/* What is known of a batch without reading it. */
+struct pst_recorded {
+    uint64_t seq, epoch;
+    uint64_t first; /* number of its first sample among all samples of the recording, from 0 */
+    size_t n;
+};
+
+/* index: 0 … pst_recording_batches - 1. */
+struct pst_recorded pst_recording_batch_at(const struct pst_recording *recording, size_t index);
+
+/* The batch that holds a sample. sample: 0 … pst_recording_samples - 1. */
+size_t pst_recording_find(const struct pst_recording *recording, uint64_t sample);
+
+/*
+ * Reads a whole batch as it was recorded, with all checks of a reader.
+ * batch: reused, or {0}. Returns PST_OK; PST_BAD_DATA; PST_IO_ERROR; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_recording_read(struct pst_recording *recording, size_t index,
+                                               struct pst_batch *batch, struct pst_error *error);
+
+/*
+ * Reads samples that stand one after another in one batch.
+ * sample, count: the first and how many; all within one recorded batch.
+ * batch, at: receives them as its samples from number `at` on; it must follow the recording's header and have
+ * room. Returns as pst_recording_read.
+ */
+PST_CHECKED enum pst_status pst_recording_copy(struct pst_recording *recording, uint64_t sample, size_t count,
+                                               struct pst_batch *batch, size_t at, struct pst_error *error);
+
+/* Closes a recording; NULL is allowed. */
+void pst_recording_close(struct pst_recording *recording);
+
 /* A checksum over the checksums of a batch's first `tensors` tensors, all of which must be known. */
 uint64_t pst_batch_check(const struct pst_batch *batch, size_t tensors);
 

@@ -99,18 +99,21 @@ static bool output_is_pipe(void)
            (fstat(STDOUT_FILENO, &status) == 0 && !S_ISREG(status.st_mode));
 }
 
-/* Appends this stage to the history and sends the header on its way. */
-static enum pst_status send_header(struct pst_writer *writer, struct pst_header *header,
+/* Sends the header on its way. */
+static enum pst_status send_header(struct pst_writer *writer, const struct pst_header *header,
                                    struct pst_batch *batch, struct pst_error *error)
 {
-    json_t *details = json_deep_copy(pst_cli.details);
-    enum pst_status status = pst_header_append_history(header, pst_cli.stage->name, details, error);
-    if (status == PST_OK)
-        status = pst_batch_follow(batch, header, error);
+    enum pst_status status = pst_batch_follow(batch, header, error);
     if (status == PST_OK)
         status = pst_writer_header(writer, header, error);
     pst_progress_begin(header, output_is_pipe());
     return status;
+}
+
+/* Appends this stage to the history. */
+static enum pst_status sign(struct pst_header *header, struct pst_error *error)
+{
+    return pst_header_append_history(header, pst_cli.stage->name, json_deep_copy(pst_cli.details), error);
 }
 
 /* Everything that a stage holds while it runs. */
@@ -182,6 +185,8 @@ static enum pst_status run_source(struct run *run, const struct pst_source *sour
         status = pst_header_new(&run->header, error);
     if (status == PST_OK)
         status = source->on_header(&run->header, error);
+    if (status == PST_OK && (source->verbatim == NULL || !source->verbatim()))
+        status = sign(&run->header, error);
     if (status == PST_OK)
         status = send_header(run->writer, &run->header, &run->batch, error);
     for (uint64_t seq = run->header.first; status == PST_OK; seq++) {
@@ -235,6 +240,8 @@ static enum pst_status run_filter(struct run *run, const struct pst_filter *filt
     run->own = run->header.tensor_count;
     if (filter->on_header != NULL)
         status = filter->on_header(&run->header, error);
+    if (status == PST_OK)
+        status = sign(&run->header, error);
     if (status == PST_OK)
         status = send_header(run->writer, &run->header, &run->batch, error);
     while (status == PST_OK)
@@ -308,7 +315,9 @@ enum pst_status pst_relay_header(struct pst_streams *streams, struct pst_header 
                                  struct pst_error *error)
 {
     struct pst_batch none = { 0 };
-    enum pst_status status = send_header(streams->writer, header, &none, error);
+    enum pst_status status = sign(header, error);
+    if (status == PST_OK)
+        status = send_header(streams->writer, header, &none, error);
     pst_batch_free(&none);
     return status;
 }

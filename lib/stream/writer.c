@@ -4,6 +4,7 @@
  * they are.
  */
 #include "lib/stream/codec.h"
+#include "lib/stream/index.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ struct pst_writer {
     struct pst_packed meta;
     struct pst_packed frame; /* all bytes of a message but the tensors' own */
     struct iovec *parts;     /* of a batch: frame, data, bin head, data, … */
+    struct pst_index index;  /* where the batches are, for whoever reads the stream from a file */
 };
 
 enum pst_status pst_writer_new(struct pst_writer **writer, struct pst_output *output, struct pst_error *error)
@@ -40,6 +42,7 @@ void pst_writer_free(struct pst_writer *writer)
     pst_header_free(&writer->header);
     pst_buffer_free(&writer->meta.buffer);
     pst_buffer_free(&writer->frame.buffer);
+    pst_index_free(&writer->index);
     free(writer->parts);
     free(writer);
 }
@@ -96,7 +99,9 @@ enum pst_status pst_writer_header(struct pst_writer *writer, const struct pst_he
     msgpack_packer packer = pst_packer(&writer->meta);
     pst_pack_json(&packer, object);
     json_decref(object);
-    return write_plain(writer, "header", error);
+    enum pst_status written = write_plain(writer, "header", error);
+    writer->index.header_bytes = writer->frame.size;
+    return written;
 }
 
 static enum pst_status check_batch(const struct pst_writer *writer, const struct pst_batch *batch,
@@ -160,6 +165,14 @@ static size_t list_parts(struct pst_writer *writer, const struct pst_batch *batc
     return count;
 }
 
+static uint64_t bytes_of(const struct iovec *parts, size_t count)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += parts[i].iov_len;
+    return bytes;
+}
+
 enum pst_status pst_writer_batch(struct pst_writer *writer, struct pst_batch *batch, struct pst_error *error)
 {
     enum pst_status status = check_batch(writer, batch, error);
@@ -173,6 +186,7 @@ enum pst_status pst_writer_batch(struct pst_writer *writer, struct pst_batch *ba
     status = pst_output_write(writer->output, writer->parts, count, error);
     if (status != PST_OK)
         return status;
+    pst_index_add(&writer->index, bytes_of(writer->parts, count), batch->n, batch->epoch);
     writer->next_seq++;
     writer->bytes += writer->frame.size;
     for (size_t i = 0; i < writer->header.tensor_count; i++)
@@ -188,11 +202,7 @@ enum pst_status pst_writer_finish(struct pst_writer *writer, struct pst_error *e
 {
     writer->meta.size = 0;
     msgpack_packer packer = pst_packer(&writer->meta);
-    msgpack_pack_map(&packer, 4);
-    pst_pack_pair(&packer, "batches", writer->so_far.batches);
-    pst_pack_pair(&packer, "samples", writer->so_far.samples);
-    pst_pack_pair(&packer, "batch_checksum", writer->so_far.batch_checksum);
-    pst_pack_pair(&packer, "sample_checksum", writer->so_far.sample_checksum);
+    pst_pack_trailer(&packer, &writer->so_far, &writer->index, writer->header.run);
     enum pst_status status = write_plain(writer, "trailer", error);
     return status == PST_OK ? pst_output_finish(writer->output, error) : status;
 }

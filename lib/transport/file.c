@@ -26,7 +26,11 @@ struct file_output {
     struct pst_output output;
     struct pst_atomic_file file; /* where fd is a file with a name */
     int fd;
+    double synced; /* when the file was last made safe from a power cut */
 };
+
+/* Of a recording that a power cut ends, at most so much is lost, whatever the kernel keeps back. */
+#define SYNC_SECONDS 5.0
 
 /* Not allowed to everyone at every moment, and only a matter of speed: failure does not count. */
 static void enlarge_pipe(int fd)
@@ -153,6 +157,19 @@ static enum pst_status write_some(struct file_output *file, struct iovec *parts,
     return PST_OK;
 }
 
+/* Files only: a pipe has nothing to sync. */
+static enum pst_status sync_now_and_then(struct file_output *file, struct pst_error *error)
+{
+    double now = pst_seconds();
+    if (file->file.path == NULL || file->file.direct || now - file->synced < SYNC_SECONDS)
+        return PST_OK;
+    file->synced = now;
+    if (fdatasync(file->fd) == 0)
+        return PST_OK;
+    return pst_fail(error, PST_IO_ERROR, "%s: cannot be written to disk: %s", file->output.name,
+                    strerror(errno));
+}
+
 static enum pst_status write_file(struct pst_output *output, const struct iovec *parts, size_t count,
                                   struct pst_error *error)
 {
@@ -164,7 +181,7 @@ static enum pst_status write_file(struct pst_output *output, const struct iovec 
         memcpy(some, parts + done, now * sizeof *some);
         status = write_some((struct file_output *)output, some, now, error);
     }
-    return status;
+    return status == PST_OK ? sync_now_and_then((struct file_output *)output, error) : status;
 }
 
 static enum pst_status finish_output(struct pst_output *output, struct pst_error *error)
@@ -217,6 +234,7 @@ static enum pst_status open_output(struct pst_output **output, const char *endpo
             return status;
         }
         file->fd = file->file.fd;
+        file->synced = pst_seconds();
     }
     enlarge_pipe(file->fd);
     *output = &file->output;
