@@ -29,6 +29,10 @@ void pst_pack_pair(msgpack_packer *packer, const char *name, uint64_t number);
 /* Packs a JSON value: null, booleans, integers, reals, strings, arrays, objects. */
 void pst_pack_json(msgpack_packer *packer, const json_t *value);
 
+/* Packs a message with that many keys up to its crc into the emptied frame, and returns the crc. */
+uint32_t pst_pack_envelope(struct pst_packed *frame, const struct pst_packed *meta, const char *kind,
+                           uint32_t keys);
+
 /*
  * Unpacks one block of metadata, which must be one value of kinds that JSON has.
  * Returns the value, owned by the caller; NULL where it is anything else, or memory is short.

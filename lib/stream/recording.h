@@ -19,6 +19,7 @@ struct pst_place {
 struct pst_recording {
     struct pst_reader *reader;
     uint64_t size; /* bytes of the file */
+    uint64_t header_bytes;
     size_t count, room;
     struct pst_place *places; /* [room]; owned */
     uint64_t samples;

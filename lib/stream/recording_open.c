@@ -77,8 +77,7 @@ static enum pst_status add_run(struct pst_recording *recording, const struct pst
 }
 
 /* Lists all batches by the index. trailer: where the trailer begins, which is at hand in the reader. */
-static enum pst_status use_index(struct pst_recording *recording, uint64_t header_bytes, uint64_t trailer,
-                                 struct pst_error *error)
+static enum pst_status use_index(struct pst_recording *recording, uint64_t trailer, struct pst_error *error)
 {
     struct pst_reader *reader = recording->reader;
     struct pst_index index;
@@ -86,8 +85,8 @@ static enum pst_status use_index(struct pst_recording *recording, uint64_t heade
                                             reader->header.run, error);
     if (status != PST_OK)
         return status;
-    uint64_t at = header_bytes;
-    if (index.header_bytes != header_bytes)
+    uint64_t at = recording->header_bytes;
+    if (index.header_bytes != recording->header_bytes)
         status = bad(error, "the index does not fit the file: its header has another length");
     for (size_t i = 0; i < index.run_count && status == PST_OK; i++)
         status = add_run(recording, &index.runs[i], &at, trailer, error);
@@ -119,12 +118,12 @@ static enum pst_status add_skimmed(struct pst_recording *recording, const struct
                              error);
 }
 
-static enum pst_status scan(struct pst_recording *recording, uint64_t header_bytes, struct pst_error *error)
+static enum pst_status scan(struct pst_recording *recording, struct pst_error *error)
 {
     struct pst_reader *reader = recording->reader;
     struct pst_skimmed message;
     enum pst_status status;
-    pst_reader_goto(reader, header_bytes, reader->header.first);
+    pst_reader_goto(reader, recording->header_bytes, reader->header.first);
     while ((status = pst_reader_skim(reader, &message, error)) == PST_OK) {
         if (message.kind == PST_TRAILER_MESSAGE && message.end == recording->size)
             return PST_OK;
@@ -199,10 +198,9 @@ static enum pst_status try_batch(struct pst_recording *recording, uint64_t begin
 }
 
 /* Lists the batches that are whole. What stands between them is left out. */
-static enum pst_status salvage_all(struct pst_recording *recording, uint64_t header_bytes,
-                                   struct pst_error *error)
+static enum pst_status salvage_all(struct pst_recording *recording, struct pst_error *error)
 {
-    uint64_t at = header_bytes;
+    uint64_t at = recording->header_bytes;
     for (;;) {
         struct pst_error ignored;
         enum pst_status status = try_batch(recording, at, &ignored);
@@ -229,16 +227,15 @@ static enum pst_status salvage_all(struct pst_recording *recording, uint64_t hea
 
 /* ---- opening ----------------------------------------------------------------------------------------- */
 
-static enum pst_status list_batches(struct pst_recording *recording, uint64_t header_bytes, bool salvage,
-                                    struct pst_error *error)
+static enum pst_status list_batches(struct pst_recording *recording, bool salvage, struct pst_error *error)
 {
     if (salvage)
-        return salvage_all(recording, header_bytes, error);
+        return salvage_all(recording, error);
     uint64_t trailer = 0;
     enum pst_status status = find_trailer(recording, &trailer, error);
     if (status == PST_OK)
-        status = use_index(recording, header_bytes, trailer, error);
-    return status == PST_END ? scan(recording, header_bytes, error) : status;
+        status = use_index(recording, trailer, error);
+    return status == PST_END ? scan(recording, error) : status;
 }
 
 static enum pst_status prepare(struct pst_recording *recording, bool salvage, struct pst_error *error)
@@ -250,7 +247,8 @@ static enum pst_status prepare(struct pst_recording *recording, bool salvage, st
     if (status != PST_OK)
         return status;
     pst_header_free(&header); /* the reader has its own */
-    return list_batches(recording, recording->reader->source.offset, salvage, error);
+    recording->header_bytes = recording->reader->source.offset;
+    return list_batches(recording, salvage, error);
 }
 
 enum pst_status pst_recording_open(struct pst_recording **recording, const char *path, size_t max_message,

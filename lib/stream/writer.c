@@ -47,17 +47,17 @@ void pst_writer_free(struct pst_writer *writer)
     free(writer);
 }
 
-/* Packs everything of a message up to its crc into the frame, and returns the crc. */
-static uint32_t pack_envelope(struct pst_writer *writer, const char *kind, uint32_t keys)
+uint32_t pst_pack_envelope(struct pst_packed *frame, const struct pst_packed *meta, const char *kind,
+                           uint32_t keys)
 {
-    uint32_t crc = pst_crc32c(0, writer->meta.buffer.data, writer->meta.size);
-    writer->frame.size = 0;
-    msgpack_packer packer = pst_packer(&writer->frame);
+    uint32_t crc = pst_crc32c(0, meta->buffer.data, meta->size);
+    frame->size = 0;
+    msgpack_packer packer = pst_packer(frame);
     msgpack_pack_map(&packer, keys);
     pst_pack_text(&packer, "kind");
     pst_pack_text(&packer, kind);
     pst_pack_text(&packer, "meta");
-    msgpack_pack_bin_with_body(&packer, writer->meta.buffer.data, writer->meta.size);
+    msgpack_pack_bin_with_body(&packer, meta->buffer.data, meta->size);
     pst_pack_pair(&packer, "crc", crc);
     return crc;
 }
@@ -70,7 +70,7 @@ static enum pst_status out_of_memory(struct pst_error *error)
 /* Writes a message that has no data. */
 static enum pst_status write_plain(struct pst_writer *writer, const char *kind, struct pst_error *error)
 {
-    pack_envelope(writer, kind, 3);
+    pst_pack_envelope(&writer->frame, &writer->meta, kind, 3);
     if (writer->meta.failed || writer->frame.failed)
         return out_of_memory(error);
     if (writer->meta.size > PST_MAX_META)
@@ -179,7 +179,7 @@ enum pst_status pst_writer_batch(struct pst_writer *writer, struct pst_batch *ba
     if (status != PST_OK)
         return status;
     pack_batch_meta(writer, batch);
-    uint32_t crc = pack_envelope(writer, "batch", 4);
+    uint32_t crc = pst_pack_envelope(&writer->frame, &writer->meta, "batch", 4);
     size_t count = list_parts(writer, batch);
     if (writer->meta.failed || writer->frame.failed)
         return out_of_memory(error);

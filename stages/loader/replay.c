@@ -1,0 +1,278 @@
+/*
+ * Recordings as a source. Without a word they are replayed just as they were: the same batches in the same
+ * order under the same epochs. Otherwise they are a set of samples like any other, which are chosen, shuffled
+ * and put together to batches of another size.
+ */
+#include "stages/loader/loader.h"
+#include "stages/loader/shards.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct {
+    struct shards shards;
+    bool by_sample;                 /* and not in the batches that were recorded */
+    struct pst_selection selection; /* indices is NULL where all samples are taken */
+    uint64_t count;                 /* samples taken */
+    uint64_t batches;               /* of one time through them */
+    struct pst_permutation permutation;
+    uint64_t pass, position; /* what comes next: how often we went through, and the sample or batch */
+} replay;
+
+/* ---- what is asked ---- */
+
+static enum pst_status check_wishes(struct pst_error *error)
+{
+    const struct pst_elastic *elastic = &asked.elastic;
+    if (asked.shuffle && asked.no_shuffle)
+        return pst_fail(error, PST_USAGE, "--shuffle and --no-shuffle exclude each other");
+    if (asked.shift > 0 || elastic->strength > 0 || elastic->rotation > 0 || elastic->scaling > 0)
+        return pst_fail(
+            error, PST_USAGE,
+            "recorded samples cannot be moved about: their soft targets belong to them as they are");
+    if (asked.split != SPLIT_TRAIN || asked.hold_out > 0)
+        return pst_fail(error, PST_USAGE,
+                        "--split and --hold-out are for data sets: the same sample may be in "
+                        "a recording many times");
+    if (asked.labels != NULL || asked.samples > 0 || asked.classes > 0)
+        return pst_fail(error, PST_USAGE, "--labels, --classes and --samples are for data sets");
+    return PST_OK;
+}
+
+/* ---- which samples ---- */
+
+/* Reads the labels of all samples, and with them all batches. */
+static enum pst_status read_labels(int32_t *labels, size_t classes, struct pst_error *error)
+{
+    const struct pst_header *header = pst_recording_header(replay.shards.list[0].recording);
+    struct pst_batch batch = { 0 };
+    size_t y;
+    enum pst_status status = pst_header_require(header, "y", PST_DTYPE_I32, 0, NULL, &y, error);
+    for (size_t i = 0; i < replay.shards.batches && status == PST_OK; i++) {
+        struct shard_batch found = shards_batch(&replay.shards, i);
+        status = pst_recording_read(found.shard->recording, found.index, &batch, error);
+        for (size_t row = 0; row < found.recorded.n && status == PST_OK; row++) {
+            int32_t label = ((const int32_t *)batch.tensors[y].data)[row];
+            labels[found.recorded.first + row] = label;
+            if (label < 0 || (size_t)label >= classes)
+                status = pst_fail(error, PST_BAD_DATA, "%s, batch %" PRIu64 ": label %" PRId32 " is no class",
+                                  found.shard->path, found.recorded.seq, label);
+        }
+    }
+    pst_batch_free(&batch);
+    return status;
+}
+
+/* Chooses as from any set. Of a recording without labels only a share or a number can be taken. */
+static enum pst_status choose(struct pst_error *error)
+{
+    const struct pst_header *header = pst_recording_header(replay.shards.list[0].recording);
+    struct pst_dataset data = { .samples = (size_t)replay.shards.samples,
+                                .classes = header->classes > 0 ? (size_t)header->classes : MOST_CLASSES };
+    snprintf(data.name, sizeof data.name, "%.40s", replay.shards.list[0].path);
+    int32_t *labels = NULL;
+    enum pst_status status = PST_OK;
+    if (pst_header_find(header, "y") != PST_NONE && header->classes <= MOST_CLASSES) {
+        labels = pst_allocate(data.samples, sizeof *labels, error);
+        status = labels == NULL ? PST_TRY_AGAIN : read_labels(labels, data.classes, error);
+    }
+    data.labels = labels;
+    if (status == PST_OK)
+        status = choose_samples(&asked, &data, &replay.selection, error);
+    free(labels);
+    replay.count = replay.selection.count;
+    return status;
+}
+
+/* ---- in which order ---- */
+
+/* The number, among all samples of the set, of the one at a position. */
+static uint64_t sample_at(uint64_t position)
+{
+    uint64_t number = asked.shuffle ? pst_permute(&replay.permutation, position) : position;
+    return replay.selection.indices != NULL ? replay.selection.indices[number] : number;
+}
+
+static void begin_pass(uint64_t pass)
+{
+    replay.pass = pass;
+    replay.position = 0;
+    if (asked.shuffle)
+        pst_permutation_start(&replay.permutation, replay.count, asked.seed, pass);
+}
+
+/*
+ * Samples of the batch that begins at a position. Shuffled, a time through the set is an epoch; else batches
+ * end where a recorded epoch ends. epoch: receives the one that they belong to, within one time through.
+ */
+static size_t samples_from(uint64_t position, uint64_t *epoch)
+{
+    uint64_t left = replay.count - position;
+    size_t most = left < asked.batch ? (size_t)left : asked.batch;
+    *epoch = 0;
+    if (asked.shuffle)
+        return most;
+    size_t n = 0;
+    while (n < most) {
+        uint64_t sample = sample_at(position + n);
+        struct pst_recorded found = shards_find(&replay.shards, sample).recorded;
+        if (n == 0)
+            *epoch = found.epoch;
+        if (found.epoch != *epoch)
+            break;
+        uint64_t rest = found.first + found.n - sample;
+        n += replay.selection.indices != NULL ? 1 : (size_t)rest;
+    }
+    return n < most ? n : most;
+}
+
+static uint64_t count_batches(void)
+{
+    if (!replay.by_sample)
+        return replay.shards.batches;
+    if (asked.shuffle)
+        return (replay.count + asked.batch - 1) / asked.batch;
+    uint64_t batches = 0, epoch;
+    for (uint64_t position = 0; position < replay.count; batches++)
+        position += samples_from(position, &epoch);
+    return batches;
+}
+
+/* The number of the recording's first batch; a part of a recording is replayed under its own numbers. */
+static uint64_t base(void)
+{
+    return replay.by_sample ? 0 : pst_recording_header(replay.shards.list[0].recording)->first;
+}
+
+/* Goes to batch number --start. */
+static enum pst_status go_to_start(struct pst_error *error)
+{
+    begin_pass(0);
+    if (asked.start == 0)
+        return PST_OK;
+    if (asked.start < base() || (asked.epochs > 0 && asked.start - base() > replay.batches * asked.epochs))
+        return pst_fail(error, PST_USAGE,
+                        "--start %" PRIu64 ": the stream has batches %" PRIu64 " to %" PRIu64, asked.start,
+                        base(), base() + replay.batches * asked.epochs);
+    uint64_t skip = (asked.start - base()) % replay.batches, epoch;
+    begin_pass((asked.start - base()) / replay.batches);
+    if (!replay.by_sample)
+        replay.position = skip;
+    else if (asked.shuffle)
+        replay.position = skip * asked.batch;
+    else
+        for (; skip > 0; skip--)
+            replay.position += samples_from(replay.position, &epoch);
+    return PST_OK;
+}
+
+/* ---- the stage ---- */
+
+static enum pst_status prepare(struct pst_error *error)
+{
+    replay.count = replay.shards.samples;
+    replay.by_sample = asked.batch > 0 || asked.shuffle || is_choosy(&asked);
+    if (replay.by_sample && asked.batch == 0)
+        asked.batch = USUAL_BATCH;
+    if (replay.shards.left_out > 0)
+        pst_say("left out: %" PRIu64 " damaged or missing batches", replay.shards.left_out);
+    if (replay.count == 0)
+        return pst_fail(error, PST_BAD_DATA, "%s: a recording without samples", replay.shards.list[0].path);
+    enum pst_status status = is_choosy(&asked) ? choose(error) : PST_OK;
+    if (status == PST_OK) {
+        replay.batches = count_batches();
+        status = go_to_start(error);
+    }
+    if (status == PST_OK)
+        status = pst_history_note("shuffle", json_boolean(asked.shuffle), error);
+    return status;
+}
+
+static enum pst_status start(size_t count, char **operands, struct pst_error *error)
+{
+    enum pst_status status = check_wishes(error);
+    if (status == PST_OK)
+        status = shards_open(&replay.shards, count, operands, pst_link_options()->max_message, asked.skip_bad,
+                             error);
+    return status == PST_OK ? prepare(error) : status;
+}
+
+/* Whether the stream that comes out is the one that was recorded. */
+static bool verbatim(void)
+{
+    return !replay.by_sample && replay.shards.count == 1 && asked.epochs == 1 && asked.start == 0 &&
+           replay.shards.left_out == 0 && asked.run == NULL;
+}
+
+static enum pst_status on_header(struct pst_header *header, struct pst_error *error)
+{
+    char run[sizeof header->run];
+    memcpy(run, header->run, sizeof run);
+    pst_header_free(header);
+    enum pst_status status =
+        pst_header_copy(header, pst_recording_header(replay.shards.list[0].recording), error);
+    if (status != PST_OK || verbatim())
+        return status;
+    memcpy(header->run, run, sizeof run);
+    uint64_t epochs = asked.shuffle ? 1 : replay.shards.epochs;
+    size_t all;
+    header->samples = replay.count / epochs;
+    header->epochs = epochs * asked.epochs;
+    header->batches = pst_multiply(replay.batches, asked.epochs, &all) && all > 0 ? base() + all : 0;
+    header->first = asked.start > 0 ? asked.start : base();
+    return PST_OK;
+}
+
+static enum pst_status next_recorded(struct pst_batch *batch, struct pst_error *error)
+{
+    struct shard_batch found = shards_batch(&replay.shards, (size_t)replay.position);
+    enum pst_status status = pst_recording_read(found.shard->recording, found.index, batch, error);
+    batch->epoch = found.recorded.epoch + replay.pass * replay.shards.epochs;
+    replay.position++;
+    return status;
+}
+
+static enum pst_status next_chosen(struct pst_batch *batch, const struct pst_header *header,
+                                   struct pst_error *error)
+{
+    uint64_t epoch;
+    size_t n = samples_from(replay.position, &epoch);
+    enum pst_status status = pst_batch_resize(batch, header, n, 0, error);
+    batch->epoch = asked.shuffle ? replay.pass : epoch + replay.pass * replay.shards.epochs;
+    bool in_row = !asked.shuffle && replay.selection.indices == NULL;
+    for (size_t i = 0, count; i < n && status == PST_OK; i += count) {
+        uint64_t sample = sample_at(replay.position + i);
+        struct shard_batch found = shards_find(&replay.shards, sample);
+        uint64_t rest = found.recorded.first + found.recorded.n - sample;
+        count = !in_row ? 1 : rest < n - i ? (size_t)rest : n - i;
+        status = pst_recording_copy(found.shard->recording, sample - found.shard->first_sample, count, batch,
+                                    i, error);
+    }
+    replay.position += n;
+    return status;
+}
+
+static enum pst_status next(struct pst_batch *batch, const struct pst_header *header, struct pst_error *error)
+{
+    if (replay.position >= (replay.by_sample ? replay.count : replay.batches))
+        begin_pass(replay.pass + 1);
+    if (asked.epochs > 0 && replay.pass >= asked.epochs)
+        return PST_END;
+    return replay.by_sample ? next_chosen(batch, header, error) : next_recorded(batch, error);
+}
+
+static void stop(void)
+{
+    shards_close(&replay.shards);
+    pst_selection_free(&replay.selection);
+}
+
+const struct kind replay_kind = {
+    .start = start,
+    .on_header = on_header,
+    .next = next,
+    .verbatim = verbatim,
+    .stop = stop,
+};

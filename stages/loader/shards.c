@@ -1,0 +1,155 @@
+/* Several recordings as one set; see shards.h. */
+#include "stages/loader/shards.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what fits together ---- */
+
+static bool same_tensor(const struct pst_tensor_spec *a, const struct pst_tensor_spec *b)
+{
+    return strcmp(a->name, b->name) == 0 && a->dtype == b->dtype && a->rank == b->rank &&
+           memcmp(a->shape, b->shape, a->rank * sizeof *a->shape) == 0 && a->scale == b->scale &&
+           a->offset == b->offset && a->temperature == b->temperature;
+}
+
+static bool same_tensors(const struct pst_header *a, const struct pst_header *b)
+{
+    if (a->tensor_count != b->tensor_count || a->classes != b->classes)
+        return false;
+    for (size_t i = 0; i < a->tensor_count; i++) {
+        if (!same_tensor(&a->tensors[i], &b->tensors[i]))
+            return false;
+    }
+    return true;
+}
+
+/*
+ * Whether two histories tell of the same data, teachers, temperatures and means. Which part of the data was
+ * loaded, in which order and how moved about, may differ: that is why there are several recordings.
+ */
+static bool same_making(const json_t *a, const json_t *b)
+{
+    if (json_array_size(a) != json_array_size(b))
+        return false;
+    for (size_t i = 0; i < json_array_size(a); i++) {
+        const json_t *one = json_array_get(a, i), *other = json_array_get(b, i);
+        const json_t *digest = json_object_get(one, "digest");
+        bool same =
+            json_equal(json_object_get(one, "stage"), json_object_get(other, "stage")) &&
+            (digest != NULL ? json_equal(digest, json_object_get(other, "digest")) : json_equal(one, other));
+        if (!same)
+            return false;
+    }
+    return true;
+}
+
+static enum pst_status check_fit(const struct shard *first, const struct shard *shard,
+                                 struct pst_error *error)
+{
+    const struct pst_header *a = pst_recording_header(first->recording);
+    const struct pst_header *b = pst_recording_header(shard->recording);
+    if (!same_tensors(a, b))
+        return pst_fail(error, PST_BAD_DATA, "%s and %s do not hold the same tensors; no one set",
+                        first->path, shard->path);
+    if (!same_making(a->history, b->history))
+        return pst_fail(error, PST_BAD_DATA,
+                        "%s and %s come from different data, teachers or temperatures; no one set",
+                        first->path, shard->path);
+    return PST_OK;
+}
+
+/* ---- opening ---- */
+
+/* A recording that goes on where the one before ended goes on in its epoch too; any other begins a new one.
+ */
+static uint64_t first_epoch(const struct shards *shards, const struct shard *before,
+                            const struct shard *shard)
+{
+    const struct pst_recording *recording = before->recording;
+    size_t count = pst_recording_batches(recording);
+    if (count == 0 || pst_recording_batches(shard->recording) == 0)
+        return shards->epochs;
+    struct pst_recorded last = pst_recording_batch_at(recording, count - 1);
+    struct pst_recorded next = pst_recording_batch_at(shard->recording, 0);
+    if (next.seq != last.seq + 1 || next.epoch < last.epoch)
+        return shards->epochs;
+    uint64_t of_last = before->first_epoch + last.epoch - pst_recording_batch_at(recording, 0).epoch;
+    return of_last + next.epoch - last.epoch;
+}
+
+static void append(struct shards *shards, struct shard *shard)
+{
+    const struct pst_recording *recording = shard->recording;
+    size_t count = pst_recording_batches(recording);
+    shard->first_sample = shards->samples;
+    shard->first_batch = shards->batches;
+    shard->first_epoch = shards->count == 0 ? (count == 0 ? 0 : pst_recording_batch_at(recording, 0).epoch)
+                                            : first_epoch(shards, shard - 1, shard);
+    if (count > 0)
+        shards->epochs = shard->first_epoch + pst_recording_batch_at(recording, count - 1).epoch -
+                         pst_recording_batch_at(recording, 0).epoch + 1;
+    shards->samples += pst_recording_samples(recording);
+    shards->batches += count;
+    shards->left_out += pst_recording_left_out(recording);
+    shards->count++;
+}
+
+enum pst_status shards_open(struct shards *shards, size_t count, char **paths, size_t max_message,
+                            bool salvage, struct pst_error *error)
+{
+    shards->list = pst_allocate(count, sizeof *shards->list, error);
+    if (shards->list == NULL)
+        return PST_TRY_AGAIN;
+    for (size_t i = 0; i < count; i++) {
+        struct shard *shard = &shards->list[i];
+        shard->path = paths[i];
+        enum pst_status status = pst_recording_open(&shard->recording, paths[i], max_message, salvage, error);
+        if (status == PST_OK && i > 0)
+            status = check_fit(&shards->list[0], shard, error);
+        if (status != PST_OK) {
+            pst_recording_close(shard->recording);
+            return status;
+        }
+        append(shards, shard);
+    }
+    return PST_OK;
+}
+
+void shards_close(struct shards *shards)
+{
+    for (size_t i = 0; i < shards->count; i++)
+        pst_recording_close(shards->list[i].recording);
+    free(shards->list);
+    *shards = (struct shards){ 0 };
+}
+
+/* ---- finding ---- */
+
+static struct shard_batch describe(struct shard *shard, size_t index)
+{
+    struct shard_batch batch = { .shard = shard,
+                                 .index = index,
+                                 .recorded = pst_recording_batch_at(shard->recording, index) };
+    batch.recorded.epoch += shard->first_epoch - pst_recording_batch_at(shard->recording, 0).epoch;
+    batch.recorded.first += shard->first_sample;
+    return batch;
+}
+
+struct shard_batch shards_batch(const struct shards *shards, size_t batch)
+{
+    size_t i = shards->count - 1;
+    while (shards->list[i].first_batch > batch || pst_recording_batches(shards->list[i].recording) == 0)
+        i--;
+    return describe(&shards->list[i], batch - shards->list[i].first_batch);
+}
+
+struct shard_batch shards_find(const struct shards *shards, uint64_t sample)
+{
+    size_t i = shards->count - 1;
+    while (shards->list[i].first_sample > sample || pst_recording_batches(shards->list[i].recording) == 0)
+        i--;
+    struct shard *shard = &shards->list[i];
+    return describe(shard, pst_recording_find(shard->recording, sample - shard->first_sample));
+}

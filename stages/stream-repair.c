@@ -1,0 +1,78 @@
+/* stream-repair: gives a recording that was cut short its true end, and joins parts that go on from it. */
+#include "pipestill.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static size_t max_message = PST_DEFAULT_MAX_MESSAGE;
+static bool only_next;
+static const char *path;
+static char **more;
+static size_t more_count;
+
+static const struct pst_option options[] = {
+    { .letter = 'n',
+      .name = "next",
+      .type = PST_FLAG,
+      .target = &only_next,
+      .help = "print only the number of the batch to go on with: loader --start" },
+    { .name = "max-message",
+      .type = PST_SIZE,
+      .target = &max_message,
+      .metavar = "BYTES",
+      .least = 1024,
+      .most = 1099511627776.0,
+      .help = "refuse larger messages" },
+    { 0 },
+};
+
+static enum pst_status start(size_t count, char **operands, struct pst_error *error)
+{
+    (void)error;
+    path = operands[0];
+    more = operands + 1;
+    more_count = count - 1;
+    return PST_OK;
+}
+
+static enum pst_status run(struct pst_error *error)
+{
+    struct pst_repair repair;
+    enum pst_status status = pst_recording_repair(path, more, more_count, max_message, &repair, error);
+    if (status != PST_OK)
+        return status;
+    char line[sizeof repair.path + 256];
+    if (only_next)
+        snprintf(line, sizeof line, "%" PRIu64 "\n", repair.next);
+    else if (repair.was_whole)
+        snprintf(line, sizeof line, "%s: was whole, %" PRIu64 " batches, %" PRIu64 " samples\n", repair.path,
+                 repair.trailer.batches, repair.trailer.samples);
+    else
+        snprintf(line, sizeof line,
+                 "%s: whole now, %" PRIu64 " batches, %" PRIu64 " samples; to go on: loader --start %" PRIu64
+                 "\n",
+                 repair.path, repair.trailer.batches, repair.trailer.samples, repair.next);
+    return pst_print(line, error);
+}
+
+int main(int argc, char **argv)
+{
+    return pst_tool_main(
+        argc, argv,
+        &(struct pst_tool){
+            .stage = { .name = "stream-repair",
+                       .purpose = "give a recording that was cut short its true end",
+                       .operands = "RECORDING [MORE...]",
+                       .least_operands = 1,
+                       .most_operands = 4096,
+                       .description =
+                           "What stands behind the last whole batch is cut off, a trailer and an index are "
+                           "written,\nand NAME.part becomes NAME. MORE are recordings of the rest, made with "
+                           "loader --start;\nthey are appended. A recording that is damaged in its middle is "
+                           "left as it is.",
+                       .options = options,
+                       .example = "stream-repair transfer.pst.part",
+                       .see_also = "loader(1), stream-inspect(1)",
+                       .start = start },
+            .run = run });
+}
