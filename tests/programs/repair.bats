@@ -1,0 +1,269 @@
+#!/usr/bin/env bats
+# A recording that was cut short, by whatever and wherever, is repaired to its last whole batch, and goes on from there to
+# the very file that an uninterrupted run makes. Damage is found, named, and can be left out.
+# shellcheck disable=SC2154 # bats' run sets stderr
+bats_require_minimum_version 1.5.0
+
+SOURCE=(loader digits --samples 90 --batch 20 --epochs 12 --shift 2 --seed 3 --run one) # 60 batches
+
+teachers() {
+    teacher-forward teacher.safetensors | temperature-softmax -T 4 "$@"
+}
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR" || return
+    loader digits --samples 40 --epochs 2 | student-trainer -a 784-12-10 -r 0.05 -o teacher.safetensors
+    "${SOURCE[@]}" | teachers >whole.pst
+}
+
+setup() {
+    load common
+    load links
+    cd "$BATS_FILE_TMPDIR" || return
+    cut=$BATS_TEST_TMPDIR/cut.pst
+}
+
+teardown() {
+    stop_all
+}
+
+# ends_of STREAM: where each message ends, a line each.
+ends_of() {
+    PYTHONPATH=$BATS_TEST_DIRNAME/../python /usr/bin/python3 -B -c '
+import sys, pst
+print(*pst.message_ends(open(sys.argv[1], "rb").read()), sep="\n")' "$1"
+}
+
+# damage FILE OFFSET: flips one bit.
+damage() {
+    /usr/bin/python3 -c '
+import sys
+with open(sys.argv[1], "r+b") as file:
+    file.seek(int(sys.argv[2]))
+    byte = file.read(1)[0]
+    file.seek(int(sys.argv[2]))
+    file.write(bytes([byte ^ 4]))' "$@"
+}
+
+# ---- cut short ----
+
+@test "cut anywhere, a recording is repaired to its last whole batch" {
+    mapfile -t ends < <(ends_of whole.pst)
+    size=$(stat -c %s whole.pst)
+    for at in "${ends[0]}" $((ends[0] + 1)) $((ends[1] - 1)) "${ends[1]}" $((ends[1] + 1)) $((ends[30] - 700)) \
+        "${ends[60]}" $((ends[60] + 1)) $((size - 1)); do
+        rm -f "$cut"
+        head -c "$at" whole.pst >"$cut.part"
+        stream-repair "$cut.part"
+        [ ! -e "$cut.part" ]
+        batches=0
+        while ((ends[batches + 1] <= at && batches < 60)); do ((++batches)); done
+        stream-inspect --check "$cut" | grep ": whole, $batches batches"
+        head -c "${ends[batches]}" whole.pst | cmp - <(head -c "${ends[batches]}" "$cut")
+        loader "$cut" --shuffle 2>&1 >/dev/null | grep -c 'without samples' | grep -qx $((batches == 0)) || false
+    done
+    cmp whole.pst "$cut"
+}
+
+@test "a whole recording is left as it is, and so is one whose header is not whole" {
+    cp whole.pst "$cut"
+    touch -d 2001-01-01 "$cut"
+    [ "$(stream-repair "$cut")" = "$cut: was whole, 60 batches, 1080 samples" ]
+    [ "$(stat -c %Y "$cut")" -eq "$(date -d 2001-01-01 +%s)" ]
+    head -c 100 whole.pst >"$cut"
+    assert_fails 65 "$cut" stream-repair "$cut"
+    head -c 100 whole.pst | cmp - "$cut"
+    assert_fails 66 nowhere.pst stream-repair nowhere.pst
+}
+
+@test "a recording without its trailer is not replayed, and the error says what is missing" {
+    head -c $(($(stat -c %s whole.pst) - 5)) whole.pst >"$cut"
+    assert_fails 65 "truncated" loader "$cut"
+    assert_fails 65 "truncated" loader "$cut" --shuffle
+}
+
+@test "killed at 50 random moments, repaired and gone on each time, it becomes the file of an uninterrupted run" {
+    RANDOM=7
+    kills=0 rounds=0
+    while ((kills < 50)); do
+        rm -f "$cut" "$cut.part"
+        next=0
+        while ((kills < 50)); do
+            part=$cut
+            ((next)) && part=$BATS_TEST_TMPDIR/more.pst
+            rm -f "$part" "$part.part"
+            "${SOURCE[@]}" --start "$next" | teacher-forward teacher.safetensors |
+                temperature-softmax -T 4 -o "$part" 2>"$BATS_TEST_TMPDIR/stderr" 3>&- &
+            recorder=$!
+            # The moment is somewhere on the way from nothing written to all written.
+            goal=$((RANDOM * 10)) tries=0
+            while kill -0 "$recorder" 2>/dev/null && ((++tries < 2000)) &&
+                (($(stat -c %s "$part.part" 2>/dev/null || echo 0) < goal)); do sleep 0.002; done
+            if kill -KILL "$recorder" 2>/dev/null; then ((++kills)); fi
+            wait || true
+            [ -e "$part" ] || part=$part.part
+            if [ "$(stat -c %s "$part" 2>/dev/null || echo 0)" -lt 2000 ]; then continue; fi # not even a header
+            if ((next)); then
+                next=$(stream-repair --next "$cut" "$part")
+            else
+                next=$(stream-repair --next "$part")
+            fi
+            ((next == 60)) && break
+        done
+        if ((next < 60)); then
+            "${SOURCE[@]}" --start "$next" | teachers -o "$BATS_TEST_TMPDIR/more.pst"
+            if ((next)); then stream-repair "$cut" "$BATS_TEST_TMPDIR/more.pst"; else mv "$BATS_TEST_TMPDIR/more.pst" "$cut"; fi
+        fi
+        cmp whole.pst "$cut"
+        ((++rounds))
+    done
+    echo "# $kills kills in $rounds recordings" >&3
+}
+
+@test "a full disk leaves a recording that can be repaired and gone on with" {
+    bash -c 'trap "" XFSZ; ulimit -f 400; exec temperature-softmax -T 4 -o "$1"' - "$cut" \
+        < <("${SOURCE[@]}" | teacher-forward teacher.safetensors) 2>"$BATS_TEST_TMPDIR/stderr" || code=$?
+    cat "$BATS_TEST_TMPDIR/stderr"
+    [ "$code" -eq 74 ]
+    grep -q "cut.pst: cannot be written: File too large" "$BATS_TEST_TMPDIR/stderr"
+    [ ! -e "$cut" ]
+    next=$(stream-repair --next "$cut.part")
+    ((next > 0 && next < 60))
+    "${SOURCE[@]}" --start "$next" | teachers -o "$BATS_TEST_TMPDIR/more.pst"
+    stream-repair "$cut" "$BATS_TEST_TMPDIR/more.pst"
+    cmp whole.pst "$cut"
+}
+
+@test "only what goes on is appended, and what does not changes nothing" {
+    head -c 600000 whole.pst >"$cut"
+    next=$(stream-repair --next "$cut")
+    cp "$cut" "$BATS_TEST_TMPDIR/before.pst"
+    "${SOURCE[@]}" --start $((next + 1)) | teachers >"$BATS_TEST_TMPDIR/late.pst"
+    assert_fails 65 "batch $next is the next" stream-repair "$cut" "$BATS_TEST_TMPDIR/late.pst"
+    "${SOURCE[@]}" --start "$next" --shift 1 | teachers >"$BATS_TEST_TMPDIR/other.pst"
+    assert_fails 65 "says another stream" stream-repair "$cut" "$BATS_TEST_TMPDIR/other.pst"
+    cmp "$cut" "$BATS_TEST_TMPDIR/before.pst"
+}
+
+@test "a recording that is still being written is not touched" {
+    mkfifo "$BATS_TEST_TMPDIR/feed"
+    start temperature-softmax -T 4 -i "$BATS_TEST_TMPDIR/feed" -o "$cut"
+    exec 9>"$BATS_TEST_TMPDIR/feed"
+    "${SOURCE[@]}" | teacher-forward teacher.safetensors | head -c 300000 >&9
+    await test -s "$cut.part"
+    assert_fails 75 "still writing it" stream-repair "$cut.part"
+    exec 9>&-
+}
+
+@test "of a recording that a power cut ends, at most five seconds are lost: it is synced on the way" {
+    command -v strace >/dev/null || skip "there is no strace"
+    [[ ${SANITIZE-} != *address* ]] || skip "strace and the leak checker exclude each other"
+    size=$(stat -c %s whole.pst)
+    (
+        for part in 0 1 2 3 4 5 6; do
+            tail -c +$((part * 150000 + 1)) whole.pst | head -c 150000
+            sleep 1
+        done
+        tail -c +1050001 whole.pst | head -c $((size - 1050000))
+    ) | strace -f -e trace=fdatasync,fsync,rename -o "$BATS_TEST_TMPDIR/calls" \
+        temperature-softmax -T 2 --from-probs -o "$cut"
+    grep -q 'fdatasync(.*) = 0' "$BATS_TEST_TMPDIR/calls"
+    # And at the end: the file first, then its name, then the folder.
+    grep -oE 'fsync|rename' "$BATS_TEST_TMPDIR/calls" | tr '\n' ' ' | grep -qx 'fsync rename fsync '
+}
+
+# ---- damaged ----
+
+@test "damage is named by batch, and --skip-bad leaves out just the batches that have it" {
+    mapfile -t ends < <(ends_of whole.pst)
+    cp whole.pst "$cut"
+    RANDOM=11
+    expected=()
+    for batch in 4 17 18 40; do # somewhere in the data, the metadata, the framing
+        at=$((ends[batch] + RANDOM % (ends[batch + 1] - ends[batch])))
+        damage "$cut" $at
+        expected+=($batch)
+    done
+    damage "$cut" $((ends[50] + 3)) # in the word that begins the message
+    expected+=(50)
+    assert_fails 65 "batch 4" loader "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
+    assert_fails 65 "batch " loader "$cut" --shuffle -o "$BATS_TEST_TMPDIR/out.pst"
+    assert_fails 65 "whole batches follow" stream-repair "$cut"
+    run --separate-stderr loader "$cut" --skip-bad -o "$BATS_TEST_TMPDIR/rest.pst"
+    [ "$status" -eq 0 ]
+    [[ $stderr == "loader: left out: 5 damaged or missing batches" ]]
+    stream-inspect --check "$BATS_TEST_TMPDIR/rest.pst" | grep ": whole, 55 batches"
+    loader "$cut" --skip-bad --shuffle --batch 7 | stream-inspect --check | grep -E ', (990|1000|980|970) samples'
+    change 'header["history"].clear()' "$BATS_TEST_TMPDIR/rest.pst" "$BATS_TEST_TMPDIR/a.pst"
+    PYTHONPATH=$BATS_TEST_DIRNAME/../python /usr/bin/python3 -B - "${expected[@]}" <<'PYTHON'
+import os, sys, pst
+bad = {int(number) for number in sys.argv[1:]}
+whole = pst.read(open("whole.pst", "rb").read())[1]
+rest = pst.read(open(os.environ["BATS_TEST_TMPDIR"] + "/rest.pst", "rb").read())[1]
+kept = [batch for batch in whole if batch["seq"] not in bad]
+assert len(kept) == len(rest)
+for a, b in zip(kept, rest):
+    assert all((a[name] == b[name]).all() for name in a if name not in ("seq", "epoch")), a["seq"]
+PYTHON
+}
+
+@test "every flipped bit in a large recording is found" {
+    size=$(stat -c %s whole.pst)
+    RANDOM=23
+    for flip in {1..25}; do
+        cp whole.pst "$cut"
+        damage "$cut" $(((RANDOM * 32768 + RANDOM + flip) % size))
+        run -65 --separate-stderr loader "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
+        run -65 --separate-stderr loader "$cut" --shuffle -o "$BATS_TEST_TMPDIR/out.pst"
+        [ ! -e "$BATS_TEST_TMPDIR/out.pst" ]
+    done
+}
+
+@test "holes of zeros after a crash are damage like any other" {
+    mapfile -t ends < <(ends_of whole.pst)
+    cp whole.pst "$cut"
+    dd if=/dev/zero of="$cut" bs=1 seek=$((ends[20] + 50)) count=$((ends[22] - ends[20])) conv=notrunc status=none
+    assert_fails 65 "batch 20" loader "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
+    run --separate-stderr loader "$cut" --skip-bad -o "$BATS_TEST_TMPDIR/rest.pst"
+    [[ $stderr == "loader: left out: 3 damaged or missing batches" ]]
+    # Zeros at the end, where the size was on disk before the data: repaired.
+    head -c "${ends[30]}" whole.pst >"$cut"
+    truncate -s "$(stat -c %s whole.pst)" "$cut"
+    stream-repair "$cut"
+    stream-inspect --check "$cut" | grep ": whole, 30 batches"
+}
+
+@test "two streams in one file, a foreign index and another version are refused, each with its reason" {
+    cat whole.pst whole.pst >"$cut"
+    assert_fails 65 "two streams in one file" loader "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
+    "${SOURCE[@]}" --run two | teachers >"$BATS_TEST_TMPDIR/two.pst"
+    cat whole.pst "$BATS_TEST_TMPDIR/two.pst" >"$cut"
+    assert_fails 65 "belongs to run two, the header to run one" loader "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
+    mapfile -t ends < <(ends_of whole.pst)
+    (
+        head -c "${ends[60]}" whole.pst
+        tail -c +$((ends[60] + 1)) "$BATS_TEST_TMPDIR/two.pst"
+    ) >"$cut"
+    assert_fails 65 "belongs to run two" loader "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
+    "${SOURCE[@]}" --batch 19 | teachers >"$BATS_TEST_TMPDIR/nineteen.pst"
+    mapfile -t others < <(ends_of "$BATS_TEST_TMPDIR/nineteen.pst")
+    (
+        head -c "${ends[60]}" whole.pst
+        tail -c +$((others[60] + 1)) "$BATS_TEST_TMPDIR/nineteen.pst"
+    ) >"$cut"
+    run -65 --separate-stderr loader "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
+    [[ $stderr == *"index"* ]]
+    change 'header["format"] = 2' whole.pst "$cut"
+    /usr/bin/python3 -c '
+import sys, msgpack
+sys.path.insert(0, sys.argv[2])
+from pipestill_stream import crc32c
+parts = list(msgpack.Unpacker(open("whole.pst", "rb")))
+meta = msgpack.unpackb(parts[0]["meta"])
+meta["format"] = 2
+parts[0]["meta"] = msgpack.packb(meta)
+parts[0]["crc"] = crc32c(parts[0]["meta"])
+open(sys.argv[1], "wb").write(b"".join(msgpack.packb(part) for part in parts))' "$cut" "$BATS_TEST_DIRNAME/../python"
+    assert_fails 65 "newer than this program" loader "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
+    assert_fails 65 "newer than this program" stream-repair "$cut"
+}

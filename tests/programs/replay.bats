@@ -1,0 +1,274 @@
+#!/usr/bin/env bats
+# loader replays recordings: just as they were, in other batches, shuffled sample by sample, in part, several as one set,
+# and while they are still being written.
+# shellcheck disable=SC2154 # bats' run sets stderr
+bats_require_minimum_version 1.5.0
+
+SOURCE=(loader digits --samples 90 --batch 20 --epochs 3 --shift 2 --seed 3) # 15 batches, 5 an epoch
+
+teachers() {
+    teacher-forward teacher.safetensors | temperature-softmax -T 4
+}
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR" || return
+    loader digits --samples 40 --epochs 2 | student-trainer -a 784-12-10 -r 0.05 -o teacher.safetensors
+    "${SOURCE[@]}" --run one | teachers >whole.pst
+}
+
+setup() {
+    load common
+    load links
+    cd "$BATS_FILE_TMPDIR" || return
+}
+
+teardown() {
+    stop_all
+}
+
+# keys STREAM: epoch and id of every sample, a line each.
+keys() {
+    PYTHONPATH=$BATS_TEST_DIRNAME/../python /usr/bin/python3 -B -c '
+import sys, pst
+for batch in pst.read(open(sys.argv[1], "rb").read())[1]:
+    for number in batch["id"]:
+        print(batch["epoch"], number)' "$1"
+}
+
+# sizes STREAM: epoch and number of samples of every batch.
+sizes() {
+    PYTHONPATH=$BATS_TEST_DIRNAME/../python /usr/bin/python3 -B -c '
+import sys, pst
+print(*["%d:%d" % (batch["epoch"], len(batch["id"])) for batch in pst.read(open(sys.argv[1], "rb").read())[1]])' "$1"
+}
+
+# rows STREAM: every sample with all its numbers, a line each.
+rows() {
+    PYTHONPATH=$BATS_TEST_DIRNAME/../python /usr/bin/python3 -B -c '
+import hashlib, sys, pst
+for batch in pst.read(open(sys.argv[1], "rb").read())[1]:
+    for i in range(len(batch["id"])):
+        print(*[hashlib.md5(batch[name][i].tobytes()).hexdigest() for name in batch if name not in ("seq", "epoch")])' "$1"
+}
+
+# ---- just as it was ----
+
+@test "a recording replays to the same bytes, whether -o or tee made it" {
+    loader whole.pst | cmp - whole.pst
+    "${SOURCE[@]}" --run one | teachers | tee "$BATS_TEST_TMPDIR/tee.pst" | stream-inspect --check
+    cmp whole.pst "$BATS_TEST_TMPDIR/tee.pst"
+    "${SOURCE[@]}" --run one | teacher-forward teacher.safetensors |
+        temperature-softmax -T 4 -o "$BATS_TEST_TMPDIR/option.pst"
+    cmp whole.pst "$BATS_TEST_TMPDIR/option.pst"
+}
+
+@test "a student taught by a replay is bit for bit the one that was taught live" {
+    training=(student-trainer -a 784-16-10 -r 0.05 --targets both --dropout-hidden 0.3 --schedule linear)
+    "${SOURCE[@]}" | teachers | "${training[@]}" -o "$BATS_TEST_TMPDIR/live.safetensors"
+    loader whole.pst | "${training[@]}" -o "$BATS_TEST_TMPDIR/replayed.safetensors"
+    cmp "$BATS_TEST_TMPDIR/live.safetensors" "$BATS_TEST_TMPDIR/replayed.safetensors"
+}
+
+@test "training that was begun live and stopped goes on from the recording, to the same student" {
+    training=(student-trainer -a 784-16-10 -r 0.05 --checkpoint "$BATS_TEST_TMPDIR/checkpoint" --resume)
+    "${SOURCE[@]}" | teachers | student-trainer -a 784-16-10 -r 0.05 -o "$BATS_TEST_TMPDIR/live.safetensors"
+    run -130 "$BATS_TEST_DIRNAME/../python/feed.py" whole.pst 7 INT --until "$BATS_TEST_TMPDIR/checkpoint=5" -- \
+        "${training[@]}" -o "$BATS_TEST_TMPDIR/student.safetensors"
+    loader whole.pst | "${training[@]}" -o "$BATS_TEST_TMPDIR/student.safetensors"
+    cmp "$BATS_TEST_TMPDIR/live.safetensors" "$BATS_TEST_TMPDIR/student.safetensors"
+}
+
+@test "several times through a recording its epochs go on counting" {
+    loader whole.pst --epochs 2 -o "$BATS_TEST_TMPDIR/twice.pst"
+    [ "$(sizes "$BATS_TEST_TMPDIR/twice.pst")" = "$(for e in 0 1 2 3 4 5; do
+        printf '%s ' "$e:20" "$e:20" "$e:20" "$e:20" "$e:10"
+    done | sed 's/ $//')" ]
+    stream-inspect -j "$BATS_TEST_TMPDIR/twice.pst" | head -n 1 | grep '"epochs":6,"batches":30,'
+}
+
+@test "a replay begins with the batch that --start names" {
+    for start in 0 1 5 14 15; do
+        loader whole.pst --start $start -o "$BATS_TEST_TMPDIR/rest.pst"
+        keys "$BATS_TEST_TMPDIR/rest.pst" | cmp - <(keys whole.pst | tail -n +$((start / 5 * 90 + start % 5 * 20 + 1)))
+    done
+    assert_fails 64 "--start 16" loader whole.pst --start 16
+}
+
+# ---- as a set of samples ----
+
+@test "in batches of another size come the same samples in the same order, and no batch crosses an epoch" {
+    loader whole.pst --batch 32 -o "$BATS_TEST_TMPDIR/other.pst"
+    [ "$(sizes "$BATS_TEST_TMPDIR/other.pst")" = "0:32 0:32 0:26 1:32 1:32 1:26 2:32 2:32 2:26" ]
+    cmp <(rows whole.pst) <(rows "$BATS_TEST_TMPDIR/other.pst")
+    loader whole.pst --batch 32 --start 4 -o "$BATS_TEST_TMPDIR/rest.pst"
+    cmp <(rows whole.pst | tail -n +$((90 + 33))) <(rows "$BATS_TEST_TMPDIR/rest.pst")
+}
+
+@test "shuffled, every recorded sample comes once an epoch, with what was recorded for it" {
+    loader whole.pst --shuffle --batch 32 --epochs 2 --seed 5 -o "$BATS_TEST_TMPDIR/shuffled.pst"
+    rows "$BATS_TEST_TMPDIR/shuffled.pst" >"$BATS_TEST_TMPDIR/rows"
+    rows whole.pst | sort >"$BATS_TEST_TMPDIR/sorted"
+    for epoch in 1 2; do
+        tail -n +$((270 * (epoch - 1) + 1)) "$BATS_TEST_TMPDIR/rows" | head -n 270 | sort |
+            cmp - "$BATS_TEST_TMPDIR/sorted"
+    done
+    ! cmp -s <(head -n 270 "$BATS_TEST_TMPDIR/rows") <(tail -n 270 "$BATS_TEST_TMPDIR/rows")
+    ! cmp -s <(head -n 270 "$BATS_TEST_TMPDIR/rows") <(rows whole.pst)
+    loader whole.pst --shuffle --batch 32 --epochs 2 --seed 5 -o "$BATS_TEST_TMPDIR/again.pst"
+    cmp "$BATS_TEST_TMPDIR/rows" <(rows "$BATS_TEST_TMPDIR/again.pst")
+    loader whole.pst --shuffle --batch 32 --epochs 2 --seed 6 -o "$BATS_TEST_TMPDIR/again.pst"
+    ! cmp -s "$BATS_TEST_TMPDIR/rows" <(rows "$BATS_TEST_TMPDIR/again.pst")
+    loader whole.pst --shuffle --batch 32 --epochs 2 --seed 5 --start 11 -o "$BATS_TEST_TMPDIR/rest.pst"
+    cmp <(tail -n +$((270 + 65)) "$BATS_TEST_TMPDIR/rows") <(rows "$BATS_TEST_TMPDIR/rest.pst")
+}
+
+@test "classes, a share and a number of samples are taken as from any set" {
+    loader whole.pst --only-classes 3,5 -o "$BATS_TEST_TMPDIR/part.pst"
+    paste <(column whole.pst y) <(rows whole.pst) | grep '^[35]' | cut -f 2- | cmp - <(rows "$BATS_TEST_TMPDIR/part.pst")
+    loader whole.pst --omit-classes 0-4 --shuffle -o "$BATS_TEST_TMPDIR/part.pst"
+    [ "$(column "$BATS_TEST_TMPDIR/part.pst" y | sort -u | tr -d '\n')" = 56789 ]
+    loader whole.pst --fraction 0.1 -o "$BATS_TEST_TMPDIR/part.pst"
+    loader whole.pst --limit 50 --shuffle --epochs 2 -o "$BATS_TEST_TMPDIR/limited.pst"
+    [ "$(keys "$BATS_TEST_TMPDIR/limited.pst" | wc -l)" -eq 100 ]
+    [ "$(rows "$BATS_TEST_TMPDIR/limited.pst" | sort -u | wc -l)" -eq 50 ]
+    [ "$(rows "$BATS_TEST_TMPDIR/part.pst" | wc -l)" -le 32 ]
+}
+
+@test "recordings without labels can be replayed in part, but not by class" {
+    change 'drop("y")' whole.pst "$BATS_TEST_TMPDIR/plain.pst"
+    loader "$BATS_TEST_TMPDIR/plain.pst" --limit 9 | stream-inspect --check
+    assert_fails 64 "need --labels" loader "$BATS_TEST_TMPDIR/plain.pst" --only-classes 3
+}
+
+@test "a recording that cannot be indexed, for a program of another kind wrote it, is replayed all the same" {
+    change 'pass' whole.pst "$BATS_TEST_TMPDIR/foreign.pst" # no index
+    cmp <(loader "$BATS_TEST_TMPDIR/foreign.pst" --shuffle | rows /dev/stdin) <(loader whole.pst --shuffle | rows /dev/stdin)
+    # Heads that are longer than they need be.
+    /usr/bin/python3 -c '
+import sys, msgpack
+for message in msgpack.Unpacker(open("whole.pst", "rb")):
+    if message["kind"] != "batch":
+        sys.stdout.buffer.write(msgpack.packb(message))
+        continue
+    data = message.pop("data")
+    head = msgpack.packb(message)
+    sys.stdout.buffer.write(bytes([head[0] + 1]) + head[1:] + msgpack.packb("data") + bytes([0xdc, 0, len(data)]))
+    for part in data:
+        sys.stdout.buffer.write(b"\xc6" + len(part).to_bytes(4, "big") + part)' >"$BATS_TEST_TMPDIR/long.pst"
+    run -65 loader "$BATS_TEST_TMPDIR/long.pst" # its index is that of the file it was made from
+    change 'pass' whole.pst "$BATS_TEST_TMPDIR/foreign.pst"
+    /usr/bin/python3 -c '
+import sys, msgpack
+for message in msgpack.Unpacker(open(sys.argv[1], "rb")):
+    if message["kind"] != "batch":
+        sys.stdout.buffer.write(msgpack.packb(message))
+        continue
+    data = message.pop("data")
+    head = msgpack.packb(message)
+    sys.stdout.buffer.write(bytes([head[0] + 1]) + head[1:] + msgpack.packb("data") + bytes([0xdc, 0, len(data)]))
+    for part in data:
+        sys.stdout.buffer.write(b"\xc6" + len(part).to_bytes(4, "big") + part)' "$BATS_TEST_TMPDIR/foreign.pst" \
+        >"$BATS_TEST_TMPDIR/long.pst"
+    cmp <(loader "$BATS_TEST_TMPDIR/long.pst" --shuffle | rows /dev/stdin) <(loader whole.pst --shuffle | rows /dev/stdin)
+}
+
+@test "the order of a replay is a permutation for sets of every small size" {
+    for samples in 1 2 3 4 5 7 10 16 17; do
+        loader digits --samples "$samples" --no-shuffle -o "$BATS_TEST_TMPDIR/small.pst"
+        loader "$BATS_TEST_TMPDIR/small.pst" --shuffle --epochs 2 -o "$BATS_TEST_TMPDIR/shuffled.pst"
+        [ "$(keys "$BATS_TEST_TMPDIR/shuffled.pst" | sort -u | wc -l)" -eq $((2 * samples)) ]
+    done
+}
+
+# ---- several as one ----
+
+@test "several recordings are one set: one after another, or shuffled together" {
+    "${SOURCE[@]}" --seed 4 | teachers >"$BATS_TEST_TMPDIR/second.pst"
+    loader whole.pst "$BATS_TEST_TMPDIR/second.pst" -o "$BATS_TEST_TMPDIR/both.pst"
+    cat <(rows whole.pst) <(rows "$BATS_TEST_TMPDIR/second.pst") | cmp - <(rows "$BATS_TEST_TMPDIR/both.pst")
+    stream-inspect -j "$BATS_TEST_TMPDIR/both.pst" | head -n 1 | grep '"epochs":6,"batches":30,'
+    loader whole.pst "$BATS_TEST_TMPDIR/second.pst" --shuffle -o "$BATS_TEST_TMPDIR/shuffled.pst"
+    cmp <(rows "$BATS_TEST_TMPDIR/both.pst" | sort) <(rows "$BATS_TEST_TMPDIR/shuffled.pst" | sort)
+    [ "$(rows "$BATS_TEST_TMPDIR/shuffled.pst" | head -n 270 | sort | comm -12 - <(rows whole.pst | sort) | wc -l)" -lt 200 ]
+}
+
+@test "recordings that go on from each other are replayed as the one that they are parts of" {
+    "${SOURCE[@]}" --run one --start 8 | teachers >"$BATS_TEST_TMPDIR/end.pst"
+    head -c "$(($(stat -c %s whole.pst) * 6 / 10))" whole.pst >"$BATS_TEST_TMPDIR/begin.pst.part"
+    next=$(stream-repair --next "$BATS_TEST_TMPDIR/begin.pst.part")
+    "${SOURCE[@]}" --start "$next" | teachers >"$BATS_TEST_TMPDIR/end.pst"
+    loader "$BATS_TEST_TMPDIR/begin.pst" "$BATS_TEST_TMPDIR/end.pst" -o "$BATS_TEST_TMPDIR/joined.pst"
+    cmp <(keys whole.pst) <(keys "$BATS_TEST_TMPDIR/joined.pst")
+    cmp <(rows whole.pst) <(rows "$BATS_TEST_TMPDIR/joined.pst")
+}
+
+@test "recordings of other tensors, data, teachers or temperatures are no one set, and both are named" {
+    loader digits --samples 20 | teacher-forward teacher.safetensors -o "$BATS_TEST_TMPDIR/logits.pst"
+    assert_fails 65 "whole.pst and $BATS_TEST_TMPDIR/logits.pst do not hold the same tensors" \
+        loader whole.pst "$BATS_TEST_TMPDIR/logits.pst"
+    loader digits --samples 20 | teacher-forward teacher.safetensors | temperature-softmax -T 5 -o "$BATS_TEST_TMPDIR/five.pst"
+    assert_fails 65 "do not hold the same tensors" loader whole.pst "$BATS_TEST_TMPDIR/five.pst"
+    loader digits --samples 90 --data-seed 7 | teachers >"$BATS_TEST_TMPDIR/data.pst"
+    assert_fails 65 "come from different data, teachers or temperatures" loader whole.pst "$BATS_TEST_TMPDIR/data.pst"
+    loader digits --samples 40 | student-trainer -a 784-12-10 -s 8 -r 0.05 -o "$BATS_TEST_TMPDIR/teacher.safetensors"
+    "${SOURCE[@]}" | teacher-forward "$BATS_TEST_TMPDIR/teacher.safetensors" | temperature-softmax -T 4 \
+        -o "$BATS_TEST_TMPDIR/another.pst"
+    assert_fails 65 "come from different data, teachers or temperatures" loader whole.pst "$BATS_TEST_TMPDIR/another.pst"
+}
+
+# ---- while it is written ----
+
+@test "--follow replays a recording while it is still written, and ends with it" {
+    grown=$BATS_TEST_TMPDIR/grown.pst
+    start loader --follow "$grown" -o "$BATS_TEST_TMPDIR/followed.pst"
+    follower=$!
+    (
+        size=$(stat -c %s whole.pst)
+        head -c $((size / 3)) whole.pst
+        await test -s "$BATS_TEST_TMPDIR/followed.pst.part" >&2
+        tail -c +$((size / 3 + 1)) whole.pst
+    ) 3>&- | loader --follow /dev/stdin -o "$grown" 3>&-
+    ends "$follower" 0 20
+    cmp whole.pst "$grown"
+    cmp whole.pst "$BATS_TEST_TMPDIR/followed.pst"
+}
+
+@test "--follow notices that the writer of a recording has gone" {
+    grown=$BATS_TEST_TMPDIR/grown.pst
+    mkfifo "$BATS_TEST_TMPDIR/feed"
+    start temperature-softmax -T 2 -i "$BATS_TEST_TMPDIR/feed" -o "$grown"
+    writer=$!
+    exec 9>"$BATS_TEST_TMPDIR/feed"
+    "${SOURCE[@]}" | teacher-forward teacher.safetensors | head -c 300000 >&9
+    await test -s "$grown.part"
+    start loader --follow "$grown" --peer-timeout 60 -o "$BATS_TEST_TMPDIR/followed.pst"
+    follower=$!
+    await test -s "$BATS_TEST_TMPDIR/followed.pst.part"
+    kill -KILL "$writer"
+    ends "$follower" 65 20
+    exec 9>&-
+    [ ! -e "$BATS_TEST_TMPDIR/followed.pst" ]
+}
+
+@test "--follow gives up a file that neither appears nor grows" {
+    assert_fails 66 "appeared within" loader --follow "$BATS_TEST_TMPDIR/never.pst" --peer-timeout 0.5
+    head -c 100000 whole.pst >"$BATS_TEST_TMPDIR/stuck.pst"
+    run --separate-stderr loader --follow "$BATS_TEST_TMPDIR/stuck.pst" --peer-timeout 0.5
+    [ "$status" -eq 69 ]
+    [[ $stderr == *"has not grown for 0.5 s"* ]]
+}
+
+# ---- what cannot be ----
+
+@test "what does not go with recordings is said" {
+    assert_fails 64 "cannot be moved about" loader whole.pst --shift 2
+    assert_fails 64 "exclude each other" loader whole.pst --shuffle --no-shuffle
+    assert_fails 64 "are for data sets" loader whole.pst --split test
+    assert_fails 64 "are for data sets" loader whole.pst --hold-out 5
+    assert_fails 64 "are for recordings" loader digits --follow
+    assert_fails 64 "do not go with it" loader whole.pst --follow --shuffle
+    assert_fails 66 "nowhere.pst" loader nowhere.pst
+    assert_fails 65 "not a file" loader <(cat whole.pst)
+    : >"$BATS_TEST_TMPDIR/empty.pst"
+    assert_fails 65 "empty" loader "$BATS_TEST_TMPDIR/empty.pst"
+}
