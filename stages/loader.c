@@ -9,9 +9,9 @@
 
 static const char *const splits[] = { "train", "validation", "test", NULL };
 
-struct wishes asked = { .epochs = 1, .fraction = 1, .elastic.smoothness = 4 };
+struct wishes asked = USUAL_WISHES;
 
-static const struct pst_option options[] = {
+const struct pst_option loader_options[] = {
     { 0, "split", PST_CHOICE, &asked.split, "which part of the set", .choices = splits },
     { 0, "images", PST_STRING, &asked.images, "IDX file of samples, plain or .gz, instead of a named set",
       .metavar = "FILE", .silent = true },
@@ -116,7 +116,7 @@ int main(int argc, char **argv)
                            "shuffled\nsample by sample, or in part; several are replayed as one set.",
                        .example = "loader digits --epochs 2 --shift 2 | stream-inspect",
                        .see_also = "teacher-forward(1), student-trainer(1), stream-inspect(1)",
-                       .options = options,
+                       .options = loader_options,
                        .start = start,
                        .stop = stop },
             .on_header = on_header,

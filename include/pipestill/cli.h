@@ -150,6 +150,16 @@ int pst_tool_main(int argc, char **argv, const struct pst_tool *tool);
  */
 PST_CHECKED enum pst_status pst_history_note(const char *key, struct json_t *value, struct pst_error *error);
 
+/*
+ * Sets the targets of a table of options to what a history's entry of the same stage says that they were.
+ * entry: what the stage wrote of itself; strings are borrowed from it. known: other keys that it may have,
+ * ended by NULL.
+ * Returns PST_OK; PST_BAD_DATA where the entry has a key that is neither, or a value that the option cannot
+ * have: it was written by a stage that could do more.
+ */
+PST_CHECKED enum pst_status pst_options_recall(const struct pst_option *options, const struct json_t *entry,
+                                               const char *const *known, struct pst_error *error);
+
 /* Reads from this endpoint instead of that of --input; to be called from start, for stages that take it as an
  * operand. */
 void pst_read_from(const char *endpoint);

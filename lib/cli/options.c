@@ -245,6 +245,66 @@ static void note_options(void)
     }
 }
 
+/* ---- and back ---------------------------------------------------------------------------------------- */
+
+/* A number as text that the option's own parser reads. */
+static bool recall_number(const struct pst_option *option, const json_t *value)
+{
+    char text[64];
+    if (json_is_integer(value))
+        snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    else
+        snprintf(text, sizeof text, "%.17g", json_real_value(value));
+    bool real = option->type == PST_DOUBLE || option->type == PST_POSITIVE_DOUBLE;
+    return (json_is_integer(value) || (real && json_is_real(value))) && set_value(option, text);
+}
+
+static bool recall_value(const struct pst_option *option, const json_t *value)
+{
+    switch (option->type) {
+    case PST_FLAG:
+        *(bool *)option->target = json_is_true(value);
+        return json_is_boolean(value);
+    case PST_POSITIVE_DOUBLE:
+    case PST_DOUBLE:
+    case PST_SIZE:
+    case PST_U64:
+        return recall_number(option, value);
+    case PST_STRING:
+    case PST_CHOICE:
+        return json_is_string(value) && set_value(option, json_string_value(value));
+    case PST_LIST:
+    case PST_OPTION_END:
+        break;
+    }
+    return false;
+}
+
+static bool is_known(const char *key, const char *const *known)
+{
+    while (*known != NULL && strcmp(*known, key) != 0)
+        known++;
+    return *known != NULL;
+}
+
+enum pst_status pst_options_recall(const struct pst_option *options, const struct json_t *entry,
+                                   const char *const *known, struct pst_error *error)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)entry, key, value)
+    {
+        const struct pst_option *option = options;
+        while (option->type != PST_OPTION_END && strcmp(option->name, key) != 0)
+            option++;
+        bool listed = is_known(key, known);
+        if (option->type == PST_OPTION_END ? !listed : !recall_value(option, value) && !listed)
+            return pst_fail(error, PST_BAD_DATA,
+                            "the history says '%s', which this program does not know; a newer one may", key);
+    }
+    return PST_OK;
+}
+
 /* ---- the command line -------------------------------------------------------------------------------- */
 
 static enum pst_status show_help(struct pst_error *error)

@@ -25,7 +25,14 @@ struct wishes {
     struct pst_elastic elastic;
 };
 
+/* What is meant where nothing is said. */
+#define USUAL_WISHES                                              \
+    {                                                             \
+        .epochs = 1, .fraction = 1, .elastic = {.smoothness = 4 } \
+    }
+
 extern struct wishes asked;
+extern const struct pst_option loader_options[];
 
 /* A source of batches: what loader's main hands on to the frame. */
 struct kind {

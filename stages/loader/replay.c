@@ -3,7 +3,7 @@
  * order under the same epochs. Otherwise they are a set of samples like any other, which are chosen, shuffled
  * and put together to batches of another size.
  */
-#include "stages/loader/loader.h"
+#include "stages/loader/rebuild.h"
 #include "stages/loader/shards.h"
 
 #include <inttypes.h>
@@ -19,7 +19,43 @@ static struct {
     uint64_t batches;               /* of one time through them */
     struct pst_permutation permutation;
     uint64_t pass, position; /* what comes next: how often we went through, and the sample or batch */
+    /* Of recordings in a compact form; restorer is NULL for others. */
+    struct pst_restorer *restorer;
+    struct pst_header restored;
+    struct rebuilder rebuilder;
+    struct pst_batch compact; /* as it was recorded, or put together from recorded samples */
+    struct pst_buffer origins;
 } replay;
+
+/* The header that what is recorded follows. */
+static const struct pst_header *recorded_header(void)
+{
+    return pst_recording_header(replay.shards.list[0].recording);
+}
+
+/* The header of what comes out. */
+static const struct pst_header *restored_header(void)
+{
+    return replay.restorer == NULL ? recorded_header() : &replay.restored;
+}
+
+static bool inputs_left_out(void)
+{
+    return replay.restorer != NULL && pst_restorer_inputs(replay.restorer) != PST_COMPACT_KEEP;
+}
+
+static enum pst_status open_restorer(struct pst_error *error)
+{
+    const struct pst_header *header = recorded_header();
+    if (!pst_compact_is(header))
+        return PST_OK;
+    enum pst_status status =
+        pst_restorer_new(&replay.restorer, header, pst_link_options()->max_message, &replay.restored, error);
+    if (status == PST_OK && inputs_left_out())
+        status = rebuilder_open(&replay.rebuilder, pst_restorer_inputs(replay.restorer), header,
+                                &replay.restored, error);
+    return status == PST_OK ? PST_OK : pst_fail_at(error, "%s", replay.shards.list[0].path);
+}
 
 /* ---- what is asked ---- */
 
@@ -36,45 +72,72 @@ static enum pst_status check_wishes(struct pst_error *error)
         return pst_fail(error, PST_USAGE,
                         "--split and --hold-out are for data sets: the same sample may be in "
                         "a recording many times");
-    if (asked.labels != NULL || asked.samples > 0 || asked.classes > 0)
-        return pst_fail(error, PST_USAGE, "--labels, --classes and --samples are for data sets");
+    if (asked.samples > 0 || asked.classes > 0)
+        return pst_fail(error, PST_USAGE, "--classes and --samples are for data sets");
     return PST_OK;
 }
 
 /* ---- which samples ---- */
 
-/* Reads the labels of all samples, and with them all batches. */
+/* The labels of a recorded batch. Where they were left out, the data set has them. */
+static enum pst_status labels_of(const struct shard_batch *found, struct pst_batch *batch, size_t y,
+                                 int32_t *labels, struct pst_error *error)
+{
+    if (y != PST_NONE) {
+        enum pst_status status = pst_recording_read(found->shard->recording, found->index, batch, error);
+        if (status == PST_OK)
+            memcpy(labels, batch->tensors[y].data, found->recorded.n * sizeof *labels);
+        return status;
+    }
+    struct pst_recorded plain = pst_recording_batch_at(found->shard->recording, found->index);
+    enum pst_status status = PST_OK;
+    for (size_t row = 0; row < plain.n && status == PST_OK; row++) {
+        size_t index = 0;
+        struct origin origin = { .seq = plain.seq, .epoch = plain.epoch, .row = row };
+        status = rebuilder_index(&replay.rebuilder, &origin, &index, error);
+        labels[row] = replay.rebuilder.set.data.labels[index];
+    }
+    return status;
+}
+
 static enum pst_status read_labels(int32_t *labels, size_t classes, struct pst_error *error)
 {
-    const struct pst_header *header = pst_recording_header(replay.shards.list[0].recording);
+    size_t y = pst_header_find(recorded_header(), "y");
     struct pst_batch batch = { 0 };
-    size_t y;
-    enum pst_status status = pst_header_require(header, "y", PST_DTYPE_I32, 0, NULL, &y, error);
+    enum pst_status status = PST_OK;
     for (size_t i = 0; i < replay.shards.batches && status == PST_OK; i++) {
         struct shard_batch found = shards_batch(&replay.shards, i);
-        status = pst_recording_read(found.shard->recording, found.index, &batch, error);
+        int32_t *its = labels + found.recorded.first;
+        status = labels_of(&found, &batch, y, its, error);
         for (size_t row = 0; row < found.recorded.n && status == PST_OK; row++) {
-            int32_t label = ((const int32_t *)batch.tensors[y].data)[row];
-            labels[found.recorded.first + row] = label;
-            if (label < 0 || (size_t)label >= classes)
+            if (its[row] < 0 || (size_t)its[row] >= classes)
                 status = pst_fail(error, PST_BAD_DATA, "%s, batch %" PRIu64 ": label %" PRId32 " is no class",
-                                  found.shard->path, found.recorded.seq, label);
+                                  found.shard->path, found.recorded.seq, its[row]);
         }
     }
     pst_batch_free(&batch);
     return status;
 }
 
+/* Whether every sample has a label: its own, or one in the data set. */
+static bool has_labels(struct pst_error *error)
+{
+    size_t y;
+    if (pst_header_require(restored_header(), "y", PST_DTYPE_I32, 0, NULL, &y, error) != PST_OK)
+        return false;
+    return pst_header_find(recorded_header(), "y") != PST_NONE || replay.rebuilder.set.data.labels != NULL;
+}
+
 /* Chooses as from any set. Of a recording without labels only a share or a number can be taken. */
 static enum pst_status choose(struct pst_error *error)
 {
-    const struct pst_header *header = pst_recording_header(replay.shards.list[0].recording);
+    const struct pst_header *header = restored_header();
     struct pst_dataset data = { .samples = (size_t)replay.shards.samples,
                                 .classes = header->classes > 0 ? (size_t)header->classes : MOST_CLASSES };
     snprintf(data.name, sizeof data.name, "%.40s", replay.shards.list[0].path);
     int32_t *labels = NULL;
     enum pst_status status = PST_OK;
-    if (pst_header_find(header, "y") != PST_NONE && header->classes <= MOST_CLASSES) {
+    if (header->classes <= MOST_CLASSES && has_labels(error)) {
         labels = pst_allocate(data.samples, sizeof *labels, error);
         status = labels == NULL ? PST_TRY_AGAIN : read_labels(labels, data.classes, error);
     }
@@ -143,7 +206,7 @@ static uint64_t count_batches(void)
 /* The number of the recording's first batch; a part of a recording is replayed under its own numbers. */
 static uint64_t base(void)
 {
-    return replay.by_sample ? 0 : pst_recording_header(replay.shards.list[0].recording)->first;
+    return replay.by_sample ? 0 : recorded_header()->first;
 }
 
 /* Goes to batch number --start. */
@@ -180,7 +243,9 @@ static enum pst_status prepare(struct pst_error *error)
         pst_say("left out: %" PRIu64 " damaged or missing batches", replay.shards.left_out);
     if (replay.count == 0)
         return pst_fail(error, PST_BAD_DATA, "%s: a recording without samples", replay.shards.list[0].path);
-    enum pst_status status = is_choosy(&asked) ? choose(error) : PST_OK;
+    enum pst_status status = open_restorer(error);
+    if (status == PST_OK && is_choosy(&asked))
+        status = choose(error);
     if (status == PST_OK) {
         replay.batches = count_batches();
         status = go_to_start(error);
@@ -202,8 +267,8 @@ static enum pst_status start(size_t count, char **operands, struct pst_error *er
 /* Whether the stream that comes out is the one that was recorded. */
 static bool verbatim(void)
 {
-    return !replay.by_sample && replay.shards.count == 1 && asked.epochs == 1 && asked.start == 0 &&
-           replay.shards.left_out == 0 && asked.run == NULL;
+    return replay.restorer == NULL && !replay.by_sample && replay.shards.count == 1 && asked.epochs == 1 &&
+           asked.start == 0 && replay.shards.left_out == 0 && asked.run == NULL;
 }
 
 static enum pst_status on_header(struct pst_header *header, struct pst_error *error)
@@ -211,8 +276,7 @@ static enum pst_status on_header(struct pst_header *header, struct pst_error *er
     char run[sizeof header->run];
     memcpy(run, header->run, sizeof run);
     pst_header_free(header);
-    enum pst_status status =
-        pst_header_copy(header, pst_recording_header(replay.shards.list[0].recording), error);
+    enum pst_status status = pst_header_copy(header, restored_header(), error);
     if (status != PST_OK || verbatim())
         return status;
     memcpy(header->run, run, sizeof run);
@@ -225,21 +289,36 @@ static enum pst_status on_header(struct pst_header *header, struct pst_error *er
     return PST_OK;
 }
 
-static enum pst_status next_recorded(struct pst_batch *batch, struct pst_error *error)
+static enum pst_status next_recorded(struct pst_batch *batch, struct origin *origins, struct pst_error *error)
 {
     struct shard_batch found = shards_batch(&replay.shards, (size_t)replay.position);
     enum pst_status status = pst_recording_read(found.shard->recording, found.index, batch, error);
+    for (size_t i = 0; origins != NULL && status == PST_OK && i < batch->n; i++)
+        origins[i] = (struct origin){ .seq = batch->seq, .epoch = batch->epoch, .row = i };
     batch->epoch = found.recorded.epoch + replay.pass * replay.shards.epochs;
     replay.position++;
     return status;
 }
 
-static enum pst_status next_chosen(struct pst_batch *batch, const struct pst_header *header,
+/* Reads samples that stand one after another, and notes where they stood. */
+static enum pst_status copy_samples(const struct shard_batch *found, uint64_t sample, size_t count,
+                                    struct pst_batch *batch, size_t at, struct origin *origins,
+                                    struct pst_error *error)
+{
+    struct pst_recorded plain = pst_recording_batch_at(found->shard->recording, found->index);
+    uint64_t own = sample - found->shard->first_sample;
+    for (size_t i = 0; origins != NULL && i < count; i++)
+        origins[at + i] =
+            (struct origin){ .seq = plain.seq, .epoch = plain.epoch, .row = (size_t)(own - plain.first) + i };
+    return pst_recording_copy(found->shard->recording, own, count, batch, at, error);
+}
+
+static enum pst_status next_chosen(struct pst_batch *batch, size_t n, uint64_t epoch, struct origin *origins,
                                    struct pst_error *error)
 {
-    uint64_t epoch;
-    size_t n = samples_from(replay.position, &epoch);
-    enum pst_status status = pst_batch_resize(batch, header, n, 0, error);
+    enum pst_status status = pst_batch_follow(batch, recorded_header(), error);
+    if (status == PST_OK)
+        status = pst_batch_resize(batch, recorded_header(), n, 0, error);
     batch->epoch = asked.shuffle ? replay.pass : epoch + replay.pass * replay.shards.epochs;
     bool in_row = !asked.shuffle && replay.selection.indices == NULL;
     for (size_t i = 0, count; i < n && status == PST_OK; i += count) {
@@ -247,11 +326,26 @@ static enum pst_status next_chosen(struct pst_batch *batch, const struct pst_hea
         struct shard_batch found = shards_find(&replay.shards, sample);
         uint64_t rest = found.recorded.first + found.recorded.n - sample;
         count = !in_row ? 1 : rest < n - i ? (size_t)rest : n - i;
-        status = pst_recording_copy(found.shard->recording, sample - found.shard->first_sample, count, batch,
-                                    i, error);
+        status = copy_samples(&found, sample, count, batch, i, origins, error);
     }
     replay.position += n;
     return status;
+}
+
+/* The next batch as it is recorded. origins: receives where its samples stood. */
+static enum pst_status next_compact(struct pst_batch *batch, struct origin **origins, struct pst_error *error)
+{
+    uint64_t epoch = 0;
+    size_t n = replay.by_sample ? samples_from(replay.position, &epoch)
+                                : shards_batch(&replay.shards, (size_t)replay.position).recorded.n;
+    if (inputs_left_out()) {
+        enum pst_status status = pst_buffer_reserve(&replay.origins, n * sizeof **origins, 0, error);
+        if (status != PST_OK)
+            return status;
+        *origins = replay.origins.data;
+    }
+    return replay.by_sample ? next_chosen(batch, n, epoch, *origins, error)
+                            : next_recorded(batch, *origins, error);
 }
 
 static enum pst_status next(struct pst_batch *batch, const struct pst_header *header, struct pst_error *error)
@@ -260,11 +354,23 @@ static enum pst_status next(struct pst_batch *batch, const struct pst_header *he
         begin_pass(replay.pass + 1);
     if (asked.epochs > 0 && replay.pass >= asked.epochs)
         return PST_END;
-    return replay.by_sample ? next_chosen(batch, header, error) : next_recorded(batch, error);
+    (void)header;
+    struct origin *origins = NULL;
+    enum pst_status status = next_compact(replay.restorer == NULL ? batch : &replay.compact, &origins, error);
+    if (status == PST_OK && replay.restorer != NULL)
+        status = pst_restorer_batch(replay.restorer, &replay.compact, batch, error);
+    if (status == PST_OK && inputs_left_out())
+        status = rebuilder_fill(&replay.rebuilder, &replay.compact, origins, batch, error);
+    return status;
 }
 
 static void stop(void)
 {
+    rebuilder_close(&replay.rebuilder);
+    pst_restorer_free(replay.restorer);
+    pst_header_free(&replay.restored);
+    pst_batch_free(&replay.compact);
+    pst_buffer_free(&replay.origins);
     shards_close(&replay.shards);
     pst_selection_free(&replay.selection);
 }
