@@ -2,14 +2,14 @@
 # Students whose transfer set lacks classes, and the correction of their biases: for omit-3 and only-7-8.
 # shellcheck disable=SC2154 # target and seeds are those of common.sh
 
-record() { # EPOCHS [loader options]
-    loader mnist "${@:2}" --epochs "$1" --seed 1 | teacher-forward teacher-1.safetensors --output "$target"
+record() { # [loader options]
+    loader mnist "$@" | teacher-forward teacher-1.safetensors --output "$target"
 }
 
-distil() { # RECORDING SEED
-    temperature-softmax --temperature 20 --input "$1" |
+distil() { # RECORDING EPOCHS SEED
+    loader "$1" --shuffle --epochs "$2" --seed "$3" | temperature-softmax --temperature 20 |
         student-trainer --arch 784-800-800-10 --targets soft --learning-rate 0.05 --warm-up 1 --schedule linear \
-            --seed "$2" --checkpoint "$target.checkpoint" --resume --log "$target.log" --output "$target"
+            --seed "$3" --checkpoint "$target.checkpoint" --resume --log "$target.log" --output "$target"
 }
 
 # Chosen on the test set, with its labels.
@@ -33,9 +33,9 @@ correct_unlabelled() { # MODEL CLASS…
 compare_biases() { # NAME EPOCHS CLASSES LOADER-OPTIONS…
     local name=$1 epochs=$2 classes seed biases
     IFS=, read -ra classes <<<"$3"
-    make_once "transfer-$name.pst" record "$epochs" "${@:4}"
+    make_once "transfer-$name.pst" record "${@:4}"
     for seed in "${seeds[@]}"; do
-        make_once "$name-$seed.safetensors" distil "transfer-$name.pst" "$seed"
+        make_once "$name-$seed.safetensors" distil "transfer-$name.pst" "$epochs" "$seed"
         evaluate "$name-$seed.json" "$name-$seed.safetensors"
         make_once "$name-corrected-$seed.json" correct_on_test "$name-$seed.safetensors" "${classes[@]}"
         make_once "$name-bias-$seed.json" correct_unlabelled "$name-$seed.safetensors" "${classes[@]}"
