@@ -164,6 +164,9 @@ PST_CHECKED enum pst_status pst_options_recall(const struct pst_option *options,
  * operand. */
 void pst_read_from(const char *endpoint);
 
+/* What messages call the input of this stage: its endpoint, or "standard input". */
+const char *pst_input_name(void);
+
 /*
  * A relay's: appends this stage to the history of a header, writes it and begins to show progress.
  * Returns PST_OK; PST_TRY_AGAIN; what pst_writer_header returns.

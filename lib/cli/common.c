@@ -1,6 +1,8 @@
 /* The options that every stage has, declared once. */
 #include "lib/cli/cli.h"
 
+#include <string.h>
+
 struct pst_cli pst_cli = {
     .input = "-",
     .output = "-",
@@ -107,6 +109,11 @@ static const struct pst_option all[] = {
 const struct pst_link_settings *pst_link_options(void)
 {
     return &pst_cli.link;
+}
+
+const char *pst_input_name(void)
+{
+    return strcmp(pst_cli.input, "-") == 0 ? "standard input" : pst_cli.input;
 }
 
 static bool is_of_links(const struct pst_option *option)

@@ -11,6 +11,7 @@ setup_file() {
     student-trainer --arch 784-8-10 -q -i plain.pst -o a.safetensors
     teacher-forward a.safetensors -i plain.pst -o logits.pst
     temperature-softmax -T 3 -i logits.pst -o soft.pst
+    loader digits --samples 60 --batch 7 | teacher-forward a.safetensors -o targets.pst
     : >empty.pst
     list_stages
 }
@@ -42,6 +43,8 @@ words() {
     teacher-forward) echo a.safetensors --name b ;;
     student-trainer) echo --arch 784-8-10 -o "$out" ;;
     loader) echo digits --samples 60 ;;
+    stream-check) echo --against a.safetensors --sample 100% ;;
+    stream-join) echo targets.pst ;;
     esac
 }
 
@@ -49,6 +52,7 @@ words() {
 stream() {
     case $1 in
     temperature-softmax) echo logits.pst ;;
+    stream-join) echo plain.pst ;;
     *) echo soft.pst ;;
     esac
 }

@@ -1,0 +1,242 @@
+/* stream-join: a filter that adds recorded targets to the samples that come, wherever they stand in the
+ * recording, and only to the very inputs that they were computed from. */
+#include "stages/stream-join/join.h"
+
+#include "stages/stream-join/digest.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --take NAME, in the order they came. */
+static const char **asked;
+static size_t asked_count;
+
+static size_t x, y, id; /* places in the input; y may be PST_NONE */
+
+static enum pst_status take_name(const char *value, struct pst_error *error)
+{
+    for (size_t i = 0; i < asked_count; i++) {
+        if (strcmp(asked[i], value) == 0)
+            return pst_fail(error, PST_USAGE, "it is taken already");
+    }
+    const char **grown = realloc(asked, (asked_count + 1) * sizeof *grown);
+    if (grown == NULL)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory");
+    asked = grown;
+    asked[asked_count++] = value;
+    return PST_OK;
+}
+
+static const struct pst_option options[] = {
+    { .letter = 't',
+      .name = "take",
+      .type = PST_LIST,
+      .take = take_name,
+      .metavar = "NAME",
+      .help =
+          "a tensor to take; otherwise all soft, soft/NAME, logits and logits/NAME that the input lacks" },
+    { 0 },
+};
+
+static enum pst_status start(size_t count, char **operands, struct pst_error *error)
+{
+    (void)count;
+    if (strcmp(operands[0], "-") == 0)
+        return pst_fail(error, PST_USAGE,
+                        "standard input is for the samples; name the file with the targets");
+    return recording_open(operands[0], error);
+}
+
+/* ---- do the two belong together? ---- */
+
+static const char *text_of(const struct pst_header *header, const char *key)
+{
+    return json_string_value(json_object_get(json_array_get(header->history, 0), key));
+}
+
+/* The digest of the data set that a stream began with; NULL where its source did not say. */
+static enum pst_status check_data(const struct pst_header *header, struct pst_error *error)
+{
+    const char *ours = text_of(header, "digest"), *theirs = text_of(&recording.header, "digest");
+    if (ours == NULL || theirs == NULL || strcmp(ours, theirs) == 0)
+        return PST_OK;
+    const char *our_name = text_of(header, "data"), *their_name = text_of(&recording.header, "data");
+    return pst_fail(error, PST_BAD_DATA,
+                    "%s was recorded from other data (%s, digest %.16s) than that of %s (%s, digest %.16s)",
+                    recording.path, their_name == NULL ? "?" : their_name, theirs, pst_input_name(),
+                    our_name == NULL ? "?" : our_name, ours);
+}
+
+static bool same_input(const struct pst_tensor_spec *a, const struct pst_tensor_spec *b)
+{
+    double scale_a = a->scale == 0 ? 1 : a->scale, scale_b = b->scale == 0 ? 1 : b->scale;
+    return a->dtype == b->dtype && a->rank == b->rank &&
+           memcmp(a->shape, b->shape, a->rank * sizeof *a->shape) == 0 && scale_a == scale_b &&
+           a->offset == b->offset;
+}
+
+/* Finds what identifies the samples that come, and settles what their digests are over. */
+static enum pst_status check_input(const struct pst_header *header, struct pst_error *error)
+{
+    x = pst_header_find(header, "x");
+    y = pst_header_find(header, "y");
+    if (x == PST_NONE)
+        return pst_fail(error, PST_BAD_DATA, "%s has no inputs 'x'", pst_input_name());
+    enum pst_status status = pst_header_require(header, "id", PST_DTYPE_U64, 0, NULL, &id, error);
+    if (status == PST_OK && y != PST_NONE)
+        status = pst_header_require(header, "y", PST_DTYPE_I32, 0, NULL, &y, error);
+    if (status != PST_OK)
+        return pst_fail_at(error, "%s", pst_input_name());
+    if (recording.x != PST_NONE && !same_input(&header->tensors[x], &recording.header.tensors[recording.x]))
+        return pst_fail(error, PST_BAD_DATA, "'x' has another type, shape or scale in %s than in %s",
+                        recording.path, pst_input_name());
+    if (recording.x == PST_NONE && recording.y != PST_NONE && y == PST_NONE)
+        return pst_fail(error, PST_BAD_DATA,
+                        "the digests of %s are over labels, too, but %s has no labels 'y'", recording.path,
+                        pst_input_name());
+    recording.covers_labels = recording.y != PST_NONE && y != PST_NONE;
+    if (header->classes != 0 && recording.header.classes != 0 && header->classes != recording.header.classes)
+        return pst_fail(error, PST_BAD_DATA, "%s has %" PRIu64 " classes, but %s has %" PRIu64,
+                        recording.path, recording.header.classes, pst_input_name(), header->classes);
+    return check_data(header, error);
+}
+
+/* ---- what is taken ---- */
+
+static bool is_target(const char *name)
+{
+    return strcmp(name, "soft") == 0 || strcmp(name, "logits") == 0 || strncmp(name, "soft/", 5) == 0 ||
+           strncmp(name, "logits/", 7) == 0;
+}
+
+/* Declares a tensor of the recording behind those of the input. */
+static enum pst_status take(struct pst_header *header, size_t from, struct pst_error *error)
+{
+    const struct pst_tensor_spec *spec = &recording.header.tensors[from];
+    if (is_target(spec->name) && spec->rank == 1 && header->classes != 0 && spec->shape[0] != header->classes)
+        return pst_fail(error, PST_BAD_DATA, "'%s' of %s has %zu classes, but %s has %" PRIu64, spec->name,
+                        recording.path, spec->shape[0], pst_input_name(), header->classes);
+    struct taken *taken = &recording.taken[recording.taken_count];
+    *taken = (struct taken){ .from = from, .bytes = spec->sample_bytes };
+    enum pst_status status = pst_header_add_tensor(header, spec, &taken->to, error);
+    if (status != PST_OK)
+        return pst_fail_at(error, "%s", recording.path);
+    recording.taken_count++;
+    return PST_OK;
+}
+
+static enum pst_status take_asked(struct pst_header *header, struct pst_error *error)
+{
+    enum pst_status status = PST_OK;
+    for (size_t i = 0; i < asked_count && status == PST_OK; i++) {
+        size_t from = pst_header_find(&recording.header, asked[i]);
+        if (from == PST_NONE)
+            return pst_fail(error, PST_BAD_DATA, "%s has no tensor '%s'", recording.path, asked[i]);
+        status = take(header, from, error);
+    }
+    return status;
+}
+
+static enum pst_status take_all(struct pst_header *header, struct pst_error *error)
+{
+    enum pst_status status = PST_OK;
+    for (size_t i = 0; i < recording.header.tensor_count && status == PST_OK; i++) {
+        const char *name = recording.header.tensors[i].name;
+        if (is_target(name) && pst_header_find(header, name) == PST_NONE)
+            status = take(header, i, error);
+    }
+    if (status == PST_OK && recording.taken_count == 0)
+        return pst_fail(error, PST_BAD_DATA, "%s has no targets that %s lacks", recording.path,
+                        pst_input_name());
+    return status;
+}
+
+/* What was taken, and how what was taken had been made. */
+static enum pst_status note(struct pst_error *error)
+{
+    json_t *names = json_array();
+    for (size_t i = 0; i < recording.taken_count; i++)
+        json_array_append_new(names, json_string(recording.header.tensors[recording.taken[i].from].name));
+    enum pst_status status = pst_history_note("take", names, error);
+    return status == PST_OK ? pst_history_note("recording", json_incref(recording.header.history), error)
+                            : status;
+}
+
+static enum pst_status declare(struct pst_header *header, struct pst_error *error)
+{
+    enum pst_status status = check_input(header, error);
+    if (status != PST_OK)
+        return status;
+    recording.taken = pst_allocate(recording.header.tensor_count, sizeof *recording.taken, error);
+    if (recording.taken == NULL)
+        return PST_TRY_AGAIN;
+    status = asked_count > 0 ? take_asked(header, error) : take_all(header, error);
+    if (status == PST_OK)
+        status = note(error);
+    return status == PST_OK ? recording_read(error) : status;
+}
+
+/* ---- batch by batch ---- */
+
+static enum pst_status join(struct pst_batch *batch, const struct pst_header *header, struct pst_error *error)
+{
+    const uint64_t *ids = batch->tensors[id].data;
+    const int32_t *labels = recording.covers_labels ? batch->tensors[y].data : NULL;
+    const uint8_t *inputs = batch->tensors[x].data;
+    size_t bytes = header->tensors[x].sample_bytes;
+    for (size_t row = 0; row < batch->n; row++) {
+        size_t number = recording_find(batch->epoch, ids[row]);
+        if (number == PST_NONE)
+            return pst_fail(error, PST_BAD_DATA,
+                            "sample %" PRIu64 " of %s (row %zu, epoch %" PRIu64 ") is not in %s%s", ids[row],
+                            pst_input_name(), row, batch->epoch, recording.path,
+                            recording.several_epochs ? " in that epoch" : "");
+        uint32_t digest =
+            sample_digest(inputs + row * bytes, bytes, labels == NULL ? NULL : labels + row, ids[row]);
+        if (!recording_agrees(number, digest))
+            return pst_fail(error, PST_BAD_DATA,
+                            "sample %" PRIu64 " of %s (row %zu, epoch %" PRIu64
+                            ") has another input%s than in %s: changed data, or augmented otherwise",
+                            ids[row], pst_input_name(), row, batch->epoch,
+                            recording.covers_labels ? " or label" : "", recording.path);
+        for (size_t i = 0; i < recording.taken_count; i++) {
+            const struct taken *taken = &recording.taken[i];
+            memcpy((char *)batch->tensors[taken->to].data + row * taken->bytes,
+                   (const char *)taken->rows.data + number * taken->bytes, taken->bytes);
+        }
+    }
+    return PST_OK;
+}
+
+static void stop(void)
+{
+    free(asked);
+    recording_free();
+}
+
+int main(int argc, char **argv)
+{
+    return pst_filter_main(
+        argc, argv,
+        &(struct pst_filter){
+            .stage = { .name = "stream-join",
+                       .purpose = "add recorded targets to the samples that come",
+                       .operands = "TARGETS",
+                       .least_operands = 1,
+                       .most_operands = 1,
+                       .description =
+                           "Finds each sample in the recording TARGETS by its id, and by its epoch where "
+                           "the\n"
+                           "recording has several, and adds its targets. A sample whose input is not the\n"
+                           "recorded one, or that is not in the recording, is an error.",
+                       .options = options,
+                       .example = "loader mnist --epochs 9 | stream-join targets.pst | student-trainer -a "
+                                  "784-800-10 -o s.safetensors",
+                       .see_also = "loader(1), student-trainer(1), teacher-forward(1)",
+                       .start = start,
+                       .stop = stop },
+            .on_header = declare,
+            .on_batch = join });
+}

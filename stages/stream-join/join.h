@@ -1,0 +1,54 @@
+/* join.h: what the parts of stream-join share: a recording in memory, found by sample. */
+#ifndef STREAM_JOIN_H
+#define STREAM_JOIN_H
+
+#include "pipestill.h"
+
+/* One tensor that is taken from the recording. */
+struct taken {
+    size_t from, to;        /* its places in the recording and in what goes out */
+    size_t bytes;           /* of a sample */
+    struct pst_buffer rows; /* [count, bytes] */
+};
+
+/* The recording. What is kept of a sample: epoch, id, digest, the rows taken, and its place in the table. */
+struct recording {
+    const char *path;
+    struct pst_reader *reader;
+    struct pst_header header;
+    size_t x, y, id, digest; /* places; PST_NONE where there is no such tensor */
+    bool covers_labels;      /* the digests are over y, too */
+    bool several_epochs;     /* samples are found by (epoch, id), not by id alone */
+    struct taken *taken;
+    size_t taken_count;
+    size_t count, room; /* samples there are, and that there is memory for */
+    struct pst_buffer epochs, ids, digests;
+    struct pst_buffer table; /* open addressing: number + 1, or 0 */
+    size_t mask;             /* slots - 1 */
+};
+
+extern struct recording recording;
+
+/*
+ * Opens the recording and finds what every recording needs.
+ * Returns PST_OK; PST_BAD_DATA where it has no ids, or nothing that binds it to its inputs; what
+ * pst_open_stream returns.
+ */
+PST_CHECKED enum pst_status recording_open(const char *path, struct pst_error *error);
+
+/*
+ * Reads all of it into memory, when the tensors to take are settled.
+ * Returns PST_OK; PST_BAD_DATA where it is damaged, empty, or has a sample twice; PST_TRY_AGAIN; what
+ * pst_reader_next returns.
+ */
+PST_CHECKED enum pst_status recording_read(struct pst_error *error);
+
+/* The number of a sample in the recording, or PST_NONE. epoch: does not matter where there is only one. */
+size_t recording_find(uint64_t epoch, uint64_t id);
+
+/* Whether a sample's digest is the recorded one, as far as that was kept. */
+bool recording_agrees(size_t number, uint32_t digest);
+
+void recording_free(void);
+
+#endif

@@ -1,0 +1,190 @@
+/* A recording in memory: read once, then asked for samples in any order. */
+#include "stages/stream-join/join.h"
+
+#include "stages/stream-join/digest.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct recording recording;
+
+enum { LEAST_ROOM = 1024 }; /* samples */
+
+/* ---- opening ---- */
+
+enum pst_status recording_open(const char *path, struct pst_error *error)
+{
+    recording.path = path;
+    enum pst_status status = pst_open_stream(path, &recording.reader, &recording.header, error);
+    if (status != PST_OK)
+        return status;
+    const struct pst_header *header = &recording.header;
+    const size_t three = 3;
+    recording.x = pst_header_find(header, "x");
+    recording.y = pst_header_find(header, "y");
+    recording.id = pst_header_find(header, "id");
+    recording.digest = pst_header_find(header, "digest/x");
+    if (recording.id == PST_NONE)
+        return pst_fail(error, PST_BAD_DATA, "%s has no tensor 'id', by which its samples could be found",
+                        path);
+    if (recording.x == PST_NONE && recording.digest == PST_NONE)
+        return pst_fail(error, PST_BAD_DATA,
+                        "%s has neither 'x' nor 'digest/x': nothing binds its targets to their inputs", path);
+    if (recording.x == PST_NONE)
+        status = pst_header_require(header, "digest/x", PST_DTYPE_U8, 1, &three, &recording.digest, error);
+    if (status == PST_OK && recording.y != PST_NONE)
+        status = pst_header_require(header, "y", PST_DTYPE_I32, 0, NULL, &recording.y, error);
+    return status == PST_OK ? status : pst_fail_at(error, "%s", path);
+}
+
+/* ---- reading ---- */
+
+/* Memory for n samples more; it doubles, so that what is copied on the way is less than what is kept. */
+static enum pst_status make_room(size_t n, struct pst_error *error)
+{
+    if (n <= recording.room - recording.count)
+        return PST_OK;
+    size_t room = recording.room < LEAST_ROOM ? LEAST_ROOM : recording.room, count = recording.count;
+    while (room - count < n && room < SIZE_MAX / 64)
+        room *= 2;
+    enum pst_status status =
+        pst_buffer_reserve(&recording.epochs, room * sizeof(uint64_t), count * sizeof(uint64_t), error);
+    if (status == PST_OK)
+        status = pst_buffer_reserve(&recording.ids, room * sizeof(uint64_t), count * sizeof(uint64_t), error);
+    if (status == PST_OK)
+        status =
+            pst_buffer_reserve(&recording.digests, room * sizeof(uint32_t), count * sizeof(uint32_t), error);
+    for (size_t i = 0; i < recording.taken_count && status == PST_OK; i++) {
+        struct taken *taken = &recording.taken[i];
+        size_t bytes;
+        if (!pst_multiply(room, taken->bytes, &bytes))
+            return pst_fail(error, PST_TRY_AGAIN, "%s is too large", recording.path);
+        status = pst_buffer_reserve(&taken->rows, bytes, count * taken->bytes, error);
+    }
+    if (status == PST_OK)
+        recording.room = room;
+    return status;
+}
+
+/* The digest of a sample of the recording: of its input, or as it was kept in the input's place. */
+static uint32_t read_digest(const struct pst_batch *batch, size_t row)
+{
+    if (recording.x == PST_NONE) {
+        const uint8_t *bytes = (const uint8_t *)batch->tensors[recording.digest].data + 3 * row;
+        return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16;
+    }
+    size_t bytes = recording.header.tensors[recording.x].sample_bytes;
+    const int32_t *labels = recording.covers_labels ? batch->tensors[recording.y].data : NULL;
+    return sample_digest((const uint8_t *)batch->tensors[recording.x].data + row * bytes, bytes,
+                         labels == NULL ? NULL : labels + row,
+                         ((const uint64_t *)batch->tensors[recording.id].data)[row]);
+}
+
+static enum pst_status keep(const struct pst_batch *batch, struct pst_error *error)
+{
+    enum pst_status status = make_room(batch->n, error);
+    if (status != PST_OK)
+        return status;
+    uint64_t *epochs = recording.epochs.data, *ids = recording.ids.data;
+    uint32_t *digests = recording.digests.data;
+    for (size_t row = 0; row < batch->n; row++) {
+        size_t number = recording.count + row;
+        epochs[number] = batch->epoch;
+        ids[number] = ((const uint64_t *)batch->tensors[recording.id].data)[row];
+        digests[number] = read_digest(batch, row);
+    }
+    recording.several_epochs = recording.several_epochs || epochs[0] != batch->epoch;
+    for (size_t i = 0; i < recording.taken_count; i++) {
+        const struct taken *taken = &recording.taken[i];
+        memcpy((char *)taken->rows.data + recording.count * taken->bytes, batch->tensors[taken->from].data,
+               batch->n * taken->bytes);
+    }
+    recording.count += batch->n;
+    return PST_OK;
+}
+
+/* ---- finding ---- */
+
+/* The slot of a sample: its own, or the empty one where it would stand. */
+static size_t find_slot(uint64_t epoch, uint64_t id)
+{
+    const uint64_t *epochs = recording.epochs.data, *ids = recording.ids.data;
+    const size_t *table = recording.table.data;
+    bool any_epoch = !recording.several_epochs;
+    size_t slot = (size_t)pst_sample_hash(any_epoch ? 0 : epoch, id) & recording.mask;
+    for (;; slot = (slot + 1) & recording.mask) {
+        size_t number = table[slot] - 1;
+        if (table[slot] == 0 || (ids[number] == id && (any_epoch || epochs[number] == epoch)))
+            return slot;
+    }
+}
+
+/* At most two thirds of the table are full. */
+static enum pst_status make_table(struct pst_error *error)
+{
+    size_t slots = LEAST_ROOM;
+    while (slots / 3 * 2 < recording.count)
+        slots *= 2;
+    enum pst_status status = pst_buffer_reserve(&recording.table, slots * sizeof(size_t), 0, error);
+    if (status != PST_OK)
+        return status;
+    recording.mask = slots - 1;
+    size_t *table = recording.table.data;
+    memset(table, 0, slots * sizeof *table);
+    const uint64_t *epochs = recording.epochs.data, *ids = recording.ids.data;
+    for (size_t number = 0; number < recording.count; number++) {
+        size_t slot = find_slot(epochs[number], ids[number]);
+        if (table[slot] != 0)
+            return pst_fail(error, PST_BAD_DATA,
+                            "%s has sample %" PRIu64 " twice in epoch %" PRIu64
+                            ": which of its targets is meant?",
+                            recording.path, ids[number], epochs[number]);
+        table[slot] = number + 1;
+    }
+    return PST_OK;
+}
+
+enum pst_status recording_read(struct pst_error *error)
+{
+    struct pst_batch batch = { 0 };
+    enum pst_status status = pst_batch_follow(&batch, &recording.header, error);
+    while (status == PST_OK) {
+        status = pst_reader_next(recording.reader, &batch, error);
+        if (status == PST_OK)
+            status = keep(&batch, error);
+    }
+    pst_batch_free(&batch);
+    pst_reader_free(recording.reader);
+    recording.reader = NULL;
+    if (status != PST_END)
+        return status;
+    if (recording.count == 0)
+        return pst_fail(error, PST_BAD_DATA, "%s has no samples", recording.path);
+    return make_table(error);
+}
+
+size_t recording_find(uint64_t epoch, uint64_t id)
+{
+    size_t found = ((const size_t *)recording.table.data)[find_slot(epoch, id)];
+    return found == 0 ? PST_NONE : found - 1;
+}
+
+bool recording_agrees(size_t number, uint32_t digest)
+{
+    uint32_t kept = ((const uint32_t *)recording.digests.data)[number];
+    return recording.x == PST_NONE ? kept == (digest & 0xFFFFFF) : kept == digest;
+}
+
+void recording_free(void)
+{
+    pst_reader_free(recording.reader);
+    pst_header_free(&recording.header);
+    for (size_t i = 0; i < recording.taken_count; i++)
+        pst_buffer_free(&recording.taken[i].rows);
+    free(recording.taken);
+    pst_buffer_free(&recording.epochs);
+    pst_buffer_free(&recording.ids);
+    pst_buffer_free(&recording.digests);
+    pst_buffer_free(&recording.table);
+}
