@@ -127,6 +127,8 @@ enum pst_status settle_stream(const struct pst_header *header, struct pst_error 
     if (status == PST_OK)
         status = settle_targets(header, error);
     if (status == PST_OK)
+        status = check_history(header, error);
+    if (status == PST_OK)
         status = settle_schedule(header, error);
     return status == PST_OK ? digest_stream(header, error) : status;
 }

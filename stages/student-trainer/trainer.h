@@ -51,6 +51,10 @@ extern float *best_parameters; /* [parameter_count] with --validate, else NULL; 
 /* targets.c: settles from the header what is learned from what. */
 PST_CHECKED enum pst_status settle_stream(const struct pst_header *header, struct pst_error *error);
 
+/* history.c: whether the header's history contradicts its targets or itself; after the targets are settled.
+ */
+PST_CHECKED enum pst_status check_history(const struct pst_header *header, struct pst_error *error);
+
 /* targets.c: whether all n labels are classes of the network; the message names the sample. */
 PST_CHECKED enum pst_status check_labels(const int32_t *labels, size_t n, struct pst_error *error);
 

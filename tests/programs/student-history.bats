@@ -1,0 +1,151 @@
+#!/usr/bin/env bats
+# student-trainer believes a stream's history: it refuses what contradicts it, and nothing else.
+# shellcheck disable=SC2154 # bats' run sets stderr
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR" || return
+    loader digits --samples 40 --batch 20 -o plain.pst
+    student-trainer -a 784-12-10 -r 0.05 -i plain.pst -o a.safetensors
+    student-trainer -a 784-9-10 -r 0.05 -s 2 -i plain.pst -o b.safetensors
+    teacher-forward a.safetensors -i plain.pst -o a.pst
+    temperature-softmax -T 4 -i a.pst -o a-soft.pst
+    teacher-forward b.safetensors -i a.pst | temperature-softmax -T 4 | averager --teachers 2 -o mean.pst
+    stream-join a.pst -i plain.pst | teacher-forward b.safetensors | temperature-softmax -T 4 |
+        averager --teachers 2 -o joined.pst
+    stream-join a-soft.pst --take soft/a -i plain.pst -o joined-soft.pst
+}
+
+setup() {
+    load common
+    cd "$BATS_FILE_TMPDIR" || return
+    stream=$BATS_TEST_TMPDIR/stream.pst
+    model=$BATS_TEST_TMPDIR/model.safetensors
+}
+
+# learns STREAM [OPTION…]: training ends well.
+learns() {
+    local from=$1
+    shift
+    student-trainer -a 784-8-10 -q -o "$model" -i "$from" "$@"
+    rm "$model"
+}
+
+# refuses WORDS STREAM [OPTION…]: training fails before it began.
+refuses() {
+    local words=$1 from=$2
+    shift 2
+    assert_fails 65 "$words" student-trainer -a 784-8-10 -q -o "$model" -i "$from" "$@"
+    [ ! -e "$model" ]
+}
+
+# ---- temperature ----
+
+@test "a temperature other than that of the softmax that made the targets is refused" {
+    change 'spec("soft/a")["temperature"] = 7.0' a-soft.pst "$stream"
+    refuses "tensor 'soft/a' says that it is at temperature 7, but the stream's history says that it was softened at 4" \
+        "$stream"
+    for file in mean joined; do
+        change 'spec("soft")["temperature"] = 7.0' $file.pst "$stream"
+        refuses "tensor 'soft' says that it is at temperature 7, but the stream's history says that it was softened at 4" \
+            "$stream"
+    done
+    change 'spec("soft/a")["temperature"] = 2.0' joined-soft.pst "$stream"
+    refuses "at temperature 2, but the stream's history says that it was softened at 4" "$stream"
+    # Who does not learn from them does not mind.
+    learns "$stream" --targets hard
+}
+
+@test "a mean of nothing but joined targets has the temperature of their recording" {
+    averager -i joined-soft.pst -o "$BATS_TEST_TMPDIR/mean.pst"
+    learns "$BATS_TEST_TMPDIR/mean.pst"
+    change 'spec("soft")["temperature"] = 2.0' "$BATS_TEST_TMPDIR/mean.pst" "$stream"
+    refuses "at temperature 2, but the stream's history says that it was softened at 4" "$stream"
+    averager -i a-soft.pst -o "$BATS_TEST_TMPDIR/mean.pst"
+    stream-join --take soft "$BATS_TEST_TMPDIR/mean.pst" -i plain.pst -o "$BATS_TEST_TMPDIR/joined.pst"
+    learns "$BATS_TEST_TMPDIR/joined.pst"
+    change 'spec("soft")["temperature"] = 2.0' "$BATS_TEST_TMPDIR/joined.pst" "$stream"
+    refuses "at temperature 2, but the stream's history says that it was softened at 4" "$stream"
+}
+
+@test "soft targets whose making the history does not tell are believed" {
+    change 'drop("soft/a"); drop("logits/a"); add("soft", np.full((20, 10), 0.1, "f4"), temperature=3.0)
+header["history"] = header["history"][:1] + [{"stage": "mine", "version": "1"}]' a-soft.pst "$stream"
+    learns "$stream"
+    # A teacher of one's own beside one of pipestill's, before and after it.
+    change 'add("soft/mine", np.full((20, 10), 0.1, "f4"), temperature=3.0)' a-soft.pst "$stream"
+    learns "$stream" --soft-targets soft/mine
+    learns "$stream" --soft-targets soft/a
+    change 'header["history"] = []' a-soft.pst "$stream"
+    learns "$stream"
+    # A stage of someone else may have softened them anew.
+    change 'spec("soft/a")["temperature"] = 7.0
+if batch["seq"] == 0: header["history"].append({"stage": "soften-anew", "version": "1"})' a-soft.pst "$stream"
+    learns "$stream"
+}
+
+@test "with several softmaxes in the history, that counts which made the targets" {
+    # The first teacher's logits are dropped, its targets kept; the second is softened otherwise.
+    change 'drop("logits/a")' a-soft.pst "$BATS_TEST_TMPDIR/soft.pst"
+    teacher-forward b.safetensors -i "$BATS_TEST_TMPDIR/soft.pst" | temperature-softmax -T 9 -o "$stream"
+    learns "$stream" --soft-targets soft/a
+    learns "$stream" --soft-targets soft/b
+    change 'spec("soft/a")["temperature"] = 9.0' "$stream" "$BATS_TEST_TMPDIR/false.pst"
+    refuses "'soft/a' says that it is at temperature 9, but the stream's history says that it was softened at 4" \
+        "$BATS_TEST_TMPDIR/false.pst" --soft-targets soft/a
+    # The mean of the first alone, made before the second was asked.
+    averager -i a-soft.pst -o "$BATS_TEST_TMPDIR/mean.pst"
+    change 'drop("logits/a"); drop("soft/a")' "$BATS_TEST_TMPDIR/mean.pst" "$BATS_TEST_TMPDIR/less.pst"
+    teacher-forward b.safetensors -i "$BATS_TEST_TMPDIR/less.pst" | temperature-softmax -T 9 -o "$stream"
+    learns "$stream"
+}
+
+@test "targets turned back into logits are learned from" {
+    change 'drop("logits/a")' a-soft.pst "$BATS_TEST_TMPDIR/soft.pst"
+    temperature-softmax --from-probs -T 4 -i "$BATS_TEST_TMPDIR/soft.pst" -o "$stream"
+    learns "$stream"
+    learns "$stream" --soft-loss logits
+}
+
+# ---- data ----
+
+@test "targets of other data than the inputs' are refused" {
+    change 'for entry in header["history"]:
+    if "recording" in entry: entry["recording"][0]["digest"] = "f" * 64' joined.pst "$stream"
+    refuses "the stream's history tells of two data sets" "$stream"
+    refuses "with the digest $(stream-inspect --json plain.pst | head -n 1 | grep -o '"digest":"[0-9a-f]*' | cut -c 11-26), targets joined to it from one with ffffffffffffffff" "$stream"
+    refuses "two data sets" "$stream" --targets hard
+    change 'header["history"][0].pop("digest", None)' joined.pst "$stream"
+    learns "$stream"
+}
+
+# ---- number of teachers ----
+
+@test "an averager that was told of another number of teachers is refused" {
+    learns mean.pst
+    learns joined.pst
+    for file in mean joined; do
+        change 'next(e for e in header["history"] if e["stage"] == "averager")["teachers"] = 3' $file.pst "$stream"
+        refuses "the averager was told of 3 teachers (--teachers), but the stream and its history name 2: " "$stream"
+    done
+    # With the tensors gone, the history counts; with the history of a teacher gone, the tensors.
+    change 'drop("logits/a"); drop("soft/a"); drop("logits/b"); drop("soft/b")
+next(e for e in header["history"] if e["stage"] == "averager")["teachers"] = 1' mean.pst "$stream"
+    refuses "told of 1 teachers (--teachers), but the stream and its history name 2: a, b" "$stream"
+    change 'header["history"] = [e for e in header["history"] if e.get("name") != "a"]
+next(e for e in header["history"] if e["stage"] == "averager")["teachers"] = 1' mean.pst "$stream"
+    refuses "told of 1 teachers (--teachers), but the stream and its history name 2: a, b" "$stream"
+}
+
+@test "a teacher asked after the mean was made, or by a stage of someone else, contradicts nothing" {
+    averager --teachers 1 -i a-soft.pst | teacher-forward b.safetensors -o "$stream"
+    learns "$stream"
+    change 'add("soft/mine", np.full((20, 10), 0.1, "f4"), temperature=4.0)' a-soft.pst "$BATS_TEST_TMPDIR/mine.pst"
+    averager --teachers 2 -i "$BATS_TEST_TMPDIR/mine.pst" -o "$stream"
+    learns "$stream"
+    change 'drop("soft/mine")
+if batch["seq"] == 0: header["history"].insert(1, {"stage": "mine", "version": "1"})' "$stream" "$BATS_TEST_TMPDIR/less.pst"
+    learns "$BATS_TEST_TMPDIR/less.pst"
+    averager --logits --teachers 1 -i a-soft.pst -o "$stream"
+    learns "$stream" --soft-loss logits
+}
