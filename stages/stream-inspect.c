@@ -1,23 +1,18 @@
 /* stream-inspect: a sink that shows what is in a stream, and says whether it is whole. */
-#include "pipestill.h"
+#include "stages/stream-inspect/inspect.h"
 
 #include <inttypes.h>
-#include <jansson.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-static bool check_only, as_json, summary;
-static const char *endpoint = "the stream"; /* whatever --input says */
-
-/* What is found of a tensor's numbers. */
-static struct statistics {
-    uint64_t count, not_finite;
-    double least, most, sum, squares;
-} * statistics;                     /* one a tensor; owned */
-static struct pst_header described; /* a copy, for the end */
-static uint64_t batches, samples;
+static bool check_only, as_json, summary, show_samples;
+static size_t head; /* batches or samples; 0: all */
+static const char *sample_text;
+static uint64_t wanted;                        /* the id of --sample */
+static const char *endpoint = "the stream";    /* whatever --input says */
+static struct pst_header described;            /* a copy, for the end */
+static size_t id;                              /* place of the tensor, or PST_NONE */
+static uint64_t batches, samples, shown_count; /* samples shown */
+static bool stopped;                           /* by --head */
 
 static const struct pst_option options[] = {
     { .letter = 'c',
@@ -25,184 +20,62 @@ static const struct pst_option options[] = {
       .type = PST_FLAG,
       .target = &check_only,
       .help = "only say whether the stream is whole, by a line and the exit code" },
+    { .letter = 'n',
+      .name = "head",
+      .type = PST_SIZE,
+      .target = &head,
+      .help = "stop after so many batches, or samples where samples are shown; 0: read all" },
     { .letter = 'j',
       .name = "json",
       .type = PST_FLAG,
       .target = &as_json,
-      .help = "JSON lines: the header, each batch, the end" },
+      .help = "JSON lines: the header, each batch or sample, the end" },
+    { .name = "sample",
+      .type = PST_STRING,
+      .target = &sample_text,
+      .metavar = "ID",
+      .help = "show the sample with this id, as often as it comes" },
+    { .letter = 't',
+      .name = "text",
+      .type = PST_FLAG,
+      .target = &show_samples,
+      .help = "show each sample: its image in letters, its targets as classes, largest first" },
     { .letter = 's', .name = "summary", .type = PST_FLAG, .target = &summary, .help = "no line a batch" },
     { 0 },
 };
 
 static enum pst_status start(size_t count, char **operands, struct pst_error *error)
 {
-    (void)error;
     if (count == 1) {
         endpoint = operands[0];
         pst_read_from(endpoint);
     }
+    if (sample_text != NULL && !pst_parse_u64(sample_text, 0, UINT64_MAX, &wanted))
+        return pst_fail(error, PST_USAGE, "--sample: '%s' is not a whole number", sample_text);
+    if (check_only && (head > 0 || sample_text != NULL || show_samples))
+        return pst_fail(
+            error, PST_USAGE,
+            "--check reads all and shows nothing; it does not go with --head, --sample or --text");
+    show_samples = show_samples || sample_text != NULL;
+    if (show_samples && summary)
+        return pst_fail(error, PST_USAGE, "--summary shows no samples");
     return PST_OK;
-}
-
-/* ---- printing ---- */
-
-static enum pst_status print_json(json_t *object, struct pst_error *error)
-{
-    char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    json_decref(object);
-    if (text == NULL)
-        return pst_fail(error, PST_TRY_AGAIN, "out of memory for a line");
-    enum pst_status status = pst_print(text, error);
-    free(text);
-    return status == PST_OK ? pst_print("\n", error) : status;
-}
-
-static void describe_shape(const struct pst_tensor_spec *spec, char *text, size_t size)
-{
-    size_t length = (size_t)snprintf(text, size, "[n");
-    for (size_t i = 0; i < spec->rank && length < size; i++)
-        length += (size_t)snprintf(text + length, size - length, ", %zu", spec->shape[i]);
-    if (length < size)
-        snprintf(text + length, size - length, "]");
-}
-
-static void print_tensor(FILE *out, const struct pst_tensor_spec *spec)
-{
-    char shape[256];
-    describe_shape(spec, shape, sizeof shape);
-    fprintf(out, "  %-20s %-4s %-14s", spec->name, pst_dtype_name(spec->dtype), shape);
-    if (spec->scale != 0)
-        fprintf(out, " x = %g · element + %g", spec->scale, spec->offset);
-    if (spec->temperature != 0)
-        fprintf(out, " T = %g", spec->temperature);
-    fprintf(out, "\n");
-}
-
-/* One stage's entry: its name and version, then what else it says of itself. */
-static void print_entry(FILE *out, json_t *entry)
-{
-    const char *key;
-    json_t *value;
-    const char *stage = json_string_value(json_object_get(entry, "stage"));
-    const char *version = json_string_value(json_object_get(entry, "version"));
-    fprintf(out, "  %s %s\n   ", stage == NULL ? "?" : stage, version == NULL ? "?" : version);
-    json_object_foreach(entry, key, value)
-    {
-        if (strcmp(key, "stage") == 0 || strcmp(key, "version") == 0)
-            continue;
-        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));
-        fprintf(out, " %s=%s", key, text == NULL ? "?" : text);
-        free(text);
-    }
-    fprintf(out, "\n");
-}
-
-static void print_count(FILE *out, const char *name, uint64_t count)
-{
-    if (count != 0)
-        fprintf(out, "%-10s %" PRIu64 "\n", name, count);
-}
-
-/* The text that `write` makes goes out in one piece. */
-static enum pst_status print_text(void (*write)(FILE *out, const void *what), const void *what,
-                                  struct pst_error *error)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    if (out == NULL)
-        return pst_fail(error, PST_TRY_AGAIN, "out of memory for a text");
-    write(out, what);
-    bool good = fclose(out) == 0;
-    enum pst_status status =
-        good ? pst_print(text, error) : pst_fail(error, PST_TRY_AGAIN, "out of memory for a text");
-    free(text);
-    return status;
-}
-
-static void write_header(FILE *out, const void *what)
-{
-    const struct pst_header *header = what;
-    fprintf(out, "%-10s %s\n", "run", header->run);
-    print_count(out, "classes", header->classes);
-    print_count(out, "samples", header->samples);
-    print_count(out, "epochs", header->epochs);
-    print_count(out, "batches", header->batches);
-    print_count(out, "first", header->first);
-    fprintf(out, "tensors\n");
-    for (size_t i = 0; i < header->tensor_count; i++)
-        print_tensor(out, &header->tensors[i]);
-    fprintf(out, "history\n");
-    for (size_t i = 0; i < json_array_size(header->history); i++)
-        print_entry(out, json_array_get(header->history, i));
-}
-
-static void write_statistics(FILE *out, const void *what)
-{
-    (void)what;
-    fprintf(out, "%-22s %12s %12s %12s %12s %12s\n", "tensor", "least", "mean", "most", "deviation",
-            "not finite");
-    for (size_t i = 0; i < described.tensor_count; i++) {
-        const struct statistics *found = &statistics[i];
-        double n = (double)(found->count - found->not_finite), mean = found->sum / n;
-        if (n > 0)
-            fprintf(out, "%-22s %12.6g %12.6g %12.6g %12.6g %12" PRIu64 "\n", described.tensors[i].name,
-                    found->least, mean, found->most, sqrt(fmax(found->squares / n - mean * mean, 0)),
-                    found->not_finite);
-    }
-}
-
-/* ---- looking ---- */
-
-static double element(const struct pst_tensor_spec *spec, const void *data, size_t i)
-{
-    switch (spec->dtype) {
-    case PST_DTYPE_U8:
-        return ((const uint8_t *)data)[i];
-    case PST_DTYPE_I32:
-        return ((const int32_t *)data)[i];
-    case PST_DTYPE_U64:
-        return (double)((const uint64_t *)data)[i];
-    case PST_DTYPE_F32:
-        return (double)((const float *)data)[i];
-    case PST_DTYPE_F16:
-        return (double)pst_half_to_f32(((const uint16_t *)data)[i]);
-    case PST_DTYPE_U16:
-        return ((const uint16_t *)data)[i];
-    case PST_DTYPES:
-        break;
-    }
-    return 0;
-}
-
-static void look(struct statistics *found, const struct pst_tensor_spec *spec,
-                 const struct pst_tensor *tensor)
-{
-    size_t count = tensor->bytes / pst_dtype_size(spec->dtype);
-    for (size_t i = 0; i < count; i++) {
-        double number = element(spec, tensor->data, i);
-        if (!isfinite(number)) {
-            found->not_finite++;
-            continue;
-        }
-        found->least = fmin(found->least, number);
-        found->most = fmax(found->most, number);
-        found->sum += number;
-        found->squares += number * number;
-    }
-    found->count += count;
 }
 
 static enum pst_status show_header(struct pst_header *header, struct pst_error *error)
 {
     enum pst_status status = pst_header_copy(&described, header, error);
+    id = pst_header_find(header, "id");
     if (status != PST_OK || check_only)
         return status;
-    statistics = pst_allocate(header->tensor_count, sizeof *statistics, error);
-    if (statistics == NULL)
-        return PST_TRY_AGAIN;
-    for (size_t i = 0; i < header->tensor_count; i++)
-        statistics[i] = (struct statistics){ .least = INFINITY, .most = -INFINITY };
+    if (show_samples) {
+        if (sample_text != NULL && id == PST_NONE)
+            return pst_fail(error, PST_BAD_DATA, "the stream has no tensor 'id'");
+        return PST_OK;
+    }
+    status = statistics_begin(&described, error);
+    if (status != PST_OK)
+        return status;
     if (!as_json)
         return print_text(write_header, header, error);
     json_t *object = pst_header_to_json(header);
@@ -211,17 +84,36 @@ static enum pst_status show_header(struct pst_header *header, struct pst_error *
     return print_json(object, error);
 }
 
-static enum pst_status show_batch(struct pst_batch *batch, const struct pst_header *header,
-                                  struct pst_error *error)
+/* Ends the run where --head is reached. */
+static enum pst_status count_to_head(uint64_t count)
 {
-    batches++;
-    samples += batch->n;
-    if (check_only)
-        return PST_OK;
-    for (size_t i = 0; i < header->tensor_count; i++)
-        look(&statistics[i], &header->tensors[i], &batch->tensors[i]);
-    if (summary)
-        return PST_OK;
+    stopped = head > 0 && count >= head;
+    return stopped ? PST_END : PST_OK;
+}
+
+static enum pst_status show_rows(const struct pst_batch *batch, const struct pst_header *header,
+                                 struct pst_error *error)
+{
+    const uint64_t *ids = id == PST_NONE ? NULL : batch->tensors[id].data;
+    enum pst_status status = PST_OK;
+    for (size_t row = 0; row < batch->n && status == PST_OK; row++) {
+        if (sample_text != NULL && ids[row] != wanted)
+            continue;
+        struct sample sample = { .header = header,
+                                 .batch = batch,
+                                 .row = row,
+                                 .id = ids == NULL ? 0 : ids[row],
+                                 .has_id = ids != NULL };
+        status =
+            as_json ? print_json(sample_to_json(&sample), error) : print_text(write_sample, &sample, error);
+        if (status == PST_OK)
+            status = count_to_head(++shown_count);
+    }
+    return status;
+}
+
+static enum pst_status show_line(const struct pst_batch *batch, struct pst_error *error)
+{
     if (as_json)
         return print_json(json_pack("{s:s, s:I, s:I, s:I}", "kind", "batch", "seq", (json_int_t)batch->seq,
                                     "epoch", (json_int_t)batch->epoch, "n", (json_int_t)batch->n),
@@ -232,45 +124,67 @@ static enum pst_status show_batch(struct pst_batch *batch, const struct pst_head
     return pst_print(line, error);
 }
 
-/* ---- the end ---- */
-
-static json_t *statistics_to_json(void)
+static enum pst_status show_batch(struct pst_batch *batch, const struct pst_header *header,
+                                  struct pst_error *error)
 {
-    json_t *all = json_object();
-    for (size_t i = 0; i < described.tensor_count; i++) {
-        const struct statistics *found = &statistics[i];
-        double n = (double)(found->count - found->not_finite);
-        if (n > 0)
-            json_object_set_new(all, described.tensors[i].name,
-                                json_pack("{s:f, s:f, s:f, s:I}", "least", found->least, "mean",
-                                          found->sum / n, "most", found->most, "not_finite",
-                                          (json_int_t)found->not_finite));
-    }
-    return all;
+    batches++;
+    samples += batch->n;
+    if (check_only)
+        return PST_OK;
+    if (show_samples)
+        return show_rows(batch, header, error);
+    statistics_add(batch);
+    enum pst_status status = summary ? PST_OK : show_line(batch, error);
+    return status == PST_OK ? count_to_head(batches) : status;
 }
 
-/* The stream has ended as it should: the runner calls this only then. */
-static enum pst_status show_end(struct pst_error *error)
+/* ---- the end ---- */
+
+/* --head has seen enough; what follows may be damaged, so "whole" is not said. */
+static enum pst_status show_stop(struct pst_error *error)
+{
+    if (as_json)
+        return print_json(json_pack("{s:s, s:I, s:I, s:o*}", "kind", "stopped", "batches",
+                                    (json_int_t)batches, "samples", (json_int_t)samples, "tensors",
+                                    show_samples ? NULL : statistics_to_json()),
+                          error);
+    char line[512];
+    snprintf(line, sizeof line,
+             "%s: stopped by --head in batch %" PRIu64 "; what follows was not looked at\n", endpoint,
+             described.first + batches - 1);
+    return pst_print(line, error);
+}
+
+static enum pst_status show_whole(struct pst_error *error)
 {
     if (as_json)
         return print_json(json_pack("{s:s, s:b, s:I, s:I, s:o*}", "kind", "end", "whole", true, "batches",
                                     (json_int_t)batches, "samples", (json_int_t)samples, "tensors",
-                                    check_only ? NULL : statistics_to_json()),
+                                    check_only || show_samples ? NULL : statistics_to_json()),
                           error);
-    if (!check_only) {
-        enum pst_status status = print_text(write_statistics, NULL, error);
-        if (status != PST_OK)
-            return status;
-    }
     char line[512];
     snprintf(line, sizeof line, "%s: whole, %" PRIu64 " batches, %" PRIu64 " samples\n", endpoint, batches,
              samples);
     return pst_print(line, error);
 }
 
+/* The stream has ended as it should, or --head was reached: the runner calls this only then. */
+static enum pst_status show_end(struct pst_error *error)
+{
+    if (sample_text != NULL && shown_count == 0)
+        return pst_fail(error, PST_BAD_DATA, "none of %" PRIu64 " samples has the id %" PRIu64, samples,
+                        wanted);
+    if (!check_only && !show_samples && !as_json) {
+        enum pst_status status = print_text(write_statistics, NULL, error);
+        if (status != PST_OK)
+            return status;
+    }
+    return stopped ? show_stop(error) : show_whole(error);
+}
+
 static void stop(void)
 {
-    free(statistics);
+    statistics_free();
     pst_header_free(&described);
 }
 
@@ -284,11 +198,12 @@ int main(int argc, char **argv)
                        .operands = "[FILE]",
                        .most_operands = 1,
                        .description =
-                           "Shows the header, the history, a line a batch, and statistics of each tensor.\n"
-                           "The exit code is 0 only where the stream is whole.",
+                           "Shows the header, the history, a line a batch, and statistics of each tensor;\n"
+                           "or, with --sample or --text, what it says of samples.\n"
+                           "The exit code is 0 only where the stream is whole, or --head was reached.",
                        .options = options,
                        .example = "loader digits --limit 300 | stream-inspect",
-                       .see_also = "loader(1), pipestill(1)",
+                       .see_also = "loader(1), stream-check(1), pipestill(1)",
                        .start = start,
                        .stop = stop },
             .on_header = show_header,

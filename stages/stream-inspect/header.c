@@ -1,0 +1,84 @@
+/* A stream's header, for people. */
+#include "stages/stream-inspect/inspect.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void describe_shape(const struct pst_tensor_spec *spec, char *text, size_t size)
+{
+    size_t length = (size_t)snprintf(text, size, "[n");
+    for (size_t i = 0; i < spec->rank && length < size; i++)
+        length += (size_t)snprintf(text + length, size - length, ", %zu", spec->shape[i]);
+    if (length < size)
+        snprintf(text + length, size - length, "]");
+}
+
+static void write_tensor(FILE *out, const struct pst_tensor_spec *spec)
+{
+    char shape[256];
+    describe_shape(spec, shape, sizeof shape);
+    fprintf(out, "  %-20s %-4s %-14s", spec->name, pst_dtype_name(spec->dtype), shape);
+    if (spec->scale != 0)
+        fprintf(out, " x = %g · element + %g", spec->scale, spec->offset);
+    if (spec->temperature != 0)
+        fprintf(out, " T = %g", spec->temperature);
+    fprintf(out, "\n");
+}
+
+static void write_history(FILE *out, const json_t *history, int indent);
+
+/* One stage's entry: its name and version, then what else it says of itself; a history that it joined stands
+ * below it. */
+static void write_entry(FILE *out, json_t *entry, int indent)
+{
+    const char *key;
+    json_t *value;
+    const char *stage = json_string_value(json_object_get(entry, "stage"));
+    const char *version = json_string_value(json_object_get(entry, "version"));
+    fprintf(out, "%*s%s %s\n%*s", indent, "", stage == NULL ? "?" : stage, version == NULL ? "?" : version,
+            indent + 1, "");
+    json_object_foreach(entry, key, value)
+    {
+        if (strcmp(key, "stage") == 0 || strcmp(key, "version") == 0 ||
+            (strcmp(key, "recording") == 0 && json_is_array(value)))
+            continue;
+        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));
+        fprintf(out, " %s=%s", key, text == NULL ? "?" : text);
+        free(text);
+    }
+    fprintf(out, "\n");
+    value = json_object_get(entry, "recording");
+    if (json_is_array(value)) {
+        fprintf(out, "%*srecording\n", indent + 2, "");
+        write_history(out, value, indent + 4);
+    }
+}
+
+static void write_history(FILE *out, const json_t *history, int indent)
+{
+    for (size_t i = 0; i < json_array_size(history); i++)
+        write_entry(out, json_array_get(history, i), indent);
+}
+
+static void write_count(FILE *out, const char *name, uint64_t count)
+{
+    if (count != 0)
+        fprintf(out, "%-10s %" PRIu64 "\n", name, count);
+}
+
+void write_header(FILE *out, const void *what)
+{
+    const struct pst_header *header = what;
+    fprintf(out, "%-10s %s\n", "run", header->run);
+    write_count(out, "classes", header->classes);
+    write_count(out, "samples", header->samples);
+    write_count(out, "epochs", header->epochs);
+    write_count(out, "batches", header->batches);
+    write_count(out, "first", header->first);
+    fprintf(out, "tensors\n");
+    for (size_t i = 0; i < header->tensor_count; i++)
+        write_tensor(out, &header->tensors[i]);
+    fprintf(out, "history\n");
+    write_history(out, header->history, 2);
+}
