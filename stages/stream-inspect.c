@@ -97,7 +97,7 @@ static enum pst_status show_rows(const struct pst_batch *batch, const struct pst
     const uint64_t *ids = id == PST_NONE ? NULL : batch->tensors[id].data;
     enum pst_status status = PST_OK;
     for (size_t row = 0; row < batch->n && status == PST_OK; row++) {
-        if (sample_text != NULL && ids[row] != wanted)
+        if (sample_text != NULL && (ids == NULL || ids[row] != wanted))
             continue;
         struct sample sample = { .header = header,
                                  .batch = batch,

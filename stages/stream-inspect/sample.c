@@ -40,7 +40,7 @@ static void draw(FILE *out, const struct pst_tensor_spec *spec, const uint8_t *p
     static const char ramp[] = " .:-=+*#%@";
     size_t lines = spec->shape[0], width = spec->shape[1], wide = 2 * width <= MOST_COLUMNS ? 2 : 1;
     for (size_t line = 0; line < lines; line++) {
-        char letters[MOST_COLUMNS + 1];
+        char letters[MOST_COLUMNS + 1] = "";
         size_t length = 0, used = 0;
         for (size_t i = 0; i < width; i++) {
             char letter = ramp[pixels[line * width + i] * (sizeof ramp - 1) / 256];
