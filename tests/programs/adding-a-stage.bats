@@ -39,7 +39,7 @@ compile() {
     mkdir -p "$tree/build" "$tree/docs" "$tree/tests/unit"
     cp -a Makefile include lib stages pipelines "$tree"
     cp -a docs/man "$tree/docs"
-    cp -a tests/programs tests/run "$tree/tests"
+    cp -a tests/programs tests/python tests/run "$tree/tests"
     cp -a "$BUILD"/{objects,stages,libpipestill.a,libpipestill.so,pipestill} "$tree/build"
     block c >"$tree/stages/label-noise.c"
     block roff >"$tree/docs/man/label-noise.1"

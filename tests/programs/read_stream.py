@@ -1,31 +1,30 @@
 #!/usr/bin/python3
-"""Prints a stream as one line of JSON for the header and one for each batch, with plain msgpack and numpy.
+"""Prints a stream as one line of JSON for the header and one for each batch; ends with 65 where it is not whole.
 
-read_stream.py [FIELD…] <STREAM    fields of a batch: seq epoch n x y id digest (of x); all but x without any
+read_stream.py [FIELD…] <STREAM    fields of a batch: seq epoch n x y id digest (of x), or any tensor; all but x without any
 """
 import hashlib
 import json
+import pathlib
 import sys
 
-import msgpack
-import numpy
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "python"))
+import pst  # noqa: E402 (its place is known only now)
 
-DTYPES = {"u8": "<u1", "i32": "<i4", "u64": "<u8", "f32": "<f4", "f16": "<f2", "u16": "<u2"}
 fields = sys.argv[1:] or ["seq", "epoch", "n", "y", "id", "digest"]
-tensors = None
-ended = False
-for message in msgpack.Unpacker(sys.stdin.buffer, max_buffer_size=1 << 30):
-    meta = msgpack.unpackb(message["meta"])
-    if message["kind"] == "header":
-        tensors = meta["tensors"]
-        print(json.dumps(meta, sort_keys=True))
-    elif message["kind"] == "batch":
-        batch = dict(meta, n=meta["n"])
-        for tensor, data in zip(tensors, message["data"]):
-            array = numpy.frombuffer(data, DTYPES[tensor["dtype"]]).reshape([meta["n"]] + tensor["shape"])
-            if tensor["name"] == "x":
+header, ended = None, False
+for kind, meta, parts in pst.messages(sys.stdin.buffer.read()):
+    if kind == "header":
+        header = meta
+        print(json.dumps(header, sort_keys=True))
+    elif kind == "batch":
+        batch = dict(meta)
+        for name, array in pst.arrays(header, meta, parts):
+            if name == "x" and "digest" in fields:
                 batch["digest"] = [hashlib.sha256(sample.tobytes()).hexdigest()[:16] for sample in array]
-            batch[tensor["name"]] = array.tolist() if tensor["name"] in fields else None
+            if name in fields:
+                batch[name] = array.tolist()
         print(json.dumps({field: batch.get(field) for field in fields}))
     else:
         ended = True

@@ -39,6 +39,12 @@ def message_ends(data):
     return ends
 
 
+def arrays(header, meta, parts):
+    """The tensors of a batch: pairs of a name and an array."""
+    for spec, part in zip(header["tensors"], parts, strict=True):
+        yield spec["name"], numpy.frombuffer(part, DTYPES[spec["dtype"]]).reshape([meta["n"], *spec["shape"]])
+
+
 def read(data):
     """A whole stream: its header, and a list of batches, dicts from a tensor's name to an array, with seq and epoch."""
     header, batches, whole = None, [], False
@@ -47,9 +53,7 @@ def read(data):
             header = meta
         elif kind == "batch":
             batch = {"seq": meta["seq"], "epoch": meta["epoch"]}
-            for spec, part in zip(header["tensors"], parts, strict=True):
-                array = numpy.frombuffer(part, DTYPES[spec["dtype"]])
-                batch[spec["name"]] = array.reshape([meta["n"], *spec["shape"]]).copy()
+            batch |= {name: array.copy() for name, array in arrays(header, meta, parts)}
             batches.append(batch)
         else:
             whole = meta["batches"] == len(batches)
