@@ -2,8 +2,6 @@
 #include "stages/stream-check/check.h"
 
 #include <inttypes.h>
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define USE_CHECK 512 /* random numbers of this stage's own */
@@ -12,8 +10,8 @@ struct check check = { .tolerance = 1e-4 };
 
 static const char *share_text = "1%";
 static bool as_json;
-static size_t x, id;           /* places of the tensors */
-static struct pst_buffer rows; /* places in the batch of the samples chosen */
+static size_t x, id;         /* places of the tensors */
+static struct pst_error off; /* what a comparison found */
 
 static const struct pst_option options[] = {
     { .letter = 'a',
@@ -100,48 +98,30 @@ static bool is_chosen(uint64_t epoch, uint64_t sample)
     return pst_random_uniform(&random) < check.share;
 }
 
-static enum pst_status compare(const struct pst_batch *batch, struct comparison *comparison,
-                               const size_t *chosen, size_t count, struct pst_error *error)
-{
-    for (size_t i = 0; i < count; i++) {
-        size_t row = chosen[i];
-        const float *recorded = (const float *)batch->tensors[comparison->tensor].data + row * check.classes;
-        double apart = compare_row(comparison, recorded, i);
-        if (!(apart <= check.tolerance))
-            return pst_fail(error, PST_BAD_DATA,
-                            "row %zu, sample %" PRIu64 ": '%s' is off by %.3g from what %s%s says; "
-                            "--tolerance allows %g",
-                            row, ((const uint64_t *)batch->tensors[id].data)[row], comparison->name, apart,
-                            check.teachers[comparison->members[0]].path,
-                            comparison->member_count > 1 ? " with the others" : "", check.tolerance);
-    }
-    return PST_OK;
-}
-
+/* What is off is told when reading has ended: it need not stand in the batch that was read last. */
 static enum pst_status take(struct pst_batch *batch, const struct pst_header *header, struct pst_error *error)
 {
+    (void)header;
     check.batches++;
     check.samples += batch->n;
-    enum pst_status status = pst_buffer_reserve(&rows, batch->n * sizeof(size_t), 0, error);
-    if (status != PST_OK)
-        return status;
     const uint64_t *ids = batch->tensors[id].data;
-    size_t *chosen = rows.data, count = 0;
-    for (size_t row = 0; row < batch->n; row++) {
+    enum pst_status status = PST_OK;
+    for (size_t row = 0; row < batch->n && status == PST_OK; row++) {
         if (is_chosen(batch->epoch, ids[row]))
-            chosen[count++] = row;
+            status = collect(batch, x, ids, row, &off);
     }
-    if (count == 0)
-        return PST_OK;
-    check.checked += count;
-    status = ask_teachers(header, batch, x, chosen, count, error);
-    for (size_t i = 0; i < check.comparison_count && status == PST_OK; i++)
-        status = compare(batch, &check.comparisons[i], chosen, count, error);
-    return status;
+    if (status != PST_OK && status != PST_BAD_DATA)
+        return pst_fail(error, status, "%s", off.message);
+    return status == PST_OK ? PST_OK : PST_END;
 }
 
 static enum pst_status report(struct pst_error *error)
 {
+    if (off.status != PST_OK)
+        return pst_fail(error, off.status, "%s", off.message);
+    enum pst_status status = compare_collected(error);
+    if (status != PST_OK)
+        return status;
     if (check.checked == 0)
         return pst_fail(error, PST_BAD_DATA,
                         "of %" PRIu64 " samples none was chosen, so nothing was checked; give a larger "
@@ -153,9 +133,9 @@ static enum pst_status report(struct pst_error *error)
 static void stop(void)
 {
     free_rows();
+    free_group();
     free_plan();
     free_teachers();
-    pst_buffer_free(&rows);
     pst_header_free(&check.header);
 }
 

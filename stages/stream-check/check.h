@@ -29,8 +29,15 @@ struct comparison {
     size_t *members;
     double *shares; /* of the members, which sum to 1; owned, as members */
     size_t member_count;
-    double largest, total; /* differences */
+    struct pst_buffer recorded; /* rows of the samples collected, [size of the group, classes] */
+    double largest, total;      /* differences */
     double largest_kl, total_kl;
+};
+
+/* Where a sample stands in the stream. */
+struct place {
+    uint64_t batch, id;
+    size_t row;
 };
 
 /* What cannot be compared, and why. */
@@ -66,16 +73,28 @@ PST_CHECKED enum pst_status check_teachers(const struct pst_header *header, size
                                            struct pst_error *error);
 
 /*
- * teachers.c: asks all teachers about some samples of a batch.
- * rows: the samples' places in the batch, count of them.
+ * teachers.c: asks all teachers about some samples.
+ * spec: of the inputs. x: [count, sample_bytes]. places: [count], for messages.
  */
-PST_CHECKED enum pst_status ask_teachers(const struct pst_header *header, const struct pst_batch *batch,
-                                         size_t x, const size_t *rows, size_t count, struct pst_error *error);
+PST_CHECKED enum pst_status ask_teachers(const struct pst_tensor_spec *spec, const uint8_t *x,
+                                         const struct place *places, size_t count, struct pst_error *error);
 void free_teachers(void);
 
 /* plan.c: settles what is compared with what. */
 PST_CHECKED enum pst_status plan(const struct pst_header *header, struct pst_error *error);
 void free_plan(void);
+
+/*
+ * group.c: collects a sample that was chosen; a whole group is compared at once.
+ * x: place of the inputs. ids: [n] of the batch.
+ * Returns PST_OK; PST_BAD_DATA where one of the group is off (the message names its place); PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status collect(const struct pst_batch *batch, size_t x, const uint64_t *ids, size_t row,
+                                    struct pst_error *error);
+
+/* group.c: compares those collected since the last whole group. */
+PST_CHECKED enum pst_status compare_collected(struct pst_error *error);
+void free_group(void);
 
 /* compare.c: memory for rows of `classes` numbers. */
 PST_CHECKED enum pst_status prepare_rows(struct pst_error *error);

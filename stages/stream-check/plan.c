@@ -225,6 +225,7 @@ void free_plan(void)
     for (size_t i = 0; i < check.comparison_count; i++) {
         free(check.comparisons[i].members);
         free(check.comparisons[i].shares);
+        pst_buffer_free(&check.comparisons[i].recorded);
     }
     free(check.comparisons);
 }

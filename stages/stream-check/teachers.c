@@ -1,6 +1,7 @@
 /* The teachers of stream-check: their models, and what they say when they are asked again. */
 #include "stages/stream-check/check.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -119,7 +120,7 @@ enum pst_status check_teachers(const struct pst_header *header, size_t x, struct
 /* ---- asking ---- */
 
 static enum pst_status ask(struct teacher *teacher, const struct pst_tensor_spec *spec, const uint8_t *x,
-                           const size_t *rows, size_t count, struct pst_error *error)
+                           const struct place *places, size_t count, struct pst_error *error)
 {
     if (count > teacher->room) {
         pst_workspace_free(teacher->workspace);
@@ -134,23 +135,23 @@ static enum pst_status ask(struct teacher *teacher, const struct pst_tensor_spec
     float *inputs = pst_workspace_input(teacher->workspace);
     for (size_t i = 0; i < count; i++) {
         /* One sample, as a tensor that is only looked at. */
-        struct pst_tensor sample = { .data = (void *)(uintptr_t)(x + rows[i] * spec->sample_bytes),
+        struct pst_tensor sample = { .data = (void *)(uintptr_t)(x + i * spec->sample_bytes),
                                      .bytes = spec->sample_bytes };
         enum pst_status status =
             pst_tensor_to_f32(spec, &sample, 1, inputs + i * pst_network_inputs(&teacher->network), error);
         if (status != PST_OK)
-            return pst_fail_at(error, "row %zu", rows[i]);
+            return pst_fail_at(error, "batch %" PRIu64 ", row %zu", places[i].batch, places[i].row);
     }
     pst_forward(&teacher->network, teacher->workspace, count);
     return PST_OK;
 }
 
-enum pst_status ask_teachers(const struct pst_header *header, const struct pst_batch *batch, size_t x,
-                             const size_t *rows, size_t count, struct pst_error *error)
+enum pst_status ask_teachers(const struct pst_tensor_spec *spec, const uint8_t *x, const struct place *places,
+                             size_t count, struct pst_error *error)
 {
     enum pst_status status = PST_OK;
     for (size_t t = 0; t < check.teacher_count && status == PST_OK; t++)
-        status = ask(&check.teachers[t], &header->tensors[x], batch->tensors[x].data, rows, count, error);
+        status = ask(&check.teachers[t], spec, x, places, count, error);
     return status;
 }
 
