@@ -40,6 +40,10 @@ double element(const struct pst_tensor_spec *spec, const void *data, size_t i)
         return (double)((const uint64_t *)data)[i];
     case PST_DTYPE_F32:
         return (double)((const float *)data)[i];
+    case PST_DTYPE_F16:
+        return (double)pst_half_to_f32(((const uint16_t *)data)[i]);
+    case PST_DTYPE_U16:
+        return ((const uint16_t *)data)[i];
     case PST_DTYPES:
         break;
     }
