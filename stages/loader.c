@@ -6,6 +6,7 @@
 #include "stages/loader/loader.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static const char *const splits[] = { "train", "validation", "test", NULL };
 
@@ -62,8 +63,20 @@ static bool names_a_set(const char *operand)
     return strcmp(operand, "mnist") == 0 || strcmp(operand, "digits") == 0;
 }
 
+/* A word that is neither a file nor looks like the name of one was meant as a set. */
+static bool looks_like_a_file(const char *operand)
+{
+    return strpbrk(operand, "./") != NULL || access(operand, F_OK) == 0;
+}
+
 static enum pst_status start(size_t count, char **operands, struct pst_error *error)
 {
+    if (count > 0 && !names_a_set(operands[0]) && !looks_like_a_file(operands[0]))
+        return pst_fail(
+            error, PST_USAGE,
+            "there is no set '%s'; there are mnist and digits, --images, and recordings, of which "
+            "none has this name",
+            operands[0]);
     if (count > 0 && !names_a_set(operands[0]))
         kind = asked.follow ? &follow_kind : &replay_kind;
     else if (count > 1)

@@ -145,7 +145,7 @@ names_the_shared_options() {
         assert_fails 64 "one argument too many" "$@" one two three
     }
     each reads refuses
-    refuses loader
+    refuses loader digits
 }
 
 @test "an option that is no ASCII letter is named as it was given" {
