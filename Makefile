@@ -3,7 +3,7 @@
 #   make demo       set up, build, and distil a student in under three minutes
 #   make test       set up, build, and run all tests
 #   make            build everything under build/
-#   make reproduce  make the paper's MNIST results again: about an hour and a half; QUICK=1: a taste
+#   make reproduce  make the paper's MNIST results again: about three hours; QUICK=1: a taste
 #   make install    PREFIX=/usr/local, DESTDIR=
 #   make soak       200 random schedules of faults in a pool of workers
 #   make bench      measure, print a table, write build/bench.json
@@ -158,7 +158,7 @@ demo: deps
 reproduce-deps: deps
 	$(call install_packages,$(REPRODUCE_PACKAGES))
 
-# About an hour and a half on two cores, less than 15 minutes with QUICK=1; may be interrupted and run again.
+# About three hours on two cores, less than 15 minutes with QUICK=1; may be interrupted and run again.
 reproduce: reproduce-deps
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(BUILD) pipelines/reproduce $(if $(QUICK),--quick)
