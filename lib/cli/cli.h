@@ -60,4 +60,10 @@ void pst_progress_clear(void);
 /* Writes the log's closing event: figures of the whole run. */
 void pst_progress_end(enum pst_status status);
 
+/* Writes a value to the option's target; false where it is not one of its values. */
+PST_CHECKED bool pst_option_set(const struct pst_option *option, const char *value);
+
+/* The value that an option has, for the history; NULL where it has none, or memory is short. */
+PST_CHECKED struct json_t *pst_option_to_json(const struct pst_option *option);
+
 #endif
