@@ -11,7 +11,7 @@ enum { FIELDS = 4 }; /* numbers of a run */
 
 static bool make_room(struct pst_index *index)
 {
-    if (index->run_count < index->room)
+    if (index->runs != NULL && index->run_count < index->room)
         return true;
     size_t room = index->room == 0 ? 16 : 2 * index->room;
     struct pst_index_run *grown =
@@ -25,9 +25,10 @@ static bool make_room(struct pst_index *index)
 
 void pst_index_add(struct pst_index *index, uint64_t bytes, uint64_t samples, uint64_t epoch)
 {
-    struct pst_index_run *last = index->run_count == 0 ? NULL : &index->runs[index->run_count - 1];
     if (index->given_up)
         return;
+    struct pst_index_run *last =
+        index->runs == NULL || index->run_count == 0 ? NULL : &index->runs[index->run_count - 1];
     if (last != NULL && last->bytes == bytes && last->samples == samples && last->epoch == epoch) {
         last->count++;
     } else if (make_room(index)) {

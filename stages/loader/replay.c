@@ -248,7 +248,8 @@ static enum pst_status prepare(struct pst_error *error)
         status = choose(error);
     if (status == PST_OK) {
         replay.batches = count_batches();
-        status = go_to_start(error);
+        status = replay.batches == 0 ? pst_fail(error, PST_BAD_DATA, "a recording without batches")
+                                     : go_to_start(error);
     }
     if (status == PST_OK)
         status = pst_history_note("shuffle", json_boolean(asked.shuffle), error);

@@ -130,11 +130,15 @@ static enum pst_status collect_one(struct command *command, struct pst_batch *ba
     bool expected = command->answered < command->put;
     struct task *task = &command->tasks[command->answered % command->room];
     pthread_mutex_unlock(&command->lock);
-    if (!expected)
+    if (!expected) {
+        command->refused = true;
         return pst_fail(error, PST_BAD_DATA, "the command wrote more batches than it read");
+    }
     status = answer(command, task, batch, error);
-    if (status != PST_OK)
+    if (status != PST_OK) {
+        command->refused = true;
         return status;
+    }
     pthread_mutex_lock(&command->lock);
     command->answered++;
     pthread_mutex_unlock(&command->lock);
@@ -149,8 +153,10 @@ static void *collect(void *argument)
     struct pst_batch batch = { 0 };
     struct pst_error error = { 0 };
     enum pst_status status = pst_reader_header(command->reader, &out, &error);
-    if (status == PST_OK)
+    if (status == PST_OK) {
         status = settle_answers(command, &out, &error);
+        command->refused = status != PST_OK;
+    }
     while (status == PST_OK)
         status = collect_one(command, &batch, &error);
     pst_batch_free(&batch);
@@ -237,6 +243,7 @@ enum pst_status command_start(struct command *command, const struct pst_header *
     command->put = command->fed = command->answered = command->taken = 0;
     command->closing = command->aborting = command->ended = false;
     command->error = (struct pst_error){ 0 };
+    command->refused = false;
     command->said_size = 0;
     command->running = true;
     if (status == PST_OK)
@@ -307,8 +314,9 @@ struct task *command_give_up(struct command *command)
 /* How the child ended, and its last words, on one line. */
 static void describe_end(const struct command *command, int code, char *why, size_t size)
 {
-    /* One that nobody listens to any more ends because the collector stopped, which has the reason. */
-    bool told = code == 0 || code == PST_READER_LEFT;
+    /* One that nobody listens to any more ends, one way or another, because the collector stopped, which has
+     * the reason. */
+    bool told = command->refused || code == 0 || code == PST_READER_LEFT;
     int length = told         ? snprintf(why, size, "%s", command->error.message)
                  : code > 128 ? snprintf(why, size, "the command was ended by signal %d", code - 128)
                               : snprintf(why, size, "the command ended with exit code %d", code);

@@ -43,6 +43,7 @@ struct command {
     bool closing, aborting; /* no more jobs will come; stop at once */
     bool ended;             /* the child's stream is over */
     struct pst_error error; /* why, where it was not the trailer */
+    bool refused;           /* and it was we who would have no more of it: what it wrote is no answer */
     char said[SAID];
     size_t said_size;
 };

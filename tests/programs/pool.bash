@@ -107,7 +107,9 @@ go_on() {
 
 # says FILE WORDS: the program has said so.
 says() {
-    grep -q -- "$2" "$here/$1.err"
+    grep -q -- "$2" "$here/$1.err" && return
+    cat "$here/$1.err"
+    return 1
 }
 
 has_ended() {

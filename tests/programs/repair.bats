@@ -188,7 +188,7 @@ record_until_killed() {
     for batch in 4 17 18 40; do # somewhere in the data, the metadata, the framing
         at=$((ends[batch] + RANDOM % (ends[batch + 1] - ends[batch])))
         damage "$cut" $at
-        expected+=($batch)
+        expected+=("$batch")
     done
     damage "$cut" $((ends[50] + 3)) # in the word that begins the message
     expected+=(50)

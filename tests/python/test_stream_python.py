@@ -94,7 +94,8 @@ status, again, said = run(PASSTHROUGH, data=recorded)
 check("a filter that does nothing hands on every byte of every tensor",
       status == 0 and [data for _, _, data in pst.messages(again)] == [data for _, _, data in pst.messages(recorded)])
 kinds = list(pst.messages(again)), list(pst.messages(recorded))
-check("and the sums of its trailer are as they were", kinds[0][-1][1] == kinds[1][-1][1])
+check("and the sums of its trailer are as they were", all(
+    kinds[0][-1][1][key] == kinds[1][-1][1][key] for key in ("batches", "samples", "batch_checksum", "sample_checksum")))
 check("and its header has one entry of history more",
       {**kinds[0][0][1], "history": kinds[0][0][1]["history"][:-1]} == kinds[1][0][1])
 one_id = stream([{"name": "id", "dtype": "u64", "shape": []}], [{"id": [1]}])
