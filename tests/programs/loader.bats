@@ -191,7 +191,7 @@ for line in sys.stdin:
 @test "a command line that is wrong is refused" {
     assert_fails 64 "which data? mnist, digits, or --images" loader
     assert_fails 64 "there is no set 'imagenet'; there are mnist and digits" loader imagenet
-    assert_fails 64 "--batch: '0' is not a whole number from 1" loader digits --batch 0
+    assert_fails 64 "--batch: '1048577' is not a whole number from 0 to 1048576" loader digits --batch 1048577
     assert_fails 64 "--epochs: '-1'" loader digits --epochs -1
     assert_fails 64 "there is no option '--epoch-count'" loader digits --epoch-count 3
     assert_fails 64 "--fraction: '0'" loader digits --fraction 0
