@@ -8,7 +8,7 @@ BUILD=${BUILD:-build}
 eval "$("$BUILD/pipestill" env)"
 PATH=$(realpath "$BUILD/bench"):$(realpath "$BUILD/tests"):$PATH
 export PATH OPENBLAS_NUM_THREADS=1
-# Recordings are read from the page cache; this folder takes about 700 MB while a part runs.
+# Recordings are read from the page cache; this folder takes about 700 MB while a part runs, and 10 GB for replay.
 work=$BUILD/bench/work
 mkdir -p "$work"
 
