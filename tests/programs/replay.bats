@@ -51,6 +51,21 @@ for batch in pst.read(open(sys.argv[1], "rb").read())[1]:
         print(*[hashlib.md5(batch[name][i].tobytes()).hexdigest() for name in batch if name not in ("seq", "epoch")])' "$1"
 }
 
+# long_heads STREAM: the same with heads of batches that are longer than they need be.
+long_heads() {
+    /usr/bin/python3 -c '
+import sys, msgpack
+for message in msgpack.Unpacker(open(sys.argv[1], "rb")):
+    if message["kind"] != "batch":
+        sys.stdout.buffer.write(msgpack.packb(message))
+        continue
+    data = message.pop("data")
+    head = msgpack.packb(message)
+    sys.stdout.buffer.write(bytes([head[0] + 1]) + head[1:] + msgpack.packb("data") + bytes([0xdc, 0, len(data)]))
+    for part in data:
+        sys.stdout.buffer.write(b"\xc6" + len(part).to_bytes(4, "big") + part)' "$1"
+}
+
 # ---- just as it was ----
 
 @test "a recording replays to the same bytes, whether -o or tee made it" {
@@ -143,32 +158,7 @@ for batch in pst.read(open(sys.argv[1], "rb").read())[1]:
 @test "a recording that cannot be indexed, for a program of another kind wrote it, is replayed all the same" {
     change 'pass' whole.pst "$BATS_TEST_TMPDIR/foreign.pst" # no index
     cmp <(loader "$BATS_TEST_TMPDIR/foreign.pst" --shuffle | rows /dev/stdin) <(loader whole.pst --shuffle | rows /dev/stdin)
-    # Heads that are longer than they need be.
-    /usr/bin/python3 -c '
-import sys, msgpack
-for message in msgpack.Unpacker(open("whole.pst", "rb")):
-    if message["kind"] != "batch":
-        sys.stdout.buffer.write(msgpack.packb(message))
-        continue
-    data = message.pop("data")
-    head = msgpack.packb(message)
-    sys.stdout.buffer.write(bytes([head[0] + 1]) + head[1:] + msgpack.packb("data") + bytes([0xdc, 0, len(data)]))
-    for part in data:
-        sys.stdout.buffer.write(b"\xc6" + len(part).to_bytes(4, "big") + part)' >"$BATS_TEST_TMPDIR/long.pst"
-    run -65 loader "$BATS_TEST_TMPDIR/long.pst" # its index is that of the file it was made from
-    change 'pass' whole.pst "$BATS_TEST_TMPDIR/foreign.pst"
-    /usr/bin/python3 -c '
-import sys, msgpack
-for message in msgpack.Unpacker(open(sys.argv[1], "rb")):
-    if message["kind"] != "batch":
-        sys.stdout.buffer.write(msgpack.packb(message))
-        continue
-    data = message.pop("data")
-    head = msgpack.packb(message)
-    sys.stdout.buffer.write(bytes([head[0] + 1]) + head[1:] + msgpack.packb("data") + bytes([0xdc, 0, len(data)]))
-    for part in data:
-        sys.stdout.buffer.write(b"\xc6" + len(part).to_bytes(4, "big") + part)' "$BATS_TEST_TMPDIR/foreign.pst" \
-        >"$BATS_TEST_TMPDIR/long.pst"
+    long_heads "$BATS_TEST_TMPDIR/foreign.pst" >"$BATS_TEST_TMPDIR/long.pst"
     cmp <(loader "$BATS_TEST_TMPDIR/long.pst" --shuffle | rows /dev/stdin) <(loader whole.pst --shuffle | rows /dev/stdin)
 }
 
