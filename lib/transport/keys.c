@@ -54,10 +54,13 @@ enum pst_status pst_key_pair_read(const char *path, struct pst_key_pair *pair, s
     return good ? PST_OK : pst_fail(error, PST_BAD_DATA, "%s: is not a key of keygen", path);
 }
 
-/* A public key: as text, or from a file of keygen. */
+/*
+ * A public key: as text, or from a file of keygen. The name of a file may well look like a key, which is any
+ * 40 of 85 letters; a key that is the name of a file by chance does not come to pass.
+ */
 enum pst_status pst_public_key_read(const char *text_or_path, char key[PST_KEY_TEXT], struct pst_error *error)
 {
-    if (pst_is_key(text_or_path)) {
+    if (access(text_or_path, F_OK) != 0 && pst_is_key(text_or_path)) {
         memcpy(key, text_or_path, PST_KEY_TEXT);
         return PST_OK;
     }

@@ -77,6 +77,15 @@ peak() {
 
 # ---- key files ----
 
+@test "a file whose name has as many letters as a key is still a file" {
+    name=$(printf '%040d' 1)
+    cp listener.public "$name"
+    listens "${LISTENER[@]}"
+    student-trainer -a 784-12-10 -r 0.05 --targets hard --quiet -i "tcp://127.0.0.1:$port" -o "$student" \
+        --key trainer.key --server-key "$name"
+    cmp expected.safetensors "$student"
+}
+
 @test "keygen writes a pair that only its owner can read, and says the public half" {
     cd "$BATS_TEST_TMPDIR"
     umask 000
