@@ -2,7 +2,7 @@
  * recording, and only to the very inputs that they were computed from. */
 #include "stages/stream-join/join.h"
 
-#include "stages/stream-join/digest.h"
+#include "pipestill/compact.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -194,7 +194,7 @@ static enum pst_status join(struct pst_batch *batch, const struct pst_header *he
                             pst_input_name(), row, batch->epoch, recording.path,
                             recording.several_epochs ? " in that epoch" : "");
         uint32_t digest =
-            sample_digest(inputs + row * bytes, bytes, labels == NULL ? NULL : labels + row, ids[row]);
+            pst_compact_checksum(inputs + row * bytes, bytes, labels == NULL ? NULL : labels + row, ids[row]);
         if (!recording_agrees(number, digest))
             return pst_fail(error, PST_BAD_DATA,
                             "sample %" PRIu64 " of %s (row %zu, epoch %" PRIu64

@@ -53,10 +53,15 @@ struct pst_compact_options {
 };
 
 /*
- * The digest of a sample's input: the low 24 bits, little-endian, of the CRC-32C over x, then over y as i32
- * where the sample has one, then over id as u64, both little-endian. For a sample rebuilt from a data set,
- * compare it with the three bytes in the tensor PST_COMPACT_DIGEST.
- * x: [bytes], the elements as the stream held them. y: NULL where there is none.
+ * What a sample's digest is made from: the CRC-32C over x, then over y as i32 where the sample has one, then
+ * over id as u64, both little-endian. The parameters are those of pst_compact_digest.
+ */
+uint32_t pst_compact_checksum(const void *x, size_t bytes, const int32_t *y, uint64_t id);
+
+/*
+ * The digest of a sample's input: the low 24 bits, little-endian, of pst_compact_checksum. For a sample
+ * rebuilt from a data set, compare it with the three bytes in the tensor PST_COMPACT_DIGEST. x: [bytes], the
+ * elements as the stream held them. y: NULL where there is none.
  */
 void pst_compact_digest(const void *x, size_t bytes, const int32_t *y, uint64_t id,
                         uint8_t digest[PST_COMPACT_DIGEST_SIZE]);

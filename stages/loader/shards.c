@@ -1,6 +1,8 @@
 /* Several recordings as one set; see shards.h. */
 #include "stages/loader/shards.h"
 
+#include "pipestill/compact.h"
+
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +59,13 @@ static enum pst_status check_fit(const struct shard *first, const struct shard *
         return pst_fail(error, PST_BAD_DATA,
                         "%s and %s come from different data, teachers or temperatures; no one set",
                         first->path, shard->path);
+    /* Inputs that were left out are made again the way that one history says. */
+    if (pst_header_find(a, PST_COMPACT_DIGEST) != PST_NONE && !json_equal(a->history, b->history))
+        return pst_fail(
+            error, PST_BAD_DATA,
+            "%s and %s left their inputs out, and were loaded otherwise; replay them one by one into whole "
+            "recordings, which can be one set",
+            first->path, shard->path);
     return PST_OK;
 }
 

@@ -1,7 +1,7 @@
 /* A recording in memory: read once, then asked for samples in any order. */
 #include "stages/stream-join/join.h"
 
-#include "stages/stream-join/digest.h"
+#include "pipestill/compact.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -76,9 +76,9 @@ static uint32_t read_digest(const struct pst_batch *batch, size_t row)
     }
     size_t bytes = recording.header.tensors[recording.x].sample_bytes;
     const int32_t *labels = recording.covers_labels ? batch->tensors[recording.y].data : NULL;
-    return sample_digest((const uint8_t *)batch->tensors[recording.x].data + row * bytes, bytes,
-                         labels == NULL ? NULL : labels + row,
-                         ((const uint64_t *)batch->tensors[recording.id].data)[row]);
+    return pst_compact_checksum((const uint8_t *)batch->tensors[recording.x].data + row * bytes, bytes,
+                                labels == NULL ? NULL : labels + row,
+                                ((const uint64_t *)batch->tensors[recording.id].data)[row]);
 }
 
 static enum pst_status keep(const struct pst_batch *batch, struct pst_error *error)

@@ -157,3 +157,11 @@ with open(sys.argv[1], "r+b") as file:
     change 'header["history"] = []' f32-reference.pst "$bad"
     assert_fails 65 "names no data set" loader "$bad"
 }
+
+@test "recordings whose inputs were left out are one set only where they were loaded alike" {
+    loader u8-reference.pst u8-reference.pst --shuffle | stream-inspect --check
+    "${SOURCE[@]}" --seed 4 | teacher-forward teacher.safetensors --name t | temperature-softmax -T 4 |
+        compactor --targets u8 --inputs reference -o "$BATS_TEST_TMPDIR/other.pst"
+    run -65 --separate-stderr loader u8-reference.pst "$BATS_TEST_TMPDIR/other.pst"
+    [[ $stderr == *"u8-reference.pst and $BATS_TEST_TMPDIR/other.pst left their inputs out, and were loaded otherwise"* ]]
+}
