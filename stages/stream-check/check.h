@@ -34,10 +34,11 @@ struct comparison {
     double largest_kl, total_kl;
 };
 
-/* Where a sample stands in the stream. */
+/* Where a sample stands in the stream, and whether this row of a group is taken by one. */
 struct place {
     uint64_t batch, id;
     size_t row;
+    bool taken;
 };
 
 /* What cannot be compared, and why. */
@@ -85,14 +86,14 @@ PST_CHECKED enum pst_status plan(const struct pst_header *header, struct pst_err
 void free_plan(void);
 
 /*
- * group.c: collects a sample that was chosen; a whole group is compared at once.
- * x: place of the inputs. ids: [n] of the batch.
- * Returns PST_OK; PST_BAD_DATA where one of the group is off (the message names its place); PST_TRY_AGAIN.
+ * group.c: collects a sample that was chosen; those collected are compared when there is no room for the
+ * next. x: place of the inputs. ids: [n] of the batch. Returns PST_OK; PST_BAD_DATA where one of the group is
+ * off (the message names its place); PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status collect(const struct pst_batch *batch, size_t x, const uint64_t *ids, size_t row,
                                     struct pst_error *error);
 
-/* group.c: compares those collected since the last whole group. */
+/* group.c: compares those collected since the last time. */
 PST_CHECKED enum pst_status compare_collected(struct pst_error *error);
 void free_group(void);
 

@@ -14,7 +14,6 @@ setup_file() {
     averager -i soft.pst -o mean.pst
     # One whose products are too large for the routines that a BLAS may have for small ones.
     student-trainer -a 784-500-10 -r 0.05 -i lessons.pst -o wide.safetensors
-    loader digits --samples 200 --batch 20 --no-shuffle | teacher-forward wide.safetensors -o wide.pst
 }
 
 setup() {
@@ -45,9 +44,15 @@ and all(t["in_history"] for t in found["teachers"]) and not found["not_compared"
 }
 
 @test "on the machine that recorded it, a part of a recording is right to the last bit" {
-    for share in 1% 30%; do
-        stream-check --against wide.safetensors --sample $share --seed 3 --tolerance 0 --json wide.pst |
-            figures '0 < found["checked"] < 100 and found["tensors"][0]["largest"] == 0'
+    # The first kernels round a row by the matrix's shape, the second ones by the row's place in it as well; on other
+    # processors than x86 the names mean nothing, and do no harm. The last batch is a short one.
+    for kernels in SkylakeX Haswell; do
+        export OPENBLAS_CORETYPE=$kernels
+        loader digits --samples 190 --batch 20 --no-shuffle | teacher-forward wide.safetensors -o wide.pst
+        for share in 1% 30% 90%; do
+            stream-check --against wide.safetensors --sample $share --seed 3 --tolerance 0 --json wide.pst |
+                figures '0 < found["checked"] < 190 and found["tensors"][0]["largest"] == 0'
+        done
     done
 }
 

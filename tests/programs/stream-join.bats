@@ -53,9 +53,13 @@ drop("x")' "$1" "$2"
 }
 
 @test "in another order than the recorded one the student is that of live targets in this order" {
+    # Most BLAS kernels round a row by its place in the matrix, which is another one here; these do not.
+    export OPENBLAS_CORETYPE=Nehalem
+    recorded=$BATS_TEST_TMPDIR/a.pst
+    teacher-forward a.safetensors -i plain.pst -o "$recorded"
     for seed in 8 9; do
         "${SOURCE[@]}" --seed $seed | teacher-forward a.safetensors | both | student-trainer "${TRAINING[@]}" -o "$live"
-        "${SOURCE[@]}" --seed $seed | stream-join a-plain.pst | both | student-trainer "${TRAINING[@]}" -o "$student"
+        "${SOURCE[@]}" --seed $seed | stream-join "$recorded" | both | student-trainer "${TRAINING[@]}" -o "$student"
         cmp "$live" "$student"
     done
 }
