@@ -23,8 +23,8 @@ endif
 
 # ---- what Debian must provide (docs/dependencies.md says why each) ----
 BUILD_PACKAGES := gcc make pkg-config libc6-dev libzmq3-dev libmsgpack-dev libopenblas-dev zlib1g-dev \
-    libjansson-dev nettle-dev
-TEST_PACKAGES := bats strace libcmocka-dev python3-msgpack python3-numpy mandoc iproute2 procps
+    libjansson-dev nettle-dev libzstd-dev
+TEST_PACKAGES := bats strace libcmocka-dev python3-msgpack python3-numpy mandoc iproute2 procps zstd
 REPRODUCE_PACKAGES := jq python3
 SLURM_PACKAGES := slurmctld slurmd slurm-client munge
 LINT_PACKAGES := clang clang-format clang-tidy cppcheck shellcheck valgrind
@@ -47,13 +47,13 @@ LDFLAGS += -pthread $(SANITIZER_FLAGS) -Wl,--as-needed
 # Each room sees only the libraries that are its own; that the others cannot even find them keeps the house in order.
 CFLAGS_base := $(call cflags_of,nettle)
 CFLAGS_transport := $(call cflags_of,libzmq)
-CFLAGS_stream := $(call cflags_of,$(MSGPACK) jansson)
+CFLAGS_stream := $(call cflags_of,$(MSGPACK) jansson libzstd)
 CFLAGS_compact := $(call cflags_of,jansson)
 # Nothing reads errno after a square root, and one that sets it cannot be vectorised.
 CFLAGS_nn := $(call cflags_of,openblas jansson) -fno-math-errno
 CFLAGS_data := $(call cflags_of,zlib)
 CFLAGS_cli := $(call cflags_of,jansson)
-LIBS := $(call libs_of,$(MSGPACK) jansson nettle zlib openblas libzmq) -lm
+LIBS := $(call libs_of,$(MSGPACK) jansson nettle zlib libzstd openblas libzmq) -lm
 
 ROOMS := base transport stream compact nn data cli
 LIB_SOURCES := $(foreach room,$(ROOMS),$(wildcard lib/$(room)/*.c))

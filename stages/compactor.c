@@ -1,5 +1,5 @@
 /* compactor: a filter that makes a stream smaller, for recordings: soft targets in fewer bits, inputs by
- * reference. */
+ * reference, and all of it compressed. */
 #include "pipestill.h"
 
 #include <inttypes.h>
@@ -8,7 +8,10 @@
 static struct pst_compact_options asked;
 static int form = PST_COMPACT_F16, inputs = PST_COMPACT_KEEP;
 static bool show_error, restore;
-static const char *const forms[] = { "f32", "f16", "u8", "top-k", "sampled", NULL };
+static uint64_t level; /* of zstd; 0: not at all */
+/* The last one is not of the library: nothing is done to any tensor. */
+static const char *const forms[] = { "f32", "f16", "u8", "top-k", "sampled", "keep", NULL };
+enum { KEEP_ALL = PST_COMPACT_SAMPLED + 1 };
 static const char *const kinds[] = { "keep", "digest", "reference", NULL };
 
 static struct pst_compactor *compactor;
@@ -22,7 +25,7 @@ static const struct pst_option options[] = {
       .type = PST_CHOICE,
       .target = &form,
       .choices = forms,
-      .help = "form of the soft targets",
+      .help = "form of the soft targets; keep: of these and all else as it is",
       .silent = true },
     { .name = "of",
       .type = PST_STRING,
@@ -55,6 +58,14 @@ static const struct pst_option options[] = {
       .target = &inputs,
       .choices = kinds,
       .help = "keep x; or a digest of it; or one of x, y and id",
+      .silent = true },
+    { .letter = 'z',
+      .name = "zstd",
+      .type = PST_U64,
+      .target = &level,
+      .metavar = "LEVEL",
+      .most = 19,
+      .help = "compress all tensors, 1 fast to 19 small; 0: not",
       .silent = true },
     { .name = "error",
       .type = PST_FLAG,
@@ -93,8 +104,13 @@ static enum pst_status start(size_t count, char **operands, struct pst_error *er
     (void)operands;
     asked.form = (enum pst_compact_form)form;
     asked.inputs = (enum pst_compact_inputs)inputs;
-    if (restore && (show_error || asked.target != NULL || asked.top > 0 || asked.draws > 0))
-        return pst_fail(error, PST_USAGE, "--restore takes none of the other options: the stream says all");
+    bool others = show_error || asked.target != NULL || asked.top > 0 || asked.draws > 0;
+    if (form == KEEP_ALL && !restore && (others || inputs != PST_COMPACT_KEEP))
+        return pst_fail(error, PST_USAGE, "--targets keep takes no other option than --zstd");
+    if (form == KEEP_ALL && !restore)
+        return PST_OK;
+    if (restore && others)
+        return pst_fail(error, PST_USAGE, "--restore takes no other option than --zstd: the stream says all");
     if (restore)
         return note_options(error);
     if ((asked.form == PST_COMPACT_TOP_K) != (asked.top > 0))
@@ -106,6 +122,8 @@ static enum pst_status start(size_t count, char **operands, struct pst_error *er
 
 static enum pst_status plan(const struct pst_header *original, struct pst_error *error)
 {
+    if (!restore && form == KEEP_ALL)
+        return pst_header_copy(&header, original, error);
     if (!restore)
         return pst_compactor_new(&compactor, original, &asked, &header, error);
     enum pst_status status =
@@ -143,21 +161,39 @@ static void tell(const struct pst_writer *writer)
                                  "mean_kl", mean, "largest_kl", loss.largest, "bytes_per_sample", bytes));
 }
 
+/* Where all tensors stay as they are, the history has nothing to tell either. */
+static enum pst_status relay_header(struct pst_streams *streams, struct pst_error *error)
+{
+    if (form == KEEP_ALL && !restore)
+        return pst_relay_verbatim(streams, &header, error);
+    return pst_relay_header(streams, &header, error);
+}
+
+/* The batch that is written for the one that was read. */
+static enum pst_status make(struct pst_batch **made, struct pst_error *error)
+{
+    *made = form == KEEP_ALL && !restore ? &from : &to;
+    return *made == &from ? PST_OK : turn(error);
+}
+
 static enum pst_status run(struct pst_streams *streams, struct pst_error *error)
 {
+    struct pst_batch *made;
     enum pst_status status = plan(&streams->header, error);
+    if (status == PST_OK && level > 0)
+        status = pst_writer_compress(streams->writer, (int)level, error);
     if (status == PST_OK)
-        status = pst_relay_header(streams, &header, error);
+        status = relay_header(streams, error);
     while (status == PST_OK) {
         status = pst_reader_next(streams->reader, &from, error);
         if (status != PST_OK)
             break;
-        status = turn(error);
+        status = make(&made, error);
         if (status != PST_OK)
             return pst_fail_at(error, "batch %" PRIu64, from.seq);
-        status = pst_writer_batch(streams->writer, &to, error);
+        status = pst_writer_batch(streams->writer, made, error);
         if (status == PST_OK)
-            pst_progress_batch(&to, pst_reader_waited(streams->reader), pst_writer_waited(streams->writer));
+            pst_progress_batch(made, pst_reader_waited(streams->reader), pst_writer_waited(streams->writer));
     }
     if (status != PST_END)
         return status;
@@ -184,8 +220,8 @@ int main(int argc, char **argv)
                        .purpose = "make a stream smaller, for recordings",
                        .description =
                            "Keeps soft targets as f16, as logits in 8 bits, as the likeliest classes or as "
-                           "a few drawn\nones, and a digest instead of inputs that a data set can give "
-                           "again.",
+                           "a few drawn\nones, a digest instead of inputs that a data set can give "
+                           "again, and all of it compressed.",
                        .options = options,
                        .example =
                            "loader mnist | teacher-forward t.safetensors | temperature-softmax -T 20 | "

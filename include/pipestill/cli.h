@@ -118,9 +118,9 @@ struct pst_streams {
 struct pst_relay {
     struct pst_stage stage;
     /*
-     * Does everything between opening and closing: calls pst_relay_header once, writes the batches,
-     * counts each with pst_progress_batch. Returns PST_OK where all of it was written; the trailer is then
-     * the runner's.
+     * Does everything between opening and closing: calls pst_relay_header or pst_relay_verbatim once, writes
+     * the batches, counts each with pst_progress_batch. Returns PST_OK where all of it was written; the
+     * trailer is then the runner's.
      */
     enum pst_status (*run)(struct pst_streams *streams, struct pst_error *error);
 };
@@ -173,6 +173,10 @@ const char *pst_input_name(void);
  */
 PST_CHECKED enum pst_status pst_relay_header(struct pst_streams *streams, struct pst_header *header,
                                              struct pst_error *error);
+
+/* The same without an entry in the history, for a stage that changes nothing of what the stream says. */
+PST_CHECKED enum pst_status pst_relay_verbatim(struct pst_streams *streams, const struct pst_header *header,
+                                               struct pst_error *error);
 
 /* A relay's: counts a batch that was written; seconds that the stage has waited on either side so far. */
 void pst_progress_batch(const struct pst_batch *batch, double waited_for_input, double waited_for_output);

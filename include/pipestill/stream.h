@@ -70,14 +70,21 @@ struct pst_batch {
 
 /* ---- header and trailer ------------------------------------------------------------------------------ */
 
+/* How tensors stand in a stream. Readers turn them back, so nothing else of a program needs to know. */
+enum pst_encoding {
+    PST_PLAIN, /* as they are */
+    PST_ZSTD   /* each as a Zstandard frame (RFC 8878) */
+};
+
 /* What a stream says of itself before its first batch. */
 struct pst_header {
-    char run[33];     /* 32 hexadecimal digits, random, one a run of the source */
-    uint64_t classes; /* 0 where unknown */
-    uint64_t samples; /* in an epoch; 0 where unknown */
-    uint64_t epochs;  /* 0 where unknown */
-    uint64_t batches; /* in the whole stream, counted from seq 0; 0 where unknown or endless */
-    uint64_t first;   /* seq of the first batch: 0, or where a source was told to go on */
+    char run[33];               /* 32 hexadecimal digits, random, one a run of the source */
+    uint64_t classes;           /* 0 where unknown */
+    uint64_t samples;           /* in an epoch; 0 where unknown */
+    uint64_t epochs;            /* 0 where unknown */
+    uint64_t batches;           /* in the whole stream, counted from seq 0; 0 where unknown or endless */
+    uint64_t first;             /* seq of the first batch: 0, or where a source was told to go on */
+    enum pst_encoding encoding; /* of the stream that was read; a writer writes plain unless told otherwise */
     size_t tensor_count;
     struct pst_tensor_spec *tensors; /* owned */
     struct json_t *history;          /* array of objects, one a stage, source first; owned */
@@ -257,6 +264,13 @@ void pst_reader_free(struct pst_reader *reader);
 PST_CHECKED enum pst_status pst_writer_new(struct pst_writer **writer, struct pst_output *output,
                                            struct pst_error *error);
 
+/*
+ * Makes a writer write every tensor as a Zstandard frame. To be called before the header is written.
+ * level: 1 (fast) to 19 (small). Returns PST_OK or PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_writer_compress(struct pst_writer *writer, int level,
+                                                struct pst_error *error);
+
 /* Writes the header; the first thing to do with a writer. Returns PST_OK, or what the output returns. */
 PST_CHECKED enum pst_status pst_writer_header(struct pst_writer *writer, const struct pst_header *header,
                                               struct pst_error *error);
@@ -294,7 +308,9 @@ void pst_writer_free(struct pst_writer *writer);
  * A batch's checksums are checked when its first sample is read, whichever that is.
  *
  * It is read, not mapped: a file that shrinks or a disk that fails is then an error with a message and no
- * signal, and memory stays the same however large the file is: 40 bytes a batch, and one batch.
+ * signal, and memory stays the same however large the file is: 40 bytes a batch, and one batch. Of one whose
+ * tensors are compressed a sample can only be had by unpacking its batch; up to 64 MiB of batches are kept
+ * then, so one that has no more than that is unpacked once.
  */
 struct pst_recording;
 

@@ -311,15 +311,20 @@ int pst_sink_main(int argc, char **argv, const struct pst_sink *sink)
 
 /* ---- relays ------------------------------------------------------------------------------------------ */
 
+enum pst_status pst_relay_verbatim(struct pst_streams *streams, const struct pst_header *header,
+                                   struct pst_error *error)
+{
+    struct pst_batch none = { 0 };
+    enum pst_status status = send_header(streams->writer, header, &none, error);
+    pst_batch_free(&none);
+    return status;
+}
+
 enum pst_status pst_relay_header(struct pst_streams *streams, struct pst_header *header,
                                  struct pst_error *error)
 {
-    struct pst_batch none = { 0 };
     enum pst_status status = sign(header, error);
-    if (status == PST_OK)
-        status = send_header(streams->writer, header, &none, error);
-    pst_batch_free(&none);
-    return status;
+    return status == PST_OK ? pst_relay_verbatim(streams, header, error) : status;
 }
 
 static enum pst_status run_relay(struct pst_streams *streams, const struct pst_relay *relay,

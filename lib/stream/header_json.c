@@ -46,6 +46,8 @@ json_t *pst_header_to_json(const struct pst_header *header)
     set_count(object, "epochs", header->epochs);
     set_count(object, "batches", header->batches);
     set_count(object, "first", header->first);
+    if (header->encoding == PST_ZSTD)
+        json_object_set_new(object, "encoding", json_string("zstd"));
     json_object_set_new(object, "tensors", tensors);
     json_object_set(object, "history", header->history);
     if (header->other != NULL)
@@ -158,6 +160,22 @@ static enum pst_status take_format(json_t *object, struct pst_error *error)
     return PST_OK;
 }
 
+static enum pst_status take_encoding(struct pst_header *header, json_t *object, struct pst_error *error)
+{
+    json_t *encoding = take(object, "encoding");
+    const char *name = json_string_value(encoding);
+    enum pst_status status = PST_OK;
+    if (name != NULL && strcmp(name, "zstd") == 0)
+        header->encoding = PST_ZSTD;
+    else if (encoding != NULL)
+        status = pst_fail(
+            error, PST_BAD_DATA,
+            "header: this program does not know the encoding '%.32s' of tensors; use a newer pipestill",
+            name == NULL ? "?" : name);
+    json_decref(encoding);
+    return status;
+}
+
 enum pst_status pst_header_from_json(struct pst_header *header, json_t *object, struct pst_error *error)
 {
     *header = (struct pst_header){ 0 };
@@ -177,7 +195,9 @@ enum pst_status pst_header_from_json(struct pst_header *header, json_t *object, 
     header->history = take(object, "history");
     if (!good || !json_is_array(header->history))
         return pst_fail(error, PST_BAD_DATA, "header: run, history, or a count is missing or out of bounds");
-    status = take_tensors(header, object, error);
+    status = take_encoding(header, object, error);
+    if (status == PST_OK)
+        status = take_tensors(header, object, error);
     if (status == PST_OK && json_object_size(object) > 0)
         header->other = json_incref(object);
     return status;

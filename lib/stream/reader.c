@@ -28,6 +28,7 @@ void pst_reader_free(struct pst_reader *reader)
     pst_input_close(reader->source.input);
     pst_header_free(&reader->header);
     pst_buffer_free(&reader->envelope.meta);
+    pst_zstd_unpacker_free(reader->unpacker);
     free(reader->crcs);
     free(reader->places);
     free(reader);
@@ -68,7 +69,9 @@ static enum pst_status read_header(struct pst_reader *reader, struct pst_error *
     reader->next_seq = reader->header.first;
     reader->crcs = pst_allocate(reader->header.tensor_count, sizeof *reader->crcs, error);
     reader->places = pst_allocate(reader->header.tensor_count, sizeof *reader->places, error);
-    return reader->crcs == NULL || reader->places == NULL ? PST_TRY_AGAIN : PST_OK;
+    if (reader->crcs == NULL || reader->places == NULL)
+        return PST_TRY_AGAIN;
+    return reader->header.encoding == PST_ZSTD ? pst_zstd_unpacker_new(&reader->unpacker, error) : PST_OK;
 }
 
 enum pst_status pst_reader_header(struct pst_reader *reader, struct pst_header *header,
@@ -97,7 +100,7 @@ static bool fits(const struct pst_reader *reader, uint64_t n)
     return n >= 1 && n <= reader->max_message;
 }
 
-/* Takes the head of a tensor's bin, and notes where its bytes begin. */
+/* Takes the head of a tensor's bin, and notes where its bytes begin. bytes: receives how many they are. */
 static enum pst_status take_bin(struct pst_reader *reader, size_t n, size_t index, size_t *bytes,
                                 struct pst_error *error)
 {
@@ -106,13 +109,28 @@ static enum pst_status take_bin(struct pst_reader *reader, size_t n, size_t inde
     enum pst_status status = pst_take_token(&reader->source, PST_TOKEN_BIN, &size, error);
     if (status != PST_OK)
         return status;
-    *bytes = n * spec->sample_bytes;
-    if (size != *bytes)
+    size_t content = n * spec->sample_bytes;
+    if (reader->header.encoding == PST_ZSTD ? size > pst_zstd_most(content) : size != content)
         return pst_fail(error, PST_BAD_DATA,
                         "tensor '%s' has %" PRIu64 " bytes, where its shape asks for %zu", spec->name, size,
-                        *bytes);
+                        content);
+    *bytes = (size_t)size;
     reader->places[index] = reader->source.offset;
     return PST_OK;
+}
+
+/* Takes the contents of a tensor's bin, whose head said that it has `bytes` bytes. */
+static enum pst_status take_contents(struct pst_reader *reader, const struct pst_tensor *tensor, size_t bytes,
+                                     struct pst_error *error)
+{
+    if (reader->header.encoding == PST_PLAIN)
+        return pst_source_take(&reader->source, tensor->data, bytes, error);
+    void *frame;
+    enum pst_status status = pst_zstd_room(reader->unpacker, bytes, &frame, error);
+    if (status == PST_OK)
+        status = pst_source_take(&reader->source, frame, bytes, error);
+    return status == PST_OK ? pst_zstd_unpack(reader->unpacker, bytes, tensor->data, tensor->bytes, error)
+                            : status;
 }
 
 static enum pst_status take_tensor(struct pst_reader *reader, struct pst_batch *batch, size_t index,
@@ -123,15 +141,17 @@ static enum pst_status take_tensor(struct pst_reader *reader, struct pst_batch *
     size_t bytes = 0;
     enum pst_status status = take_bin(reader, batch->n, index, &bytes, error);
     if (status == PST_OK)
-        status = pst_buffer_reserve(&tensor->memory, bytes, 0, error);
+        status = pst_buffer_reserve(&tensor->memory, batch->n * spec->sample_bytes, 0, error);
     if (status != PST_OK)
         return status;
     tensor->data = tensor->memory.data;
-    tensor->bytes = bytes;
-    status = pst_source_take(&reader->source, tensor->data, bytes, error);
+    tensor->bytes = batch->n * spec->sample_bytes;
+    status = take_contents(reader, tensor, bytes, error);
+    if (status == PST_BAD_DATA)
+        return pst_fail_at(error, "damaged: tensor '%s'", spec->name);
     if (status != PST_OK)
         return status;
-    tensor->crc = pst_crc32c(0, tensor->data, bytes);
+    tensor->crc = pst_crc32c(0, tensor->data, tensor->bytes);
     tensor->crc_known = true;
     if (tensor->crc != reader->crcs[index])
         return pst_fail(error, PST_BAD_DATA, "damaged: the checksum of tensor '%s' does not fit", spec->name);

@@ -7,6 +7,7 @@
 
 #include "lib/stream/codec.h"
 #include "lib/stream/envelope.h"
+#include "lib/stream/zstd.h"
 
 struct pst_reader {
     struct pst_source_buffer source;
@@ -16,7 +17,8 @@ struct pst_reader {
     uint64_t next_seq;
     struct pst_trailer so_far;
     struct pst_envelope envelope;
-    uint32_t *crcs;   /* of the batch at hand, [tensor_count] */
+    struct pst_zstd_unpacker *unpacker; /* where the header says that tensors are compressed */
+    uint32_t *crcs;                     /* of the batch at hand, [tensor_count] */
     uint64_t *places; /* of the batch at hand: where in the input each tensor's bytes begin, [tensor_count] */
 };
 

@@ -86,34 +86,80 @@ enum pst_status pst_recording_read(struct pst_recording *recording, size_t index
         return strstr(error->message, reader->source.input->name) != NULL
                    ? status
                    : fail_batch(recording, place->seq, error);
-    bool plain = reader->header.tensor_count > 0 && is_plain(reader, batch->n) &&
-                 reader->places[0] - place->begin < PST_PLACE_WHOLE;
+    bool plain = reader->header.encoding == PST_PLAIN && reader->header.tensor_count > 0 &&
+                 is_plain(reader, batch->n) && reader->places[0] - place->begin < PST_PLACE_WHOLE;
     place->data = plain ? (uint32_t)(reader->places[0] - place->begin) : PST_PLACE_WHOLE;
     return PST_OK;
 }
 
-/* Makes sure that the batch was checked once, and for one without a plain layout that it is at hand. */
-static enum pst_status touch(struct pst_recording *recording, size_t index, struct pst_error *error)
+/* ---- batches that are kept --------------------------------------------------------------------------- */
+
+/*
+ * How many batches are kept: of compressed ones, from which no sample can be had alone, as many as go into
+ * 64 MiB; of others the last one.
+ */
+static size_t count_kept(const struct pst_recording *recording)
 {
-    uint32_t data = recording->places[index].data;
-    if (data != 0 && (data != PST_PLACE_WHOLE || recording->at_hand == index))
-        return PST_OK;
-    recording->at_hand = PST_NONE;
-    enum pst_status status = pst_recording_read(recording, index, &recording->whole, error);
-    if (status == PST_OK)
-        recording->at_hand = index;
-    return status;
+    const struct pst_header *header = &recording->reader->header;
+    size_t bytes = 1, most = 1;
+    if (header->encoding == PST_PLAIN)
+        return 1;
+    for (size_t i = 0; i < header->tensor_count; i++)
+        bytes += header->tensors[i].sample_bytes;
+    for (size_t i = 0; i < recording->count; i++)
+        most = recording->places[i].n > most ? recording->places[i].n : most;
+    size_t fit = ((size_t)64 << 20) / bytes / most;
+    return fit < recording->count ? fit : recording->count;
 }
 
-/* Samples of the batch that is at hand whole. */
-static void copy_rows(const struct pst_recording *recording, size_t row, size_t count,
-                      struct pst_batch *batch, size_t at)
+static enum pst_status make_kept(struct pst_recording *recording, struct pst_error *error)
+{
+    size_t fit = count_kept(recording), count = fit > 0 ? fit : 1;
+    recording->kept = calloc(count, sizeof *recording->kept);
+    if (recording->kept == NULL)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for %zu batches", count);
+    for (size_t i = 0; i < count; i++)
+        recording->kept[i].index = PST_NONE;
+    recording->kept_count = count;
+    return PST_OK;
+}
+
+/*
+ * Makes sure that the batch was checked once, and for one without a plain layout that it is kept.
+ * whole: receives the batch where it is kept, or NULL.
+ */
+static enum pst_status touch(struct pst_recording *recording, size_t index, const struct pst_batch **whole,
+                             struct pst_error *error)
+{
+    *whole = NULL;
+    enum pst_status status = recording->kept == NULL ? make_kept(recording, error) : PST_OK;
+    if (status != PST_OK || recording->kept_count == 0)
+        return status;
+    struct pst_kept *kept = &recording->kept[index % recording->kept_count];
+    uint32_t data = recording->places[index].data;
+    if (kept->index != index && data != 0 && data != PST_PLACE_WHOLE)
+        return PST_OK;
+    if (kept->index != index) {
+        kept->index = PST_NONE;
+        status = pst_recording_read(recording, index, &kept->batch, error);
+        if (status != PST_OK)
+            return status;
+        kept->index = index;
+    }
+    *whole = &kept->batch;
+    return PST_OK;
+}
+
+/* ---- samples ----------------------------------------------------------------------------------------- */
+
+static void copy_rows(const struct pst_recording *recording, const struct pst_batch *whole, size_t row,
+                      size_t count, struct pst_batch *batch, size_t at)
 {
     const struct pst_header *header = &recording->reader->header;
     for (size_t i = 0; i < header->tensor_count; i++) {
         size_t bytes = header->tensors[i].sample_bytes;
         memcpy((char *)batch->tensors[i].data + at * bytes,
-               (const char *)recording->whole.tensors[i].data + row * bytes, count * bytes);
+               (const char *)whole->tensors[i].data + row * bytes, count * bytes);
     }
 }
 
@@ -143,14 +189,15 @@ enum pst_status pst_recording_copy(struct pst_recording *recording, uint64_t sam
                                    struct pst_batch *batch, size_t at, struct pst_error *error)
 {
     size_t index = pst_recording_find(recording, sample);
-    enum pst_status status = touch(recording, index, error);
+    const struct pst_batch *whole;
+    enum pst_status status = touch(recording, index, &whole, error);
     if (status != PST_OK)
         return status;
     const struct pst_place *place = &recording->places[index];
     size_t row = (size_t)(sample - place->first);
-    if (recording->at_hand != index)
+    if (whole == NULL)
         return read_rows(recording, place, row, count, batch, at, error);
-    copy_rows(recording, row, count, batch, at);
+    copy_rows(recording, whole, row, count, batch, at);
     return PST_OK;
 }
 
@@ -182,6 +229,9 @@ void pst_recording_close(struct pst_recording *recording)
         return;
     pst_reader_free(recording->reader);
     pst_batch_free(&recording->whole);
+    for (size_t i = 0; i < recording->kept_count; i++)
+        pst_batch_free(&recording->kept[i].batch);
+    free(recording->kept);
     free(recording->places);
     free(recording);
 }

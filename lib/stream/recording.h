@@ -16,6 +16,12 @@ struct pst_place {
     uint32_t data; /* from begin to the first tensor's bytes; 0: not checked yet; or PST_PLACE_WHOLE */
 };
 
+/* A batch that was read whole. */
+struct pst_kept {
+    struct pst_batch batch;
+    size_t index; /* of the batch, or PST_NONE */
+};
+
 struct pst_recording {
     struct pst_reader *reader;
     uint64_t size; /* bytes of the file */
@@ -23,9 +29,10 @@ struct pst_recording {
     size_t count, room;
     struct pst_place *places; /* [room]; owned */
     uint64_t samples;
-    uint64_t left_out; /* damaged batches */
-    struct pst_batch whole;
-    size_t at_hand; /* the batch that is in `whole`, or PST_NONE */
+    uint64_t left_out;      /* damaged batches */
+    struct pst_batch whole; /* of salvage */
+    size_t kept_count;      /* 0 until the first sample is asked for */
+    struct pst_kept *kept;  /* [kept_count]; batch i is kept at i modulo kept_count, if at all; owned */
 };
 
 /* Bytes of the shortest head of a bin: MessagePack's bin 8, bin 16, bin 32. */

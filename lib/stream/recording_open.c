@@ -264,7 +264,6 @@ enum pst_status pst_recording_open(struct pst_recording **recording, const char 
         pst_input_close(input);
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for a recording");
     }
-    (*recording)->at_hand = PST_NONE;
     status = pst_reader_new(&(*recording)->reader, input, max_message, error);
     if (status == PST_OK)
         status = prepare(*recording, salvage, error);

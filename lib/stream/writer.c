@@ -5,6 +5,7 @@
  */
 #include "lib/stream/codec.h"
 #include "lib/stream/index.h"
+#include "lib/stream/zstd.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +19,11 @@ struct pst_writer {
     uint64_t next_seq;
     uint64_t bytes; /* written so far */
     struct pst_packed meta;
-    struct pst_packed frame; /* all bytes of a message but the tensors' own */
-    struct iovec *parts;     /* of a batch: frame, data, bin head, data, … */
-    struct pst_index index;  /* where the batches are, for whoever reads the stream from a file */
+    struct pst_packed frame;        /* all bytes of a message but the tensors' own */
+    struct iovec *parts;            /* of a batch: frame, data, bin head, data, … */
+    struct iovec *contents;         /* of a batch's bins, [tensor_count] */
+    struct pst_zstd_packer *packer; /* NULL where tensors are written as they are */
+    struct pst_index index;         /* where the batches are, for whoever reads the stream from a file */
 };
 
 enum pst_status pst_writer_new(struct pst_writer **writer, struct pst_output *output, struct pst_error *error)
@@ -43,7 +46,9 @@ void pst_writer_free(struct pst_writer *writer)
     pst_buffer_free(&writer->meta.buffer);
     pst_buffer_free(&writer->frame.buffer);
     pst_index_free(&writer->index);
+    pst_zstd_packer_free(writer->packer);
     free(writer->parts);
+    free(writer->contents);
     free(writer);
 }
 
@@ -81,17 +86,24 @@ static enum pst_status write_plain(struct pst_writer *writer, const char *kind, 
     return pst_output_write(writer->output, &part, 1, error);
 }
 
+enum pst_status pst_writer_compress(struct pst_writer *writer, int level, struct pst_error *error)
+{
+    return pst_zstd_packer_new(&writer->packer, level, error);
+}
+
 enum pst_status pst_writer_header(struct pst_writer *writer, const struct pst_header *header,
                                   struct pst_error *error)
 {
     enum pst_status status = pst_header_copy(&writer->header, header, error);
     if (status != PST_OK)
         return status;
+    writer->header.encoding = writer->packer == NULL ? PST_PLAIN : PST_ZSTD;
     writer->id_index = pst_header_find(header, "id");
     writer->next_seq = header->first;
     writer->parts = calloc(2 * header->tensor_count + 1, sizeof *writer->parts);
-    json_t *object = pst_header_to_json(header);
-    if (object == NULL || writer->parts == NULL) {
+    writer->contents = calloc(header->tensor_count + 1, sizeof *writer->contents);
+    json_t *object = pst_header_to_json(&writer->header);
+    if (object == NULL || writer->parts == NULL || writer->contents == NULL) {
         json_decref(object);
         return out_of_memory(error);
     }
@@ -141,8 +153,29 @@ static void pack_batch_meta(struct pst_writer *writer, struct pst_batch *batch)
     }
 }
 
+/* Makes what stands in the bins. */
+static enum pst_status list_contents(struct pst_writer *writer, const struct pst_batch *batch,
+                                     struct pst_error *error)
+{
+    size_t count = writer->header.tensor_count, bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct pst_tensor *tensor = &batch->tensors[i];
+        writer->contents[i] = (struct iovec){ .iov_base = tensor->data, .iov_len = tensor->bytes };
+        bytes += tensor->bytes;
+    }
+    if (writer->packer == NULL)
+        return PST_OK;
+    enum pst_status status = pst_zstd_begin(writer->packer, count, bytes, error);
+    for (size_t i = 0; i < count && status == PST_OK; i++) {
+        struct iovec *content = &writer->contents[i];
+        status = pst_zstd_pack(writer->packer, content->iov_base, content->iov_len, &content->iov_base,
+                               &content->iov_len, error);
+    }
+    return status;
+}
+
 /* Packs "data" and the heads of its bins behind the envelope, and lists all the parts of the message. */
-static size_t list_parts(struct pst_writer *writer, const struct pst_batch *batch)
+static size_t list_parts(struct pst_writer *writer)
 {
     msgpack_packer packer = pst_packer(&writer->frame);
     pst_pack_text(&packer, "data");
@@ -150,11 +183,10 @@ static size_t list_parts(struct pst_writer *writer, const struct pst_batch *batc
     size_t count = 0, begin = 0;
     /* The frame may move while it grows, so its parts are noted as offsets until it is complete. */
     for (size_t i = 0; i < writer->header.tensor_count; i++) {
-        msgpack_pack_bin(&packer, batch->tensors[i].bytes);
+        msgpack_pack_bin(&packer, writer->contents[i].iov_len);
         writer->parts[count++].iov_len = writer->frame.size - begin;
         begin = writer->frame.size;
-        writer->parts[count++] =
-            (struct iovec){ .iov_base = batch->tensors[i].data, .iov_len = batch->tensors[i].bytes };
+        writer->parts[count++] = writer->contents[i];
     }
     writer->parts[count++].iov_len = writer->frame.size - begin;
     char *at = writer->frame.buffer.data;
@@ -180,17 +212,19 @@ enum pst_status pst_writer_batch(struct pst_writer *writer, struct pst_batch *ba
         return status;
     pack_batch_meta(writer, batch);
     uint32_t crc = pst_pack_envelope(&writer->frame, &writer->meta, "batch", 4);
-    size_t count = list_parts(writer, batch);
+    status = list_contents(writer, batch, error);
+    if (status != PST_OK)
+        return status;
+    size_t count = list_parts(writer);
     if (writer->meta.failed || writer->frame.failed)
         return out_of_memory(error);
     status = pst_output_write(writer->output, writer->parts, count, error);
     if (status != PST_OK)
         return status;
-    pst_index_add(&writer->index, bytes_of(writer->parts, count), batch->n, batch->epoch);
+    uint64_t bytes = bytes_of(writer->parts, count);
+    pst_index_add(&writer->index, bytes, batch->n, batch->epoch);
     writer->next_seq++;
-    writer->bytes += writer->frame.size;
-    for (size_t i = 0; i < writer->header.tensor_count; i++)
-        writer->bytes += batch->tensors[i].bytes;
+    writer->bytes += bytes;
     writer->so_far.batches++;
     writer->so_far.samples += batch->n;
     writer->so_far.batch_checksum += crc;

@@ -76,6 +76,8 @@ void write_header(FILE *out, const void *what)
     write_count(out, "epochs", header->epochs);
     write_count(out, "batches", header->batches);
     write_count(out, "first", header->first);
+    if (header->encoding == PST_ZSTD)
+        fprintf(out, "%-10s zstd\n", "encoding");
     fprintf(out, "tensors\n");
     for (size_t i = 0; i < header->tensor_count; i++)
         write_tensor(out, &header->tensors[i]);

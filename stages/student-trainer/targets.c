@@ -112,6 +112,7 @@ static enum pst_status digest_stream(const struct pst_header *header, struct pst
         return pst_fail(error, PST_TRY_AGAIN, "out of memory");
     json_object_del(object, "run");
     json_object_del(object, "first");
+    json_object_del(object, "encoding");
     char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(object);
     if (text == NULL)

@@ -8,10 +8,11 @@ setup_file() {
     loader digits --samples 1000 | student-trainer -a 784-12-10 -o teacher.safetensors
     loader digits --samples 4000 | teacher-forward teacher.safetensors | temperature-softmax -T 4 -o small.pst
     loader small.pst --epochs 120 -o large.pst # 420 MB
+    compactor --targets keep --zstd 1 -i large.pst -o compressed.pst
 }
 
 teardown_file() {
-    rm -f "$BATS_FILE_TMPDIR/large.pst"
+    rm -f "$BATS_FILE_TMPDIR/large.pst" "$BATS_FILE_TMPDIR/compressed.pst"
 }
 
 setup() {
@@ -43,6 +44,12 @@ mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)" 2>/dev/null'
     echo "$peak_small KiB for small.pst, $peak_large KiB for large.pst"
     [ "$peak_large" -lt 65536 ]
     [ "$peak_large" -lt $((peak_small + 32768)) ]
+}
+
+@test "compressed, it is replayed shuffled in as much address space, and takes memory for 64 MiB of batches" {
+    peak=$(peak 250000 loader compressed.pst --shuffle --limit 20000)
+    echo "$peak KiB"
+    [ "$peak" -lt 131072 ]
 }
 
 @test "every sample of it comes once" {
