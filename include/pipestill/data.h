@@ -84,17 +84,56 @@ struct pst_selection_rules {
     uint64_t seed;
 };
 
-/* The samples taken. */
+/* What samples are chosen by. */
+struct pst_labels {
+    const char *name; /* of the set, for messages */
+    uint64_t samples;
+    size_t classes; /* ≥ 1 */
+    /* The class of a sample, 0 … classes - 1; NULL where there are no labels: then all are of one class. */
+    size_t (*class_of)(const void *labels, uint64_t sample);
+    const void *labels; /* handed to class_of; borrowed */
+};
+
+/* The samples taken out of a set: 9/64 bytes for each sample of the set. */
+struct pst_chosen {
+    uint64_t samples; /* of the set */
+    uint64_t count;   /* taken */
+    uint64_t *words;  /* a bit for each sample; owned */
+    uint64_t *before; /* how many are taken before each 512 samples; owned */
+};
+
+/*
+ * Chooses samples: first the split, then the classes, then fraction, then limit. Without labels class_mask
+ * must be NULL. Returns PST_OK; PST_USAGE where the rules leave nothing, hold out everything, or need labels
+ * that are not there; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_choose(const struct pst_labels *labels,
+                                       const struct pst_selection_rules *rules, struct pst_chosen *chosen,
+                                       struct pst_error *error);
+
+/* The sample taken that has `number` others before it. number: 0 … count - 1. Takes logarithmic time. */
+uint64_t pst_chosen_at(const struct pst_chosen *chosen, uint64_t number);
+
+/* The first sample taken from `from` on; `samples` where there is none. */
+uint64_t pst_chosen_next(const struct pst_chosen *chosen, uint64_t from);
+
+/* To make one: all samples are taken; one that is taken is dropped; and when the last was dropped they are
+ * counted, for pst_chosen_at. */
+PST_CHECKED enum pst_status pst_chosen_all(struct pst_chosen *chosen, uint64_t samples,
+                                           struct pst_error *error);
+void pst_chosen_drop(struct pst_chosen *chosen, uint64_t sample);
+void pst_chosen_count(struct pst_chosen *chosen);
+
+/* Frees what it holds and makes it {0}. */
+void pst_chosen_free(struct pst_chosen *chosen);
+
+/* The same as a list, for sets that are shuffled by one. */
 struct pst_selection {
     size_t count;
     size_t *indices; /* [count], ascending; owned */
 };
 
-/*
- * Selects samples: first the split, then the classes, then fraction, then limit. Without labels a set counts
- * as one class, and class_mask must be NULL. Returns PST_OK; PST_USAGE where the rules leave nothing, hold
- * out everything, or need labels that are not there; PST_TRY_AGAIN.
- */
+/* Selects samples of a data set, as pst_choose. */
 PST_CHECKED enum pst_status pst_select(const struct pst_dataset *dataset,
                                        const struct pst_selection_rules *rules,
                                        struct pst_selection *selection, struct pst_error *error);

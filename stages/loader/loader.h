@@ -49,11 +49,13 @@ extern const struct kind replay_kind; /* recorded streams */
 extern const struct kind follow_kind; /* a recording that somebody is still writing */
 
 /*
- * Chooses samples of a set by the wishes: classes, fraction, limit, and the split for named sets.
- * Returns what pst_select returns; PST_USAGE where wishes contradict each other or the set.
+ * Settles by which rules the wishes choose samples of a set: classes, fraction, limit, and the split.
+ * has_labels, classes: of the set. mask: receives the classes that are taken; the rules borrow it.
+ * Returns PST_OK; PST_USAGE where wishes contradict each other or the set.
  */
-PST_CHECKED enum pst_status choose_samples(const struct wishes *wishes, const struct pst_dataset *data,
-                                           struct pst_selection *selection, struct pst_error *error);
+PST_CHECKED enum pst_status settle_rules(const struct wishes *wishes, bool has_labels, size_t classes,
+                                         bool mask[static MOST_CLASSES], struct pst_selection_rules *rules,
+                                         struct pst_error *error);
 
 /* Whether the wishes name some samples and not all. */
 bool is_choosy(const struct wishes *wishes);

@@ -3,8 +3,7 @@
  * order under the same epochs. Otherwise they are a set of samples like any other, which are chosen, shuffled
  * and put together to batches of another size.
  */
-#include "stages/loader/rebuild.h"
-#include "stages/loader/shards.h"
+#include "stages/loader/choose.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -13,10 +12,10 @@
 
 static struct {
     struct shards shards;
-    bool by_sample;                 /* and not in the batches that were recorded */
-    struct pst_selection selection; /* indices is NULL where all samples are taken */
-    uint64_t count;                 /* samples taken */
-    uint64_t batches;               /* of one time through them */
+    bool by_sample;           /* and not in the batches that were recorded */
+    struct pst_chosen chosen; /* {0} where all samples are taken */
+    uint64_t count;           /* samples taken */
+    uint64_t batches;         /* of one time through them */
     struct pst_permutation permutation;
     uint64_t pass, position; /* what comes next: how often we went through, and the sample or batch */
     /* Of recordings in a compact form; restorer is NULL for others. */
@@ -37,6 +36,11 @@ static const struct pst_header *recorded_header(void)
 static const struct pst_header *restored_header(void)
 {
     return replay.restorer == NULL ? recorded_header() : &replay.restored;
+}
+
+static bool chosen_only(void)
+{
+    return replay.chosen.words != NULL;
 }
 
 static bool inputs_left_out(void)
@@ -77,85 +81,13 @@ static enum pst_status check_wishes(struct pst_error *error)
     return PST_OK;
 }
 
-/* ---- which samples ---- */
-
-/* The labels of a recorded batch. Where they were left out, the data set has them. */
-static enum pst_status labels_of(const struct shard_batch *found, struct pst_batch *batch, size_t y,
-                                 int32_t *labels, struct pst_error *error)
-{
-    if (y != PST_NONE) {
-        enum pst_status status = pst_recording_read(found->shard->recording, found->index, batch, error);
-        if (status == PST_OK)
-            memcpy(labels, batch->tensors[y].data, found->recorded.n * sizeof *labels);
-        return status;
-    }
-    struct pst_recorded plain = pst_recording_batch_at(found->shard->recording, found->index);
-    enum pst_status status = PST_OK;
-    for (size_t row = 0; row < plain.n && status == PST_OK; row++) {
-        size_t index = 0;
-        struct origin origin = { .seq = plain.seq, .epoch = plain.epoch, .row = row };
-        status = rebuilder_index(&replay.rebuilder, &origin, &index, error);
-        labels[row] = replay.rebuilder.set.data.labels[index];
-    }
-    return status;
-}
-
-static enum pst_status read_labels(int32_t *labels, size_t classes, struct pst_error *error)
-{
-    size_t y = pst_header_find(recorded_header(), "y");
-    struct pst_batch batch = { 0 };
-    enum pst_status status = PST_OK;
-    for (size_t i = 0; i < replay.shards.batches && status == PST_OK; i++) {
-        struct shard_batch found = shards_batch(&replay.shards, i);
-        int32_t *its = labels + found.recorded.first;
-        status = labels_of(&found, &batch, y, its, error);
-        for (size_t row = 0; row < found.recorded.n && status == PST_OK; row++) {
-            if (its[row] < 0 || (size_t)its[row] >= classes)
-                status = pst_fail(error, PST_BAD_DATA, "%s, batch %" PRIu64 ": label %" PRId32 " is no class",
-                                  found.shard->path, found.recorded.seq, its[row]);
-        }
-    }
-    pst_batch_free(&batch);
-    return status;
-}
-
-/* Whether every sample has a label: its own, or one in the data set. */
-static bool has_labels(struct pst_error *error)
-{
-    size_t y;
-    if (pst_header_require(restored_header(), "y", PST_DTYPE_I32, 0, NULL, &y, error) != PST_OK)
-        return false;
-    return pst_header_find(recorded_header(), "y") != PST_NONE || replay.rebuilder.set.data.labels != NULL;
-}
-
-/* Chooses as from any set. Of a recording without labels only a share or a number can be taken. */
-static enum pst_status choose(struct pst_error *error)
-{
-    const struct pst_header *header = restored_header();
-    struct pst_dataset data = { .samples = (size_t)replay.shards.samples,
-                                .classes = header->classes > 0 ? (size_t)header->classes : MOST_CLASSES };
-    snprintf(data.name, sizeof data.name, "%.40s", replay.shards.list[0].path);
-    int32_t *labels = NULL;
-    enum pst_status status = PST_OK;
-    if (header->classes <= MOST_CLASSES && has_labels(error)) {
-        labels = pst_allocate(data.samples, sizeof *labels, error);
-        status = labels == NULL ? PST_TRY_AGAIN : read_labels(labels, data.classes, error);
-    }
-    data.labels = labels;
-    if (status == PST_OK)
-        status = choose_samples(&asked, &data, &replay.selection, error);
-    free(labels);
-    replay.count = replay.selection.count;
-    return status;
-}
-
 /* ---- in which order ---- */
 
 /* The number, among all samples of the set, of the one at a position. */
 static uint64_t sample_at(uint64_t position)
 {
     uint64_t number = asked.shuffle ? pst_permute(&replay.permutation, position) : position;
-    return replay.selection.indices != NULL ? replay.selection.indices[number] : number;
+    return chosen_only() ? pst_chosen_at(&replay.chosen, number) : number;
 }
 
 static void begin_pass(uint64_t pass)
@@ -186,7 +118,7 @@ static size_t samples_from(uint64_t position, uint64_t *epoch)
         if (found.epoch != *epoch)
             break;
         uint64_t rest = found.first + found.n - sample;
-        n += replay.selection.indices != NULL ? 1 : (size_t)rest;
+        n += chosen_only() ? 1 : (size_t)rest;
     }
     return n < most ? n : most;
 }
@@ -244,8 +176,10 @@ static enum pst_status prepare(struct pst_error *error)
     if (replay.count == 0)
         return pst_fail(error, PST_BAD_DATA, "%s: a recording without samples", replay.shards.list[0].path);
     enum pst_status status = open_restorer(error);
-    if (status == PST_OK && is_choosy(&asked))
-        status = choose(error);
+    if (status == PST_OK && is_choosy(&asked)) {
+        status = choose_recorded(&replay.shards, restored_header(), &replay.rebuilder, &replay.chosen, error);
+        replay.count = replay.chosen.count;
+    }
     if (status == PST_OK) {
         replay.batches = count_batches();
         status = replay.batches == 0 ? pst_fail(error, PST_BAD_DATA, "a recording without batches")
@@ -321,7 +255,7 @@ static enum pst_status next_chosen(struct pst_batch *batch, size_t n, uint64_t e
     if (status == PST_OK)
         status = pst_batch_resize(batch, recorded_header(), n, 0, error);
     batch->epoch = asked.shuffle ? replay.pass : epoch + replay.pass * replay.shards.epochs;
-    bool in_row = !asked.shuffle && replay.selection.indices == NULL;
+    bool in_row = !asked.shuffle && !chosen_only();
     for (size_t i = 0, count; i < n && status == PST_OK; i += count) {
         uint64_t sample = sample_at(replay.position + i);
         struct shard_batch found = shards_find(&replay.shards, sample);
@@ -373,7 +307,7 @@ static void stop(void)
     pst_batch_free(&replay.compact);
     pst_buffer_free(&replay.origins);
     shards_close(&replay.shards);
-    pst_selection_free(&replay.selection);
+    pst_chosen_free(&replay.chosen);
 }
 
 const struct kind replay_kind = {

@@ -45,19 +45,19 @@ bool is_choosy(const struct wishes *wishes)
     return wishes->only != NULL || wishes->omit != NULL || wishes->fraction < 1 || wishes->limit > 0;
 }
 
-enum pst_status choose_samples(const struct wishes *wishes, const struct pst_dataset *data,
-                               struct pst_selection *selection, struct pst_error *error)
+enum pst_status settle_rules(const struct wishes *wishes, bool has_labels, size_t classes,
+                             bool mask[static MOST_CLASSES], struct pst_selection_rules *rules,
+                             struct pst_error *error)
 {
-    bool mask[MOST_CLASSES];
     for (size_t class = 0; class < MOST_CLASSES; class ++)
         mask[class] = wishes->only == NULL;
-    if (data->labels == NULL && (wishes->only != NULL || wishes->omit != NULL))
+    if (!has_labels && (wishes->only != NULL || wishes->omit != NULL))
         return pst_fail(error, PST_USAGE, "--only-classes and --omit-classes need --labels");
-    if (wishes->only != NULL && pst_mark_classes(wishes->only, data->classes, true, mask, error) != PST_OK)
+    if (wishes->only != NULL && pst_mark_classes(wishes->only, classes, true, mask, error) != PST_OK)
         return pst_fail_at(error, "--only-classes");
-    if (wishes->omit != NULL && pst_mark_classes(wishes->omit, data->classes, false, mask, error) != PST_OK)
+    if (wishes->omit != NULL && pst_mark_classes(wishes->omit, classes, false, mask, error) != PST_OK)
         return pst_fail_at(error, "--omit-classes");
-    struct pst_selection_rules rules = {
+    *rules = (struct pst_selection_rules){
         .split = wishes->split == SPLIT_VALIDATION ? PST_SPLIT_VALIDATION : PST_SPLIT_TRAIN,
         .hold_out = wishes->split == SPLIT_TEST ? 0 : wishes->hold_out,
         .hold_out_seed = wishes->hold_out_seed,
@@ -66,10 +66,19 @@ enum pst_status choose_samples(const struct wishes *wishes, const struct pst_dat
         .limit = wishes->limit,
         .seed = wishes->seed,
     };
-    if (rules.split == PST_SPLIT_VALIDATION && rules.hold_out == 0)
+    if (rules->split == PST_SPLIT_VALIDATION && rules->hold_out == 0)
         return pst_fail(error, PST_USAGE,
                         "--split validation needs --hold-out N, as given for the training split");
-    return pst_select(data, &rules, selection, error);
+    return PST_OK;
+}
+
+static enum pst_status choose_samples(struct set *set, struct pst_error *error)
+{
+    bool mask[MOST_CLASSES];
+    struct pst_selection_rules rules;
+    enum pst_status status =
+        settle_rules(&set->wishes, set->data.labels != NULL, set->data.classes, mask, &rules, error);
+    return status == PST_OK ? pst_select(&set->data, &rules, &set->selection, error) : status;
 }
 
 /* ---- in which order ---- */
@@ -140,7 +149,7 @@ enum pst_status set_open(struct set *set, const struct wishes *wishes, const cha
         set->wishes.batch = USUAL_BATCH;
     enum pst_status status = open_data(set, name, error);
     if (status == PST_OK)
-        status = choose_samples(&set->wishes, &set->data, &set->selection, error);
+        status = choose_samples(set, error);
     return status == PST_OK ? prepare_augmentation(set, error) : status;
 }
 

@@ -264,6 +264,38 @@ static void all_orders_are_equally_likely(void **state)
         assert_in_range(seen[orders[i]], 850, 1150);
 }
 
+/* Against a plain list, at sizes around the words and groups of bits. */
+static void the_kth_sample_taken_is_found_in_sets_of_any_size(void **state)
+{
+    (void)state;
+    static const uint64_t sizes[] = { 1, 63, 64, 65, 511, 512, 513, 4096, 5000 };
+    struct pst_random random;
+    pst_random_start(&random, 3, 512, 0, 0);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        for (uint64_t of = 1; of <= 200; of = of * 3 + 1) {
+            uint64_t list[5000], count = 0;
+            struct pst_chosen chosen;
+            assert_int_equal(pst_chosen_all(&chosen, sizes[s], NULL), PST_OK);
+            for (uint64_t i = 0; i < sizes[s]; i++) {
+                if (pst_random_below(&random, of) == 0)
+                    list[count++] = i;
+                else
+                    pst_chosen_drop(&chosen, i);
+            }
+            pst_chosen_count(&chosen);
+            assert_int_equal(chosen.count, count);
+            uint64_t next = 0;
+            for (uint64_t k = 0; k < count; k++) {
+                assert_int_equal(pst_chosen_at(&chosen, k), list[k]);
+                next = pst_chosen_next(&chosen, next);
+                assert_int_equal(next++, list[k]);
+            }
+            assert_int_equal(pst_chosen_next(&chosen, next), sizes[s]);
+            pst_chosen_free(&chosen);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +312,7 @@ int main(void)
         cmocka_unit_test(lists_of_classes_are_read_strictly),
         cmocka_unit_test(every_epoch_is_another_permutation_and_the_same_for_everyone),
         cmocka_unit_test(all_orders_are_equally_likely),
+        cmocka_unit_test(the_kth_sample_taken_is_found_in_sets_of_any_size),
     };
     return cmocka_run_group_tests(tests, make_labels, NULL);
 }
