@@ -110,7 +110,7 @@ static enum pst_status take_bin(struct pst_reader *reader, size_t n, size_t inde
     if (status != PST_OK)
         return status;
     size_t content = n * spec->sample_bytes;
-    if (reader->header.encoding == PST_ZSTD ? size > pst_zstd_most(content) : size != content)
+    if (reader->header.encoding == PST_ZSTD ? size == 0 || size > pst_zstd_most(content) : size != content)
         return pst_fail(error, PST_BAD_DATA,
                         "tensor '%s' has %" PRIu64 " bytes, where its shape asks for %zu", spec->name, size,
                         content);
