@@ -161,7 +161,7 @@ reproduce-deps: deps
 # About three hours on two cores, less than 15 minutes with QUICK=1; may be interrupted and run again.
 reproduce: reproduce-deps
 	@$(MAKE) --no-print-directory all
-	@BUILD=$(BUILD) pipelines/reproduce $(if $(QUICK),--quick)
+	@BUILD=$(BUILD) pipelines/reproduce $(if $(QUICK),--quick) $(if $(JOBS),--jobs $(JOBS))
 
 $(BUILD)/bench/%: bench/%.c $(BUILD)/libpipestill.a
 	@mkdir -p $(@D)

@@ -113,8 +113,8 @@ void pst_header_free(struct pst_header *header);
 /*
  * Declares a tensor at the end of the header's list.
  * index: receives its place in header and batches; may be NULL.
- * Returns PST_OK; PST_BAD_DATA where the name is taken, the shape is out of bounds, or 'id' is not one u64 a
- * sample; PST_TRY_AGAIN.
+ * Returns PST_OK; PST_BAD_DATA where the name is taken or not UTF-8, the shape is out of bounds, or 'id' is
+ * not one u64 a sample; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_header_add_tensor(struct pst_header *header,
                                                   const struct pst_tensor_spec *spec, size_t *index,

@@ -87,9 +87,10 @@ static void draw(double now)
 static json_t *figures(double now)
 {
     double elapsed = now - progress.began;
-    return json_pack("{s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "batches", (json_int_t)progress.batches,
-                     "samples", (json_int_t)progress.samples, "epoch", (json_int_t)progress.epoch, "seconds",
-                     elapsed, "samples_per_second", elapsed > 0 ? (double)progress.samples / elapsed : 0.0,
+    return json_pack("{s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "batches", (json_int_t)progress.batches,
+                     "total_batches", (json_int_t)progress.total_batches, "samples",
+                     (json_int_t)progress.samples, "epoch", (json_int_t)progress.epoch, "seconds", elapsed,
+                     "samples_per_second", elapsed > 0 ? (double)progress.samples / elapsed : 0.0,
                      "waited_for_input", progress.waited_for_input, "waited_for_output",
                      progress.waited_for_output);
 }

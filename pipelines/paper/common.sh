@@ -47,6 +47,16 @@ make_once() {
     )
 }
 
+# needs FILE EXPERIMENT: waits for a file that another experiment is making, and fails where none is.
+needs() {
+    [[ -e $1 ]] && return
+    (
+        exec {lock}>"$1.lock"
+        flock --nonblock "$lock" || { say "waiting for $1" && flock "$lock"; }
+    )
+    [[ -e $1 ]] || { say "$1 is not there: pipelines/paper/$2 makes it" && return 1; }
+}
+
 # A model's figures on the test set. evaluate TARGET MODEL [evaluator options]
 evaluate() { make_once "$1" test_model "${@:2}"; }
 

@@ -33,6 +33,7 @@ correct_unlabelled() { # MODEL CLASS…
 compare_biases() { # NAME EPOCHS CLASSES LOADER-OPTIONS…
     local name=$1 epochs=$2 classes seed biases
     IFS=, read -ra classes <<<"$3"
+    needs teacher-1.safetensors teachers
     make_once "transfer-$name.pst" record "${@:4}"
     for seed in "${seeds[@]}"; do
         make_once "$name-$seed.safetensors" distil "transfer-$name.pst" "$epochs" "$seed"

@@ -58,6 +58,13 @@ setup() {
     diff <(column "$BATS_TEST_TMPDIR/both.pst" logits/a) <(column "$BATS_TEST_TMPDIR/both.pst" logits/again)
 }
 
+@test "a name that is not UTF-8 is refused, and --name helps" {
+    cp a.safetensors $'\xff.safetensors'
+    assert_refused "its name is not UTF-8" teacher-forward $'\xff.safetensors' -i digits.pst
+    [[ $stderr == *"give this teacher another --name"* ]]
+    teacher-forward --name ours $'\xff.safetensors' -i digits.pst -o "$out"
+}
+
 @test "a name that is too long is refused, not cut" {
     assert_fails 64 "--name: at most" teacher-forward -n "$(printf '%0300d' 7)" a.safetensors -i digits.pst
 }
