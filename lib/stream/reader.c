@@ -120,8 +120,8 @@ static enum pst_status take_bin(struct pst_reader *reader, size_t n, size_t inde
 }
 
 /* Takes the contents of a tensor's bin, whose head said that it has `bytes` bytes. */
-static enum pst_status take_contents(struct pst_reader *reader, const struct pst_tensor *tensor, size_t bytes,
-                                     struct pst_error *error)
+static enum pst_status take_contents(struct pst_reader *reader, size_t index, const struct pst_tensor *tensor,
+                                     size_t bytes, struct pst_error *error)
 {
     if (reader->header.encoding == PST_PLAIN)
         return pst_source_take(&reader->source, tensor->data, bytes, error);
@@ -129,8 +129,11 @@ static enum pst_status take_contents(struct pst_reader *reader, const struct pst
     enum pst_status status = pst_zstd_room(reader->unpacker, bytes, &frame, error);
     if (status == PST_OK)
         status = pst_source_take(&reader->source, frame, bytes, error);
-    return status == PST_OK ? pst_zstd_unpack(reader->unpacker, bytes, tensor->data, tensor->bytes, error)
-                            : status;
+    if (status != PST_OK)
+        return status;
+    status = pst_zstd_unpack(reader->unpacker, bytes, tensor->data, tensor->bytes, error);
+    return status == PST_OK ? PST_OK
+                            : pst_fail_at(error, "damaged: tensor '%s'", reader->header.tensors[index].name);
 }
 
 static enum pst_status take_tensor(struct pst_reader *reader, struct pst_batch *batch, size_t index,
@@ -146,9 +149,7 @@ static enum pst_status take_tensor(struct pst_reader *reader, struct pst_batch *
         return status;
     tensor->data = tensor->memory.data;
     tensor->bytes = batch->n * spec->sample_bytes;
-    status = take_contents(reader, tensor, bytes, error);
-    if (status == PST_BAD_DATA)
-        return pst_fail_at(error, "damaged: tensor '%s'", spec->name);
+    status = take_contents(reader, index, tensor, bytes, error);
     if (status != PST_OK)
         return status;
     tensor->crc = pst_crc32c(0, tensor->data, tensor->bytes);
