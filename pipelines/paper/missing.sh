@@ -8,7 +8,7 @@ record() { # [loader options]
 
 distil() { # RECORDING EPOCHS SEED
     loader "$1" --shuffle --epochs "$2" --seed "$3" | temperature-softmax --temperature 20 |
-        student-trainer --arch 784-800-800-10 --targets soft --learning-rate 0.05 --warm-up 1 --schedule linear \
+        student-trainer --arch 784-800-800-10 --targets soft --learning-rate 0.05 --warm-up 1 --schedule linear --weight-decay 0.0005 \
             --seed "$3" --checkpoint "$target.checkpoint" --resume --log "$target.log" --output "$target"
 }
 

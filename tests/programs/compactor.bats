@@ -138,7 +138,7 @@ PYTHON
     assert_fails 64 "--targets top-k and --top K belong together" compactor --top 3
     assert_fails 64 "--targets sampled and --draws N belong together" compactor --targets sampled
     assert_fails 64 "--targets sampled and --draws N belong together" compactor --draws 3
-    assert_fails 64 "--restore takes none of the other options" compactor --restore --error
+    assert_fails 64 "--restore takes no other option" compactor --restore --error
     assert_fails 64 "f64" compactor --targets f64
 }
 
