@@ -2,12 +2,19 @@
 # Students whose transfer set lacks classes, and the correction of their biases: for omit-3 and only-7-8.
 # shellcheck disable=SC2154 # target and seeds are those of common.sh
 
+# All five teachers, one after another.
+ask_teachers() {
+    teacher-forward teacher-1.safetensors | teacher-forward teacher-2.safetensors | teacher-forward teacher-3.safetensors |
+        teacher-forward teacher-bent-1.safetensors | teacher-forward teacher-bent-2.safetensors
+}
+
 record() { # [loader options]
-    loader mnist "$@" | teacher-forward teacher-1.safetensors --output "$target"
+    loader mnist "$@" | ask_teachers | temperature-softmax --temperature 20 |
+        averager --teachers 5 --geometric --output "$target"
 }
 
 distil() { # RECORDING EPOCHS SEED
-    loader "$1" --shuffle --epochs "$2" --seed "$3" | temperature-softmax --temperature 20 |
+    loader "$1" --shuffle --epochs "$2" --seed "$3" |
         student-trainer --arch 784-800-800-10 --targets soft --learning-rate 0.05 --warm-up 1 --schedule linear --weight-decay 0.0005 \
             --seed "$3" --checkpoint "$target.checkpoint" --resume --log "$target.log" --output "$target"
 }
@@ -21,19 +28,20 @@ correct_on_test() { # MODEL CLASS…
     mv "$target.part" "$target"
 }
 
-# Chosen on the training images, whose labels are not looked at: the teacher says how many there are of each class.
+# Chosen on the training images, whose labels are not looked at: the teachers say how many there are of each class.
 correct_unlabelled() { # MODEL CLASS…
     local model=$1
     shift
-    loader mnist | teacher-forward teacher-1.safetensors | teacher-forward --name model "$model" |
-        evaluator --of logits/model --against logits/teacher-1 "${@/#/--fit-bias=}" --fit-by mass --json >"$target.part"
+    loader mnist | ask_teachers | averager --teachers 5 --logits | teacher-forward --name model "$model" |
+        evaluator --of logits/model --against logits "${@/#/--fit-bias=}" --fit-by mass --json >"$target.part"
     mv "$target.part" "$target"
 }
 
 compare_biases() { # NAME EPOCHS CLASSES LOADER-OPTIONS…
     local name=$1 epochs=$2 classes seed biases
     IFS=, read -ra classes <<<"$3"
-    needs teacher-1.safetensors teachers
+    for seed in 1 2 3; do needs "teacher-$seed.safetensors" teachers; done
+    for seed in 1 2; do needs "teacher-bent-$seed.safetensors" teachers-bent; done
     make_once "transfer-$name.pst" record "${@:4}"
     for seed in "${seeds[@]}"; do
         make_once "$name-$seed.safetensors" distil "transfer-$name.pst" "$epochs" "$seed"
