@@ -27,7 +27,8 @@ read -ra seeds <<<"${SEEDS-$(pick '1 2 3' '1 2')}"
 say() { printf '%(%H:%M:%S)T  %s\n' -1 "$*" >&2; }
 
 # make_once TARGET COMMAND…: runs COMMAND, which must make the file $target, unless it is there. COMMAND's own
-# commands, with their arguments, are kept in TARGET.commands, and its seconds in TARGET.seconds.
+# commands, with their arguments, are kept in TARGET.commands, and its seconds in TARGET.seconds. A pipeline's commands are
+# traced in any order, but get their process numbers from left to right.
 make_once() {
     target=$1
     shift
@@ -41,9 +42,12 @@ make_once() {
         SECONDS=0
         trap 'echo "$SECONDS" >>"$target.seconds"' EXIT
         exec {BASH_XTRACEFD}>"$target.commands"
-        PS4=
+        PS4='+$BASHPID '
         set -x
         "$@"
+        { set +x; } 2>/dev/null
+        sed 's/^+*//' "$target.commands" | sort -n -s | sed 's/^[0-9]* //; /^set +x$/d' >"$target.sorted"
+        mv "$target.sorted" "$target.commands"
     )
 }
 

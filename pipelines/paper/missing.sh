@@ -1,23 +1,7 @@
 # shellcheck shell=bash
 # Students whose transfer set lacks classes, and the correction of their biases: for omit-3 and only-7-8.
 # shellcheck disable=SC2154 # target and seeds are those of common.sh
-
-# All five teachers, one after another.
-ask_teachers() {
-    teacher-forward teacher-1.safetensors | teacher-forward teacher-2.safetensors | teacher-forward teacher-3.safetensors |
-        teacher-forward teacher-bent-1.safetensors | teacher-forward teacher-bent-2.safetensors
-}
-
-record() { # [loader options]
-    loader mnist "$@" | ask_teachers | temperature-softmax --temperature 20 |
-        averager --teachers 5 --geometric --output "$target"
-}
-
-distil() { # RECORDING EPOCHS SEED
-    loader "$1" --shuffle --epochs "$2" --seed "$3" |
-        student-trainer --arch 784-800-800-10 --targets soft --learning-rate 0.05 --warm-up 1 --schedule linear --weight-decay 0.0005 \
-            --seed "$3" --checkpoint "$target.checkpoint" --resume --log "$target.log" --output "$target"
-}
+. "$root/pipelines/paper/taught.sh"
 
 # Chosen on the test set, with its labels.
 correct_on_test() { # MODEL CLASS…
@@ -32,7 +16,7 @@ correct_on_test() { # MODEL CLASS…
 correct_unlabelled() { # MODEL CLASS…
     local model=$1
     shift
-    loader mnist | ask_teachers | averager --teachers 5 --logits | teacher-forward --name model "$model" |
+    loader taught.pst | averager --teachers 5 --logits | teacher-forward --name model "$model" |
         evaluator --of logits/model --against logits "${@/#/--fit-bias=}" --fit-by mass --json >"$target.part"
     mv "$target.part" "$target"
 }
@@ -40,11 +24,9 @@ correct_unlabelled() { # MODEL CLASS…
 compare_biases() { # NAME EPOCHS CLASSES LOADER-OPTIONS…
     local name=$1 epochs=$2 classes seed biases
     IFS=, read -ra classes <<<"$3"
-    for seed in 1 2 3; do needs "teacher-$seed.safetensors" teachers; done
-    for seed in 1 2; do needs "teacher-bent-$seed.safetensors" teachers-bent; done
-    make_once "transfer-$name.pst" record "${@:4}"
+    record_teachers
     for seed in "${seeds[@]}"; do
-        make_once "$name-$seed.safetensors" distil "transfer-$name.pst" "$epochs" "$seed"
+        make_once "$name-$seed.safetensors" distil "$epochs" "$seed" soft "${@:4}"
         evaluate "$name-$seed.json" "$name-$seed.safetensors"
         make_once "$name-corrected-$seed.json" correct_on_test "$name-$seed.safetensors" "${classes[@]}"
         make_once "$name-bias-$seed.json" correct_unlabelled "$name-$seed.safetensors" "${classes[@]}"
