@@ -41,7 +41,9 @@ static enum pst_status run(struct pst_error *error)
     enum pst_status status = pst_recording_repair(path, more, more_count, max_message, &repair, error);
     if (status != PST_OK)
         return status;
-    char line[sizeof repair.path + 256];
+    char line[sizeof repair.path + 256], cut[80] = "";
+    if (repair.cut > 0)
+        snprintf(cut, sizeof cut, "; %" PRIu64 " bytes of a broken one were cut off", repair.cut);
     if (only_next)
         snprintf(line, sizeof line, "%" PRIu64 "\n", repair.next);
     else if (repair.was_whole)
@@ -49,9 +51,9 @@ static enum pst_status run(struct pst_error *error)
                  repair.trailer.batches, repair.trailer.samples);
     else
         snprintf(line, sizeof line,
-                 "%s: whole now, %" PRIu64 " batches, %" PRIu64 " samples; to go on: loader --start %" PRIu64
-                 "\n",
-                 repair.path, repair.trailer.batches, repair.trailer.samples, repair.next);
+                 "%s: whole now, %" PRIu64 " batches, %" PRIu64
+                 " samples%s; to go on: loader --start %" PRIu64 "\n",
+                 repair.path, repair.trailer.batches, repair.trailer.samples, cut, repair.next);
     return pst_print(line, error);
 }
 

@@ -194,7 +194,7 @@ static enum pst_status check_options(struct pst_error *error)
 static enum pst_status try_output(struct pst_error *error)
 {
     struct pst_atomic_file file;
-    enum pst_status status = pst_atomic_open(&file, settings.output_path, error);
+    enum pst_status status = pst_atomic_open(&file, settings.output_path, PST_LEFTOVER_REPLACE, error);
     if (status == PST_OK)
         pst_atomic_abandon(&file, false);
     return status;

@@ -136,16 +136,23 @@ struct pst_atomic_file {
     char *part;  /* the name while it is written; owned; NULL where direct */
 };
 
+/* What to do with what a writer that died left under NAME.part. */
+enum pst_leftover {
+    PST_LEFTOVER_REPLACE,
+    PST_LEFTOVER_REFUSE /* it may be dear: only its owner throws it away */
+};
+
 /*
  * Opens a file for writing under its provisional name, with a lock against a second writer.
- * Returns PST_OK; PST_IO_ERROR where it cannot be made; PST_TRY_AGAIN where another process writes it.
+ * Returns PST_OK; PST_IO_ERROR where it cannot be made; PST_TRY_AGAIN where another process writes it, or
+ * left something there that is not to be replaced.
  */
 PST_CHECKED enum pst_status pst_atomic_open(struct pst_atomic_file *file, const char *path,
-                                            struct pst_error *error);
+                                            enum pst_leftover leftover, struct pst_error *error);
 
 /*
  * Syncs the file to disk, gives it its final name, syncs the folder and closes it.
- * Returns PST_OK, or PST_IO_ERROR (the final name is untouched, the file closed, the .part removed).
+ * Returns PST_OK, or PST_IO_ERROR: the file is closed, and what could not get its name is left as NAME.part.
  */
 PST_CHECKED enum pst_status pst_atomic_commit(struct pst_atomic_file *file, struct pst_error *error);
 
@@ -154,6 +161,12 @@ PST_CHECKED enum pst_status pst_atomic_commit(struct pst_atomic_file *file, stru
  * on {0}.
  */
 void pst_atomic_abandon(struct pst_atomic_file *file, bool keep_part);
+
+/*
+ * Syncs the folder that holds a name to disk: only then is a new name safe from a power cut.
+ * Returns false, with errno, where it cannot be synced.
+ */
+PST_CHECKED bool pst_sync_folder(const char *path);
 
 /*
  * Writes all of the bytes to a file descriptor, going on after short writes and signals.

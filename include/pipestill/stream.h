@@ -308,16 +308,17 @@ void pst_writer_free(struct pst_writer *writer);
  * A batch's checksums are checked when its first sample is read, whichever that is.
  *
  * It is read, not mapped: a file that shrinks or a disk that fails is then an error with a message and no
- * signal, and memory stays the same however large the file is: 40 bytes a batch, and one batch. Of one whose
- * tensors are compressed a sample can only be had by unpacking its batch; up to 64 MiB of batches are kept
- * then, so one that has no more than that is unpacked once.
+ * signal, and memory hardly grows with the file: a bit a batch and one batch. Batches that differ in bytes or
+ * samples from the one before, as most compressed ones do, take 64 bytes. Of one whose tensors are compressed
+ * a sample can only be had by unpacking its batch; up to 64 MiB of batches are kept then, so a recording that
+ * has no more than that is unpacked once.
  */
 struct pst_recording;
 
 /*
  * Opens a recording.
  * salvage: damaged batches are left out instead of being errors. All of the file is then read at once, and a
- * missing trailer does not matter.
+ * missing trailer does not matter. Two streams in one file do, and so does a batch above max_message.
  * Returns PST_OK; PST_NO_INPUT; PST_BAD_DATA (no file but a pipe, no stream, truncated, an index that belongs
  * elsewhere, two streams in one file; the message names file and byte); PST_IO_ERROR; PST_TRY_AGAIN.
  */
@@ -370,9 +371,9 @@ void pst_recording_close(struct pst_recording *recording);
 struct pst_repair {
     struct pst_trailer trailer; /* of the recording as it is now */
     uint64_t next;              /* seq of the batch that would come next */
-    uint64_t cut;    /* bytes behind the last whole batch that are gone; a true trailer's included */
-    bool was_whole;  /* nothing was wrong and nothing was changed */
-    char path[4096]; /* the recording's name now */
+    uint64_t cut;               /* bytes of a broken batch or trailer that are gone */
+    bool was_whole;             /* nothing was wrong and nothing was changed */
+    char path[4096];            /* the recording's name now */
 };
 
 /*

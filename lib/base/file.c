@@ -61,7 +61,8 @@ static bool has_name(int fd, const char *name)
  * another writer may have completed the file or given it up: then what is locked is not the .part any more,
  * perhaps even the whole file, and all begins anew.
  */
-static enum pst_status open_part(struct pst_atomic_file *file, struct pst_error *error)
+static enum pst_status open_part(struct pst_atomic_file *file, enum pst_leftover leftover,
+                                 struct pst_error *error)
 {
     size_t size = strlen(file->path) + sizeof ".part";
     file->part = malloc(size);
@@ -77,6 +78,13 @@ static enum pst_status open_part(struct pst_atomic_file *file, struct pst_error 
         if (flock(file->fd, LOCK_EX | LOCK_NB) != 0)
             return pst_fail(error, PST_TRY_AGAIN, "%s: another process is writing it", file->part);
     } while (!has_name(file->fd, file->part));
+    struct stat status;
+    if (leftover == PST_LEFTOVER_REFUSE && fstat(file->fd, &status) == 0 && status.st_size > 0)
+        return pst_fail(
+            error, PST_TRY_AGAIN,
+            "%s: %lld bytes that an earlier run recorded are here; 'stream-repair %s' makes them whole, "
+            "or remove them",
+            file->part, (long long)status.st_size, file->part);
     if (ftruncate(file->fd, 0) != 0)
         return pst_fail(error, PST_IO_ERROR, "%s: cannot be emptied: %s", file->part, strerror(errno));
     return PST_OK;
@@ -94,7 +102,8 @@ static bool follow_links(struct pst_atomic_file *file)
     return true;
 }
 
-enum pst_status pst_atomic_open(struct pst_atomic_file *file, const char *path, struct pst_error *error)
+enum pst_status pst_atomic_open(struct pst_atomic_file *file, const char *path, enum pst_leftover leftover,
+                                struct pst_error *error)
 {
     *file = (struct pst_atomic_file){ .fd = -1 };
     file->path = strdup(path);
@@ -111,7 +120,7 @@ enum pst_status pst_atomic_open(struct pst_atomic_file *file, const char *path, 
             result = pst_fail(error, PST_IO_ERROR, "%s: cannot be written: %s", path, strerror(errno));
     }
     if (result == PST_OK)
-        result = open_part(file, error);
+        result = open_part(file, leftover, error);
     if (result != PST_OK) {
         if (file->fd >= 0)
             close(file->fd);
@@ -120,8 +129,7 @@ enum pst_status pst_atomic_open(struct pst_atomic_file *file, const char *path, 
     return result;
 }
 
-/* A rename is only safe from a power cut once the folder that holds the name is on disk too. */
-static bool sync_folder(const char *path)
+bool pst_sync_folder(const char *path)
 {
     char *copy = strdup(path);
     if (copy == NULL)
@@ -137,17 +145,17 @@ static bool sync_folder(const char *path)
 
 enum pst_status pst_atomic_commit(struct pst_atomic_file *file, struct pst_error *error)
 {
-    bool good = file->direct || (fsync(file->fd) == 0 && rename(file->part, file->path) == 0);
-    if (!good)
-        unlink(file->part);
-    if (close(file->fd) != 0)
-        good = false;
-    if (good && !file->direct)
-        good = sync_folder(file->path);
-    if (!good)
-        pst_fail(error, PST_IO_ERROR, "%s: cannot be completed: %s", file->path, strerror(errno));
+    enum pst_status status = PST_OK;
+    if (!file->direct && (fsync(file->fd) != 0 || rename(file->part, file->path) != 0))
+        status = pst_fail(error, PST_IO_ERROR, "%s: cannot be completed: %s; %s holds what was written",
+                          file->path, strerror(errno), file->part);
+    if (close(file->fd) != 0 && status == PST_OK)
+        status = pst_fail(error, PST_IO_ERROR, "%s: cannot be completed: %s", file->path, strerror(errno));
+    if (status == PST_OK && !file->direct && !pst_sync_folder(file->path))
+        status = pst_fail(error, PST_IO_ERROR, "%s: its folder cannot be written to disk: %s", file->path,
+                          strerror(errno));
     forget(file);
-    return good ? PST_OK : PST_IO_ERROR;
+    return status;
 }
 
 void pst_atomic_abandon(struct pst_atomic_file *file, bool keep_part)

@@ -61,7 +61,7 @@ enum pst_status pst_safetensors_write(const char *path, const struct json_t *met
     if (text == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "%s: out of memory for the header", path);
     struct pst_atomic_file file;
-    enum pst_status status = pst_atomic_open(&file, path, error);
+    enum pst_status status = pst_atomic_open(&file, path, PST_LEFTOVER_REPLACE, error);
     if (status == PST_OK) {
         status = write_header(file.fd, text, path, error);
         for (size_t i = 0; status == PST_OK && i < count; i++)

@@ -97,7 +97,7 @@ static bool fits(const struct pst_reader *reader, uint64_t n)
             return false;
         total += bytes;
     }
-    return n >= 1 && n <= reader->max_message;
+    return n <= reader->max_message;
 }
 
 /* Takes the head of a tensor's bin, and notes where its bytes begin. bytes: receives how many they are. */
@@ -168,7 +168,8 @@ static enum pst_status take_batch_head(struct pst_reader *reader, uint64_t *seq,
     bool crcs;
     if (!pst_reader_meta(reader, fields, 3, &crcs) || !crcs)
         return bad(error, "the batch's metadata is not what it should be");
-    if (!fits(reader, *n))
+    reader->beyond_limit = *n >= 1 && !fits(reader, *n);
+    if (*n < 1 || reader->beyond_limit)
         return pst_fail(error, PST_BAD_DATA,
                         "%" PRIu64 " samples are no batch, or exceed the limit of %zu bytes (--max-message)",
                         *n, reader->max_message);
@@ -285,6 +286,7 @@ enum pst_status pst_reader_skim(struct pst_reader *reader, struct pst_skimmed *m
                                 struct pst_error *error)
 {
     *message = (struct pst_skimmed){ .begin = reader->source.offset };
+    reader->beyond_limit = false;
     enum pst_status status =
         pst_envelope_take(&reader->source, &reader->envelope, reader->max_message, error);
     if (status != PST_OK)

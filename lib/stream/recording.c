@@ -5,54 +5,95 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- places ------------------------------------------------------------------------------------------ */
+/* ---- runs of batches --------------------------------------------------------------------------------- */
 
-enum pst_status pst_recording_add(struct pst_recording *recording, const struct pst_place *place,
+static bool goes_on(const struct pst_recording *recording, const struct pst_run *run)
+{
+    if (recording->run_count == 0)
+        return false;
+    const struct pst_run *last = &recording->runs[recording->run_count - 1];
+    uint64_t length = recording->count - last->first;
+    return run->bytes == last->bytes && run->n == last->n && run->epoch == last->epoch &&
+           run->begin == last->begin + length * last->bytes && run->seq == last->seq + length;
+}
+
+enum pst_status pst_recording_add(struct pst_recording *recording, const struct pst_run *run, uint64_t count,
                                   struct pst_error *error)
 {
-    if (recording->count == recording->room) {
-        size_t room = recording->room == 0 ? 1024 : 2 * recording->room;
-        struct pst_place *grown = realloc(recording->places, room * sizeof *grown);
-        if (grown == NULL)
-            return pst_fail(error, PST_TRY_AGAIN, "out of memory for the places of %zu batches", room);
-        recording->places = grown;
-        recording->room = room;
+    size_t samples;
+    if (!pst_multiply(count, run->n, &samples) || samples > UINT64_MAX / 2 - recording->samples)
+        return pst_fail(error, PST_BAD_DATA, "more samples than can be counted");
+    if (!goes_on(recording, run)) {
+        if (recording->run_count == recording->room) {
+            size_t room = recording->room == 0 ? 16 : 2 * recording->room;
+            struct pst_run *grown = realloc(recording->runs, room * sizeof *grown);
+            if (grown == NULL)
+                return pst_fail(error, PST_TRY_AGAIN, "out of memory for the places of batches");
+            recording->runs = grown;
+            recording->room = room;
+        }
+        struct pst_run *added = &recording->runs[recording->run_count++];
+        *added = *run;
+        added->first = recording->count;
+        added->sample = recording->samples;
+        added->data = 0;
     }
-    struct pst_place *added = &recording->places[recording->count++];
-    *added = *place;
-    added->first = recording->samples;
-    recording->samples += place->n;
+    recording->count += count;
+    recording->samples += samples;
     return PST_OK;
+}
+
+size_t pst_recording_run_length(const struct pst_recording *recording, size_t run)
+{
+    size_t next = run + 1 < recording->run_count ? recording->runs[run + 1].first : recording->count;
+    return next - recording->runs[run].first;
+}
+
+uint64_t pst_recording_due(const struct pst_recording *recording)
+{
+    if (recording->run_count == 0)
+        return recording->reader->header.first;
+    size_t last = recording->run_count - 1;
+    return recording->runs[last].seq + pst_recording_run_length(recording, last);
+}
+
+/* The run that holds a batch or, where `by_sample`, a sample. */
+static struct pst_run *find_run(const struct pst_recording *recording, uint64_t number, bool by_sample)
+{
+    size_t low = 0, high = recording->run_count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        const struct pst_run *run = &recording->runs[middle];
+        if ((by_sample ? run->sample : run->first) <= number)
+            low = middle;
+        else
+            high = middle;
+    }
+    return &recording->runs[low];
+}
+
+uint64_t pst_recording_begin(const struct pst_recording *recording, size_t index)
+{
+    const struct pst_run *run = find_run(recording, index, false);
+    return run->begin + (index - run->first) * run->bytes;
 }
 
 struct pst_recorded pst_recording_batch_at(const struct pst_recording *recording, size_t index)
 {
-    const struct pst_place *place = &recording->places[index];
+    const struct pst_run *run = find_run(recording, index, false);
+    uint64_t within = index - run->first;
     return (struct pst_recorded){
-        .seq = place->seq, .epoch = place->epoch, .first = place->first, .n = place->n
+        .seq = run->seq + within, .epoch = run->epoch, .first = run->sample + within * run->n, .n = run->n
     };
 }
 
 size_t pst_recording_find(const struct pst_recording *recording, uint64_t sample)
 {
-    size_t low = 0, high = recording->count;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (recording->places[middle].first <= sample)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
+    const struct pst_run *run = find_run(recording, sample, true);
+    return run->first + (size_t)((sample - run->sample) / run->n);
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------- */
-
-static enum pst_status fail_batch(const struct pst_recording *recording, uint64_t seq,
-                                  struct pst_error *error)
-{
-    return pst_fail_at(error, "%s, batch %" PRIu64, recording->reader->source.input->name, seq);
-}
 
 /*
  * Whether the batch that was just read has the layout that pst_recording_copy computes: the shortest heads.
@@ -71,25 +112,37 @@ static bool is_plain(const struct pst_reader *reader, size_t n)
     return reader->source.offset == expected;
 }
 
+/* Notes where the rows of the batch that was just read are, if they can be read one by one from now on. */
+static void note_layout(struct pst_recording *recording, struct pst_run *run, size_t index, size_t n)
+{
+    const struct pst_reader *reader = recording->reader;
+    if (reader->header.encoding != PST_PLAIN || reader->header.tensor_count == 0 || !is_plain(reader, n))
+        return;
+    uint64_t data = reader->places[0] - pst_recording_begin(recording, index);
+    if (run->data == 0 && data <= UINT32_MAX)
+        run->data = (uint32_t)data;
+    if (run->data == data)
+        recording->checked[index / 64] |= (uint64_t)1 << index % 64;
+}
+
 enum pst_status pst_recording_read(struct pst_recording *recording, size_t index, struct pst_batch *batch,
                                    struct pst_error *error)
 {
-    struct pst_reader *reader = recording->reader;
-    struct pst_place *place = &recording->places[index];
-    pst_reader_goto(reader, place->begin, place->seq);
-    enum pst_status status = pst_reader_next(reader, batch, error);
+    struct pst_run *run = find_run(recording, index, false);
+    uint64_t within = index - run->first;
+    pst_reader_goto(recording->reader, run->begin + within * run->bytes, run->seq + within);
+    enum pst_status status = pst_reader_next(recording->reader, batch, error);
+    const char *wrong = NULL;
     if (status == PST_END)
-        status = pst_fail(error, PST_BAD_DATA, "a trailer, where the index tells of a batch");
-    if (status == PST_OK && (batch->n != place->n || batch->epoch != place->epoch))
-        status = pst_fail(error, PST_BAD_DATA, "the index does not fit this batch; is it another stream's?");
-    if (status != PST_OK)
-        return strstr(error->message, reader->source.input->name) != NULL
-                   ? status
-                   : fail_batch(recording, place->seq, error);
-    bool plain = reader->header.encoding == PST_PLAIN && reader->header.tensor_count > 0 &&
-                 is_plain(reader, batch->n) && reader->places[0] - place->begin < PST_PLACE_WHOLE;
-    place->data = plain ? (uint32_t)(reader->places[0] - place->begin) : PST_PLACE_WHOLE;
-    return PST_OK;
+        wrong = "a trailer, where the index tells of a batch";
+    else if (status == PST_OK && (batch->n != run->n || batch->epoch != run->epoch))
+        wrong = "the index does not fit this batch; is it another stream's?";
+    if (wrong != NULL)
+        return pst_fail(error, PST_BAD_DATA, "%s, batch %" PRIu64 ": %s",
+                        recording->reader->source.input->name, run->seq + within, wrong);
+    if (status == PST_OK)
+        note_layout(recording, run, index, batch->n);
+    return status;
 }
 
 /* ---- batches that are kept --------------------------------------------------------------------------- */
@@ -100,21 +153,25 @@ enum pst_status pst_recording_read(struct pst_recording *recording, size_t index
  */
 static size_t count_kept(const struct pst_recording *recording)
 {
+    enum { MALLOC = 32 }; /* what an allocation takes besides, about */
     const struct pst_header *header = &recording->reader->header;
-    size_t bytes = 1, most = 1;
+    size_t of_sample = 0, of_batch = sizeof(struct pst_kept), most = 1;
     if (header->encoding == PST_PLAIN)
         return 1;
-    for (size_t i = 0; i < header->tensor_count; i++)
-        bytes += header->tensors[i].sample_bytes;
-    for (size_t i = 0; i < recording->count; i++)
-        most = recording->places[i].n > most ? recording->places[i].n : most;
-    size_t fit = ((size_t)64 << 20) / bytes / most;
-    return fit < recording->count ? fit : recording->count;
+    for (size_t i = 0; i < header->tensor_count; i++) {
+        of_sample += header->tensors[i].sample_bytes;
+        of_batch += sizeof(struct pst_tensor) + PST_ALIGNMENT + MALLOC;
+    }
+    for (size_t i = 0; i < recording->run_count; i++)
+        most = recording->runs[i].n > most ? recording->runs[i].n : most;
+    size_t fit = ((size_t)64 << 20) / (of_batch + most * of_sample);
+    fit = fit < recording->count ? fit : recording->count;
+    return fit > 0 ? fit : 1;
 }
 
 static enum pst_status make_kept(struct pst_recording *recording, struct pst_error *error)
 {
-    size_t fit = count_kept(recording), count = fit > 0 ? fit : 1;
+    size_t count = count_kept(recording);
     recording->kept = calloc(count, sizeof *recording->kept);
     if (recording->kept == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for %zu batches", count);
@@ -125,21 +182,20 @@ static enum pst_status make_kept(struct pst_recording *recording, struct pst_err
 }
 
 /*
- * Makes sure that the batch was checked once, and for one without a plain layout that it is kept.
- * whole: receives the batch where it is kept, or NULL.
+ * Makes sure that a batch's checksums fit, and that its rows can be read.
+ * whole: receives the batch where it is kept in memory; NULL where rows are to be read from the file.
  */
-static enum pst_status touch(struct pst_recording *recording, size_t index, const struct pst_batch **whole,
-                             struct pst_error *error)
+static enum pst_status check_once(struct pst_recording *recording, size_t index,
+                                  const struct pst_batch **whole, struct pst_error *error)
 {
     *whole = NULL;
     enum pst_status status = recording->kept == NULL ? make_kept(recording, error) : PST_OK;
-    if (status != PST_OK || recording->kept_count == 0)
+    if (status != PST_OK)
         return status;
     struct pst_kept *kept = &recording->kept[index % recording->kept_count];
-    uint32_t data = recording->places[index].data;
-    if (kept->index != index && data != 0 && data != PST_PLACE_WHOLE)
-        return PST_OK;
     if (kept->index != index) {
+        if (recording->checked[index / 64] >> index % 64 & 1)
+            return PST_OK;
         kept->index = PST_NONE;
         status = pst_recording_read(recording, index, &kept->batch, error);
         if (status != PST_OK)
@@ -163,11 +219,11 @@ static void copy_rows(const struct pst_recording *recording, const struct pst_ba
     }
 }
 
-static enum pst_status read_rows(struct pst_recording *recording, const struct pst_place *place, size_t row,
+/* begin: byte of the file where the first tensor of a batch of n samples has its bytes. */
+static enum pst_status read_rows(struct pst_recording *recording, uint64_t begin, size_t n, size_t row,
                                  size_t count, struct pst_batch *batch, size_t at, struct pst_error *error)
 {
     const struct pst_header *header = &recording->reader->header;
-    uint64_t begin = place->begin + place->data;
     for (size_t i = 0; i < header->tensor_count; i++) {
         size_t bytes = header->tensors[i].sample_bytes;
         enum pst_status status =
@@ -178,9 +234,9 @@ static enum pst_status read_rows(struct pst_recording *recording, const struct p
                             recording->reader->source.input->name);
         if (status != PST_OK)
             return status;
-        begin += place->n * bytes;
+        begin += n * bytes;
         if (i + 1 < header->tensor_count)
-            begin += pst_bin_head(place->n * header->tensors[i + 1].sample_bytes);
+            begin += pst_bin_head(n * header->tensors[i + 1].sample_bytes);
     }
     return PST_OK;
 }
@@ -188,15 +244,16 @@ static enum pst_status read_rows(struct pst_recording *recording, const struct p
 enum pst_status pst_recording_copy(struct pst_recording *recording, uint64_t sample, size_t count,
                                    struct pst_batch *batch, size_t at, struct pst_error *error)
 {
-    size_t index = pst_recording_find(recording, sample);
+    const struct pst_run *run = find_run(recording, sample, true);
+    uint64_t within = (sample - run->sample) / run->n;
+    size_t row = (size_t)((sample - run->sample) % run->n);
     const struct pst_batch *whole;
-    enum pst_status status = touch(recording, index, &whole, error);
+    enum pst_status status = check_once(recording, run->first + (size_t)within, &whole, error);
     if (status != PST_OK)
         return status;
-    const struct pst_place *place = &recording->places[index];
-    size_t row = (size_t)(sample - place->first);
     if (whole == NULL)
-        return read_rows(recording, place, row, count, batch, at, error);
+        return read_rows(recording, run->begin + within * run->bytes + run->data, run->n, row, count, batch,
+                         at, error);
     copy_rows(recording, whole, row, count, batch, at);
     return PST_OK;
 }
@@ -232,6 +289,7 @@ void pst_recording_close(struct pst_recording *recording)
     for (size_t i = 0; i < recording->kept_count; i++)
         pst_batch_free(&recording->kept[i].batch);
     free(recording->kept);
-    free(recording->places);
+    free(recording->checked);
+    free(recording->runs);
     free(recording);
 }

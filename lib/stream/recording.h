@@ -5,15 +5,16 @@
 #include "lib/stream/index.h"
 #include "lib/stream/reader.h"
 
-#define PST_PLACE_WHOLE UINT32_MAX /* this batch can only be read whole */
-
-/* Where a batch is. */
-struct pst_place {
-    uint64_t begin; /* byte of the file */
-    uint64_t first; /* number of its first sample */
-    uint64_t seq, epoch;
-    uint32_t n;
-    uint32_t data; /* from begin to the first tensor's bytes; 0: not checked yet; or PST_PLACE_WHOLE */
+/* Batches one after another that are alike. A stream of batches of one size has a run or two an epoch. */
+struct pst_run {
+    uint64_t begin;  /* byte of the file where the first begins */
+    uint64_t bytes;  /* of each */
+    size_t first;    /* number of the first among all batches */
+    uint64_t sample; /* number of its first sample among all samples */
+    uint64_t seq;    /* of the first */
+    uint64_t epoch;  /* of all */
+    uint32_t n;      /* samples of each */
+    uint32_t data;   /* from where a batch begins to its first tensor's bytes; 0: not known yet */
 };
 
 /* A batch that was read whole. */
@@ -26,10 +27,13 @@ struct pst_recording {
     struct pst_reader *reader;
     uint64_t size; /* bytes of the file */
     uint64_t header_bytes;
-    size_t count, room;
-    struct pst_place *places; /* [room]; owned */
+    size_t count; /* batches */
+    size_t run_count, room;
+    struct pst_run *runs; /* [room]; owned */
+    uint64_t *checked;    /* a bit a batch: its checksums fit, and its rows are where its run says; owned */
     uint64_t samples;
-    uint64_t left_out;      /* damaged batches */
+    uint64_t left_out;      /* damaged batches (salvage) */
+    uint64_t trailer_begin; /* salvage: where its trailer begins; 0: it has none */
     struct pst_batch whole; /* of salvage */
     size_t kept_count;      /* 0 until the first sample is asked for */
     struct pst_kept *kept;  /* [kept_count]; batch i is kept at i modulo kept_count, if at all; owned */
@@ -41,8 +45,29 @@ static inline uint64_t pst_bin_head(uint64_t bytes)
     return bytes <= UINT8_MAX ? 2 : bytes <= UINT16_MAX ? 3 : 5;
 }
 
-/* Adds a place at the end; its `first` is computed. Returns PST_OK or PST_TRY_AGAIN. */
-PST_CHECKED enum pst_status pst_recording_add(struct pst_recording *recording, const struct pst_place *place,
-                                              struct pst_error *error);
+/*
+ * Adds batches at the end.
+ * run: begin, bytes, seq, epoch and n of the first of them; the rest is computed. count: how many, ≥ 1.
+ * Returns PST_OK; PST_BAD_DATA where so many samples cannot be counted; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_recording_add(struct pst_recording *recording, const struct pst_run *run,
+                                              uint64_t count, struct pst_error *error);
+
+/* Batches of a run. */
+size_t pst_recording_run_length(const struct pst_recording *recording, size_t run);
+
+/* The byte of the file where a batch begins. */
+uint64_t pst_recording_begin(const struct pst_recording *recording, size_t index);
+
+/* The number that the batch after the last one has. */
+uint64_t pst_recording_due(const struct pst_recording *recording);
+
+/*
+ * Reads all of the file behind its header and lists the batches that are whole; left_out and trailer_begin
+ * tell what else is there.
+ * Returns PST_OK; PST_BAD_DATA where two streams are in the file, or a whole batch exceeds the limit for
+ * messages: that is no damage; PST_IO_ERROR; PST_TRY_AGAIN; PST_STOPPED.
+ */
+PST_CHECKED enum pst_status pst_recording_salvage(struct pst_recording *recording, struct pst_error *error);
 
 #endif

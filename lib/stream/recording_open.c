@@ -1,6 +1,5 @@
 /*
- * Opening a recording: its places come from the index in its trailer, or from a look at every message. With
- * salvage every batch is read, and what is damaged is left out.
+ * Opening a recording: where its batches are says the index in its trailer, or else a look at every message.
  */
 #include "lib/stream/recording.h"
 
@@ -8,12 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How the messages of a stream begin when they are written with the shortest heads. */
-static const char batch_mark[] = "\x84\xa4kind\xa5"
-                                 "batch\xa4meta";
+/* How a trailer begins, and a batch at least, when they are written with the shortest heads. */
 static const char trailer_mark[] = "\x83\xa4kind\xa7trailer\xa4meta";
 
-enum { MARK = sizeof batch_mark - 1, TRAILER_MARK = sizeof trailer_mark - 1 };
+enum { TRAILER_MARK = sizeof trailer_mark - 1, LEAST_BATCH = 40 };
 
 static enum pst_status bad(struct pst_error *error, const char *what)
 {
@@ -59,21 +56,33 @@ static enum pst_status find_trailer(struct pst_recording *recording, uint64_t *b
     return status == PST_OK && message.end == recording->size ? PST_OK : PST_END;
 }
 
-/* Lists the batches of a run. */
+/* Whether batches of so many samples can have so few bytes. */
+static bool is_long_enough(const struct pst_header *header, const struct pst_index_run *run)
+{
+    size_t least = LEAST_BATCH;
+    for (size_t i = 0; i < header->tensor_count && header->encoding == PST_PLAIN; i++) {
+        size_t bytes;
+        if (!pst_multiply(run->samples, header->tensors[i].sample_bytes, &bytes) || bytes > run->bytes)
+            return false;
+        least += bytes;
+    }
+    return run->bytes >= least;
+}
+
+/* Lists the batches of a run. begin: where it begins; receives where it ends. end: of all batches. */
 static enum pst_status add_run(struct pst_recording *recording, const struct pst_index_run *run,
                                uint64_t *begin, uint64_t end, struct pst_error *error)
 {
-    if (run->samples > UINT32_MAX || run->count > (end - *begin) / run->bytes)
+    if (run->samples > UINT32_MAX || !is_long_enough(&recording->reader->header, run) || *begin > end ||
+        run->count > (end - *begin) / run->bytes)
         return bad(error, "the index does not fit the file");
-    struct pst_place place = { .begin = *begin, .epoch = run->epoch, .n = (uint32_t)run->samples };
-    enum pst_status status = PST_OK;
-    for (uint64_t i = 0; i < run->count && status == PST_OK; i++) {
-        place.seq = recording->reader->header.first + recording->count;
-        status = pst_recording_add(recording, &place, error);
-        place.begin += run->bytes;
-    }
-    *begin = place.begin;
-    return status;
+    struct pst_run added = { .begin = *begin,
+                             .bytes = run->bytes,
+                             .seq = pst_recording_due(recording),
+                             .epoch = run->epoch,
+                             .n = (uint32_t)run->samples };
+    *begin += run->count * run->bytes;
+    return pst_recording_add(recording, &added, run->count, error);
 }
 
 /* Lists all batches by the index. trailer: where the trailer begins, which is at hand in the reader. */
@@ -104,125 +113,53 @@ static enum pst_status use_index(struct pst_recording *recording, uint64_t trail
 static enum pst_status add_skimmed(struct pst_recording *recording, const struct pst_skimmed *message,
                                    struct pst_error *error)
 {
-    uint64_t due = recording->reader->header.first + recording->count;
+    uint64_t due = pst_recording_due(recording);
     if (message->end > recording->size)
-        return pst_fail(error, PST_BAD_DATA, "truncated: the file ends within batch %" PRIu64, due);
+        return bad(error, "truncated: the file ends within it");
     if (message->seq != due)
-        return pst_fail(error, PST_BAD_DATA, "batch %" PRIu64 " stands where %" PRIu64 " is due",
-                        message->seq, due);
+        return pst_fail(error, PST_BAD_DATA, "batch %" PRIu64 " stands here", message->seq);
     return pst_recording_add(recording,
-                             &(struct pst_place){ .begin = message->begin,
-                                                  .seq = message->seq,
-                                                  .epoch = message->epoch,
-                                                  .n = (uint32_t)message->n },
-                             error);
+                             &(struct pst_run){ .begin = message->begin,
+                                                .bytes = message->end - message->begin,
+                                                .seq = message->seq,
+                                                .epoch = message->epoch,
+                                                .n = (uint32_t)message->n },
+                             1, error);
+}
+
+/* Names the place of what ended a scan, and for one that is not a matter of two streams the way on. */
+static enum pst_status fail_scan(const struct pst_recording *recording, uint64_t begin, bool mendable,
+                                 struct pst_error *error)
+{
+    const char *path = recording->reader->source.input->name;
+    char what[sizeof error->message];
+    memcpy(what, error->message, sizeof what);
+    return pst_fail(error, error->status, "byte %" PRIu64 ", batch %" PRIu64 ": %.200s%s%s%s", begin,
+                    pst_recording_due(recording), what, mendable ? "; 'stream-repair " : "",
+                    mendable ? path : "", mendable ? "' gives a recording that was cut short its end" : "");
 }
 
 static enum pst_status scan(struct pst_recording *recording, struct pst_error *error)
 {
     struct pst_reader *reader = recording->reader;
     struct pst_skimmed message;
-    enum pst_status status;
-    pst_reader_goto(reader, recording->header_bytes, reader->header.first);
-    while ((status = pst_reader_skim(reader, &message, error)) == PST_OK) {
+    uint64_t begin = recording->header_bytes;
+    enum pst_status status = PST_OK;
+    pst_reader_goto(reader, begin, reader->header.first);
+    while (status == PST_OK && (status = pst_reader_skim(reader, &message, error)) == PST_OK) {
         if (message.kind == PST_TRAILER_MESSAGE && message.end == recording->size)
             return PST_OK;
-        if (message.kind != PST_BATCH_MESSAGE)
+        if (message.kind != PST_BATCH_MESSAGE) {
             status = bad(error, "a second header, or something behind the trailer; two streams in one file?");
-        else
-            status = add_skimmed(recording, &message, error);
-        if (status != PST_OK)
-            break;
+            return fail_scan(recording, begin, false, error);
+        }
+        status = add_skimmed(recording, &message, error);
+        if (status == PST_OK)
+            begin = message.end;
     }
     if (status == PST_END)
         status = bad(error, "truncated: the recording ends without a trailer");
-    pst_fail_at(error, "byte %" PRIu64, reader->source.offset);
-    return status;
-}
-
-/* ---- salvage ----------------------------------------------------------------------------------------- */
-
-/*
- * Goes to the next message that looks like a batch, behind a damaged place.
- * from: where to look from. Returns PST_OK with the reader there; PST_END where there is none; PST_IO_ERROR.
- */
-static enum pst_status find_next(struct pst_recording *recording, uint64_t from, uint64_t *found,
-                                 struct pst_error *error)
-{
-    enum { CHUNK = 1 << 16 };
-    char bytes[CHUNK];
-    for (uint64_t at = from; at + MARK <= recording->size;) {
-        uint64_t left = recording->size - at;
-        size_t size = left < CHUNK ? (size_t)left : CHUNK;
-        enum pst_status status = pst_input_read_at(recording->reader->source.input, at, bytes, size, error);
-        if (status != PST_OK)
-            return status;
-        for (size_t i = 0; i + MARK <= size; i++) {
-            if (bytes[i] == batch_mark[0] && memcmp(bytes + i, batch_mark, MARK) == 0) {
-                *found = at + i;
-                return PST_OK;
-            }
-        }
-        at += size - MARK + 1;
-    }
-    return PST_END;
-}
-
-/* Reads the message at hand as a batch. Returns PST_OK where it is whole and may follow what came before. */
-static enum pst_status try_batch(struct pst_recording *recording, uint64_t begin, struct pst_error *error)
-{
-    struct pst_reader *reader = recording->reader;
-    const struct pst_place *last = recording->count == 0 ? NULL : &recording->places[recording->count - 1];
-    struct pst_skimmed message;
-    pst_reader_goto(reader, begin, 0);
-    enum pst_status status = pst_reader_skim(reader, &message, error);
-    if (status != PST_OK)
-        return status;
-    if (message.kind != PST_BATCH_MESSAGE)
-        return PST_END;
-    uint64_t least = last == NULL ? reader->header.first : last->seq + 1;
-    if (message.end > recording->size || message.seq < least)
-        return bad(error, "not a batch that can follow");
-    pst_reader_goto(reader, begin, message.seq);
-    status = pst_reader_next(reader, &recording->whole, error);
-    if (status != PST_OK)
-        return status;
-    recording->left_out += message.seq - least;
-    status = pst_recording_add(
-        recording,
-        &(struct pst_place){
-            .begin = begin, .seq = message.seq, .epoch = message.epoch, .n = (uint32_t)message.n },
-        error);
-    pst_source_goto(&reader->source, message.end);
-    return status;
-}
-
-/* Lists the batches that are whole. What stands between them is left out. */
-static enum pst_status salvage_all(struct pst_recording *recording, struct pst_error *error)
-{
-    uint64_t at = recording->header_bytes;
-    for (;;) {
-        struct pst_error ignored;
-        enum pst_status status = try_batch(recording, at, &ignored);
-        if (status == PST_OK) {
-            at = recording->reader->source.offset;
-            continue;
-        }
-        if (status != PST_BAD_DATA && status != PST_END) {
-            *error = ignored;
-            return status;
-        }
-        status = find_next(recording, at + 1, &at, error);
-        if (status == PST_END)
-            break;
-        if (status != PST_OK)
-            return status;
-    }
-    const struct pst_header *header = &recording->reader->header;
-    uint64_t next = recording->count == 0 ? header->first : recording->places[recording->count - 1].seq + 1;
-    if (header->batches > next)
-        recording->left_out += header->batches - next;
-    return PST_OK;
+    return status == PST_BAD_DATA ? fail_scan(recording, begin, !reader->beyond_limit, error) : status;
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------- */
@@ -230,7 +167,7 @@ static enum pst_status salvage_all(struct pst_recording *recording, struct pst_e
 static enum pst_status list_batches(struct pst_recording *recording, bool salvage, struct pst_error *error)
 {
     if (salvage)
-        return salvage_all(recording, error);
+        return pst_recording_salvage(recording, error);
     uint64_t trailer = 0;
     enum pst_status status = find_trailer(recording, &trailer, error);
     if (status == PST_OK)
@@ -242,13 +179,22 @@ static enum pst_status prepare(struct pst_recording *recording, bool salvage, st
 {
     struct pst_header header;
     if (!pst_input_size(recording->reader->source.input, &recording->size))
-        return bad(error, "not a file: a recording is read at many places, which a pipe does not allow");
+        return pst_fail(error, PST_BAD_DATA,
+                        "%s: not a file: a recording is read at many places, which a pipe does not allow",
+                        recording->reader->source.input->name);
     enum pst_status status = pst_reader_header(recording->reader, &header, error);
     if (status != PST_OK)
         return status;
     pst_header_free(&header); /* the reader has its own */
     recording->header_bytes = recording->reader->source.offset;
-    return list_batches(recording, salvage, error);
+    status = list_batches(recording, salvage, error);
+    if (status == PST_BAD_DATA)
+        return pst_fail_at(error, "%s", recording->reader->source.input->name);
+    if (status != PST_OK)
+        return status;
+    recording->checked = calloc(recording->count / 64 + 1, sizeof *recording->checked);
+    return recording->checked == NULL ? pst_fail(error, PST_TRY_AGAIN, "out of memory for a recording")
+                                      : PST_OK;
 }
 
 enum pst_status pst_recording_open(struct pst_recording **recording, const char *path, size_t max_message,
@@ -269,8 +215,6 @@ enum pst_status pst_recording_open(struct pst_recording **recording, const char 
         status = prepare(*recording, salvage, error);
     if (status == PST_OK)
         return PST_OK;
-    if (strstr(error->message, path) == NULL)
-        pst_fail_at(error, "%s", path);
     pst_recording_close(*recording);
     *recording = NULL;
     return status;

@@ -25,58 +25,70 @@ static enum pst_status fail_io(const char *path, const char *what, struct pst_er
     return pst_fail(error, PST_IO_ERROR, "%s: cannot be %s: %s", path, what, strerror(errno));
 }
 
+static enum pst_status fail_busy(const char *path, struct pst_error *error)
+{
+    return pst_fail(error, PST_TRY_AGAIN, "%s: another process is still writing it", path);
+}
+
 /* ---- what is whole ----------------------------------------------------------------------------------- */
 
-/* Where the batch at that place ends. */
-static enum pst_status find_end(struct pst_recording *recording, size_t index, uint64_t *end,
-                                struct pst_error *error)
+static enum pst_status fail_damaged(const char *path, uint64_t at, const char *follows,
+                                    struct pst_error *error)
 {
-    struct pst_skimmed message;
-    pst_reader_goto(recording->reader, recording->places[index].begin, 0);
-    enum pst_status status = pst_reader_skim(recording->reader, &message, error);
-    *end = message.end;
-    return status;
+    return pst_fail(error, PST_BAD_DATA,
+                    "%s: damaged at byte %" PRIu64 ", and %s; 'loader --skip-bad %s' replays what is whole",
+                    path, at, follows, path);
 }
 
 /*
  * Opens a recording that may be cut short, of which every batch up to the first fault must be all there is.
- * begin, end: receive where its whole batches are.
+ * end: receives where its whole batches end.
  */
 static enum pst_status open_cut(struct pst_recording **recording, const char *path, size_t max_message,
-                                uint64_t *begin, uint64_t *end, struct pst_error *error)
+                                uint64_t *end, struct pst_error *error)
 {
     enum pst_status status = pst_recording_open(recording, path, max_message, true, error);
     if (status != PST_OK)
         return status;
-    struct pst_recording *cut = *recording;
-    *begin = *end = cut->header_bytes;
-    for (size_t i = 0; i < cut->count && status == PST_OK; i++) {
-        if (cut->places[i].begin != *end)
-            return pst_fail(error, PST_BAD_DATA,
-                            "%s: damaged at byte %" PRIu64
-                            ", and whole batches follow; 'loader --skip-bad %s' "
-                            "replays what is whole",
-                            path, *end, path);
-        status = find_end(cut, i, end, error);
+    const struct pst_recording *cut = *recording;
+    *end = cut->header_bytes;
+    for (size_t i = 0; i < cut->run_count; i++) {
+        if (cut->runs[i].begin != *end)
+            return fail_damaged(path, *end, "whole batches follow", error);
+        *end += pst_recording_run_length(cut, i) * cut->runs[i].bytes;
     }
-    return status;
+    if (cut->trailer_begin != 0 && cut->trailer_begin != *end)
+        return fail_damaged(path, *end, "its trailer follows", error);
+    return PST_OK;
 }
 
-/* Counts the batches of a recording as ones of the repaired one. */
-static void count(struct repair *repair, const struct pst_recording *recording, uint64_t end)
+/* Counts a recording's batches from number `from` on as ones of the repaired one; its sums are theirs. */
+static void count(struct repair *repair, const struct pst_recording *recording, size_t from)
 {
     const struct pst_trailer *whole = pst_reader_trailer(recording->reader);
     struct pst_trailer *sum = &repair->result->trailer;
-    for (size_t i = 0; i < recording->count; i++) {
-        const struct pst_place *place = &recording->places[i];
-        uint64_t next = i + 1 < recording->count ? recording->places[i + 1].begin : end;
-        pst_index_add(&repair->index, next - place->begin, place->n, place->epoch);
+    for (size_t i = 0; i < recording->run_count; i++) {
+        const struct pst_run *run = &recording->runs[i];
+        size_t length = pst_recording_run_length(recording, i);
+        for (size_t batch = run->first < from ? from : run->first; batch < run->first + length; batch++)
+            pst_index_add(&repair->index, run->bytes, run->n, run->epoch);
     }
     sum->batches += whole->batches;
     sum->samples += whole->samples;
     sum->batch_checksum += whole->batch_checksum;
     sum->sample_checksum += whole->sample_checksum;
-    repair->result->next += recording->count;
+    repair->result->next += recording->count - from;
+}
+
+/* Makes a recording's sums those of `length` of its batches, from number `from` on: they are read again. */
+static enum pst_status sum_again(struct pst_recording *recording, size_t from, size_t length,
+                                 struct pst_error *error)
+{
+    enum pst_status status = PST_OK;
+    recording->reader->so_far = (struct pst_trailer){ 0 };
+    for (size_t i = 0; i < length && status == PST_OK; i++)
+        status = pst_recording_read(recording, from + i, &recording->whole, error);
+    return status;
 }
 
 /* ---- going on ---------------------------------------------------------------------------------------- */
@@ -97,19 +109,65 @@ static bool same_stream(const struct pst_header *a, const struct pst_header *b)
     return same;
 }
 
-static enum pst_status check_next(const struct repair *repair, const struct pst_recording *more,
-                                  const char *path, struct pst_error *error)
+/*
+ * What both have, after a joining that broke off, must be the same; then only the rest is appended.
+ * skip: batches of `more` that the recording has already.
+ */
+static enum pst_status check_overlap(const struct repair *repair, struct pst_recording *more, size_t skip,
+                                     const char *path, struct pst_error *error)
+{
+    struct pst_recording *recording = repair->recording;
+    struct pst_trailer all = *pst_reader_trailer(recording->reader);
+    uint64_t from = pst_recording_header(more)->first - pst_recording_header(recording)->first;
+    enum pst_status status = sum_again(recording, (size_t)from, skip, error);
+    uint64_t ours = pst_reader_trailer(recording->reader)->batch_checksum;
+    recording->reader->so_far = all;
+    if (status == PST_OK)
+        status = sum_again(more, 0, skip, error);
+    uint64_t theirs = pst_reader_trailer(more->reader)->batch_checksum;
+    if (status == PST_OK && ours != theirs)
+        return pst_fail(error, PST_BAD_DATA,
+                        "%s does not go on from %s: both have %zu batches from number %" PRIu64
+                        " on, and not the same ones",
+                        path, repair->path, skip, pst_recording_header(more)->first);
+    return status;
+}
+
+/* skip: receives how many of the first batches of `more` the recording has already. */
+static enum pst_status check_next(const struct repair *repair, struct pst_recording *more, const char *path,
+                                  size_t *skip, struct pst_error *error)
 {
     const struct pst_header *header = pst_recording_header(more);
-    if (!same_stream(pst_recording_header(repair->recording), header))
+    uint64_t next = repair->result->next;
+    const struct pst_recording *recording = repair->recording;
+    if (!same_stream(pst_recording_header(recording), header))
         return pst_fail(error, PST_BAD_DATA, "%s does not go on from %s: its header says another stream",
                         path, repair->path);
-    if (header->first != repair->result->next)
+    bool goes_on = header->first == next;
+    bool overlaps = header->first < next && header->first >= pst_recording_header(recording)->first &&
+                    next == pst_recording_due(recording);
+    if (!goes_on && !overlaps)
         return pst_fail(error, PST_BAD_DATA,
                         "%s begins with batch %" PRIu64 ", but batch %" PRIu64
                         " is the next; --start %" PRIu64,
-                        path, header->first, repair->result->next, repair->result->next);
-    return PST_OK;
+                        path, header->first, next, next);
+    uint64_t both = next - header->first;
+    *skip = both < more->count ? (size_t)both : more->count;
+    return *skip > 0 ? check_overlap(repair, more, *skip, path, error) : PST_OK;
+}
+
+/* Opens what is to be appended; nobody may be writing it still. */
+static enum pst_status open_more(const struct repair *repair, struct pst_recording **more, const char *path,
+                                 uint64_t *end, size_t *skip, struct pst_error *error)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool locked = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0;
+    if (fd >= 0)
+        close(fd);
+    if (locked)
+        return fail_busy(path, error);
+    enum pst_status status = open_cut(more, path, repair->max_message, end, error);
+    return status == PST_OK ? check_next(repair, *more, path, skip, error) : status;
 }
 
 static enum pst_status copy_bytes(struct repair *repair, struct pst_recording *more, uint64_t begin,
@@ -133,14 +191,15 @@ static enum pst_status copy_bytes(struct repair *repair, struct pst_recording *m
 static enum pst_status append(struct repair *repair, const char *path, struct pst_error *error)
 {
     struct pst_recording *more = NULL;
-    uint64_t begin, end;
-    enum pst_status status = open_cut(&more, path, repair->max_message, &begin, &end, error);
+    uint64_t end;
+    size_t skip = 0;
+    enum pst_status status = open_more(repair, &more, path, &end, &skip, error);
+    if (status == PST_OK && skip > 0)
+        status = sum_again(more, skip, more->count - skip, error);
+    if (status == PST_OK && skip < more->count)
+        status = copy_bytes(repair, more, pst_recording_begin(more, skip), end, error);
     if (status == PST_OK)
-        status = check_next(repair, more, path, error);
-    if (status == PST_OK)
-        status = copy_bytes(repair, more, begin, end, error);
-    if (status == PST_OK)
-        count(repair, more, end);
+        count(repair, more, skip);
     pst_recording_close(more);
     return status;
 }
@@ -186,7 +245,9 @@ static enum pst_status give_name(struct repair *repair, struct pst_error *error)
     if (access(path, F_OK) == 0)
         return pst_fail(error, PST_BAD_DATA, "%s is repaired, but %s exists already and is left as it is",
                         repair->path, path);
-    return rename(repair->path, path) == 0 ? PST_OK : fail_io(repair->path, "renamed", error);
+    if (rename(repair->path, path) != 0)
+        return fail_io(repair->path, "renamed", error);
+    return pst_sync_folder(path) ? PST_OK : fail_io(path, "written to disk", error);
 }
 
 static enum pst_status mend(struct repair *repair, char **more, size_t more_count, struct pst_error *error)
@@ -194,7 +255,8 @@ static enum pst_status mend(struct repair *repair, char **more, size_t more_coun
     struct pst_packed frame = { 0 };
     enum pst_status status = pack_end(repair, &frame, error);
     repair->result->was_whole = status == PST_OK && more_count == 0 && ends_with(repair, &frame);
-    repair->result->cut = repair->recording->size - repair->end;
+    if (repair->recording->trailer_begin == 0)
+        repair->result->cut = repair->recording->size - repair->end;
     if (status == PST_OK && !repair->result->was_whole) {
         if (ftruncate(repair->fd, (off_t)repair->end) != 0 ||
             lseek(repair->fd, (off_t)repair->end, SEEK_SET) < 0)
@@ -216,21 +278,18 @@ static enum pst_status mend(struct repair *repair, char **more, size_t more_coun
 static enum pst_status look_at_all(struct repair *repair, char **more, size_t more_count,
                                    struct pst_error *error)
 {
-    uint64_t begin;
     enum pst_status status =
-        open_cut(&repair->recording, repair->path, repair->max_message, &begin, &repair->end, error);
+        open_cut(&repair->recording, repair->path, repair->max_message, &repair->end, error);
     if (status != PST_OK)
         return status;
-    uint64_t next = pst_recording_header(repair->recording)->first + repair->recording->count;
+    repair->result->next = pst_recording_due(repair->recording);
     for (size_t i = 0; i < more_count && status == PST_OK; i++) {
         struct pst_recording *other = NULL;
         uint64_t end;
-        status = open_cut(&other, more[i], repair->max_message, &begin, &end, error);
-        repair->result->next = next;
+        size_t skip = 0;
+        status = open_more(repair, &other, more[i], &end, &skip, error);
         if (status == PST_OK)
-            status = check_next(repair, other, more[i], error);
-        if (status == PST_OK)
-            next += other->count;
+            repair->result->next += other->count - skip;
         pst_recording_close(other);
     }
     return status;
@@ -246,12 +305,12 @@ enum pst_status pst_recording_repair(const char *path, char **more, size_t more_
         return pst_fail(error, PST_NO_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
     enum pst_status status = PST_OK;
     if (flock(repair.fd, LOCK_EX | LOCK_NB) != 0)
-        status = pst_fail(error, PST_TRY_AGAIN, "%s: another process is still writing it", path);
+        status = fail_busy(path, error);
     if (status == PST_OK)
         status = look_at_all(&repair, more, more_count, error);
     if (status == PST_OK) {
         result->next = pst_recording_header(repair.recording)->first;
-        count(&repair, repair.recording, repair.end);
+        count(&repair, repair.recording, 0);
         status = mend(&repair, more, more_count, error);
     }
     pst_recording_close(repair.recording);

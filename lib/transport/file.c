@@ -26,10 +26,14 @@ struct file_output {
     struct pst_output output;
     struct pst_atomic_file file; /* where fd is a file with a name */
     int fd;
-    double synced; /* when the file was last made safe from a power cut */
+    double synced;    /* when the file was last made safe from a power cut */
+    bool name_synced; /* its provisional name too */
 };
 
-/* Of a recording that a power cut ends, at most so much is lost, whatever the kernel keeps back. */
+/*
+ * A batch that comes so long after the last time is synced to disk with all before it, whatever the kernel
+ * would keep back. What came before a pause is the kernel's to write, within half a minute as Linux is set.
+ */
 #define SYNC_SECONDS 5.0
 
 /* Not allowed to everyone at every moment, and only a matter of speed: failure does not count. */
@@ -164,7 +168,10 @@ static enum pst_status sync_now_and_then(struct file_output *file, struct pst_er
     if (file->file.path == NULL || file->file.direct || now - file->synced < SYNC_SECONDS)
         return PST_OK;
     file->synced = now;
-    if (fdatasync(file->fd) == 0)
+    bool synced = fdatasync(file->fd) == 0;
+    if (synced && !file->name_synced)
+        synced = file->name_synced = pst_sync_folder(file->file.part);
+    if (synced)
         return PST_OK;
     return pst_fail(error, PST_IO_ERROR, "%s: cannot be written to disk: %s", file->output.name,
                     strerror(errno));
@@ -228,7 +235,7 @@ static enum pst_status open_output(struct pst_output **output, const char *endpo
     file->output.operations = &output_operations;
     file->fd = STDOUT_FILENO;
     if (!standard) {
-        enum pst_status status = pst_atomic_open(&file->file, endpoint, error);
+        enum pst_status status = pst_atomic_open(&file->file, endpoint, PST_LEFTOVER_REFUSE, error);
         if (status != PST_OK) {
             free(file);
             return status;

@@ -69,20 +69,36 @@ static void close_follow(struct pst_input *input)
 
 static const struct pst_input_operations operations = { .read = read_follow, .close = close_follow };
 
-/* Opens NAME or else NAME.part; -1 where there is neither. The whole file may get its name in between. */
+/* Opens NAME.part where somebody is writing it; -1 with ENOENT where not. */
+static int open_growing(const char *part)
+{
+    int fd = open(part, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) == 0) {
+        close(fd);
+        errno = ENOENT;
+        return -1;
+    }
+    return fd;
+}
+
+/*
+ * Opens NAME.part while it is being written, else NAME, else what a dead writer left; -1 where there is none.
+ * The whole file may get its name in between, hence twice.
+ */
 static int open_either(const char *path, const char *part, bool *locked)
 {
     for (int attempt = 0; attempt < 2; attempt++) {
-        *locked = false;
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        *locked = true;
+        int fd = open_growing(part);
         if (fd >= 0 || errno != ENOENT)
             return fd;
-        *locked = true;
-        fd = open(part, O_RDONLY | O_CLOEXEC);
+        *locked = false;
+        fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd >= 0 || errno != ENOENT)
             return fd;
     }
-    return -1;
+    *locked = true;
+    return open(part, O_RDONLY | O_CLOEXEC);
 }
 
 static enum pst_status open_when_there(struct follow_input *follow, const char *path, const char *part,

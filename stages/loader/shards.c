@@ -3,6 +3,7 @@
 
 #include "pipestill/compact.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,9 +70,28 @@ static enum pst_status check_fit(const struct shard *first, const struct shard *
     return PST_OK;
 }
 
+/* Epochs that a recording may span: they are counted on, and no stream has more. */
+#define MOST_EPOCHS ((uint64_t)1 << 40)
+
+/* Batches of an epoch must stand together, and epochs go up, or a set's epochs could not be counted. */
+static enum pst_status check_epochs(const struct shard *shard, struct pst_error *error)
+{
+    uint64_t last = 0;
+    for (size_t i = 0; i < pst_recording_batches(shard->recording); i++) {
+        struct pst_recorded batch = pst_recording_batch_at(shard->recording, i);
+        if (batch.epoch < last || batch.epoch > MOST_EPOCHS)
+            return pst_fail(error, PST_BAD_DATA,
+                            "%s, batch %" PRIu64 ": epoch %" PRIu64 " after epoch %" PRIu64
+                            "; epochs must go up, and not beyond %" PRIu64,
+                            shard->path, batch.seq, batch.epoch, last, MOST_EPOCHS);
+        last = batch.epoch;
+    }
+    return PST_OK;
+}
+
 /* ---- opening ---- */
 
-/* A recording that goes on where the one before ended goes on in its epoch too; any other begins a new one.
+/* The set's epoch that a recording begins: it goes on in that of the one before where it goes on in batches.
  */
 static uint64_t first_epoch(const struct shards *shards, const struct shard *before,
                             const struct shard *shard)
@@ -115,6 +135,8 @@ enum pst_status shards_open(struct shards *shards, size_t count, char **paths, s
         struct shard *shard = &shards->list[i];
         shard->path = paths[i];
         enum pst_status status = pst_recording_open(&shard->recording, paths[i], max_message, salvage, error);
+        if (status == PST_OK)
+            status = check_epochs(shard, error);
         if (status == PST_OK && i > 0)
             status = check_fit(&shards->list[0], shard, error);
         if (status != PST_OK) {

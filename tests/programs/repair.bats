@@ -76,10 +76,40 @@ with open(sys.argv[1], "r+b") as file:
     assert_fails 66 nowhere.pst stream-repair nowhere.pst
 }
 
-@test "a recording without its trailer is not replayed, and the error says what is missing" {
+@test "a recording that was cut short is not replayed, and the error names the batch and the way on" {
     head -c $(($(stat -c %s whole.pst) - 5)) whole.pst >"$cut"
     assert_fails 65 "truncated" loader "$cut"
     assert_fails 65 "truncated" loader "$cut" --shuffle
+    mapfile -t ends < <(ends_of whole.pst)
+    for at in "${ends[17]}" $((ends[17] + 1)) $((ends[17] + 50)) $((ends[18] - 1)); do
+        head -c "$at" whole.pst >"$cut"
+        assert_fails 65 "$cut: byte ${ends[17]}, batch 17: truncated: " loader "$cut"
+        assert_fails 65 "; 'stream-repair $cut' gives a recording that was cut short its end" loader "$cut" --shuffle
+    done
+}
+
+@test "what a killed run has recorded is not thrown away by the next one, even where this one fails" {
+    head -c 300000 whole.pst >"$cut.part"
+    assert_fails 75 "'stream-repair $cut.part' makes them whole, or remove them" loader whole.pst -o "$cut"
+    assert_fails 75 "$cut.part: 300000 bytes that an earlier run recorded" averager -o "$cut" </dev/null
+    head -c 300000 whole.pst | cmp - "$cut.part"
+    stream-repair "$cut.part" | grep -qE "whole now, [0-9]+ batches, [0-9]+ samples; [0-9]+ bytes of a broken one were cut off"
+    loader whole.pst -o "$cut"
+    cmp whole.pst "$cut"
+}
+
+@test "a recording that cannot get its name stays as NAME.part" {
+    mkfifo "$BATS_TEST_TMPDIR/feed"
+    start averager -i "$BATS_TEST_TMPDIR/feed" -o "$cut" 2>"$BATS_TEST_TMPDIR/stderr"
+    exec 9>"$BATS_TEST_TMPDIR/feed"
+    head -c 300000 whole.pst >&9
+    await test -s "$cut.part"
+    mkdir "$cut"
+    tail -c +300001 whole.pst >&9
+    exec 9>&-
+    await grep -q "cannot be completed: Is a directory; $cut.part holds what was written" "$BATS_TEST_TMPDIR/stderr"
+    rmdir "$cut"
+    stream-inspect --check "$cut.part" | grep ": whole, 60 batches"
 }
 
 # record_until_killed NEXT BYTES RECORDING: records from batch NEXT on, and is killed when so many bytes have come in.
@@ -120,6 +150,7 @@ record_until_killed() {
         if ((next == 0)); then
             "${SOURCE[@]}" | teachers -o "$cut"
         elif ((next < 60)); then
+            rm -f "$BATS_TEST_TMPDIR/more.pst.part"
             "${SOURCE[@]}" --start "$next" | teachers -o "$BATS_TEST_TMPDIR/more.pst"
             stream-repair "$cut" "$BATS_TEST_TMPDIR/more.pst"
         fi
@@ -155,6 +186,42 @@ record_until_killed() {
     cmp "$cut" "$BATS_TEST_TMPDIR/before.pst"
 }
 
+@test "what a joining that broke off has appended is not appended twice" {
+    mapfile -t ends < <(ends_of whole.pst)
+    "${SOURCE[@]}" --start 25 | teachers >"$BATS_TEST_TMPDIR/more.pst"
+    for at in "${ends[38]}" $((ends[38] + 100)) "${ends[60]}"; do
+        head -c "$at" whole.pst >"$cut"
+        stream-repair "$cut" "$BATS_TEST_TMPDIR/more.pst"
+        cmp whole.pst "$cut"
+    done
+    # Two of them, of which the second was begun.
+    head -c "${ends[30]}" "$BATS_TEST_TMPDIR/more.pst" >"$BATS_TEST_TMPDIR/part"
+    stream-repair "$BATS_TEST_TMPDIR/part"
+    "${SOURCE[@]}" --start "$(stream-repair --next "$BATS_TEST_TMPDIR/part")" | teachers >"$BATS_TEST_TMPDIR/last.pst"
+    head -c "${ends[58]}" whole.pst >"$cut"
+    stream-repair "$cut" "$BATS_TEST_TMPDIR/part" "$BATS_TEST_TMPDIR/last.pst"
+    cmp whole.pst "$cut"
+    # What is not the same is not taken for it.
+    change 'batch["soft/teacher"][0] = 0.1' "$BATS_TEST_TMPDIR/more.pst" "$BATS_TEST_TMPDIR/other.pst"
+    head -c "${ends[38]}" whole.pst >"$cut"
+    assert_fails 65 "both have 13 batches from number 25 on, and not the same ones" \
+        stream-repair "$cut" "$BATS_TEST_TMPDIR/other.pst"
+    head -c "${ends[38]}" whole.pst | cmp - "$cut"
+}
+
+@test "only what nobody is writing any more is appended" {
+    mkfifo "$BATS_TEST_TMPDIR/feed"
+    more=$BATS_TEST_TMPDIR/more.pst
+    start temperature-softmax -T 4 -i "$BATS_TEST_TMPDIR/feed" -o "$more"
+    exec 9>"$BATS_TEST_TMPDIR/feed"
+    head -c 300000 whole.pst >"$cut"
+    next=$(stream-repair --next "$cut")
+    "${SOURCE[@]}" --start "$next" | teacher-forward teacher.safetensors | head -c 200000 >&9
+    await test -s "$more.part"
+    assert_fails 75 "$more.part: another process is still writing it" stream-repair "$cut" "$more.part"
+    exec 9>&-
+}
+
 @test "a recording that is still being written is not touched" {
     mkfifo "$BATS_TEST_TMPDIR/feed"
     start temperature-softmax -T 4 -i "$BATS_TEST_TMPDIR/feed" -o "$cut"
@@ -165,7 +232,7 @@ record_until_killed() {
     exec 9>&-
 }
 
-@test "of a recording that a power cut ends, at most five seconds are lost: it is synced on the way" {
+@test "a recording is synced on the way, five seconds after the last time, and at the end" {
     command -v strace >/dev/null || skip "there is no strace"
     [[ ${SANITIZE-} != *address* ]] || skip "strace and the leak checker exclude each other"
     (
@@ -176,10 +243,43 @@ record_until_killed() {
         averager -o "$cut"
     grep -q 'fdatasync(.*) *= 0' "$BATS_TEST_TMPDIR/calls"
     # And at the end: the file first, then its name, then the folder.
-    grep -oE 'fsync|rename' "$BATS_TEST_TMPDIR/calls" | tr '\n' ' ' | grep -qx 'fsync rename fsync '
+    # On the way its provisional name too.
+    grep -oE 'fdatasync|fsync|rename' "$BATS_TEST_TMPDIR/calls" | tr '\n' ' ' | grep -qx 'fdatasync fsync fsync rename fsync '
 }
 
 # ---- damaged ----
+
+@test "damage at the end of a recording that has its trailer is not cut off" {
+    mapfile -t ends < <(ends_of whole.pst)
+    cp whole.pst "$cut"
+    for batch in {50..59}; do damage "$cut" $((ends[batch] + 500)); done
+    cp "$cut" "$BATS_TEST_TMPDIR/before.pst"
+    assert_fails 65 "damaged at byte ${ends[50]}, and its trailer follows; 'loader --skip-bad" stream-repair "$cut"
+    cmp "$cut" "$BATS_TEST_TMPDIR/before.pst"
+}
+
+@test "a batch above the limit for messages is no damage" {
+    cp whole.pst "$cut"
+    assert_fails 65 "exceed the limit of 8192 bytes (--max-message)" stream-repair --max-message 8192 "$cut"
+    assert_fails 65 "exceed the limit of 8192 bytes (--max-message)" loader --max-message 8192 --skip-bad "$cut"
+    cmp whole.pst "$cut"
+}
+
+@test "--skip-bad counts what was left out by the trailer, where there is one" {
+    mapfile -t ends < <(ends_of whole.pst)
+    change 'header["batches"] = 0' whole.pst "$BATS_TEST_TMPDIR/endless.pst"
+    mapfile -t others < <(ends_of "$BATS_TEST_TMPDIR/endless.pst")
+    damage "$BATS_TEST_TMPDIR/endless.pst" $((others[59] + 500))
+    run --separate-stderr loader "$BATS_TEST_TMPDIR/endless.pst" --skip-bad -o "$BATS_TEST_TMPDIR/rest.pst"
+    [[ $status -eq 0 && $stderr == "loader: left out: 1 damaged or missing batches" ]]
+    # A first part that has its end lacks nothing, whatever its header planned.
+    head -c "${ends[25]}" whole.pst >"$cut"
+    stream-repair "$cut"
+    "${SOURCE[@]}" --start 25 | teachers >"$BATS_TEST_TMPDIR/more.pst"
+    run --separate-stderr loader "$cut" "$BATS_TEST_TMPDIR/more.pst" --skip-bad -o "$BATS_TEST_TMPDIR/both.pst"
+    [[ $status -eq 0 && $stderr == "" ]]
+    stream-inspect --check "$BATS_TEST_TMPDIR/both.pst" | grep ": whole, 60 batches"
+}
 
 @test "damage is named by batch, and --skip-bad leaves out just the batches that have it" {
     mapfile -t ends < <(ends_of whole.pst)
@@ -194,6 +294,7 @@ record_until_killed() {
     damage "$cut" $((ends[50] + 3)) # in the word that begins the message
     expected+=(50)
     assert_fails 65 "batch 4" loader "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
+    rm "$BATS_TEST_TMPDIR/out.pst.part"
     assert_fails 65 "batch " loader "$cut" --shuffle -o "$BATS_TEST_TMPDIR/out.pst"
     assert_fails 65 "whole batches follow" stream-repair "$cut"
     run --separate-stderr loader "$cut" --skip-bad -o "$BATS_TEST_TMPDIR/rest.pst"
@@ -221,7 +322,9 @@ PYTHON
         cp whole.pst "$cut"
         damage "$cut" $(((RANDOM * 32768 + RANDOM + flip) % size))
         run -65 --separate-stderr loader "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
+        rm -f "$BATS_TEST_TMPDIR/out.pst.part"
         run -65 --separate-stderr loader "$cut" --shuffle -o "$BATS_TEST_TMPDIR/out.pst"
+        rm -f "$BATS_TEST_TMPDIR/out.pst.part"
         [ ! -e "$BATS_TEST_TMPDIR/out.pst" ]
     done
 }
@@ -243,6 +346,13 @@ PYTHON
 @test "two streams in one file, a foreign index and another version are refused, each with its reason" {
     cat whole.pst whole.pst >"$cut"
     assert_fails 65 "two streams in one file" loader "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
+    assert_fails 65 "two streams in one file" loader "$cut" --skip-bad -o "$BATS_TEST_TMPDIR/out.pst"
+    assert_fails 65 "two streams in one file" stream-repair "$cut"
+    cat whole.pst whole.pst | cmp - "$cut"
+    # And where the first one was cut short.
+    cat <(head -c 300000 whole.pst) whole.pst >"$cut"
+    assert_fails 65 "two streams in one file" stream-repair "$cut"
+    assert_fails 65 "two streams in one file" loader "$cut" --skip-bad -o "$BATS_TEST_TMPDIR/out.pst"
     "${SOURCE[@]}" --run two | teachers >"$BATS_TEST_TMPDIR/two.pst"
     cat whole.pst "$BATS_TEST_TMPDIR/two.pst" >"$cut"
     assert_fails 65 "belongs to run two, the header to run one" loader "$cut" -o "$BATS_TEST_TMPDIR/out.pst"

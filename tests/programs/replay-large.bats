@@ -9,10 +9,11 @@ setup_file() {
     loader digits --samples 4000 | teacher-forward teacher.safetensors | temperature-softmax -T 4 -o small.pst
     loader small.pst --epochs 120 -o large.pst # 420 MB
     compactor --targets keep --zstd 1 -i large.pst -o compressed.pst
+    loader small.pst --batch 1 --epochs 120 -o ones.pst
 }
 
 teardown_file() {
-    rm -f "$BATS_FILE_TMPDIR/large.pst" "$BATS_FILE_TMPDIR/compressed.pst"
+    rm -f "$BATS_FILE_TMPDIR/large.pst" "$BATS_FILE_TMPDIR/compressed.pst" "$BATS_FILE_TMPDIR/ones.pst"
 }
 
 setup() {
@@ -44,6 +45,13 @@ mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)" 2>/dev/null'
     echo "$peak_small KiB for small.pst, $peak_large KiB for large.pst"
     [ "$peak_large" -lt 65536 ]
     [ "$peak_large" -lt $((peak_small + 32768)) ]
+}
+
+@test "it takes no memory to speak of that it has 480,000 batches" {
+    peak_small=$(peak 250000 loader small.pst --shuffle)
+    peak_ones=$(peak 250000 loader ones.pst --shuffle)
+    echo "$peak_small KiB for small.pst, $peak_ones KiB for ones.pst"
+    [ "$peak_ones" -lt $((peak_small + 6144)) ]
 }
 
 @test "compressed, it is replayed shuffled in as much address space, and takes memory for 64 MiB of batches" {

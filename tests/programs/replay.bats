@@ -240,6 +240,24 @@ for message in msgpack.Unpacker(open(sys.argv[1], "rb")):
     [ ! -e "$BATS_TEST_TMPDIR/followed.pst" ]
 }
 
+@test "--follow reads what is being written, not what was written under that name before" {
+    grown=$BATS_TEST_TMPDIR/grown.pst
+    loader digits --samples 20 -o "$grown"
+    mkfifo "$BATS_TEST_TMPDIR/feed"
+    start averager -i "$BATS_TEST_TMPDIR/feed" -o "$grown"
+    exec 9>"$BATS_TEST_TMPDIR/feed"
+    head -c 100000 whole.pst >&9
+    await test -s "$grown.part"
+    start loader --follow "$grown" -o "$BATS_TEST_TMPDIR/followed.pst" 9>&-
+    follower=$!
+    await test -s "$BATS_TEST_TMPDIR/followed.pst.part"
+    tail -c +100001 whole.pst >&9
+    exec 9>&-
+    ends "$follower" 0 20
+    cmp "$grown" "$BATS_TEST_TMPDIR/followed.pst"
+    stream-inspect --check "$grown" | grep ": whole, 15 batches"
+}
+
 @test "--follow gives up a file that neither appears nor grows" {
     assert_fails 66 "appeared within" loader --follow "$BATS_TEST_TMPDIR/never.pst" --peer-timeout 0.5
     head -c 100000 whole.pst >"$BATS_TEST_TMPDIR/stuck.pst"
@@ -249,6 +267,39 @@ for message in msgpack.Unpacker(open(sys.argv[1], "rb")):
 }
 
 # ---- what cannot be ----
+
+@test "epochs that go down, or beyond all counting, are refused with the batch" {
+    back=$BATS_TEST_TMPDIR/back.pst
+    change 'batch["epoch"] = 2 - batch["epoch"]' whole.pst "$back"
+    assert_fails 65 "$back, batch 5: epoch 1 after epoch 2; epochs must go up" loader "$back" --epochs 2
+    assert_fails 65 "$back, batch 5: epoch 1 after epoch 2" loader whole.pst "$back"
+    change 'if batch["seq"] == 14: batch["epoch"] = 2 ** 64 - 1' whole.pst "$back"
+    assert_fails 65 "$back, batch 14: epoch 18446744073709551615" loader "$back" --epochs 2
+    assert_fails 65 "$back, batch 14: epoch 18446744073709551615" loader "$back" --batch 7
+}
+
+@test "an index that tells of more batches than the file has room for takes no memory" {
+    PYTHONPATH=$BATS_TEST_DIRNAME/../python /usr/bin/python3 -B - "$BATS_TEST_TMPDIR/holes.pst" <<'PYTHON'
+import sys
+import pipestill_stream as stream
+tensors = [{"name": "id", "dtype": "u64", "shape": []}]
+header = stream._message("header", {"format": 1, "run": "one", "tensors": tensors, "history": []})[0]
+room = 1 << 30
+for at, runs in ("a", [room, 1, 1, 0]), ("b", [room // 8, 8, 1, 0]), ("c", [room // 40, 40, 1, 0]), ("d", [1, room, 1 << 31, 0]):
+    trailer = {"batches": runs[0], "samples": runs[0], "batch_checksum": 0, "sample_checksum": 0,
+               "index": {"run": "one", "header": len(header), "runs": runs}}
+    with open(sys.argv[1] + at, "wb") as file:
+        file.write(header)
+        file.seek(len(header) + room)
+        file.write(stream._message("trailer", trailer)[0])
+PYTHON
+    for at in a b c d; do
+        [[ -n ${SANITIZE-}${VALGRIND-} ]] || limit='ulimit -v 250000;'
+        run -65 --separate-stderr bash -c "${limit-} exec loader '$BATS_TEST_TMPDIR/holes.pst$at' --shuffle"
+        echo "$stderr"
+        [[ $stderr == *"holes.pst$at"*"index"* ]]
+    done
+}
 
 @test "what does not go with recordings is said" {
     assert_fails 64 "cannot be moved about" loader whole.pst --shift 2

@@ -47,7 +47,7 @@ def stream(tensors, batches, /, **header):
     meta = {"format": 1, "run": "00" * 16, "tensors": tensors, "history": [], **header}
     out = [_message("header", meta)[0]]
     samples = batch_checksum = sample_checksum = 0
-    for seq, batch in enumerate(batches):
+    for seq, batch in enumerate(batches, header.get("first", 0)):
         data = [numpy.asarray(batch[t["name"]]).astype(DTYPES[t["dtype"]]).tobytes() for t in tensors]
         n = len(batch[tensors[0]["name"]])
         epoch = int(batch.get("epoch", 0))

@@ -65,7 +65,7 @@ static void assert_holds(const char *name, const char *text)
 
 static void begin(struct pst_atomic_file *file, const char *text)
 {
-    assert_int_equal(pst_atomic_open(file, path, NULL), PST_OK);
+    assert_int_equal(pst_atomic_open(file, path, PST_LEFTOVER_REPLACE, NULL), PST_OK);
     assert_int_equal(pst_write_all(file->fd, text, strlen(text), path, NULL), PST_OK);
 }
 
@@ -120,6 +120,21 @@ static void an_abandoned_part_is_kept_where_that_is_wanted(void **state)
     assert_holds(path, "x");
 }
 
+static void what_may_be_dear_is_not_thrown_away(void **state)
+{
+    (void)state;
+    put(part, "a week of a teacher's time");
+    struct pst_atomic_file file;
+    struct pst_error error;
+    assert_int_equal(pst_atomic_open(&file, path, PST_LEFTOVER_REFUSE, &error), PST_TRY_AGAIN);
+    assert_non_null(strstr(error.message, part));
+    pst_atomic_abandon(&file, false);
+    assert_holds(part, "a week of a teacher's time");
+    put(part, ""); /* nothing is nothing */
+    assert_int_equal(pst_atomic_open(&file, path, PST_LEFTOVER_REFUSE, &error), PST_OK);
+    pst_atomic_abandon(&file, false);
+}
+
 static void a_part_without_a_byte_is_not_kept(void **state)
 {
     (void)state;
@@ -143,7 +158,7 @@ static void a_second_writer_is_refused(void **state)
     struct pst_atomic_file first, second;
     struct pst_error error;
     begin(&first, "first");
-    assert_int_equal(pst_atomic_open(&second, path, &error), PST_TRY_AGAIN);
+    assert_int_equal(pst_atomic_open(&second, path, PST_LEFTOVER_REPLACE, &error), PST_TRY_AGAIN);
     assert_non_null(strstr(error.message, path));
     pst_atomic_abandon(&second, false);
     assert_holds(part, "first");
@@ -203,7 +218,7 @@ static void a_device_is_written_directly(void **state)
 {
     (void)state;
     struct pst_atomic_file file;
-    assert_int_equal(pst_atomic_open(&file, "/dev/null", NULL), PST_OK);
+    assert_int_equal(pst_atomic_open(&file, "/dev/null", PST_LEFTOVER_REPLACE, NULL), PST_OK);
     assert_true(file.direct);
     assert_int_equal(pst_write_all(file.fd, "gone", 4, "/dev/null", NULL), PST_OK);
     assert_int_equal(pst_atomic_commit(&file, NULL), PST_OK);
@@ -215,7 +230,7 @@ static void a_full_disk_is_an_error_of_writing(void **state)
     (void)state;
     struct pst_atomic_file file;
     struct pst_error error;
-    assert_int_equal(pst_atomic_open(&file, "/dev/full", NULL), PST_OK);
+    assert_int_equal(pst_atomic_open(&file, "/dev/full", PST_LEFTOVER_REPLACE, NULL), PST_OK);
     assert_int_equal(pst_write_all(file.fd, "x", 1, "/dev/full", &error), PST_IO_ERROR);
     assert_non_null(strstr(error.message, "/dev/full"));
     pst_atomic_abandon(&file, false);
@@ -227,10 +242,10 @@ static void a_folder_that_cannot_be_written_is_an_error(void **state)
     (void)state;
     struct pst_atomic_file file;
     struct pst_error error;
-    assert_int_equal(pst_atomic_open(&file, "/nonexistent/file", &error), PST_IO_ERROR);
+    assert_int_equal(pst_atomic_open(&file, "/nonexistent/file", PST_LEFTOVER_REPLACE, &error), PST_IO_ERROR);
     assert_non_null(strstr(error.message, "/nonexistent/file"));
-    assert_int_equal(pst_atomic_open(&file, "/proc/file", &error), PST_IO_ERROR);
-    assert_int_equal(pst_atomic_open(&file, folder, &error), PST_IO_ERROR);
+    assert_int_equal(pst_atomic_open(&file, "/proc/file", PST_LEFTOVER_REPLACE, &error), PST_IO_ERROR);
+    assert_int_equal(pst_atomic_open(&file, folder, PST_LEFTOVER_REPLACE, &error), PST_IO_ERROR);
     assert_non_null(strstr(error.message, "directory"));
 }
 
@@ -244,7 +259,8 @@ static void a_name_that_became_a_folder_is_an_error_at_the_commit(void **state)
     enum pst_status status = pst_atomic_commit(&file, &error);
     assert_int_equal(rmdir(path), 0);
     assert_int_equal(status, PST_IO_ERROR);
-    assert_false(exists(part));
+    assert_non_null(strstr(error.message, part));
+    assert_holds(part, "new");
 }
 
 static void a_pipe_whose_reader_has_gone_says_so(void **state)
@@ -268,6 +284,7 @@ int main(void)
         IN_FOLDER(a_file_appears_when_it_is_committed_and_not_before),
         IN_FOLDER(an_older_file_stays_until_the_commit),
         IN_FOLDER(an_abandoned_part_is_kept_where_that_is_wanted),
+        IN_FOLDER(what_may_be_dear_is_not_thrown_away),
         IN_FOLDER(a_part_without_a_byte_is_not_kept),
         IN_FOLDER(a_second_writer_is_refused),
         IN_FOLDER(a_file_completed_between_open_and_lock_is_not_emptied),
