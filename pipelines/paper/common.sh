@@ -39,6 +39,7 @@ make_once() {
         flock "$lock"
         [[ -e $target ]] && exit
         say "making $target"
+        rm -f "$target.part" # of a recording that was interrupted
         SECONDS=0
         trap 'echo "$SECONDS" >>"$target.seconds"' EXIT
         exec {BASH_XTRACEFD}>"$target.commands"
