@@ -150,7 +150,7 @@ static enum pst_status scan(struct pst_recording *recording, struct pst_error *e
         if (message.kind == PST_TRAILER_MESSAGE && message.end == recording->size)
             return PST_OK;
         if (message.kind != PST_BATCH_MESSAGE) {
-            status = bad(error, "a second header, or something behind the trailer; two streams in one file?");
+            bad(error, "a second header, or something behind the trailer; two streams in one file?");
             return fail_scan(recording, begin, false, error);
         }
         status = add_skimmed(recording, &message, error);

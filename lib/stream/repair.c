@@ -156,16 +156,24 @@ static enum pst_status check_next(const struct repair *repair, struct pst_record
     return *skip > 0 ? check_overlap(repair, more, *skip, path, error) : PST_OK;
 }
 
+/* Whether a writer still has its lock on a file. */
+static bool is_busy(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool busy = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0;
+    if (fd >= 0)
+        close(fd);
+    return busy;
+}
+
 /* Opens what is to be appended; nobody may be writing it still. */
 static enum pst_status open_more(const struct repair *repair, struct pst_recording **more, const char *path,
                                  uint64_t *end, size_t *skip, struct pst_error *error)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool locked = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0;
-    if (fd >= 0)
-        close(fd);
-    if (locked)
-        return fail_busy(path, error);
+    if (is_busy(path)) {
+        fail_busy(path, error);
+        return PST_TRY_AGAIN;
+    }
     enum pst_status status = open_cut(more, path, repair->max_message, end, error);
     return status == PST_OK ? check_next(repair, *more, path, skip, error) : status;
 }
