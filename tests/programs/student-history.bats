@@ -149,3 +149,71 @@ if batch["seq"] == 0: header["history"].insert(1, {"stage": "mine", "version": "
     averager --logits --teachers 1 -i a-soft.pst -o "$stream"
     learns "$stream" --soft-loss logits
 }
+
+# ---- what the averager says ----
+
+averager='next(e for e in header["history"] if e["stage"] == "averager")'
+
+@test "an averager that weighed a teacher whom nobody knows is refused" {
+    for file in mean joined; do
+        change "$averager"'["weight"] = ["nobody=3"]' $file.pst "$stream"
+        refuses "an averager with --weight nobody=3, but neither the stream nor its history knows such a teacher" "$stream"
+        learns "$stream" --targets hard
+        change "$averager"'["weight"] = ["a=3", "b=0.5"]' $file.pst "$stream"
+        learns "$stream"
+    done
+    # A mean that was joined is that of its recording's averager.
+    change "$averager"'["weight"] = ["nobody=3"]' mean.pst "$BATS_TEST_TMPDIR/nobody.pst"
+    stream-join --take soft "$BATS_TEST_TMPDIR/nobody.pst" -i plain.pst -o "$stream"
+    refuses "with --weight nobody=3" "$stream"
+    stream-join --take soft/a "$BATS_TEST_TMPDIR/nobody.pst" -i plain.pst -o "$stream"
+    learns "$stream"
+    # So is one that was made small, and has lost its members.
+    compactor --targets u8 -i "$BATS_TEST_TMPDIR/nobody.pst" | compactor --restore -o "$stream"
+    refuses "with --weight nobody=3" "$stream"
+}
+
+@test "weights of teachers that are there, whoever asked them, contradict nothing" {
+    teacher-forward b.safetensors -i a.pst | temperature-softmax -T 4 | averager -w b=2 -g -w a=0.5 |
+        compactor --targets u8 --inputs reference -o "$BATS_TEST_TMPDIR/small.pst"
+    loader "$BATS_TEST_TMPDIR/small.pst" -o "$stream"
+    learns "$stream"
+    stream-join a-soft.pst --take soft/a -i plain.pst | averager -w a=2 -o "$stream"
+    learns "$stream"
+    change 'drop("logits/a")' a-soft.pst "$BATS_TEST_TMPDIR/soft.pst"
+    temperature-softmax --from-probs -T 4 -i "$BATS_TEST_TMPDIR/soft.pst" | averager --logits -w a=2 -o "$stream"
+    learns "$stream" --soft-loss logits
+    # A stage of someone else brought the teacher, or may have.
+    change 'add("soft/mine", np.full((20, 10), 0.1, "f4"), temperature=4.0)' a-soft.pst "$BATS_TEST_TMPDIR/mine.pst"
+    averager -w mine=2 -i "$BATS_TEST_TMPDIR/mine.pst" -o "$stream"
+    learns "$stream"
+    change 'drop("soft/mine")
+if batch["seq"] == 0: header["history"].insert(1, {"stage": "mine", "version": "1"})' "$stream" "$BATS_TEST_TMPDIR/less.pst"
+    learns "$BATS_TEST_TMPDIR/less.pst"
+}
+
+@test "a mean of the other kind than its averager's is refused" {
+    change "$averager"'["logits"] = True' mean.pst "$stream"
+    refuses "the stream has the mean 'soft', but its history tells of an averager of logits (--logits), whose mean is 'logits'" \
+        "$stream"
+    learns "$stream" --soft-targets soft/a
+    averager --logits -i a.pst -o "$BATS_TEST_TMPDIR/logits.pst"
+    learns "$BATS_TEST_TMPDIR/logits.pst" --soft-loss logits
+    change "$averager"'["logits"] = False' "$BATS_TEST_TMPDIR/logits.pst" "$stream"
+    refuses "the stream has the mean 'logits', but its history tells of an averager of probabilities, whose mean is 'soft'" \
+        "$stream" --soft-loss logits
+    change "$averager"'["geometric"] = True' "$BATS_TEST_TMPDIR/logits.pst" "$stream"
+    refuses "both --logits and --geometric" "$stream" --soft-loss logits
+}
+
+@test "means of both kinds, and means that stages of others made, contradict nothing" {
+    averager --logits -i a-soft.pst | averager -o "$stream"
+    learns "$stream"
+    learns "$stream" --soft-loss logits
+    averager --logits -i a.pst -o "$BATS_TEST_TMPDIR/logits.pst"
+    change 'add("soft", np.full((20, 10), 0.1, "f4"), temperature=3.0)' "$BATS_TEST_TMPDIR/logits.pst" "$stream"
+    learns "$stream"
+    change 'drop("logits")
+if batch["seq"] == 0: header["history"].append({"stage": "mine", "version": "1"})' "$stream" "$BATS_TEST_TMPDIR/less.pst"
+    learns "$BATS_TEST_TMPDIR/less.pst"
+}
