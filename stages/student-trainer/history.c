@@ -66,5 +66,7 @@ enum pst_status check_history(const struct pst_header *header, struct pst_error 
         return status;
     if (settings.soft_loss != PST_SOFT_LOGITS)
         status = check_temperature(header, &header->tensors[stream.soft_index], error);
-    return status == PST_OK ? check_mean(header, stream.soft_index, error) : status;
+    if (status == PST_OK)
+        status = check_mean(header, stream.soft_index, error);
+    return status == PST_OK ? check_models(header, stream.soft_index, error) : status;
 }

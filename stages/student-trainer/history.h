@@ -45,4 +45,8 @@ PST_CHECKED enum pst_status find_teachers(struct names *names, const struct pst_
 /* mean.c: whether a mean is what its averager says: its kind, the number of teachers, and their weights. */
 PST_CHECKED enum pst_status check_mean(const struct pst_header *header, size_t mean, struct pst_error *error);
 
+/* models.c: whether each teacher that the targets at `target` are from is one model. */
+PST_CHECKED enum pst_status check_models(const struct pst_header *header, size_t target,
+                                         struct pst_error *error);
+
 #endif

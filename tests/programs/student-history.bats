@@ -217,3 +217,69 @@ if batch["seq"] == 0: header["history"].insert(1, {"stage": "mine", "version": "
 if batch["seq"] == 0: header["history"].append({"stage": "mine", "version": "1"})' "$stream" "$BATS_TEST_TMPDIR/less.pst"
     learns "$BATS_TEST_TMPDIR/less.pst"
 }
+
+# ---- one model a teacher ----
+
+# digest MODEL: the beginning of its SHA-256, as messages have it.
+digest() {
+    sha256sum "$1" | cut -c 1-16
+}
+
+@test "targets of two models under one name are refused" {
+    teacher-forward b.safetensors --name a -i plain.pst | temperature-softmax -T 4 -o "$BATS_TEST_TMPDIR/b.pst"
+    words="two models that are both called 'a', one with the digest $(digest a.safetensors) and one with $(digest b.safetensors); ask one of them under another --name"
+    # Both from recordings, and one of them asked live.
+    stream-join a.pst --take logits/a -i plain.pst | stream-join "$BATS_TEST_TMPDIR/b.pst" --take soft/a -o "$stream"
+    refuses "$words" "$stream"
+    refuses "$words" "$stream" --soft-loss logits
+    learns "$stream" --targets hard
+    loader "$stream" --shuffle | compactor --of soft/a -o "$BATS_TEST_TMPDIR/small.pst"
+    loader "$BATS_TEST_TMPDIR/small.pst" -o "$stream.small"
+    refuses "$words" "$stream.small"
+    stream-join "$stream" --take soft/a -i plain.pst -o "$stream.again"
+    refuses "$words" "$stream.again"
+    stream-join "$BATS_TEST_TMPDIR/b.pst" --take soft/a -i a.pst -o "$stream"
+    refuses "$words" "$stream"
+    averager -i "$stream" -o "$stream.mean"
+    refuses "$words" "$stream.mean"
+    stream-join "$stream.mean" --take soft -i plain.pst -o "$stream.again"
+    refuses "$words" "$stream.again"
+    change 'header["history"].insert(2, header["history"][1] | {"model": "f" * 64})
+if batch["seq"] > 0: del header["history"][2]' a-soft.pst "$stream"
+    refuses "'a', one with the digest $(digest a.safetensors) and one with ffffffffffffffff" "$stream"
+}
+
+@test "another model of the same name from which nothing is learned contradicts nothing" {
+    # In the recording of b another model was called a; of its targets only those of b are taken.
+    teacher-forward b.safetensors --name a -i plain.pst | teacher-forward b.safetensors |
+        temperature-softmax -T 4 | averager -o "$BATS_TEST_TMPDIR/two.pst"
+    stream-join "$BATS_TEST_TMPDIR/two.pst" --take soft/b -i a-soft.pst | averager -o "$stream"
+    learns "$stream"
+    learns "$stream" --soft-targets soft/a
+    # The mean of the recording is learned from, not what is asked after it.
+    stream-join "$BATS_TEST_TMPDIR/two.pst" --take soft -i a-soft.pst -o "$stream"
+    learns "$stream"
+    learns "$stream" --soft-targets soft/a
+    # Once the mean alone was kept, the name is free again.
+    compactor --targets f32 --of soft -i "$BATS_TEST_TMPDIR/two.pst" | compactor --restore |
+        teacher-forward a.safetensors | temperature-softmax -T 4 -o "$stream"
+    learns "$stream"
+    learns "$stream" --soft-targets soft/a
+    learns "$stream" --soft-loss logits
+    # But not that of targets which were kept.
+    compactor --targets f32 --of soft/b -i mean.pst | compactor --restore | teacher-forward a.safetensors --name b -o "$stream"
+    refuses "two models that are both called 'b'" "$stream"
+}
+
+@test "one model that was recorded twice, or in parts, contradicts nothing" {
+    stream-join a.pst --take logits/a -i plain.pst | stream-join a-soft.pst --take soft/a -o "$stream"
+    learns "$stream"
+    learns "$stream" --soft-loss logits
+    stream-join a-soft.pst --take soft/a -i a.pst | averager -o "$stream"
+    learns "$stream"
+    # A model whose digest is not told may be any.
+    change 'for entry in header["history"]: entry.pop("model", None)' a.pst "$BATS_TEST_TMPDIR/untold.pst"
+    teacher-forward b.safetensors --name a -i plain.pst | temperature-softmax -T 4 -o "$BATS_TEST_TMPDIR/b.pst"
+    stream-join "$BATS_TEST_TMPDIR/b.pst" --take soft/a -i "$BATS_TEST_TMPDIR/untold.pst" -o "$stream"
+    learns "$stream"
+}
