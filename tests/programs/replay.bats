@@ -142,11 +142,29 @@ for message in msgpack.Unpacker(open(sys.argv[1], "rb")):
     paste <(column whole.pst y) <(rows whole.pst) | grep '^[35]' | cut -f 2- | cmp - <(rows "$BATS_TEST_TMPDIR/part.pst")
     loader whole.pst --omit-classes 0-4 --shuffle -o "$BATS_TEST_TMPDIR/part.pst"
     [ "$(column "$BATS_TEST_TMPDIR/part.pst" y | sort -u | tr -d '\n')" = 56789 ]
-    loader whole.pst --fraction 0.1 -o "$BATS_TEST_TMPDIR/part.pst"
     loader whole.pst --limit 50 --shuffle --epochs 2 -o "$BATS_TEST_TMPDIR/limited.pst"
     [ "$(keys "$BATS_TEST_TMPDIR/limited.pst" | wc -l)" -eq 100 ]
     [ "$(rows "$BATS_TEST_TMPDIR/limited.pst" | sort -u | wc -l)" -eq 50 ]
-    [ "$(rows "$BATS_TEST_TMPDIR/part.pst" | wc -l)" -le 32 ]
+}
+
+# shares FRACTION: of each class of whole.pst, how many samples that share is, at least one.
+shares() {
+    column whole.pst y | sort | uniq -c | awk -v share="$1" '{ n = int(share * $1 + 0.5); print $2, n < 1 ? 1 : n }'
+}
+
+@test "a share of a recording is that share of each class, and the same samples with the same seed" {
+    for share in 0.02 0.1 0.5; do
+        loader whole.pst --fraction $share --seed 5 -o "$BATS_TEST_TMPDIR/part.pst"
+        column "$BATS_TEST_TMPDIR/part.pst" y | sort | uniq -c | awk '{ print $2, $1 }' | diff - <(shares $share)
+        rows "$BATS_TEST_TMPDIR/part.pst" >"$BATS_TEST_TMPDIR/rows"
+        # In their order, each once; an image may have been moved alike in two epochs.
+        paste <(keys "$BATS_TEST_TMPDIR/part.pst") "$BATS_TEST_TMPDIR/rows" >"$BATS_TEST_TMPDIR/keyed"
+        paste <(keys whole.pst) <(rows whole.pst) | grep -Fxf "$BATS_TEST_TMPDIR/keyed" | cmp - "$BATS_TEST_TMPDIR/keyed"
+        loader whole.pst --fraction $share --seed 5 --batch 7 | rows /dev/stdin | cmp - "$BATS_TEST_TMPDIR/rows"
+        loader whole.pst --fraction $share --seed 5 --shuffle | rows /dev/stdin | sort |
+            cmp - <(sort "$BATS_TEST_TMPDIR/rows")
+        run ! cmp -s <(loader whole.pst --fraction $share --seed 6 | rows /dev/stdin) "$BATS_TEST_TMPDIR/rows"
+    done
 }
 
 @test "recordings without labels can be replayed in part, but not by class" {
@@ -183,7 +201,6 @@ for message in msgpack.Unpacker(open(sys.argv[1], "rb")):
 }
 
 @test "recordings that go on from each other are replayed as the one that they are parts of" {
-    "${SOURCE[@]}" --run one --start 8 | teachers >"$BATS_TEST_TMPDIR/end.pst"
     head -c "$(($(stat -c %s whole.pst) * 6 / 10))" whole.pst >"$BATS_TEST_TMPDIR/begin.pst.part"
     next=$(stream-repair --next "$BATS_TEST_TMPDIR/begin.pst.part")
     "${SOURCE[@]}" --start "$next" | teachers >"$BATS_TEST_TMPDIR/end.pst"
