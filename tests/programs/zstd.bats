@@ -96,8 +96,7 @@ for p, s in zip(plain[:4], small):
     compactor --targets u8 --inputs reference --zstd 19 -i plain.pst -o "$bad"
     compactor --targets u8 --inputs reference -i plain.pst | small -o "$bad.2"
     [ "$(trailer "$bad")" = "$(trailer "$bad.2")" ]
-    compactor --targets u8 -i plain.pst | student-trainer "${TRAINING[@]}" -o "$student.live" 2>/dev/null ||
-        compactor --targets u8 -i plain.pst | compactor --restore | student-trainer "${TRAINING[@]}" -o "$student.live"
+    compactor --targets u8 -i plain.pst | compactor --restore | student-trainer "${TRAINING[@]}" -o "$student.live"
     loader "$bad" | student-trainer "${TRAINING[@]}" -o "$student"
     cmp "$student.live" "$student"
 }
