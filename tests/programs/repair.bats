@@ -301,8 +301,8 @@ record_until_killed() {
     [ "$status" -eq 0 ]
     [[ $stderr == "loader: left out: 5 damaged or missing batches" ]]
     stream-inspect --check "$BATS_TEST_TMPDIR/rest.pst" | grep ": whole, 55 batches"
-    loader "$cut" --skip-bad --shuffle --batch 7 | stream-inspect --check | grep -E ', (990|1000|980|970) samples'
-    change 'header["history"].clear()' "$BATS_TEST_TMPDIR/rest.pst" "$BATS_TEST_TMPDIR/a.pst"
+    # Of the five one ends an epoch and has 10 samples, the others have 20.
+    loader "$cut" --skip-bad --shuffle --batch 7 | stream-inspect --check | grep ", $((1080 - 4 * 20 - 10)) samples"
     PYTHONPATH=$BATS_TEST_DIRNAME/../python /usr/bin/python3 -B - "${expected[@]}" <<'PYTHON'
 import os, sys, pst
 bad = {int(number) for number in sys.argv[1:]}
@@ -370,7 +370,6 @@ PYTHON
     ) >"$cut"
     run -65 --separate-stderr loader "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
     [[ $stderr == *"index"* ]]
-    change 'header["format"] = 2' whole.pst "$cut"
     /usr/bin/python3 -c '
 import sys, msgpack
 sys.path.insert(0, sys.argv[2])
