@@ -107,28 +107,6 @@ static enum pst_status choose_target(struct pst_compactor *compactor,
 
 /* ---- which inputs ---- */
 
-/* By reference only the history leads back to the samples, so it must begin with a loader and keep its order.
- */
-static enum pst_status check_history(const json_t *history, struct pst_error *error)
-{
-    const json_t *source = json_array_get(history, 0);
-    const char *stage = json_string_value(json_object_get(source, "stage"));
-    if (stage == NULL || strcmp(stage, "loader") != 0 || !json_is_string(json_object_get(source, "data")) ||
-        !json_is_string(json_object_get(source, "digest")))
-        return pst_fail(error, PST_BAD_DATA,
-                        "the stream's source is no loader of a data set that could give its inputs again; "
-                        "use --inputs digest or keep");
-    for (size_t i = 1; i < json_array_size(history); i++) {
-        const json_t *later = json_array_get(history, i);
-        const char *name = json_string_value(json_object_get(later, "stage"));
-        if (name == NULL || strcmp(name, "loader") == 0)
-            return pst_fail(error, PST_BAD_DATA,
-                            "the stream was replayed, perhaps in another order than its source's; use "
-                            "--inputs digest or keep");
-    }
-    return PST_OK;
-}
-
 static enum pst_status settle_inputs(struct pst_compactor *compactor, struct pst_error *error)
 {
     const struct pst_header *header = &compactor->original;
@@ -148,7 +126,7 @@ static enum pst_status settle_inputs(struct pst_compactor *compactor, struct pst
     if (compactor->description.targets[0].form == PST_COMPACT_SAMPLED && compactor->id == PST_NONE)
         return pst_fail(error, PST_BAD_DATA,
                         "the stream has no tensor 'id', on which a sample's draws depend");
-    return inputs == PST_COMPACT_BY_REFERENCE ? check_history(header->history, error) : PST_OK;
+    return pst_compactor_check_history(header->history, inputs, error);
 }
 
 /* ---- the header ---- */

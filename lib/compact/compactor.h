@@ -1,4 +1,4 @@
-/* compactor.h: a plan to make a stream smaller: made by compactor.c, followed by pack.c. */
+/* compactor.h: a plan to make a stream smaller: made by compactor.c and history.c, followed by pack.c. */
 #ifndef PIPESTILL_LIB_COMPACT_COMPACTOR_H
 #define PIPESTILL_LIB_COMPACT_COMPACTOR_H
 
@@ -15,5 +15,13 @@ struct pst_compactor {
     struct pst_buffer scratch; /* double [classes] */
     struct pst_buffer row;     /* float [classes] */
 };
+
+/*
+ * Whether inputs that are left out could be had again, as far as the history tells.
+ * Returns PST_OK; PST_BAD_DATA where they could not, with what works instead.
+ */
+PST_CHECKED enum pst_status pst_compactor_check_history(const struct json_t *history,
+                                                        enum pst_compact_inputs inputs,
+                                                        struct pst_error *error);
 
 #endif

@@ -187,6 +187,11 @@ static enum pst_status prepare(struct pst_error *error)
     }
     if (status == PST_OK)
         status = pst_history_note("shuffle", json_boolean(asked.shuffle), error);
+    /* Whether the history, an id and an epoch still say which input a sample had, augmented as it was. */
+    bool traceable = asked.epochs == 1 && shards_keep_epochs(&replay.shards) &&
+                     (!asked.shuffle || replay.shards.epochs == 1);
+    if (status == PST_OK)
+        status = pst_history_note("traceable", json_boolean(traceable), error);
     return status;
 }
 

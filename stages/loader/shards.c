@@ -148,6 +148,19 @@ enum pst_status shards_open(struct shards *shards, size_t count, char **paths, s
     return PST_OK;
 }
 
+bool shards_keep_epochs(const struct shards *shards)
+{
+    const json_t *history = pst_recording_header(shards->list[0].recording)->history;
+    for (size_t i = 0; i < shards->count; i++) {
+        const struct shard *shard = &shards->list[i];
+        if (!json_equal(pst_recording_header(shard->recording)->history, history) ||
+            (pst_recording_batches(shard->recording) > 0 &&
+             pst_recording_batch_at(shard->recording, 0).epoch != shard->first_epoch))
+            return false;
+    }
+    return true;
+}
+
 void shards_close(struct shards *shards)
 {
     for (size_t i = 0; i < shards->count; i++)

@@ -165,3 +165,42 @@ with open(sys.argv[1], "r+b") as file:
     run -65 --separate-stderr loader u8-reference.pst "$BATS_TEST_TMPDIR/other.pst"
     [[ $stderr == *"u8-reference.pst and $BATS_TEST_TMPDIR/other.pst left their inputs out, and were loaded otherwise"* ]]
 }
+
+# mixed COMMAND…: a stream whose epochs or seeds are mixed is not made compact without its inputs, and the way out is told.
+mixed() {
+    "$@" -o "$BATS_TEST_TMPDIR/mixed.pst"
+    assert_refused "use --inputs keep, or compact the recording before" compactor --inputs digest -i "$BATS_TEST_TMPDIR/mixed.pst"
+    assert_refused "or use --inputs keep" compactor --inputs reference -i "$BATS_TEST_TMPDIR/mixed.pst"
+    rm "$BATS_TEST_TMPDIR/mixed.pst"
+}
+
+@test "augmented inputs whose epochs a replay has mixed are not dropped" {
+    mixed loader whole.pst --shuffle
+    mixed loader whole.pst --epochs 2
+    mixed loader whole.pst whole.pst
+    "${SOURCE[@]}" --seed 4 --start 5 | teacher-forward teacher.safetensors --name t | temperature-softmax -T 4 -o "$bad"
+    mixed loader whole.pst "$bad"
+    loader whole.pst --shuffle -o "$bad"
+    mixed loader "$bad" --limit 20
+}
+
+@test "inputs that their ids still tell can be dropped after a replay" {
+    loader digits --samples 70 --batch 16 --epochs 2 | teacher-forward teacher.safetensors --name t -o "$bad"
+    "${SOURCE[@]}" --epochs 1 | teacher-forward teacher.safetensors --name t -o "$BATS_TEST_TMPDIR/single.pst"
+    for replay in "$bad --shuffle --epochs 2" "whole.pst --only-classes 3,5 --batch 9" "$BATS_TEST_TMPDIR/single.pst --shuffle"; do
+        # shellcheck disable=SC2086 # words of a command
+        loader $replay -o "$BATS_TEST_TMPDIR/replayed.pst"
+        compactor --targets f32 --inputs digest -i "$BATS_TEST_TMPDIR/replayed.pst" -o "$BATS_TEST_TMPDIR/small.pst"
+        loader "$BATS_TEST_TMPDIR/small.pst" -o "$out"
+        same 0 "$BATS_TEST_TMPDIR/replayed.pst" "$out"
+    done
+}
+
+@test "behind a stage that may reorder samples there is no reference" {
+    change 'header["history"].append({"stage": "mine.py", "version": "1"}) if batch["seq"] == 0 else 0' whole.pst "$bad"
+    assert_refused "'mine.py', which may have left out samples or changed their order; use --inputs digest or keep" \
+        compactor --inputs reference -i "$bad"
+    compactor --targets f32 --inputs digest -i "$bad" -o "$BATS_TEST_TMPDIR/small.pst"
+    loader "$BATS_TEST_TMPDIR/small.pst" -o "$out"
+    same 0 whole.pst "$out"
+}
