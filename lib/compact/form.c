@@ -68,7 +68,11 @@ enum pst_status pst_target_parts(struct pst_target *target, struct pst_error *er
 
 /* ---- rows ---- */
 
-pst_fault pst_row_check(const struct pst_target *target, const float *row, double *sum)
+/* How far from 1 a teacher's probabilities may add up to. */
+#define SUM_TOLERANCE 1e-3
+
+/* Looks at every number of a row, but not at what they add up to. */
+static pst_fault check_numbers(const struct pst_target *target, const float *row, double *sum)
 {
     double total = 0;
     bool finite = true, negative = false;
@@ -82,17 +86,38 @@ pst_fault pst_row_check(const struct pst_target *target, const float *row, doubl
         return target->logits ? "a logit is NaN or infinite" : "a probability is NaN or infinite";
     if (target->logits)
         return NULL;
-    if (negative)
-        return "a probability is below 0";
-    return fabs(total - 1) > 1e-3 ? "its probabilities do not add up to 1" : NULL;
+    return negative ? "a probability is below 0" : NULL;
+}
+
+static pst_fault check_sum(const struct pst_target *target, double sum, double tolerance)
+{
+    bool good = target->logits || (sum > 0 && fabs(sum - 1) <= tolerance);
+    return good ? NULL : "its probabilities do not add up to 1";
+}
+
+pst_fault pst_row_check(const struct pst_target *target, const float *row, double *sum)
+{
+    pst_fault fault = check_numbers(target, row, sum);
+    return fault != NULL ? fault : check_sum(target, *sum, SUM_TOLERANCE);
+}
+
+/* What rounding to halves adds: each probability by 2^-11 of itself, or where it is subnormal by 2^-25, and
+ * all of them may round the same way. */
+static double halves_tolerance(size_t classes)
+{
+    return SUM_TOLERANCE + ldexp(1 + SUM_TOLERANCE, -11) + ldexp((double)classes, -25);
 }
 
 static pst_fault pack_halves(const struct pst_target *target, const float *row, uint16_t *halves)
 {
     pst_halves_from_f32(row, halves, target->classes);
-    bool good = true;
-    for (size_t c = 0; c < target->classes; c++)
+    bool good = true, all_zero = true;
+    for (size_t c = 0; c < target->classes; c++) {
         good = good && (halves[c] & 0x7FFFU) < 0x7C00U;
+        all_zero = all_zero && (halves[c] & 0x7FFFU) == 0;
+    }
+    if (!target->logits && all_zero)
+        return "its probabilities are all below the smallest f16";
     return good ? NULL : "a logit is beyond the largest f16, 65504";
 }
 
@@ -101,7 +126,9 @@ static pst_fault restore_halves(const struct pst_target *target, const uint16_t 
 {
     double sum;
     pst_halves_to_f32(halves, row, target->classes);
-    pst_fault fault = pst_row_check(target, row, &sum);
+    pst_fault fault = check_numbers(target, row, &sum);
+    if (fault == NULL)
+        fault = check_sum(target, sum, halves_tolerance(target->classes));
     for (size_t c = 0; !target->logits && fault == NULL && c < target->classes; c++)
         row[c] = (float)((double)row[c] / sum);
     return fault;

@@ -31,6 +31,32 @@ static void halves_are_near_and_sum_to_1(void **state)
     }
 }
 
+/* All classes of a uniform row round the same way; at 40,000 and 50,000 the sum is off by more than 1e-3. */
+static void halves_of_many_classes_are_restored(void **state)
+{
+    (void)state;
+    const size_t counts[] = { 3000, 40000, 50000, 65535, 300000 };
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        size_t classes = counts[i];
+        struct pst_target target = make_target("soft", PST_COMPACT_F16, classes, 0);
+        float *row = malloc(classes * sizeof *row);
+        uint16_t *halves = malloc(classes * sizeof *halves);
+        void *parts[MOST_PARTS] = { halves };
+        assert_non_null(row);
+        assert_non_null(halves);
+        for (size_t c = 0; c < classes; c++)
+            row[c] = 1 / (float)classes;
+        assert_null(pst_row_pack(&target, row, parts, NULL, NULL));
+        assert_null(pst_row_restore(&target, (const void *const *)parts, row, NULL));
+        assert_true(fabs(sum_of(row, classes) - 1) < 1e-6);
+        /* A fiftieth that is missing is still noticed. */
+        memset(halves, 0, classes / 50 * sizeof *halves);
+        assert_non_null(pst_row_restore(&target, (const void *const *)parts, row, NULL));
+        free(row);
+        free(halves);
+    }
+}
+
 static void levels_are_no_further_than_half_a_step(void **state)
 {
     (void)state;
@@ -283,6 +309,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(halves_are_near_and_sum_to_1),
+        cmocka_unit_test(halves_of_many_classes_are_restored),
         cmocka_unit_test(levels_are_no_further_than_half_a_step),
         cmocka_unit_test(a_hopeless_class_does_not_waste_levels),
         cmocka_unit_test(logits_in_levels_keep_their_height),
