@@ -40,7 +40,8 @@ PST_CHECKED enum pst_status pst_target_parts(struct pst_target *target, struct p
 PST_CHECKED pst_fault pst_row_pack(const struct pst_target *target, const float *row,
                                    void *const parts[MOST_PARTS], struct pst_random *random, double *scratch);
 
-/* And back. parts: of one sample. row: receives [classes]: probabilities that sum to 1, or logits. */
+/* And back. parts: of one sample. row: receives [classes]: probabilities that sum to 1, or logits. scratch:
+ * [classes]. */
 PST_CHECKED pst_fault pst_row_restore(const struct pst_target *target, const void *const parts[MOST_PARTS],
                                       float *row, double *scratch);
 
@@ -49,31 +50,44 @@ double pst_row_divergence(const struct pst_target *target, const float *full, co
 
 /* ---- what the forms are made of ---- */
 
-/* Looks at every number of a row. sum: receives the sum of probabilities. */
+/* Looks at every number of a row [classes]. sum: receives the sum of probabilities. */
 PST_CHECKED pst_fault pst_row_check(const struct pst_target *target, const float *row, double *sum);
 
 /*
  * Quantises to 256 levels: log-probabilities, no more than pst_u8_reach below the largest, or logits.
- * largest: receives, for logits, the half that level 0 stands for; not written otherwise.
+ * row: [classes]. levels: receives [classes]. step: receives the half between two levels. largest: receives,
+ * for logits, the half that level 0 stands for; not written otherwise. scratch: [classes].
  */
 PST_CHECKED pst_fault pst_u8_pack(const struct pst_target *target, const float *row, uint8_t *levels,
                                   uint16_t *step, uint16_t *largest, double *scratch);
+
+/* And back. levels: [classes]. largest: looked at for logits only. row: receives [classes]. scratch:
+ * [classes].
+ */
 PST_CHECKED pst_fault pst_u8_restore(const struct pst_target *target, const uint8_t *levels, uint16_t step,
                                      uint16_t largest, float *row, double *scratch);
 
 /* How far below the largest log-probability the levels reach, in nats. */
 double pst_u8_reach(size_t classes);
 
-/* The powers e^(-step · level), one a class; by a table where there are many classes, and plainly. */
+/* The powers e^(-step · level), [classes], of levels [classes]; by a table where there are many, and plainly.
+ */
 void pst_u8_powers(const uint8_t *levels, double step, size_t classes, double *powers);
 void pst_u8_powers_plain(const uint8_t *levels, double step, size_t classes, double *powers);
 
-/* The k likeliest, from the likeliest on, of equally likely ones the lower class first. Returns the others'
- * sum.
+/*
+ * The k likeliest of a row [classes], from the likeliest on, of equally likely ones the lower class first.
+ * chosen: receives [k]. Returns the others' sum.
  */
 double pst_top_choose(const float *row, size_t classes, size_t k, uint16_t *chosen);
+
+/* Keeps the likeliest. chosen, logs: receive [kept] classes and, as halves, the logarithms of their
+ * probabilities. tail: receives that of all others' sum. row: [classes]. */
 PST_CHECKED pst_fault pst_top_pack(const struct pst_target *target, const float *row, uint16_t *chosen,
                                    uint16_t *logs, uint16_t *tail);
+
+/* And back: the others share the tail evenly. chosen, logs: [kept]. row: receives [classes]. scratch:
+ * [classes]. */
 PST_CHECKED pst_fault pst_top_restore(const struct pst_target *target, const uint16_t *chosen,
                                       const uint16_t *logs, uint16_t tail, float *row, double *scratch);
 
@@ -85,6 +99,8 @@ PST_CHECKED pst_fault pst_top_restore(const struct pst_target *target, const uin
  */
 void pst_draw_systematically(const float *row, size_t classes, double sum, double offset, size_t draws,
                              uint16_t *drawn);
+
+/* And back: a class has the share of the draws that fell on it. drawn: [kept]. row: receives [classes]. */
 PST_CHECKED pst_fault pst_draws_restore(const struct pst_target *target, const uint16_t *drawn, float *row);
 
 #endif
