@@ -105,17 +105,13 @@ static enum pst_status check_input(const struct pst_header *header, struct pst_e
 
 /* ---- what is taken ---- */
 
-static bool is_target(const char *name)
-{
-    return strcmp(name, "soft") == 0 || strcmp(name, "logits") == 0 || strncmp(name, "soft/", 5) == 0 ||
-           strncmp(name, "logits/", 7) == 0;
-}
-
 /* Declares a tensor of the recording behind those of the input. */
 static enum pst_status take(struct pst_header *header, size_t from, struct pst_error *error)
 {
     const struct pst_tensor_spec *spec = &recording.header.tensors[from];
-    if (is_target(spec->name) && spec->rank == 1 && header->classes != 0 && spec->shape[0] != header->classes)
+    bool logits;
+    if (pst_target_kind(spec->name, &logits) && spec->rank == 1 && header->classes != 0 &&
+        spec->shape[0] != header->classes)
         return pst_fail(error, PST_BAD_DATA, "'%s' of %s has %zu classes, but %s has %" PRIu64, spec->name,
                         recording.path, spec->shape[0], pst_input_name(), header->classes);
     struct taken *taken = &recording.taken[recording.taken_count];
@@ -144,7 +140,8 @@ static enum pst_status take_all(struct pst_header *header, struct pst_error *err
     enum pst_status status = PST_OK;
     for (size_t i = 0; i < recording.header.tensor_count && status == PST_OK; i++) {
         const char *name = recording.header.tensors[i].name;
-        if (is_target(name) && pst_header_find(header, name) == PST_NONE)
+        bool logits;
+        if (pst_target_kind(name, &logits) && pst_header_find(header, name) == PST_NONE)
             status = take(header, i, error);
     }
     if (status == PST_OK && recording.taken_count == 0)

@@ -2,7 +2,7 @@
  * description.h: the key `compact` of a header, which says how the stream's original is restored:
  *
  *   inputs   "keep", "digest" or "reference"
- *   targets  objects with name, form, classes, and temperature, top, draws and seed where they apply
+ *   targets  objects with name, form, classes, and temperature, top and draws where they apply
  *   tensors  the original tensors that are left out or have another form: what a header says of a tensor,
  *            and `place`, where it stands among the tensors that are restored
  *   lost     names of tensors that are not restored
@@ -28,9 +28,6 @@ struct pst_description {
     size_t absent_count;
     struct pst_absent *absent; /* owned */
 };
-
-/* Whether a tensor of that name holds logits, or soft targets; false where it holds neither. */
-bool pst_target_kind(const char *name, bool *logits);
 
 /*
  * The key as JSON, owned by the caller; NULL where memory is short.
