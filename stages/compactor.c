@@ -131,7 +131,10 @@ static enum pst_status plan(const struct pst_header *original, struct pst_error 
     if (status == PST_OK && pst_restorer_inputs(restorer) != PST_COMPACT_KEEP)
         return pst_fail(error, PST_BAD_DATA,
                         "the stream's inputs were left out; loader gives them again when it replays a "
-                        "recording");
+                        "recording%s",
+                        pst_restorer_inputs(restorer) == PST_COMPACT_BY_DIGEST
+                            ? ", and stream-join brings a recording's targets to inputs from elsewhere"
+                            : "");
     return status;
 }
 
@@ -226,7 +229,8 @@ int main(int argc, char **argv)
                        .example =
                            "loader mnist | teacher-forward t.safetensors | temperature-softmax -T 20 | "
                            "compactor --targets u8 >small.pst",
-                       .see_also = "loader(1), temperature-softmax(1), averager(1), stream-inspect(1)",
+                       .see_also = "loader(1), temperature-softmax(1), averager(1), stream-inspect(1), "
+                                   "stream-join(1)",
                        .start = start,
                        .stop = stop },
             .run = run });

@@ -231,7 +231,7 @@ int main(int argc, char **argv)
                        .options = options,
                        .example = "loader mnist --epochs 9 | stream-join targets.pst | student-trainer -a "
                                   "784-800-10 -o s.safetensors",
-                       .see_also = "loader(1), student-trainer(1), teacher-forward(1)",
+                       .see_also = "loader(1), compactor(1), student-trainer(1), teacher-forward(1)",
                        .start = start,
                        .stop = stop },
             .on_header = declare,

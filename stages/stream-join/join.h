@@ -6,7 +6,7 @@
 
 /* One tensor that is taken from the recording. */
 struct taken {
-    size_t from, to;        /* its places in the recording and in what goes out */
+    size_t from, to;        /* its places in the recording, restored, and in what goes out */
     size_t bytes;           /* of a sample */
     struct pst_buffer rows; /* [count, bytes] */
 };
@@ -15,10 +15,13 @@ struct taken {
 struct recording {
     const char *path;
     struct pst_reader *reader;
-    struct pst_header header;
-    size_t x, y, id, digest; /* places; PST_NONE where there is no such tensor */
-    bool covers_labels;      /* the digests are over y, too */
-    bool several_epochs;     /* samples are found by (epoch, id), not by id alone */
+    struct pst_header recorded;    /* of what is read */
+    struct pst_restorer *restorer; /* of a compact recording; else NULL */
+    struct pst_header header;      /* of what is taken from: as it was recorded, or restored */
+    size_t x, y, id;     /* places, restored; PST_NONE where there is no such tensor, or x was left out */
+    size_t digest;       /* place, as recorded, or PST_NONE */
+    bool covers_labels;  /* the digests are over y, too */
+    bool several_epochs; /* samples are found by (epoch, id), not by id alone */
     struct taken *taken;
     size_t taken_count;
     size_t count, room; /* samples there are, and that there is memory for */
@@ -30,8 +33,8 @@ struct recording {
 extern struct recording recording;
 
 /*
- * Opens the recording and finds what every recording needs.
- * Returns PST_OK; PST_BAD_DATA where it has no ids, or nothing that binds it to its inputs; what
+ * Opens the recording and finds what every recording needs; targets in a compact form are restored as it is
+ * read. Returns PST_OK; PST_BAD_DATA where it has no ids, or nothing that binds it to its inputs; what
  * pst_open_stream returns.
  */
 PST_CHECKED enum pst_status recording_open(const char *path, struct pst_error *error);

@@ -13,29 +13,56 @@ enum { LEAST_ROOM = 1024 }; /* samples */
 
 /* ---- opening ---- */
 
-enum pst_status recording_open(const char *path, struct pst_error *error)
+/* Settles the header of what is taken from. */
+static enum pst_status open_restorer(struct pst_error *error)
 {
-    recording.path = path;
-    enum pst_status status = pst_open_stream(path, &recording.reader, &recording.header, error);
-    if (status != PST_OK)
-        return status;
+    const struct pst_header *recorded = &recording.recorded;
+    if (!pst_compact_is(recorded))
+        return pst_header_copy(&recording.header, recorded, error);
+    enum pst_status status = pst_restorer_new(&recording.restorer, recorded, pst_link_options()->max_message,
+                                              &recording.header, error);
+    if (status == PST_OK && pst_restorer_inputs(recording.restorer) == PST_COMPACT_BY_REFERENCE)
+        return pst_fail(error, PST_BAD_DATA,
+                        "it left its ids out, by reference; 'loader %s -o WHOLE' gives them again, and WHOLE "
+                        "can be joined",
+                        recording.path);
+    return status;
+}
+
+/* Finds what identifies the samples, and what binds them to their inputs. */
+static enum pst_status find_places(struct pst_error *error)
+{
     const struct pst_header *header = &recording.header;
-    const size_t three = 3;
-    recording.x = pst_header_find(header, "x");
+    const char *path = recording.path;
+    const size_t size = PST_COMPACT_DIGEST_SIZE;
+    bool has_x = pst_header_find(&recording.recorded, "x") != PST_NONE;
+    recording.x = has_x ? pst_header_find(header, "x") : PST_NONE;
     recording.y = pst_header_find(header, "y");
     recording.id = pst_header_find(header, "id");
-    recording.digest = pst_header_find(header, "digest/x");
+    recording.digest = pst_header_find(&recording.recorded, PST_COMPACT_DIGEST);
     if (recording.id == PST_NONE)
         return pst_fail(error, PST_BAD_DATA, "%s has no tensor 'id', by which its samples could be found",
                         path);
-    if (recording.x == PST_NONE && recording.digest == PST_NONE)
+    if (!has_x && recording.digest == PST_NONE)
         return pst_fail(error, PST_BAD_DATA,
                         "%s has neither 'x' nor 'digest/x': nothing binds its targets to their inputs", path);
-    if (recording.x == PST_NONE)
-        status = pst_header_require(header, "digest/x", PST_DTYPE_U8, 1, &three, &recording.digest, error);
+    enum pst_status status = PST_OK;
+    if (!has_x)
+        status = pst_header_require(&recording.recorded, PST_COMPACT_DIGEST, PST_DTYPE_U8, 1, &size,
+                                    &recording.digest, error);
     if (status == PST_OK && recording.y != PST_NONE)
         status = pst_header_require(header, "y", PST_DTYPE_I32, 0, NULL, &recording.y, error);
     return status == PST_OK ? status : pst_fail_at(error, "%s", path);
+}
+
+enum pst_status recording_open(const char *path, struct pst_error *error)
+{
+    recording.path = path;
+    enum pst_status status = pst_open_stream(path, &recording.reader, &recording.recorded, error);
+    if (status != PST_OK)
+        return status;
+    status = open_restorer(error);
+    return status == PST_OK ? find_places(error) : pst_fail_at(error, "%s", path);
 }
 
 /* ---- reading ---- */
@@ -68,10 +95,10 @@ static enum pst_status make_room(size_t n, struct pst_error *error)
 }
 
 /* The digest of a sample of the recording: of its input, or as it was kept in the input's place. */
-static uint32_t read_digest(const struct pst_batch *batch, size_t row)
+static uint32_t read_digest(const struct pst_batch *recorded, const struct pst_batch *batch, size_t row)
 {
     if (recording.x == PST_NONE) {
-        const uint8_t *bytes = (const uint8_t *)batch->tensors[recording.digest].data + 3 * row;
+        const uint8_t *bytes = (const uint8_t *)recorded->tensors[recording.digest].data + 3 * row;
         return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16;
     }
     size_t bytes = recording.header.tensors[recording.x].sample_bytes;
@@ -81,7 +108,9 @@ static uint32_t read_digest(const struct pst_batch *batch, size_t row)
                                 ((const uint64_t *)batch->tensors[recording.id].data)[row]);
 }
 
-static enum pst_status keep(const struct pst_batch *batch, struct pst_error *error)
+/* recorded: as it was read. batch: the same restored, or the very same. */
+static enum pst_status keep(const struct pst_batch *recorded, const struct pst_batch *batch,
+                            struct pst_error *error)
 {
     enum pst_status status = make_room(batch->n, error);
     if (status != PST_OK)
@@ -92,7 +121,7 @@ static enum pst_status keep(const struct pst_batch *batch, struct pst_error *err
         size_t number = recording.count + row;
         epochs[number] = batch->epoch;
         ids[number] = ((const uint64_t *)batch->tensors[recording.id].data)[row];
-        digests[number] = read_digest(batch, row);
+        digests[number] = read_digest(recorded, batch, row);
     }
     recording.several_epochs = recording.several_epochs || epochs[0] != batch->epoch;
     for (size_t i = 0; i < recording.taken_count; i++) {
@@ -145,16 +174,28 @@ static enum pst_status make_table(struct pst_error *error)
     return PST_OK;
 }
 
+/* Reads a batch, restores it where it is compact, and keeps what is taken of it. */
+static enum pst_status read_batch(struct pst_batch *recorded, struct pst_batch *restored,
+                                  struct pst_error *error)
+{
+    enum pst_status status = pst_reader_next(recording.reader, recorded, error);
+    if (status != PST_OK)
+        return status;
+    if (recording.restorer == NULL)
+        return keep(recorded, recorded, error);
+    status = pst_restorer_batch(recording.restorer, recorded, restored, error);
+    return status == PST_OK ? keep(recorded, restored, error)
+                            : pst_fail_at(error, "%s, batch %" PRIu64, recording.path, recorded->seq);
+}
+
 enum pst_status recording_read(struct pst_error *error)
 {
-    struct pst_batch batch = { 0 };
-    enum pst_status status = pst_batch_follow(&batch, &recording.header, error);
-    while (status == PST_OK) {
-        status = pst_reader_next(recording.reader, &batch, error);
-        if (status == PST_OK)
-            status = keep(&batch, error);
-    }
-    pst_batch_free(&batch);
+    struct pst_batch recorded = { 0 }, restored = { 0 };
+    enum pst_status status = pst_batch_follow(&recorded, &recording.recorded, error);
+    while (status == PST_OK)
+        status = read_batch(&recorded, &restored, error);
+    pst_batch_free(&recorded);
+    pst_batch_free(&restored);
     pst_reader_free(recording.reader);
     recording.reader = NULL;
     if (status != PST_END)
@@ -179,6 +220,8 @@ bool recording_agrees(size_t number, uint32_t digest)
 void recording_free(void)
 {
     pst_reader_free(recording.reader);
+    pst_restorer_free(recording.restorer);
+    pst_header_free(&recording.recorded);
     pst_header_free(&recording.header);
     for (size_t i = 0; i < recording.taken_count; i++)
         pst_buffer_free(&recording.taken[i].rows);

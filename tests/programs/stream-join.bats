@@ -179,6 +179,45 @@ assert_fails_late() {
     done
 }
 
+@test "compact targets are restored, wherever the inputs come from, and a student learns from them" {
+    change 'header["history"] = []' soft-plain.pst "$BATS_TEST_TMPDIR/foreign.pst"
+    loader digits --samples 90 --batch 16 --seed 5 -o "$BATS_TEST_TMPDIR/input.pst"
+    for form in f32 f16 u8; do
+        for inputs in digest keep; do
+            compactor --targets $form --inputs $inputs -i "$BATS_TEST_TMPDIR/foreign.pst" -o "$BATS_TEST_TMPDIR/small.pst"
+            compactor --targets $form -i soft-plain.pst | compactor --restore -o "$BATS_TEST_TMPDIR/restored.pst"
+            stream-join "$BATS_TEST_TMPDIR/small.pst" -i "$BATS_TEST_TMPDIR/input.pst" -o "$out"
+            diff <(paste <(column "$BATS_TEST_TMPDIR/restored.pst" id) <(column "$BATS_TEST_TMPDIR/restored.pst" soft/a) | sort) \
+                <(paste <(column "$out" id) <(column "$out" soft/a) | sort)
+            student-trainer "${TRAINING[@]}" --soft-targets soft/a -i "$out" -o "$student"
+        done
+    done
+    rm "$out"
+    compactor --targets u8 --inputs digest -i "$BATS_TEST_TMPDIR/foreign.pst" -o "$BATS_TEST_TMPDIR/small.pst"
+    change 'if batch["seq"] == 3: batch["x"][2, 5, 6] ^= 1' plain.pst "$bad"
+    assert_fails_late "batch 3: sample 23 of $bad (row 2, epoch 0) has another input or label" \
+        stream-join "$BATS_TEST_TMPDIR/small.pst" -i "$bad"
+}
+
+@test "compact augmented targets are joined epoch by epoch" {
+    compactor --targets f32 --inputs digest -i a-moved.pst -o "$BATS_TEST_TMPDIR/small.pst"
+    "${SOURCE[@]}" --seed 3 --shift 1 --batch 16 -o "$BATS_TEST_TMPDIR/input.pst"
+    stream-join "$BATS_TEST_TMPDIR/small.pst" -i "$BATS_TEST_TMPDIR/input.pst" -o "$out"
+    diff <(column a-moved.pst logits/a) <(column "$out" logits/a)
+}
+
+@test "a compact recording that cannot be joined is refused, and the way out is told" {
+    compactor --targets u8 --inputs reference -i soft-plain.pst -o "$bad"
+    assert_refused "$bad: it left its ids out, by reference; 'loader $bad -o WHOLE' gives them again" \
+        stream-join "$bad" -i plain.pst
+    compactor --targets u8 --inputs digest -i soft-plain.pst -o "$BATS_TEST_TMPDIR/small.pst"
+    change 'batch["u8/soft/a/step"][3] = np.nan if batch["seq"] == 2 else 1' "$BATS_TEST_TMPDIR/small.pst" "$bad"
+    assert_refused "$bad, batch 2: tensor 'u8/soft/a', sample 3 of the batch: its step is NaN" \
+        stream-join "$bad" -i plain.pst
+    change 'header["compact"]["targets"][0]["form"] = "u4"' "$BATS_TEST_TMPDIR/small.pst" "$bad"
+    assert_refused "$bad: header: its key 'compact'" stream-join "$bad" -i plain.pst
+}
+
 @test "a recording of other data is refused, and both are named" {
     change 'header["history"][0]["digest"] = "0" * 64' soft-plain.pst "$bad"
     assert_refused "$bad was recorded from other data (digits, digest 0000000000000000) than that of plain.pst (digits," \
