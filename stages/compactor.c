@@ -98,31 +98,46 @@ static enum pst_status note_options(struct pst_error *error)
     return status;
 }
 
+/* What says how to make a stream compact, and means nothing to a stream that is to be restored. */
+static enum pst_status check_restore(struct pst_error *error)
+{
+    static const char *const others[] = { "targets", "of", "top", "draws", "seed", "inputs", "error", NULL };
+    const char *given = pst_options_given(others);
+    return given == NULL ? PST_OK
+                         : pst_fail(error, PST_USAGE,
+                                    "--restore takes no other option than --zstd, and not --%s: the stream "
+                                    "says all",
+                                    given);
+}
+
 static enum pst_status start(size_t count, char **operands, struct pst_error *error)
 {
     (void)count;
     (void)operands;
     asked.form = (enum pst_compact_form)form;
     asked.inputs = (enum pst_compact_inputs)inputs;
-    bool others = show_error || asked.target != NULL || asked.top > 0 || asked.draws > 0;
-    if (form == KEEP_ALL && !restore && (others || inputs != PST_COMPACT_KEEP))
+    if (restore) {
+        enum pst_status status = check_restore(error);
+        return status == PST_OK ? note_options(error) : status;
+    }
+    bool seed = pst_options_given((const char *const[]){ "seed", NULL }) != NULL;
+    bool others = show_error || asked.target != NULL || asked.top > 0 || asked.draws > 0 || seed;
+    if (form == KEEP_ALL && (others || inputs != PST_COMPACT_KEEP))
         return pst_fail(error, PST_USAGE, "--targets keep takes no other option than --zstd");
-    if (form == KEEP_ALL && !restore)
+    if (form == KEEP_ALL)
         return PST_OK;
-    if (restore && others)
-        return pst_fail(error, PST_USAGE, "--restore takes no other option than --zstd: the stream says all");
-    if (restore)
-        return note_options(error);
     if ((asked.form == PST_COMPACT_TOP_K) != (asked.top > 0))
         return pst_fail(error, PST_USAGE, "--targets top-k and --top K belong together");
     if ((asked.form == PST_COMPACT_SAMPLED) != (asked.draws > 0))
         return pst_fail(error, PST_USAGE, "--targets sampled and --draws N belong together");
+    if (seed && asked.form != PST_COMPACT_SAMPLED)
+        return pst_fail(error, PST_USAGE, "--seed is for --targets sampled");
     return note_options(error);
 }
 
 static enum pst_status plan(const struct pst_header *original, struct pst_error *error)
 {
-    if (!restore && form == KEEP_ALL)
+    if (form == KEEP_ALL)
         return pst_header_copy(&header, original, error);
     if (!restore)
         return pst_compactor_new(&compactor, original, &asked, &header, error);
@@ -167,7 +182,7 @@ static void tell(const struct pst_writer *writer)
 /* Where all tensors stay as they are, the history has nothing to tell either. */
 static enum pst_status relay_header(struct pst_streams *streams, struct pst_error *error)
 {
-    if (form == KEEP_ALL && !restore)
+    if (form == KEEP_ALL)
         return pst_relay_verbatim(streams, &header, error);
     return pst_relay_header(streams, &header, error);
 }
@@ -175,7 +190,7 @@ static enum pst_status relay_header(struct pst_streams *streams, struct pst_erro
 /* The batch that is written for the one that was read. */
 static enum pst_status make(struct pst_batch **made, struct pst_error *error)
 {
-    *made = form == KEEP_ALL && !restore ? &from : &to;
+    *made = form == KEEP_ALL ? &from : &to;
     return *made == &from ? PST_OK : turn(error);
 }
 

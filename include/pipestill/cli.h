@@ -151,6 +151,12 @@ int pst_tool_main(int argc, char **argv, const struct pst_tool *tool);
 PST_CHECKED enum pst_status pst_history_note(const char *key, struct json_t *value, struct pst_error *error);
 
 /*
+ * The first of these options that stands on the command line, or NULL: for a stage that refuses options which
+ * would have no effect. names: without dashes, ended by NULL.
+ */
+const char *pst_options_given(const char *const *names);
+
+/*
  * Sets the targets of a table of options to what a history's entry of the same stage says that they were.
  * entry: what the stage wrote of itself; strings are borrowed from it. known: other keys that it may have,
  * ended by NULL.

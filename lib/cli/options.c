@@ -18,6 +18,9 @@ struct parser {
     char letters[2 * MOST_OPTIONS + 4];
 };
 
+/* The command line of this program. */
+static struct parser command_line;
+
 static void add_table(struct parser *parser, const struct pst_option *table)
 {
     for (; table != NULL && table->type != PST_OPTION_END && parser->count < MOST_OPTIONS; table++) {
@@ -196,18 +199,18 @@ static enum pst_status take_option(struct parser *parser, int code, char **argv,
 
 enum pst_status pst_parse_options(int argc, char **argv, int *first_operand, struct pst_error *error)
 {
-    struct parser parser;
-    build_parser(&parser);
+    struct parser *parser = &command_line;
+    build_parser(parser);
     int code;
     opterr = 0;
-    while ((code = getopt_long(argc, argv, parser.letters, parser.long_options, NULL)) != -1) {
-        enum pst_status status = take_option(&parser, code, argv, error);
+    while ((code = getopt_long(argc, argv, parser->letters, parser->long_options, NULL)) != -1) {
+        enum pst_status status = take_option(parser, code, argv, error);
         if (status != PST_OK)
             return status;
     }
     *first_operand = optind;
     note_options();
-    enum pst_status status = check_required(&parser, error);
+    enum pst_status status = check_required(parser, error);
     if (status != PST_OK)
         return status;
     size_t operands = (size_t)(argc - optind);
@@ -217,4 +220,15 @@ enum pst_status pst_parse_options(int argc, char **argv, int *first_operand, str
         return pst_fail(error, PST_USAGE, "'%s' is one argument too many; --help says more",
                         argv[optind + (int)pst_cli.stage->most_operands]);
     return PST_OK;
+}
+
+const char *pst_options_given(const char *const *names)
+{
+    for (; *names != NULL; names++) {
+        for (size_t i = 0; i < command_line.count; i++) {
+            if (command_line.seen[i] && strcmp(command_line.options[i]->name, *names) == 0)
+                return *names;
+        }
+    }
+    return NULL;
 }

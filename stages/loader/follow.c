@@ -7,14 +7,17 @@ static enum pst_status start(size_t count, char **operands, struct pst_error *er
 {
     if (count > 1)
         return pst_fail(error, PST_USAGE, "--follow takes one recording");
+    enum pst_status status = check_replay_wishes(error);
+    if (status != PST_OK)
+        return status;
     if (is_choosy(&asked) || asked.batch > 0 || asked.shuffle || asked.epochs != 1 || asked.start > 0 ||
-        asked.skip_bad || asked.run != NULL)
+        asked.skip_bad || asked.run != NULL || asked.images != NULL || asked.labels != NULL)
         return pst_fail(
             error, PST_USAGE,
             "--follow replays a recording once and just as it comes; other options do not go with it");
     const struct pst_link_settings *settings = pst_link_options();
     struct pst_input *input;
-    enum pst_status status = pst_input_follow(&input, operands[0], settings->peer_timeout, error);
+    status = pst_input_follow(&input, operands[0], settings->peer_timeout, error);
     return status == PST_OK ? pst_reader_new(&reader, input, settings->max_message, error) : status;
 }
 

@@ -57,6 +57,16 @@ PST_CHECKED enum pst_status settle_rules(const struct wishes *wishes, bool has_l
                                          bool mask[static MOST_CLASSES], struct pst_selection_rules *rules,
                                          struct pst_error *error);
 
+/*
+ * Whether what is asked can be had of recordings.
+ * Returns PST_OK; PST_USAGE where options contradict each other, or one is for data sets.
+ */
+PST_CHECKED enum pst_status check_replay_wishes(struct pst_error *error);
+
+/* Refuses --images and --labels where the recording at that path has its inputs. Returns PST_OK or PST_USAGE.
+ */
+PST_CHECKED enum pst_status refuse_files(const char *path, struct pst_error *error);
+
 /* Whether the wishes name some samples and not all. */
 bool is_choosy(const struct wishes *wishes);
 

@@ -51,34 +51,16 @@ static bool inputs_left_out(void)
 static enum pst_status open_restorer(struct pst_error *error)
 {
     const struct pst_header *header = recorded_header();
-    if (!pst_compact_is(header))
-        return PST_OK;
-    enum pst_status status =
-        pst_restorer_new(&replay.restorer, header, pst_link_options()->max_message, &replay.restored, error);
-    if (status == PST_OK && inputs_left_out())
+    enum pst_status status = PST_OK;
+    if (pst_compact_is(header))
+        status = pst_restorer_new(&replay.restorer, header, pst_link_options()->max_message, &replay.restored,
+                                  error);
+    if (status == PST_OK && !inputs_left_out())
+        return refuse_files(replay.shards.list[0].path, error);
+    if (status == PST_OK)
         status = rebuilder_open(&replay.rebuilder, pst_restorer_inputs(replay.restorer), header,
                                 &replay.restored, error);
     return status == PST_OK ? PST_OK : pst_fail_at(error, "%s", replay.shards.list[0].path);
-}
-
-/* ---- what is asked ---- */
-
-static enum pst_status check_wishes(struct pst_error *error)
-{
-    const struct pst_elastic *elastic = &asked.elastic;
-    if (asked.shuffle && asked.no_shuffle)
-        return pst_fail(error, PST_USAGE, "--shuffle and --no-shuffle exclude each other");
-    if (asked.shift > 0 || elastic->strength > 0 || elastic->rotation > 0 || elastic->scaling > 0)
-        return pst_fail(
-            error, PST_USAGE,
-            "recorded samples cannot be moved about: their soft targets belong to them as they are");
-    if (asked.split != SPLIT_TRAIN || asked.hold_out > 0)
-        return pst_fail(error, PST_USAGE,
-                        "--split and --hold-out are for data sets: the same sample may be in "
-                        "a recording many times");
-    if (asked.samples > 0 || asked.classes > 0)
-        return pst_fail(error, PST_USAGE, "--classes and --samples are for data sets");
-    return PST_OK;
 }
 
 /* ---- in which order ---- */
@@ -197,7 +179,7 @@ static enum pst_status prepare(struct pst_error *error)
 
 static enum pst_status start(size_t count, char **operands, struct pst_error *error)
 {
-    enum pst_status status = check_wishes(error);
+    enum pst_status status = check_replay_wishes(error);
     if (status == PST_OK)
         status = shards_open(&replay.shards, count, operands, pst_link_options()->max_message, asked.skip_bad,
                              error);

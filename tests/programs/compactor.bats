@@ -138,7 +138,12 @@ PYTHON
     assert_fails 64 "--targets top-k and --top K belong together" compactor --top 3
     assert_fails 64 "--targets sampled and --draws N belong together" compactor --targets sampled
     assert_fails 64 "--targets sampled and --draws N belong together" compactor --draws 3
-    assert_fails 64 "--restore takes no other option" compactor --restore --error
+    for option in "targets f16" "inputs keep" "of soft/t" "seed 0" "draws 3" error; do
+        # shellcheck disable=SC2086 # words of a command
+        assert_fails 64 "--restore takes no other option than --zstd, and not --${option% *}" compactor --restore --$option
+    done
+    assert_fails 64 "--seed is for --targets sampled" compactor --targets u8 --seed 3
+    assert_fails 64 "--targets keep takes no other option" compactor --targets keep --seed 3
     assert_fails 64 "f64" compactor --targets f64
 }
 

@@ -322,7 +322,15 @@ PYTHON
     assert_fails 64 "cannot be moved about" loader whole.pst --shift 2
     assert_fails 64 "exclude each other" loader whole.pst --shuffle --no-shuffle
     assert_fails 64 "are for data sets" loader whole.pst --split test
-    assert_fails 64 "are for data sets" loader whole.pst --hold-out 5
+    for option in "split train" "hold-out 5" "hold-out-seed 3" "data-seed 4" "samples 70" "classes 10"; do
+        # shellcheck disable=SC2086 # words of a command
+        assert_fails 64 "--${option% *} and other options" loader whole.pst --$option
+    done
+    assert_fails 64 "--elastic-smoothness: recorded samples cannot be moved about" loader whole.pst --elastic-smoothness 3
+    assert_fails 64 "--images has nothing to give" loader whole.pst --images foo
+    assert_fails 64 "--labels has nothing to give" loader whole.pst --labels foo
+    assert_fails 64 "--data-seed and other options" loader --follow whole.pst --data-seed 4
+    assert_fails 64 "other options do not go with it" loader --follow whole.pst --images foo
     assert_fails 64 "are for recordings" loader digits --follow
     assert_fails 64 "do not go with it" loader whole.pst --follow --shuffle
     assert_fails 66 "nowhere.pst" loader nowhere.pst
