@@ -81,7 +81,8 @@ static enum pst_status look(struct pst_header *header, struct pst_error *error)
         return status;
     x = pst_header_find(header, "x");
     if (x == PST_NONE)
-        return pst_fail(error, PST_BAD_DATA, "the stream has no inputs 'x', so no teacher can be asked");
+        return pst_fail(error, PST_BAD_DATA, "the stream has no inputs 'x', so no teacher can be asked%s",
+                        pst_compact_advice(header));
     status = pst_header_require(header, "id", PST_DTYPE_U64, 0, NULL, &id, error);
     if (status == PST_OK)
         status = check_teachers(header, x, error);

@@ -70,7 +70,8 @@ static enum pst_status show_header(struct pst_header *header, struct pst_error *
         return status;
     if (show_samples) {
         if (sample_text != NULL && id == PST_NONE)
-            return pst_fail(error, PST_BAD_DATA, "the stream has no tensor 'id'");
+            return pst_fail(error, PST_BAD_DATA, "the stream has no tensor 'id'%s",
+                            pst_compact_advice(header));
         return PST_OK;
     }
     status = statistics_begin(&described, error);

@@ -83,7 +83,8 @@ static enum pst_status check_input(const struct pst_header *header, struct pst_e
     x = pst_header_find(header, "x");
     y = pst_header_find(header, "y");
     if (x == PST_NONE)
-        return pst_fail(error, PST_BAD_DATA, "%s has no inputs 'x'", pst_input_name());
+        return pst_fail(error, PST_BAD_DATA, "%s has no inputs 'x'%s", pst_input_name(),
+                        pst_compact_advice(header));
     enum pst_status status = pst_header_require(header, "id", PST_DTYPE_U64, 0, NULL, &id, error);
     if (status == PST_OK && y != PST_NONE)
         status = pst_header_require(header, "y", PST_DTYPE_I32, 0, NULL, &y, error);

@@ -65,7 +65,7 @@ static enum pst_status declare(struct pst_header *header, struct pst_error *erro
 {
     x_index = pst_header_find(header, "x");
     if (x_index == PST_NONE)
-        return pst_fail(error, PST_BAD_DATA, "the stream has no inputs 'x'");
+        return pst_fail(error, PST_BAD_DATA, "the stream has no inputs 'x'%s", pst_compact_advice(header));
     const struct pst_tensor_spec *x = &header->tensors[x_index];
     if (pst_spec_elements(x) != pst_network_inputs(&network))
         return pst_fail(error, PST_BAD_DATA, "%s takes %zu inputs, but 'x' has %zu elements a sample", path,

@@ -75,6 +75,12 @@ bool pst_target_kind(const char *name, bool *logits);
 /* Whether a header is that of a compact stream. */
 bool pst_compact_is(const struct pst_header *header);
 
+/*
+ * What a message says behind "the stream has no …": how a compact stream is restored, beginning with "; ";
+ * empty for any other stream.
+ */
+const char *pst_compact_advice(const struct pst_header *header);
+
 /* ---- making streams smaller ---- */
 
 struct pst_compactor;

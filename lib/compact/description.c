@@ -16,6 +16,17 @@ bool pst_compact_is(const struct pst_header *header)
     return json_object_get(header->other, PST_COMPACT_KEY) != NULL;
 }
 
+const char *pst_compact_advice(const struct pst_header *header)
+{
+    const json_t *key = json_object_get(header->other, PST_COMPACT_KEY);
+    const char *inputs = json_string_value(json_object_get(key, "inputs"));
+    if (key == NULL)
+        return "";
+    return inputs != NULL && strcmp(inputs, pst_compact_inputs_name(PST_COMPACT_KEEP)) == 0
+               ? "; it is compact, and 'compactor --restore' before this stage restores it"
+               : "; it is compact, and 'loader FILE | …' restores a recording of it";
+}
+
 void pst_description_free(struct pst_description *description)
 {
     free(description->targets);

@@ -43,7 +43,9 @@ static enum pst_status take_from_set(struct sources *sources, const struct shard
     enum pst_status status = PST_OK;
     for (size_t row = 0; row < plain.n && status == PST_OK; row++) {
         size_t index = 0;
-        struct origin origin = { .seq = plain.seq, .epoch = plain.epoch, .row = row };
+        struct origin origin = {
+            .path = found->shard->path, .seq = plain.seq, .epoch = plain.epoch, .row = row
+        };
         status = rebuilder_index(sources->rebuilder, &origin, &index, error);
         if (status == PST_OK)
             status = take(sources, found, sources->rebuilder->set.data.labels[index], &labels[row], error);

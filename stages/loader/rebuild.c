@@ -47,8 +47,10 @@ static enum pst_status open_set(struct set *set, const struct pst_header *compac
     if (stage == NULL || strcmp(stage, "loader") != 0 || data == NULL)
         return pst_fail(
             error, PST_BAD_DATA,
-            "its inputs were left out, and its history names no data set to make them again from; "
-            "stream-join brings its targets to inputs from elsewhere");
+            "its inputs were left out, and its history names no data set to make them again from%s",
+            pst_header_find(compact, "id") == PST_NONE
+                ? ""
+                : "; '… | stream-join FILE' brings its targets to inputs from elsewhere");
     struct wishes wishes;
     enum pst_status status = recall_wishes(entry, &wishes, error);
     if (status != PST_OK)
@@ -130,9 +132,9 @@ enum pst_status rebuilder_index(struct rebuilder *rebuilder, const struct origin
     uint64_t position = origin->seq % batches * rebuilder->set.wishes.batch + origin->row;
     if (origin->seq / batches != origin->epoch || position >= rebuilder->set.selection.count)
         return pst_fail(error, PST_BAD_DATA,
-                        "batch %" PRIu64 ", sample %zu: the data set has no such place; its history tells of "
-                        "another one",
-                        origin->seq, origin->row);
+                        "%s, batch %" PRIu64
+                        ", sample %zu: the data set has no such place; its history tells of another one",
+                        origin->path, origin->seq, origin->row);
     const size_t *order = order_of(rebuilder, origin->epoch, error);
     if (order == NULL)
         return PST_TRY_AGAIN;
@@ -142,12 +144,13 @@ enum pst_status rebuilder_index(struct rebuilder *rebuilder, const struct origin
 
 /* The same, of a sample whose id was kept. */
 static enum pst_status index_of_id(const struct rebuilder *rebuilder, uint64_t id, size_t *index,
-                                   struct pst_error *error)
+                                   const struct origin *origin, struct pst_error *error)
 {
     uint64_t place = id - rebuilder->set.data.first_id;
     if (place >= rebuilder->set.data.samples)
-        return pst_fail(error, PST_BAD_DATA, "sample %" PRIu64 " is not in the data set %s", id,
-                        rebuilder->set.data.name);
+        return pst_fail(error, PST_BAD_DATA,
+                        "%s, batch %" PRIu64 ", sample %zu: the id %" PRIu64 " is not in the data set %s",
+                        origin->path, origin->seq, origin->row, id, rebuilder->set.data.name);
     *index = (size_t)place;
     return PST_OK;
 }
@@ -167,10 +170,9 @@ static enum pst_status check_sample(const struct rebuilder *rebuilder, const str
     if (memcmp(digest, recorded + i * sizeof digest, sizeof digest) == 0)
         return PST_OK;
     return pst_fail(error, PST_BAD_DATA,
-                    "batch %" PRIu64 ", sample %zu, id %" PRIu64
-                    ": the input made again is not the one that was "
-                    "recorded",
-                    origin->seq, origin->row, id);
+                    "%s, batch %" PRIu64 ", sample %zu, id %" PRIu64
+                    ": the input made again is not the one that was recorded",
+                    origin->path, origin->seq, origin->row, id);
 }
 
 static enum pst_status fill_sample(struct rebuilder *rebuilder, const struct pst_batch *compact, size_t i,
@@ -184,7 +186,7 @@ static enum pst_status fill_sample(struct rebuilder *rebuilder, const struct pst
         by_reference
             ? rebuilder_index(rebuilder, origin, &index, error)
             : index_of_id(rebuilder, ((const uint64_t *)compact->tensors[rebuilder->id_from].data)[i], &index,
-                          error);
+                          origin, error);
     if (status != PST_OK)
         return status;
     set_sample(&rebuilder->set, index, origin->epoch,

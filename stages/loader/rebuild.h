@@ -10,6 +10,7 @@
 
 /* Where in its recording a sample stood. */
 struct origin {
+    const char *path; /* borrowed */
     uint64_t seq, epoch;
     size_t row;
 };

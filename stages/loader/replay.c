@@ -216,7 +216,8 @@ static enum pst_status next_recorded(struct pst_batch *batch, struct origin *ori
     struct shard_batch found = shards_batch(&replay.shards, (size_t)replay.position);
     enum pst_status status = pst_recording_read(found.shard->recording, found.index, batch, error);
     for (size_t i = 0; origins != NULL && status == PST_OK && i < batch->n; i++)
-        origins[i] = (struct origin){ .seq = batch->seq, .epoch = batch->epoch, .row = i };
+        origins[i] =
+            (struct origin){ .path = found.shard->path, .seq = batch->seq, .epoch = batch->epoch, .row = i };
     batch->epoch = found.recorded.epoch + replay.pass * replay.shards.epochs;
     replay.position++;
     return status;
@@ -230,8 +231,10 @@ static enum pst_status copy_samples(const struct shard_batch *found, uint64_t sa
     struct pst_recorded plain = pst_recording_batch_at(found->shard->recording, found->index);
     uint64_t own = sample - found->shard->first_sample;
     for (size_t i = 0; origins != NULL && i < count; i++)
-        origins[at + i] =
-            (struct origin){ .seq = plain.seq, .epoch = plain.epoch, .row = (size_t)(own - plain.first) + i };
+        origins[at + i] = (struct origin){ .path = found->shard->path,
+                                           .seq = plain.seq,
+                                           .epoch = plain.epoch,
+                                           .row = (size_t)(own - plain.first) + i };
     return pst_recording_copy(found->shard->recording, own, count, batch, at, error);
 }
 
@@ -270,6 +273,19 @@ static enum pst_status next_compact(struct pst_batch *batch, struct origin **ori
                             : next_recorded(batch, *origins, error);
 }
 
+/* Restores what was read. A batch that was put together may be of several recordings; the first is named. */
+static enum pst_status restore(struct pst_batch *batch, struct pst_error *error)
+{
+    enum pst_status status = pst_restorer_batch(replay.restorer, &replay.compact, batch, error);
+    if (status == PST_OK)
+        return PST_OK;
+    if (replay.by_sample)
+        return pst_fail_at(error, "%s%s", replay.shards.list[0].path,
+                           replay.shards.count > 1 ? " or one after it" : "");
+    struct shard_batch found = shards_batch(&replay.shards, (size_t)replay.position - 1);
+    return pst_fail_at(error, "%s, batch %" PRIu64, found.shard->path, replay.compact.seq);
+}
+
 static enum pst_status next(struct pst_batch *batch, const struct pst_header *header, struct pst_error *error)
 {
     if (replay.position >= (replay.by_sample ? replay.count : replay.batches))
@@ -280,7 +296,7 @@ static enum pst_status next(struct pst_batch *batch, const struct pst_header *he
     struct origin *origins = NULL;
     enum pst_status status = next_compact(replay.restorer == NULL ? batch : &replay.compact, &origins, error);
     if (status == PST_OK && replay.restorer != NULL)
-        status = pst_restorer_batch(replay.restorer, &replay.compact, batch, error);
+        status = restore(batch, error);
     if (status == PST_OK && inputs_left_out())
         status = rebuilder_fill(&replay.rebuilder, &replay.compact, origins, batch, error);
     return status;

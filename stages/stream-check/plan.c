@@ -213,9 +213,11 @@ enum pst_status plan(const struct pst_header *header, struct pst_error *error)
             status =
                 pst_fail(error, PST_BAD_DATA,
                          "nothing in the stream can be compared with %s: it has neither logits/%s nor "
-                         "soft/%s%s%s; --name says what a teacher is called there",
+                         "soft/%s%s%s%s",
                          teacher->path, teacher->name, teacher->name, check.reason_count > 0 ? ", and " : "",
-                         check.reason_count > 0 ? check.reasons[0].text : "");
+                         check.reason_count > 0 ? check.reasons[0].text : "",
+                         pst_compact_is(header) ? pst_compact_advice(header)
+                                                : "; --name says what a teacher is called there");
     }
     return status;
 }

@@ -29,6 +29,8 @@ static enum pst_status find_soft(const struct pst_header *header, struct pst_err
 
 static enum pst_status use_soft(const struct pst_header *header, size_t classes, struct pst_error *error)
 {
+    if (stream.soft_index == PST_NONE && pst_compact_is(header))
+        return pst_fail(error, PST_BAD_DATA, "the stream has no soft targets%s", pst_compact_advice(header));
     if (stream.soft_index == PST_NONE)
         return pst_fail(error, PST_BAD_DATA, "the stream has no soft targets; is %s before this stage?",
                         settings.soft_loss == PST_SOFT_LOGITS ? "a teacher-forward" : "temperature-softmax");
@@ -74,7 +76,7 @@ static enum pst_status settle_inputs(const struct pst_header *header, struct pst
     size_t inputs = pst_network_inputs(&training.network), classes = pst_network_outputs(&training.network);
     stream.x_index = pst_header_find(header, "x");
     if (stream.x_index == PST_NONE)
-        return pst_fail(error, PST_BAD_DATA, "the stream has no inputs 'x'");
+        return pst_fail(error, PST_BAD_DATA, "the stream has no inputs 'x'%s", pst_compact_advice(header));
     stream.x_spec = header->tensors[stream.x_index];
     if (pst_spec_elements(&stream.x_spec) != inputs)
         return pst_fail(error, PST_BAD_DATA,

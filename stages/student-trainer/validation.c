@@ -63,7 +63,8 @@ static enum pst_status read_validation_batches(struct pst_reader *reader, const 
 {
     size_t x = pst_header_find(header, "x"), y;
     if (x == PST_NONE || pst_spec_elements(&header->tensors[x]) != pst_network_inputs(&training.network))
-        return pst_fail(error, PST_BAD_DATA, "the stream has no inputs 'x' that fit the network");
+        return pst_fail(error, PST_BAD_DATA, "the stream has no inputs 'x' that fit the network%s",
+                        x == PST_NONE ? pst_compact_advice(header) : "");
     enum pst_status status = pst_header_require(header, "y", PST_DTYPE_I32, 0, NULL, &y, error);
     struct pst_batch batch = { 0 };
     while (status == PST_OK) {

@@ -137,7 +137,7 @@ with open(sys.argv[1], "r+b") as file:
     change 'header["history"][0]["elastic"] = 1.25' f32-reference.pst "$bad"
     run --separate-stderr loader "$bad"
     [ "$status" -eq 65 ]
-    [[ $stderr == *"batch 0"* ]]
+    [[ $stderr == "loader: $bad, batch 0, sample "* ]]
 }
 
 @test "an input that is not the one recorded is named by its batch and id" {
@@ -147,8 +147,32 @@ with open(sys.argv[1], "r+b") as file:
         run --separate-stderr bash -c 'loader "$1" >"$2"' - "$bad" "$out"
         echo "$stderr"
         [ "$status" -eq 65 ]
-        [[ $stderr == *"batch 3"* && $stderr == *"$id"* ]]
+        [[ $stderr == "loader: $bad, batch 3, sample 5, id $id: "* ]]
     done
+}
+
+@test "compact targets that make no sense are named by their recording" {
+    change 'batch["u8/soft/t/step"][3] = np.nan if batch["seq"] == 2 else 1' u8-digest.pst "$bad"
+    run --separate-stderr loader "$bad" -o "$out"
+    [ "$status" -eq 65 ]
+    [[ $stderr == "loader: $bad, batch 2: tensor 'u8/soft/t', sample 3 of the batch: its step is NaN"* ]]
+    run --separate-stderr loader "$bad" --shuffle -o "$out"
+    [[ $status -eq 65 && $stderr == "loader: $bad: tensor 'u8/soft/t', "* ]]
+}
+
+@test "stages that want what a compact recording left out tell how to have it" {
+    assert_fails 65 "no tensor 'id'; it is compact, and 'loader FILE | …' restores a recording of it" \
+        stream-inspect --sample 3 u8-reference.pst
+    for stage in "stream-check --against teacher.safetensors" "teacher-forward teacher.safetensors" \
+        "student-trainer -a 784-9-10 -o $out"; do
+        # shellcheck disable=SC2086 # words of a command
+        assert_fails 65 "'loader FILE | …' restores a recording of it" $stage -i u8-digest.pst
+    done
+    compactor --targets u8 -i whole.pst -o "$bad"
+    assert_fails 65 "'compactor --restore' before this stage restores it" \
+        stream-check --against teacher.safetensors --name t "$bad"
+    assert_fails 65 "'compactor --restore' before this stage restores it" \
+        student-trainer -a 784-9-10 --targets soft -i "$bad" -o "$out"
 }
 
 @test "where no data set made the inputs, none can make them again" {
