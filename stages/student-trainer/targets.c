@@ -54,8 +54,8 @@ static enum pst_status settle_targets(const struct pst_header *header, struct ps
     enum pst_status status = find_soft(header, error);
     if (status != PST_OK && settings.targets != HARD)
         return status;
-    if (settings.targets == AUTO)
-        settings.targets = stream.soft_index != PST_NONE ? SOFT : HARD;
+    if (settings.targets == AUTO) /* those of a compact stream are wanted, though they are not restored */
+        settings.targets = stream.soft_index != PST_NONE || pst_compact_is(header) ? SOFT : HARD;
     if (settings.targets != HARD) {
         status = use_soft(header, classes, error);
         if (status != PST_OK)

@@ -171,8 +171,12 @@ with open(sys.argv[1], "r+b") as file:
     compactor --targets u8 -i whole.pst -o "$bad"
     assert_fails 65 "'compactor --restore' before this stage restores it" \
         stream-check --against teacher.safetensors --name t "$bad"
-    assert_fails 65 "'compactor --restore' before this stage restores it" \
-        student-trainer -a 784-9-10 --targets soft -i "$bad" -o "$out"
+    for targets in "" "--targets soft"; do
+        # shellcheck disable=SC2086
+        assert_fails 65 "'compactor --restore' before this stage restores it" \
+            student-trainer -a 784-9-10 $targets -i "$bad" -o "$out"
+    done
+    student-trainer -q -a 784-9-10 --targets hard -i "$bad" -o "$out"
 }
 
 @test "where no data set made the inputs, none can make them again" {
