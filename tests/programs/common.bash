@@ -33,6 +33,7 @@ assert_fails() {
 assert_refused() {
     local words=$1 out=$BATS_TEST_TMPDIR/refused.pst
     shift
+    rm -f "$out.part"
     assert_fails 65 "$words" "$@" -o "$out"
     [ ! -e "$out" ]
 }

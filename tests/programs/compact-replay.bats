@@ -156,6 +156,7 @@ with open(sys.argv[1], "r+b") as file:
     run --separate-stderr loader "$bad" -o "$out"
     [ "$status" -eq 65 ]
     [[ $stderr == "loader: $bad, batch 2: tensor 'u8/soft/t', sample 3 of the batch: its step is NaN"* ]]
+    rm "$out.part"
     run --separate-stderr loader "$bad" --shuffle -o "$out"
     [[ $status -eq 65 && $stderr == "loader: $bad: tensor 'u8/soft/t', "* ]]
 }

@@ -139,6 +139,7 @@ assert_fails_late() {
     [ "${#stderr_lines[@]}" -eq 1 ]
     [[ $stderr == "$1: "*"$words"* ]]
     [ ! -e "$out" ]
+    rm -f "$out.part"
 }
 
 @test "another input than the recorded one is named, be it one bit of one image" {
