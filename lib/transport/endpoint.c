@@ -10,18 +10,31 @@ static const struct pst_transport *const transports[] = {
     &pst_zeromq_transports[3], &pst_file_transport,
 };
 
+/* Whether a name is meant as an endpoint of a kind that is no file, as far as its first letters tell. */
+static bool looks_like_link(const char *name)
+{
+    static const char *const beginnings[] = { "listen:", "tcp:", "ipc:", "mem:" };
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++) {
+        if (strncmp(name, beginnings[i], strlen(beginnings[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
 static const struct pst_transport *find_transport(const char *endpoint, struct pst_error *error)
 {
-    const char *colon = strstr(endpoint, "://");
+    bool path = endpoint[0] == '.' || endpoint[0] == '/';
+    bool file = path || (strstr(endpoint, "://") == NULL && !looks_like_link(endpoint));
     for (size_t i = 0; i < sizeof transports / sizeof *transports; i++) {
         size_t length = strlen(transports[i]->scheme);
-        if (strncmp(endpoint, transports[i]->scheme, length) == 0 && (length > 0 || colon == NULL))
+        if (strncmp(endpoint, transports[i]->scheme, length) == 0 && (length > 0 || file))
             return transports[i];
     }
-    pst_fail(error, PST_USAGE,
-             "%s: unknown kind of endpoint; known are -, a file's name, tcp://, ipc://, and listen: before "
-             "these two",
-             endpoint);
+    pst_fail(
+        error, PST_USAGE,
+        "%s: unknown kind of endpoint; known are -, a file's name, tcp://host:port, ipc://path, and listen: "
+        "before these two; a file of this name is ./%s",
+        endpoint, endpoint);
     return NULL;
 }
 

@@ -254,6 +254,26 @@ learns() {
     done
 }
 
+@test "a name that begins like a link and is none makes no file, and a path does" {
+    mkdir "$BATS_TEST_TMPDIR/here"
+    cd "$BATS_TEST_TMPDIR/here"
+    for name in listen: listen:- listen:foo listen:host:5555 listen:mem://x tcp: tcp:5555 ipc: ipc:/tmp/s mem: mem:x; do
+        echo "$name"
+        assert_fails 64 "known are -, a file's name, tcp://host:port, ipc://path, and listen: before these two" \
+            loader digits --samples 10 -o "$name"
+        [[ $stderr == *"a file of this name is ./$name"* ]]
+        assert_fails 64 "a file of this name is ./$name" evaluator -i "$name"
+    done
+    [ -z "$(ls)" ]
+    loader digits --samples 10 -o ./listen:foo
+    stream-inspect --check -i ./listen:foo
+    mkdir tcp:
+    loader digits --samples 10 -o ./tcp://foo
+    stream-inspect --check -i "$PWD/tcp://foo"
+    loader digits --samples 10 -o listen
+    [ -s listen ]
+}
+
 @test "a host that is not known, and one that does not answer, end with 69" {
     assert_fails 69 "the host is not known" loader digits --samples 10 -o tcp://no-such-host.invalid:5
     assert_fails 69 "nobody answers (--peer-timeout 1)" \
