@@ -75,6 +75,11 @@ peak() {
     awk '/^VmHWM/ { print int($2 / 1024) }' "/proc/$1/status"
 }
 
+# reserved PROCESS: the most address space that it has had, in MiB; memory that is reserved and not touched counts here only.
+reserved() {
+    awk '/^VmPeak/ { print int($2 / 1024) }' "/proc/$1/status"
+}
+
 # ---- key files ----
 
 @test "a file whose name has as many letters as a key is still a file" {
@@ -216,6 +221,38 @@ peak() {
         [ "$(peak "$listener")" -lt $((before + 64)) ]
         assert_unmoved
     done
+}
+
+@test "an announcement above what a side takes ends the connection before memory is reserved" {
+    listens
+    before=$(reserved "$listener")
+    for size in 4294967296 2000000; do
+        run throw huge --size $size
+        echo "$size bytes to a writer: $output"
+        [ "$output" = closed ]
+    done
+    echo "address space: $before, $(reserved "$listener") MiB"
+    [ "$(reserved "$listener")" -lt $((before + 1024)) ]
+    TRAINER=()
+    assert_unmoved
+    port=$(free_port)
+    rm "$student"
+    start student-trainer -a 784-12-10 -r 0.05 --targets hard --quiet -i "listen:tcp://127.0.0.1:$port" -o "$student" \
+        --max-message 3000000
+    await is_open
+    before=$(reserved "${started[-1]}")
+    for size in 4294967296 5000000; do
+        run throw huge --size $size
+        echo "$size bytes to a reader: $output"
+        [ "$output" = closed ]
+    done
+    run throw huge --size 2000000
+    [ "$output" = "still open" ]
+    echo "address space: $before, $(reserved "${started[-1]}") MiB"
+    [ "$(reserved "${started[-1]}")" -lt $((before + 1024)) ]
+    loader digits --samples 60 --batch 5 --epochs 6 -o "tcp://127.0.0.1:$port"
+    wait "${started[-1]}"
+    cmp expected.safetensors "$student"
 }
 
 @test "a thousand connections that say nothing keep nobody out" {

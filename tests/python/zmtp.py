@@ -2,10 +2,12 @@
 """Speaks to a link's port without libzmq: a plain ZMTP 3.0 client (rfc.zeromq.org/spec/23) and several kinds of rubbish.
 
     zmtp.py PORT hello [--version N]   greet as a reader, and print what the other side says
-    zmtp.py PORT garbage|http|huge|plain|half-open
+    zmtp.py PORT garbage|http|plain|half-open
+    zmtp.py PORT huge [--size N]
 
-garbage: random bytes. http: a request. huge: after the greeting a frame that announces 4 GiB. plain: a NULL handshake, and
-how far it gets. half-open: a thousand connections that say nothing, held until standard input ends; says when they are
+garbage: random bytes. http: a request. huge: after a NULL handshake a frame that announces N bytes, 4 GiB unless told
+otherwise, of which a few come; says whether the connection was closed for it, before any heartbeat could be the reason.
+plain: a NULL handshake, and how far it gets. half-open: a thousand connections that say nothing, held until standard input ends; says when they are
 there.
 """
 import argparse
@@ -15,6 +17,9 @@ import resource
 import socket
 import struct
 import sys
+import time
+
+PATIENCE = 5  # seconds for a refusal; heartbeats close a silent connection after 15, of the usual --peer-timeout
 
 
 def connect(port):
@@ -69,6 +74,13 @@ def shake_hands(connection):
     connection.sendall(command("READY", Socket_Type=b"DEALER", Identity=b"\x01" + os.urandom(15)))
 
 
+def finish_handshake(connection):
+    """Takes the other side's READY, the first command that it sends."""
+    flags, size = receive(connection, 2)
+    if flags != 4 or not receive(connection, size).startswith(b"\x05READY"):
+        raise ConnectionError("no READY")
+
+
 def hello(port, version):
     """Greets as a reader of the given version and prints the answer's kind and text."""
     with connect(port) as connection:
@@ -78,15 +90,27 @@ def hello(port, version):
         print(f"kind {answer[0][1]}", *(part.decode() for part in answer[1:]))
 
 
-def until_closed(connection):
+def until_closed(connection, seconds=10):
+    until = time.monotonic() + seconds
     try:
-        while connection.recv(65536):
-            pass
+        while True:
+            connection.settimeout(max(0.01, until - time.monotonic()))
+            if not connection.recv(65536):
+                break
         print("closed")
     except (ConnectionError, EOFError):
         print("closed")
     except socket.timeout:
         print("still open")
+
+
+def announce(port, size):
+    """Announces a frame of so many bytes where nothing but its size can be the reason to close."""
+    with connect(port) as connection:
+        shake_hands(connection)
+        finish_handshake(connection)
+        connection.sendall(b"\x02" + struct.pack(">Q", size) + b"x" * 1000)
+        until_closed(connection, PATIENCE)
 
 
 def throw(port, what):
@@ -95,9 +119,6 @@ def throw(port, what):
             connection.sendall(random.Random(1).randbytes(100000))
         elif what == "http":
             connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n" + b"x" * 200)
-        elif what == "huge":
-            greet(connection)
-            connection.sendall(b"\x02" + struct.pack(">Q", 1 << 32) + b"x" * 1000)
         else:
             shake_hands(connection)
             connection.sendall(frame(struct.pack("<3B5x3Q", 1, 1, 2, 1 << 28, 12345, 0)))
@@ -117,10 +138,13 @@ def main():
     parser.add_argument("port", type=int)
     parser.add_argument("what", choices=["hello", "garbage", "http", "huge", "plain", "half-open"])
     parser.add_argument("--version", type=int, default=1)
+    parser.add_argument("--size", type=int, default=1 << 32)
     settings = parser.parse_args()
     try:
         if settings.what == "hello":
             hello(settings.port, settings.version)
+        elif settings.what == "huge":
+            announce(settings.port, settings.size)
         elif settings.what == "half-open":
             half_open(settings.port)
         else:
