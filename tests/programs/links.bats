@@ -231,6 +231,16 @@ learns() {
     kill -0 "$writer"
 }
 
+@test "a reader that greets again under its name, but of another session, is refused" {
+    endless "listen:tcp://127.0.0.1:$port"
+    run /usr/bin/python3 -B "$BATS_TEST_DIRNAME/../python/zmtp.py" "$port" twice
+    echo "$output"
+    [ "${#lines[@]}" -eq 2 ]
+    [ "${lines[0]}" = "kind 1" ]
+    [ "${lines[1]}" = "kind 9 the other side was started anew; this stream cannot go on" ]
+    kill -0 "$writer"
+}
+
 @test "what an authenticated peer says out of protocol stops nothing" {
     keygen "$BATS_TEST_TMPDIR/one.key" >"$BATS_TEST_TMPDIR/one.public"
     keygen "$BATS_TEST_TMPDIR/two.key" >"$BATS_TEST_TMPDIR/two.public"

@@ -2,6 +2,7 @@
 """Speaks to a link's port without libzmq: a plain ZMTP 3.0 client (rfc.zeromq.org/spec/23) and several kinds of rubbish.
 
     zmtp.py PORT hello [--version N]   greet as a reader, and print what the other side says
+    zmtp.py PORT twice                 greet, leave, and greet under the same name as a reader that was started anew
     zmtp.py PORT garbage|http|plain|half-open
     zmtp.py PORT huge [--size N]
 
@@ -19,6 +20,7 @@ import struct
 import sys
 import time
 
+PROBE = 10  # the kind of message that may come at any time
 PATIENCE = 5  # seconds for a refusal; heartbeats close a silent connection after 15, of the usual --peer-timeout
 
 
@@ -69,9 +71,9 @@ def frames(connection):
             parts = []
 
 
-def shake_hands(connection):
+def shake_hands(connection, name=None):
     greet(connection)
-    connection.sendall(command("READY", Socket_Type=b"DEALER", Identity=b"\x01" + os.urandom(15)))
+    connection.sendall(command("READY", Socket_Type=b"DEALER", Identity=name or b"\x01" + os.urandom(15)))
 
 
 def finish_handshake(connection):
@@ -81,13 +83,20 @@ def finish_handshake(connection):
         raise ConnectionError("no READY")
 
 
-def hello(port, version):
+def hello(port, version, session=12345, name=None):
     """Greets as a reader of the given version and prints the answer's kind and text."""
     with connect(port) as connection:
-        shake_hands(connection)
-        connection.sendall(frame(struct.pack("<3B5x3Q", version, 1, 2, 1 << 28, 12345, 0)))
-        answer = next(frames(connection))
+        shake_hands(connection, name)
+        connection.sendall(frame(struct.pack("<3B5x3Q", version, 1, 2, 1 << 28, session, 0)))
+        answer = next(parts for parts in frames(connection) if parts[0][1] != PROBE)
         print(f"kind {answer[0][1]}", *(part.decode() for part in answer[1:]))
+
+
+def twice(port, version):
+    """The second greeting knows of no session of the other side, but its own is not the one that was met."""
+    name = b"\x01" + os.urandom(15)
+    for session in 12345, 54321:
+        hello(port, version, session, name)
 
 
 def until_closed(connection, seconds=10):
@@ -136,13 +145,15 @@ def half_open(port):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("port", type=int)
-    parser.add_argument("what", choices=["hello", "garbage", "http", "huge", "plain", "half-open"])
+    parser.add_argument("what", choices=["hello", "twice", "garbage", "http", "huge", "plain", "half-open"])
     parser.add_argument("--version", type=int, default=1)
     parser.add_argument("--size", type=int, default=1 << 32)
     settings = parser.parse_args()
     try:
         if settings.what == "hello":
             hello(settings.port, settings.version)
+        elif settings.what == "twice":
+            twice(settings.port, settings.version)
         elif settings.what == "huge":
             announce(settings.port, settings.size)
         elif settings.what == "half-open":
