@@ -50,11 +50,22 @@ ends() {
     [ "$status" -eq "$code" ]
 }
 
-# proxy TARGET [OPTION…]: starts tests/python/proxy.py before port TARGET; $near is the port to connect to.
+# proxy TARGET [OPTION…]: starts tests/python/proxy.py before port TARGET; $near is the port to connect to, $proxy the process.
 proxy() {
-    local file=$BATS_TEST_TMPDIR/port.$RANDOM
-    start "$BATS_TEST_DIRNAME/../python/proxy.py" "$1" "$file" "${@:2}"
+    local file
+    file=$(mktemp -u "$BATS_TEST_TMPDIR/port.XXXXXX")
+    start "$BATS_TEST_DIRNAME/../python/proxy.py" "$1" "$file" "${@:2}" 2>"$file.said"
+    proxy=${started[-1]}
     await test -e "$file"
     # shellcheck disable=SC2034 # for the tests
     near=$(cat "$file")
+    ln "$file.said" "$BATS_TEST_TMPDIR/proxy.$proxy"
+}
+
+# assert_cut PROXY LEAST: ends a proxy, which has cut the connections at least so often.
+assert_cut() {
+    kill -TERM "$1"
+    wait "$1"
+    cat "$BATS_TEST_TMPDIR/proxy.$1"
+    [ "$(sed -n 's/.* connections, \([0-9]*\) cuts.*/\1/p' "$BATS_TEST_TMPDIR/proxy.$1")" -ge "$2" ]
 }

@@ -94,23 +94,31 @@ learns() {
 }
 
 @test "the student is the same where the connection breaks again and again" {
-    proxy "$port" --cut-every 0.3 --delay 2 --seed 1
     SOURCE+=(--window 8) TRAINING+=(--window 8)
+    proxy "$port" --cut-every 0.3 --cut-after 30000 --delay 2 --seed 1
     trains "tcp://127.0.0.1:$near" "listen:tcp://127.0.0.1:$port"
+    assert_cut "$proxy" 3
+    proxy "$port" --cut-every 0.3 --cut-after 30000 --delay 2 --seed 1
     trains "listen:tcp://127.0.0.1:$port" "tcp://127.0.0.1:$near"
+    assert_cut "$proxy" 3
 }
 
 @test "the student is the same through a chain of links that stall and break" {
     local second
-    proxy "$port" --cut-every 0.6 --stall-every 0.5 --seed 2
+    proxy "$port" --cut-every 0.6 --stall-every 0.5 --cut-after 60000 --seed 2
+    local first_proxy=$proxy
+    SOURCE+=(--window 8) TRAINING+=(--window 8)
     second=$(free_port)
-    start teacher-forward expected.safetensors --name t -i "listen:tcp://127.0.0.1:$port" -o "listen:tcp://127.0.0.1:$second"
+    start teacher-forward expected.safetensors --name t -i "listen:tcp://127.0.0.1:$port" \
+        -o "listen:tcp://127.0.0.1:$second" --window 8
     start "${SOURCE[@]}" -o "tcp://127.0.0.1:$near"
-    proxy "$second" --cut-every 0.6 --seed 3
+    proxy "$second" --cut-every 0.6 --cut-after 60000 --seed 3
     "${TRAINING[@]}" -i "tcp://127.0.0.1:$near" -o "$student"
     cmp expected.safetensors "$student"
     wait "${started[1]}"
     wait "${started[2]}"
+    assert_cut "$first_proxy" 2
+    assert_cut "$proxy" 2
 }
 
 # ---- a side that goes ----

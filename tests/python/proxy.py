@@ -1,11 +1,13 @@
 #!/usr/bin/env -S /usr/bin/python3 -B
 """A TCP proxy that delays, cuts and stalls: what a bad network does to a link.
 
-    proxy.py TARGET PORT_FILE [--delay MS] [--cut-every SECONDS] [--stall-every SECONDS] [--seed N]
+    proxy.py TARGET PORT_FILE [--delay MS] [--rate BYTES] [--cut-every SECONDS] [--cut-after BYTES]
+             [--stall-every SECONDS] [--seed N]
 
 Listens on a free port of the loopback, writes its number to PORT_FILE, and passes every connection on to port TARGET.
-Every byte arrives --delay milliseconds later, each way. About every --cut-every seconds (half to one and a half times
-that, from the seed) all connections are reset, and what is under way is lost. About every --stall-every seconds nothing
+Every byte arrives --delay milliseconds later, each way, and no more than --rate of them a second. About every --cut-every
+seconds (half to one and a half times that, from the seed) all connections are reset, and what is under way is lost; so is each
+after about --cut-after bytes, however fast they pass. About every --stall-every seconds nothing
 passes for as long as a quarter of that. Ends with SIGTERM, and then says on standard error how often it cut and stalled.
 """
 import argparse
@@ -37,24 +39,36 @@ class Proxy:
         self.connections += 1
         pair = {writer.transport, far_writer.transport}
         self.transports |= pair
+        most = float("inf")
+        if self.settings.cut_after:
+            most = self.settings.cut_after * self.random.uniform(0.5, 1.5)
         try:
-            await asyncio.gather(self.carry(reader, far_writer), self.carry(far_reader, writer))
+            await asyncio.gather(self.carry(reader, far_writer, pair, most), self.carry(far_reader, writer, pair, most))
         finally:
             self.transports -= pair
             for transport in pair:
                 transport.abort()
 
-    async def carry(self, reader, writer):
-        """One direction: takes bytes as they come and hands them on when they are due."""
+    async def carry(self, reader, writer, pair, most):
+        """One direction: takes bytes as they come, hands them on when they are due, and resets the pair after so many."""
         queue = asyncio.Queue(MOST_UNDER_WAY)
 
         async def deliver():
+            left = most
             while (item := await queue.get()) is not None:
                 due, chunk = item
                 await asyncio.sleep(max(0, due - asyncio.get_running_loop().time()))
                 await self.passing.wait()
                 writer.write(chunk)
                 await writer.drain()
+                if self.settings.rate:
+                    await asyncio.sleep(len(chunk) / self.settings.rate)
+                left -= len(chunk)
+                if left <= 0:
+                    self.cuts += 1
+                    for transport in pair:
+                        transport.abort()
+                    return
             writer.write_eof()
 
         async def take():
@@ -106,7 +120,9 @@ def main():
     parser.add_argument("target", type=int)
     parser.add_argument("port_file")
     parser.add_argument("--delay", type=float, default=0)
+    parser.add_argument("--rate", type=float, default=0)
     parser.add_argument("--cut-every", type=float, default=0)
+    parser.add_argument("--cut-after", type=float, default=0)
     parser.add_argument("--stall-every", type=float, default=0)
     parser.add_argument("--seed", type=int, default=0)
     asyncio.run(Proxy(parser.parse_args()).run())
