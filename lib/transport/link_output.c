@@ -7,6 +7,16 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#define MOST_RETRIES 5 /* connections in a row that may break before the same message has passed */
+
+/* How often a message went out in vain. */
+struct retries {
+    uint64_t at;         /* its number */
+    double since, last;  /* when it was asked for again first, and last; 0: none was */
+    uint32_t connection; /* the one on which it was asked for last */
+    unsigned count;
+};
+
 struct link_output {
     struct pst_output output;
     struct pst_link link;
@@ -16,6 +26,7 @@ struct link_output {
     size_t kept_bytes;
     uint64_t window_messages, window_bytes; /* as the reader said; 0 before it did */
     uint32_t sent_on;                       /* the connection on which all was sent again last */
+    struct retries retries;
     bool ended, done;
 };
 
@@ -47,20 +58,58 @@ static enum pst_status send_end(struct link_output *out, struct pst_error *error
     return pst_link_send(&out->link, &control, NULL, error);
 }
 
+/* Whether a connection that the reader asks on is the present one, on which nothing was sent again yet. */
+static bool is_fresh(const struct link_output *out, uint32_t connection)
+{
+    return connection == out->link.connection && connection != out->sent_on;
+}
+
 /*
  * The connection is new: all that the reader has not used up goes out again. Once a connection is enough, and
  * for one that is gone it would only stand in the way.
  */
 static enum pst_status send_again(struct link_output *out, uint32_t connection, struct pst_error *error)
 {
-    bool fresh = connection == out->link.connection && connection != out->sent_on;
-    if (!fresh && connection != PST_ANY_CONNECTION)
+    if (!is_fresh(out, connection) && connection != PST_ANY_CONNECTION)
         return PST_OK;
     out->sent_on = out->link.connection;
     enum pst_status status = PST_OK;
     for (uint64_t at = out->granted; at < out->next && status == PST_OK; at++)
         status = send_kept(out, at, error);
     return status == PST_OK && out->ended ? send_end(out, error) : status;
+}
+
+/*
+ * The reader asks for the first message that is kept, and so it waits for nothing else. Where connection
+ * after connection breaks before this message has passed, it is too large for the line: its heartbeats wait
+ * behind it and are taken for lost. Connections that break faster than anybody could wait for are counted as
+ * one, for a writer that computed meanwhile hears of all of them at once.
+ * fresh: nothing was sent on this connection yet, so the reason to end is not held up behind the message.
+ */
+static enum pst_status count_retry(struct link_output *out, bool fresh, struct pst_error *error)
+{
+    struct retries *retries = &out->retries;
+    double now = pst_seconds(), patience = out->link.settings.peer_timeout;
+    bool nothing_to_send = out->granted == out->next;
+    if (nothing_to_send || retries->since == 0 || retries->at != out->granted) {
+        *retries = (struct retries){ .at = out->granted,
+                                     .since = nothing_to_send ? 0 : now,
+                                     .last = now,
+                                     .connection = out->link.connection };
+        return PST_OK;
+    }
+    if (out->link.connection != retries->connection && now - retries->last >= patience / 16) {
+        retries->connection = out->link.connection;
+        retries->last = now;
+        retries->count++;
+    }
+    if (!fresh || retries->count < MOST_RETRIES || now - retries->since < 2 * patience)
+        return PST_OK;
+    return pst_fail(
+        error, PST_UNAVAILABLE,
+        "%s: a message of %zu bytes does not get through: %u connections in a row broke before it had "
+        "passed; make batches smaller, or --peer-timeout (%g) larger on both sides",
+        out->output.name, pst_payload_size(*place_of(out, out->granted)), retries->count, patience);
 }
 
 /* Takes one message of the reader's. */
@@ -74,7 +123,10 @@ static enum pst_status take(struct link_output *out, const struct pst_link_contr
     out->window_messages = control->messages < PST_MOST_AHEAD ? control->messages : PST_MOST_AHEAD;
     out->window_bytes = control->bytes;
     forget_below(out, control->at);
-    return control->kind == PST_REQUEST ? send_again(out, control->connection, error) : PST_OK;
+    if (control->kind != PST_REQUEST)
+        return PST_OK;
+    enum pst_status status = count_retry(out, is_fresh(out, control->connection), error);
+    return status == PST_OK ? send_again(out, control->connection, error) : status;
 }
 
 /* Takes what the reader says, waiting up to so many seconds for the first. PST_OK or an error. */

@@ -196,6 +196,28 @@ learns() {
     ends "${started[-1]}" 141 10
 }
 
+@test "a message too large for the line ends both sides with 69, its size and what to do" {
+    local reader writer near other
+    other=$(free_port)
+    proxy "$port" --rate 250000
+    start loader digits --samples 4096 --batch 4096 --peer-timeout 4 -o "listen:tcp://127.0.0.1:$port" \
+        2>"$BATS_TEST_TMPDIR/listening.err"
+    writer=${started[-1]}
+    training "tcp://127.0.0.1:$near" --peer-timeout 4
+    proxy "$other" --rate 250000
+    start "${TRAINING[@]}" -o "$student" --peer-timeout 4 -i "listen:tcp://127.0.0.1:$other"
+    assert_fails 69 "a message of 3260500 bytes does not get through" \
+        loader digits --samples 4096 --batch 4096 --peer-timeout 4 -o "tcp://127.0.0.1:$near"
+    [[ $stderr == *"make batches smaller, or --peer-timeout (4) larger on both sides"* ]]
+    ends "${started[-1]}" 69 30
+    ends "$writer" 69 60
+    ends "$reader" 69 30
+    grep -q "a message of 3260500 bytes does not get through" "$BATS_TEST_TMPDIR/listening.err"
+    cat "$BATS_TEST_TMPDIR/reader.err"
+    grep -q "the other side ended: loader: .* does not get through" "$BATS_TEST_TMPDIR/reader.err"
+    [ ! -e "$student" ]
+}
+
 # ---- who may be at the other end ----
 
 @test "a second writer is turned away, and the first goes on" {
