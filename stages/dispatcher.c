@@ -44,7 +44,7 @@ static enum pst_status start(size_t count, char **operands, struct pst_error *er
 }
 
 /* Takes all that workers have said, waiting up to so many seconds for the first. */
-static enum pst_status hear(double seconds, struct pst_error *error)
+static enum pst_status take_messages(double seconds, struct pst_error *error)
 {
     enum { AT_ONCE = 256 };
     for (int i = 0; i < AT_ONCE; i++) {
@@ -98,7 +98,7 @@ static enum pst_status dispatch(struct pst_error *error)
         uint64_t filled = window_filled(&pool.window, &ended);
         if (ended && pool.window.emptied == filled)
             return end_of_input(error);
-        enum pst_status status = hear(oldest_is_answered(filled) ? 0 : 0.1, error);
+        enum pst_status status = take_messages(oldest_is_answered(filled) ? 0 : 0.1, error);
         if (status == PST_OK)
             status = look_after(&pool, error);
         if (status == PST_OK)
@@ -137,6 +137,8 @@ static void stop(void)
     pst_header_free(&pool.answers);
     pst_batch_free(&pool.answer);
     pst_buffer_free(&pool.packed);
+    for (size_t i = 0; i < pool.worker_count; i++)
+        free(pool.workers[i].jobs);
     free(pool.workers);
 }
 

@@ -10,17 +10,6 @@ static unsigned long long number(uint64_t value)
     return value;
 }
 
-/* The slot of a batch that still wants an answer, or NULL. */
-static struct slot *find_slot(struct pool *pool, uint64_t seq)
-{
-    bool ended;
-    uint64_t first = pool->streams->header.first, filled = window_filled(&pool->window, &ended);
-    if (seq < first || seq - first < pool->window.emptied || seq - first >= filled)
-        return NULL;
-    struct slot *slot = window_slot(&pool->window, seq - first);
-    return slot->state == SLOT_ANSWERED ? NULL : slot;
-}
-
 /* A worker could not do a batch: another one tries, but not for ever. */
 static enum pst_status take_failure(struct pool *pool, size_t place, uint64_t seq, const char *why,
                                     struct pst_error *error)
@@ -31,15 +20,11 @@ static enum pst_status take_failure(struct pool *pool, size_t place, uint64_t se
     worker->failed_in_a_row++;
     pst_say("worker %s: batch %llu failed: %s", worker->name, number(seq), why);
     if (slot != NULL) {
-        slot->failed_by[slot->failures++] = place;
-        if (slot->state == SLOT_GIVEN && slot->holder == place) {
-            slot->state = SLOT_WAITING;
-            pool->given_again++;
-        }
+        slot->failed_by[slot->failures++] = worker->number;
         if (slot->failures == MOST_FAILURES)
             return pst_fail(error, PST_BAD_DATA, "batch %llu failed three times, at %s, %s and %s: %s",
-                            number(seq), pool->workers[slot->failed_by[0]].name,
-                            pool->workers[slot->failed_by[1]].name, worker->name, why);
+                            number(seq), pool->workers[slot->failed_by[0] - 1].name,
+                            pool->workers[slot->failed_by[1] - 1].name, worker->name, why);
     }
     /* The last one stays: it may be the batches' fault, which then stops the run. */
     if (worker->failed_in_a_row >= MOST_FAILURES && worker->present && present_workers(pool) > 1)
@@ -144,30 +129,21 @@ static enum pst_status take_answer(struct pool *pool, size_t place, bool current
 }
 
 /* Takes what a worker that is known says of its jobs. */
-static enum pst_status take_word(struct pool *pool, size_t place, const struct pst_message *message,
-                                 const struct pst_pool_control *control, struct pst_error *error)
+static enum pst_status take_job_outcome(struct pool *pool, size_t place, const struct pst_message *message,
+                                        const struct pst_pool_control *control, struct pst_error *error)
 {
     struct worker *worker = &pool->workers[place];
     char why[400];
     bool current = worker->present && control->session == worker->session;
     bool of_a_job = control->kind == PST_POOL_ANSWER || control->kind == PST_POOL_FAILED ||
                     control->kind == PST_POOL_RETURNED;
-    if (current && of_a_job && worker->outstanding > 0)
-        worker->outstanding--;
+    bool had_it = current && of_a_job && drop_job(pool, worker, control->seq);
     if (control->kind == PST_POOL_ANSWER)
         return take_answer(pool, place, current, message, control, error);
-    if (!current || !of_a_job)
+    if (control->kind != PST_POOL_FAILED || !had_it)
         return PST_OK;
-    if (control->kind == PST_POOL_FAILED) {
-        pst_pool_text(message, why, sizeof why);
-        return take_failure(pool, place, control->seq, why, error);
-    }
-    struct slot *slot = find_slot(pool, control->seq);
-    if (slot != NULL && slot->state == SLOT_GIVEN && slot->holder == place) {
-        slot->state = SLOT_WAITING;
-        pool->given_again++;
-    }
-    return PST_OK;
+    pst_pool_text(message, why, sizeof why);
+    return take_failure(pool, place, control->seq, why, error);
 }
 
 static enum pst_status answer_stranger(struct pool *pool, const uint8_t *peer, enum pst_pool_kind kind,
@@ -196,5 +172,5 @@ enum pst_status take_message(struct pool *pool, const struct pst_message *messag
         if (status != PST_OK || place == NO_WORKER)
             return status;
     }
-    return take_word(pool, place, message, &control, error);
+    return take_job_outcome(pool, place, message, &control, error);
 }

@@ -7,7 +7,10 @@
 
 #include <pthread.h>
 
-enum { MOST_FAILURES = 3 }; /* of a batch, and of a worker in a row */
+enum {
+    MOST_FAILURES = 3,  /* of a batch, and of a worker in a row */
+    MOST_CREDIT = 1024, /* jobs that a worker may have: the most of its --ahead */
+};
 
 /* ---- window.c: batches that were read and are not yet written ---- */
 
@@ -17,10 +20,10 @@ struct slot {
     enum slot_state state;
     struct pst_batch batch;
     size_t bytes;
-    size_t holder; /* worker that it was given to last */
-    double given_at;
+    bool given;      /* to some worker, at least once */
+    uint64_t holder; /* number of the worker that it was given to last */
     size_t failures;
-    size_t failed_by[MOST_FAILURES]; /* workers */
+    uint64_t failed_by[MOST_FAILURES]; /* numbers of workers */
 };
 
 /* A ring of slots. Batches are counted from 0; number i is in slots[i % room]. */
@@ -43,10 +46,12 @@ struct window {
     struct pst_error error;
 };
 
+/* Starts the thread that reads ahead. Returns PST_OK or PST_TRY_AGAIN. */
 PST_CHECKED enum pst_status window_open(struct window *window, struct pst_reader *reader,
                                         const struct pst_link_settings *settings, struct pst_error *error);
 /* How many batches have been read so far, and whether that is all. */
 uint64_t window_filled(struct window *window, bool *ended);
+/* The slot of a batch between emptied and filled, counted from 0. */
 struct slot *window_slot(struct window *window, uint64_t number);
 /* Empties the oldest slot. */
 void window_advance(struct window *window);
@@ -56,14 +61,24 @@ bool window_close(struct window *window);
 
 /* ---- the pool ---- */
 
+/* A batch that a worker has, whether or not others have got it since. */
+struct job {
+    uint64_t seq;
+    double given_at;
+    bool late; /* it took too long: the batch waits for another worker */
+};
+
 struct worker {
+    uint64_t number; /* in the order of coming, from 1: what others remember it by */
     uint8_t peer[PST_PEER_SIZE];
     char name[96];
     bool present;
     bool dismissed;
     uint64_t session;
-    uint64_t credit;      /* jobs that it takes */
-    uint64_t outstanding; /* jobs that it has */
+    size_t credit;    /* jobs that it takes */
+    struct job *jobs; /* that it has, in the order in which it does them */
+    size_t job_count, job_room;
+    double answered_at; /* when it was last done with a job */
     uint64_t answered, samples, failed;
     unsigned failed_in_a_row;
     double since; /* when it came last */
@@ -77,6 +92,7 @@ struct pool {
     struct window window;
     struct worker *workers;
     size_t worker_count;
+    uint64_t greeted;          /* workers so far */
     struct pst_header header;  /* of the output, once there is an answer */
     struct pst_header answers; /* of the first answer */
     size_t first_worker;       /* who gave it */
@@ -86,14 +102,16 @@ struct pool {
     struct pst_buffer packed;
     uint64_t given, given_again, answered_twice, of_another_run;
     double began, pinged, logged, alone_since; /* alone_since: 0 while there are workers */
-    bool told_alone;
+    bool told_alone, told_late;
 };
 
 #define NO_WORKER SIZE_MAX
 
 /* ---- workers.c ---- */
 
+/* The place in pool->workers of a peer that has greeted before, or NO_WORKER. */
 size_t find_worker(const struct pool *pool, const uint8_t *peer);
+/* How many workers are there now. */
 size_t present_workers(const struct pool *pool);
 /* Takes a greeting; a worker that greets again has forgotten its jobs. */
 PST_CHECKED enum pst_status welcome(struct pool *pool, const struct pst_message *message,
@@ -104,13 +122,35 @@ void lose_worker(struct pool *pool, size_t worker, const char *why);
 void dismiss(struct pool *pool, size_t worker, const char *why);
 /* Looks after workers that went, batches that take too long, and a pool that is empty. */
 PST_CHECKED enum pst_status look_after(struct pool *pool, struct pst_error *error);
-/* Gives batches that wait to workers with credit. */
-PST_CHECKED enum pst_status give_out(struct pool *pool, struct pst_error *error);
+/* Sends a message to a worker; one that cannot be reached is lost, which is no error. */
+PST_CHECKED enum pst_status send_to(struct pool *pool, size_t worker, enum pst_pool_kind kind, uint64_t seq,
+                                    const void *bytes, size_t size, struct pst_error *error);
 /* Sends a message without a job to all who are there. */
 void tell_all(struct pool *pool, enum pst_pool_kind kind, const char *text);
 
+/* ---- jobs.c ---- */
+
+/* The slot of a batch that still wants an answer, or NULL. */
+struct slot *find_slot(struct pool *pool, uint64_t seq);
+/* A worker is done with a job, or gives it up: the batch waits again until it has an answer. Returns whether
+ * the worker had it. */
+bool drop_job(struct pool *pool, struct worker *worker, uint64_t seq);
+/* All that a worker has waits again for another. */
+void drop_jobs(struct pool *pool, struct worker *worker);
+/* Whether a worker takes too long for what it is at. */
+bool is_late(const struct pool *pool, const struct worker *worker, double now);
+/* Whether a worker has failed a batch. */
+bool has_failed(const struct slot *slot, const struct worker *worker);
+/* Whether somebody is there who has not failed the batch, and answers in time. */
+bool others_can_try(const struct pool *pool, const struct slot *slot, double now);
+/* Finds the jobs that take too long, which others get then. */
+void look_at_times(struct pool *pool, double now);
+/* Gives batches that wait to workers with credit. */
+PST_CHECKED enum pst_status give_out(struct pool *pool, struct pst_error *error);
+
 /* ---- answers.c ---- */
 
+/* Takes what a peer says: a greeting, an answer, a failure, or something that nobody should say. */
 PST_CHECKED enum pst_status take_message(struct pool *pool, const struct pst_message *message,
                                          struct pst_error *error);
 

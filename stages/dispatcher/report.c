@@ -25,11 +25,11 @@ void report_on_signal(void)
     sigaction(SIGUSR1, &action, NULL);
 }
 
-static uint64_t in_flight(struct pool *pool)
+static uint64_t in_flight(const struct pool *pool)
 {
     uint64_t count = 0;
     for (size_t i = 0; i < pool->worker_count; i++)
-        count += pool->workers[i].outstanding;
+        count += pool->workers[i].job_count;
     return count;
 }
 
@@ -52,7 +52,7 @@ static void say_state(struct pool *pool)
                 : worker->dismissed ? "dismissed"
                                     : "gone",
                 (unsigned long long)worker->answered, (unsigned long long)worker->failed,
-                (unsigned long long)worker->outstanding, rate(worker, pool));
+                (unsigned long long)worker->job_count, rate(worker, pool));
     }
 }
 
@@ -65,7 +65,7 @@ static void log_state(struct pool *pool)
             workers, json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:f}", "name", worker->name, "here",
                                (int)worker->present, "answered", (json_int_t)worker->answered, "samples",
                                (json_int_t)worker->samples, "failed", (json_int_t)worker->failed, "in_flight",
-                               (json_int_t)worker->outstanding, "samples_per_second", rate(worker, pool)));
+                               (json_int_t)worker->job_count, "samples_per_second", rate(worker, pool)));
     }
     pst_log("pool",
             json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "workers_here",

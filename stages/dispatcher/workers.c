@@ -24,8 +24,8 @@ size_t present_workers(const struct pool *pool)
     return count;
 }
 
-static enum pst_status send(struct pool *pool, size_t worker, enum pst_pool_kind kind, uint64_t seq,
-                            const void *bytes, size_t size, struct pst_error *error)
+enum pst_status send_to(struct pool *pool, size_t worker, enum pst_pool_kind kind, uint64_t seq,
+                        const void *bytes, size_t size, struct pst_error *error)
 {
     const struct worker *to = &pool->workers[worker];
     struct pst_pool_control control = { .kind = (uint8_t)kind, .session = to->session, .seq = seq };
@@ -40,24 +40,9 @@ void tell_all(struct pool *pool, enum pst_pool_kind kind, const char *text)
     struct pst_error unheard;
     for (size_t i = 0; i < pool->worker_count; i++) {
         if (pool->workers[i].present &&
-            send(pool, i, kind, 0, text, text == NULL ? 0 : strlen(text), &unheard) != PST_OK)
+            send_to(pool, i, kind, 0, text, text == NULL ? 0 : strlen(text), &unheard) != PST_OK)
             pst_say("%s", unheard.message);
     }
-}
-
-/* All that a worker had waits again for another. */
-static void take_back(struct pool *pool, size_t worker)
-{
-    bool ended;
-    uint64_t filled = window_filled(&pool->window, &ended);
-    for (uint64_t i = pool->window.emptied; i < filled; i++) {
-        struct slot *slot = window_slot(&pool->window, i);
-        if (slot->state == SLOT_GIVEN && slot->holder == worker) {
-            slot->state = SLOT_WAITING;
-            pool->given_again++;
-        }
-    }
-    pool->workers[worker].outstanding = 0;
 }
 
 void lose_worker(struct pool *pool, size_t worker, const char *why)
@@ -66,7 +51,7 @@ void lose_worker(struct pool *pool, size_t worker, const char *why)
     if (!lost->present)
         return;
     lost->present = false;
-    take_back(pool, worker);
+    drop_jobs(pool, lost);
     pst_say("worker %s %s (%zu left)", lost->name, why, present_workers(pool));
 }
 
@@ -74,7 +59,7 @@ void dismiss(struct pool *pool, size_t worker, const char *why)
 {
     struct pst_error unheard;
     pool->workers[worker].dismissed = true;
-    if (send(pool, worker, PST_POOL_REFUSE, 0, why, strlen(why), &unheard) != PST_OK)
+    if (send_to(pool, worker, PST_POOL_REFUSE, 0, why, strlen(why), &unheard) != PST_OK)
         pst_say("%s", unheard.message);
     lose_worker(pool, worker, why);
 }
@@ -85,7 +70,7 @@ static enum pst_status add_worker(struct pool *pool, const uint8_t *peer, struct
     if (grown == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for a worker");
     pool->workers = grown;
-    grown[pool->worker_count] = (struct worker){ 0 };
+    grown[pool->worker_count] = (struct worker){ .number = ++pool->greeted };
     memcpy(grown[pool->worker_count].peer, peer, PST_PEER_SIZE);
     pool->worker_count++;
     return PST_OK;
@@ -107,10 +92,11 @@ enum pst_status welcome(struct pool *pool, const struct pst_message *message,
         dismiss(pool, place, "was dismissed");
         return PST_OK;
     }
-    take_back(pool, place);
+    drop_jobs(pool, worker);
     worker->present = true;
     worker->session = control->session;
-    worker->credit = control->seq < 1 ? 1 : control->seq;
+    uint64_t credit = control->seq < MOST_CREDIT ? control->seq : MOST_CREDIT;
+    worker->credit = credit < 1 ? 1 : (size_t)credit;
     worker->since = pst_seconds();
     pst_say("worker %s is here (%zu now)", worker->name, present_workers(pool));
     pool->alone_since = 0;
@@ -123,21 +109,6 @@ enum pst_status welcome(struct pool *pool, const struct pst_message *message,
 static void ping(struct pool *pool)
 {
     tell_all(pool, PST_POOL_PING, NULL);
-}
-
-static void look_at_times(struct pool *pool, double now)
-{
-    bool ended;
-    uint64_t filled = window_filled(&pool->window, &ended);
-    for (uint64_t i = pool->window.emptied; i < filled; i++) {
-        struct slot *slot = window_slot(&pool->window, i);
-        if (slot->state != SLOT_GIVEN || now - slot->given_at < pool->batch_timeout)
-            continue;
-        slot->state = SLOT_WAITING;
-        pool->given_again++;
-        pst_say("worker %s has not answered batch %llu for %.3g s; another one gets it",
-                pool->workers[slot->holder].name, (unsigned long long)slot->batch.seq, now - slot->given_at);
-    }
 }
 
 static enum pst_status look_at_loneliness(struct pool *pool, double now, struct pst_error *error)
@@ -169,70 +140,4 @@ enum pst_status look_after(struct pool *pool, struct pst_error *error)
         look_at_times(pool, now);
     }
     return look_at_loneliness(pool, now, error);
-}
-
-/* ---- giving out ---- */
-
-static bool has_failed(const struct slot *slot, size_t worker)
-{
-    for (size_t i = 0; i < slot->failures; i++) {
-        if (slot->failed_by[i] == worker)
-            return true;
-    }
-    return false;
-}
-
-/* The least busy of the workers with credit, of those that have not failed this batch while there are such.
- */
-static size_t choose(const struct pool *pool, const struct slot *slot)
-{
-    bool others = false;
-    for (size_t i = 0; i < pool->worker_count; i++)
-        others = others || (pool->workers[i].present && !has_failed(slot, i));
-    size_t best = NO_WORKER;
-    for (size_t i = 0; i < pool->worker_count; i++) {
-        const struct worker *worker = &pool->workers[i];
-        if (!worker->present || worker->outstanding >= worker->credit || (others && has_failed(slot, i)))
-            continue;
-        if (best == NO_WORKER || worker->outstanding < pool->workers[best].outstanding)
-            best = i;
-    }
-    return best;
-}
-
-static enum pst_status give(struct pool *pool, struct slot *slot, size_t worker, struct pst_error *error)
-{
-    size_t size;
-    enum pst_status status =
-        pst_parcel_pack(&pool->streams->header, &slot->batch, &pool->packed, &size, error);
-    if (status != PST_OK)
-        return status;
-    slot->state = SLOT_GIVEN;
-    slot->holder = worker;
-    slot->given_at = pst_seconds();
-    pool->workers[worker].outstanding++;
-    pool->given++;
-    return send(pool, worker, PST_POOL_JOB, slot->batch.seq, pool->packed.data, size, error);
-}
-
-enum pst_status give_out(struct pool *pool, struct pst_error *error)
-{
-    bool ended;
-    uint64_t filled = window_filled(&pool->window, &ended), credit = 0;
-    for (size_t i = 0; i < pool->worker_count; i++) {
-        const struct worker *worker = &pool->workers[i];
-        if (worker->present && worker->credit > worker->outstanding)
-            credit += worker->credit - worker->outstanding;
-    }
-    for (uint64_t i = pool->window.emptied; i < filled && credit > 0; i++) {
-        struct slot *slot = window_slot(&pool->window, i);
-        size_t worker = slot->state == SLOT_WAITING ? choose(pool, slot) : NO_WORKER;
-        if (worker == NO_WORKER)
-            continue;
-        credit--;
-        enum pst_status status = give(pool, slot, worker, error);
-        if (status != PST_OK)
-            return status;
-    }
-    return PST_OK;
 }

@@ -132,6 +132,30 @@ has_answered_twice() {
     says dispatcher "[1-9][0-9]* answered twice"
 }
 
+@test "a late worker gets nothing again, for it has that already; all being late is told" {
+    hold
+    start_dispatcher --batch-timeout 0.5
+    start_worker one
+    wait_until says dispatcher "worker .*:$worker has not answered batch 0 for [0-9.]* s$"
+    wait_until says dispatcher "no worker has answered for 0.5 s (--batch-timeout), and 1 is here"
+    go_on
+    assert_same_student
+    [ "$(of_last_pool_event given_out_again)" -eq 0 ]
+    [ "$(of_last_pool_event given_out)" -eq "$BATCHES" ]
+}
+
+@test "the time of a batch begins when its worker can begin it" {
+    loader digits --samples 120 --batch 20 --epochs 1 -o "$here/six.pst"
+    feed=(cat "$here/six.pst")
+    start_dispatcher --batch-timeout 4
+    worker_options=(--ahead 5) # the fifth waits longer than that for the others
+    start_worker one "$STUMBLE --sleep 1000 | teacher-forward -n t teacher.safetensors"
+    ends "$trainer" 0
+    ends "$dispatcher" 0
+    run ! says dispatcher "has not answered"
+    [ "$(of_last_pool_event given_out)" -eq 6 ]
+}
+
 @test "workers whose links are cut again and again give the plain pipe's student" {
     local port
     port=$(free_port)
