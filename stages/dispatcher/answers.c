@@ -5,36 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static unsigned long long number(uint64_t value)
-{
-    return value;
-}
-
-/* A worker could not do a batch: another one tries, but not for ever. */
-static enum pst_status take_failure(struct pool *pool, size_t place, uint64_t seq, const char *why,
-                                    struct pst_error *error)
-{
-    struct worker *worker = &pool->workers[place];
-    struct slot *slot = find_slot(pool, seq);
-    worker->failed++;
-    worker->failed_in_a_row++;
-    pst_say("worker %s: batch %llu failed: %s", worker->name, number(seq), why);
-    if (slot != NULL) {
-        slot->failed_by[slot->failures++] = worker->number;
-        if (slot->failures == MOST_FAILURES)
-            return pst_fail(error, PST_BAD_DATA, "batch %llu failed three times, at %s, %s and %s: %s",
-                            number(seq), pool->workers[slot->failed_by[0] - 1].name,
-                            pool->workers[slot->failed_by[1] - 1].name, worker->name, why);
-    }
-    /* The last one stays: it may be the batches' fault, which then stops the run. */
-    if (worker->failed_in_a_row >= MOST_FAILURES && worker->present && present_workers(pool) > 1)
-        dismiss(pool, place, "is dismissed: it failed three times in a row");
-    return PST_OK;
-}
-
 /* The first answer settles what the output holds. */
-static enum pst_status begin_output(struct pool *pool, const struct pst_header *answer, size_t worker,
-                                    struct pst_error *error)
+static enum pst_status begin_output(struct pool *pool, const struct pst_header *answer,
+                                    const struct worker *worker, struct pst_error *error)
 {
     const struct pst_header *input = &pool->streams->header;
     enum pst_status status = pst_header_copy(&pool->answers, answer, error);
@@ -50,7 +23,7 @@ static enum pst_status begin_output(struct pool *pool, const struct pst_header *
     if (status == PST_OK)
         status = pst_relay_header(pool->streams, &pool->header, error);
     pool->own = input->tensor_count;
-    pool->first_worker = worker;
+    memcpy(pool->first_worker, worker->name, sizeof pool->first_worker);
     pool->has_answers = status == PST_OK;
     return status;
 }
@@ -73,25 +46,46 @@ static enum pst_status keep(struct pool *pool, struct slot *slot, struct pst_err
     return PST_OK;
 }
 
-/* Takes an answer that could be read, for what it says it is. */
-static enum pst_status judge(struct pool *pool, size_t place, bool current, const struct pst_header *header,
-                             const struct pst_pool_control *control, struct pst_error *error)
+/* What is known of an answer before it is read. */
+struct arrival {
+    size_t place; /* whose it is */
+    bool current; /* it is of the worker's session, not of one before */
+    bool had_it;  /* the batch was its job */
+    const struct pst_pool_control *control;
+};
+
+static enum pst_status fail(struct pool *pool, const struct arrival *arrival, const char *why,
+                            struct pst_error *error)
 {
-    uint64_t seq = control->seq;
+    return take_failure(pool, arrival->place, arrival->control->seq, arrival->had_it, why, error);
+}
+
+/* Whether an answer is to the very batch that was asked about. */
+static bool is_answer_to(const struct pst_batch *answer, const struct pst_pool_control *control,
+                         const struct pst_batch *batch, size_t own)
+{
+    return answer->seq == control->seq && answer->n == batch->n && answer->epoch == batch->epoch &&
+           control->check == pst_batch_check(batch, own);
+}
+
+/* Takes an answer that could be read, for what it says it is. */
+static enum pst_status judge(struct pool *pool, const struct arrival *arrival,
+                             const struct pst_header *header, struct pst_error *error)
+{
     const struct pst_header *input = &pool->streams->header;
-    char why[256];
+    struct worker *worker = &pool->workers[arrival->place];
+    char why[256], line[480];
     if (strcmp(header->run, input->run) != 0) {
         pool->of_another_run++;
         /* It may have been on its way since before this dispatcher came; a job of this session's was not. */
-        return current ? take_failure(pool, place, seq, "the answer is of another run", error) : PST_OK;
+        return arrival->current ? fail(pool, arrival, "the answer is of another run", error) : PST_OK;
     }
     if (!answer_follows_input(header, input, why, sizeof why))
-        return take_failure(pool, place, seq, why, error);
+        return fail(pool, arrival, why, error);
     if (pool->has_answers && !same_work(&pool->answers, header, why, sizeof why)) {
-        char line[480];
-        snprintf(line, sizeof line, "is refused: it does not do what worker %s does: %s",
-                 pool->workers[pool->first_worker].name, why);
-        dismiss(pool, place, line);
+        snprintf(line, sizeof line, "is refused: it does not do what worker %s does: %s", pool->first_worker,
+                 why);
+        dismiss(pool, arrival->place, line);
         return PST_OK;
     }
     struct slot *slot = find_slot(pool, pool->answer.seq);
@@ -99,31 +93,28 @@ static enum pst_status judge(struct pool *pool, size_t place, bool current, cons
         pool->answered_twice++;
         return PST_OK;
     }
-    if (pool->answer.seq != seq || pool->answer.n != slot->batch.n ||
-        pool->answer.epoch != slot->batch.epoch ||
-        control->check != pst_batch_check(&slot->batch, input->tensor_count))
-        return take_failure(pool, place, seq, "the answer is to something else", error);
-    enum pst_status status = pool->has_answers ? PST_OK : begin_output(pool, header, place, error);
-    pool->workers[place].failed_in_a_row = 0;
-    pool->workers[place].answered++;
-    pool->workers[place].samples += slot->batch.n;
+    if (!is_answer_to(&pool->answer, arrival->control, &slot->batch, input->tensor_count))
+        return fail(pool, arrival, "the answer is to something else", error);
+    enum pst_status status = pool->has_answers ? PST_OK : begin_output(pool, header, worker, error);
+    worker->failed_in_a_row = 0;
+    worker->answered++;
+    worker->samples += slot->batch.n;
     return status == PST_OK ? keep(pool, slot, error) : status;
 }
 
-static enum pst_status take_answer(struct pool *pool, size_t place, bool current,
-                                   const struct pst_message *message, const struct pst_pool_control *control,
-                                   struct pst_error *error)
+static enum pst_status take_answer(struct pool *pool, const struct arrival *arrival,
+                                   const struct pst_message *message, struct pst_error *error)
 {
     struct pst_header header;
     struct pst_error fault = { 0 };
     enum pst_status status = pst_parcel_open(message->payload, message->payload_size,
                                              pst_link_options()->max_message, &header, &pool->answer, &fault);
     if (status == PST_BAD_DATA)
-        return take_failure(pool, place, control->seq, fault.message, error);
+        return fail(pool, arrival, fault.message, error);
     if (status != PST_OK)
         return pst_fail(error, status, "%s", fault.message);
-    if (!pool->workers[place].dismissed)
-        status = judge(pool, place, current, &header, control, error);
+    if (!pool->workers[arrival->place].dismissed)
+        status = judge(pool, arrival, &header, error);
     pst_header_free(&header);
     return status;
 }
@@ -134,16 +125,27 @@ static enum pst_status take_job_outcome(struct pool *pool, size_t place, const s
 {
     struct worker *worker = &pool->workers[place];
     char why[400];
-    bool current = worker->present && control->session == worker->session;
-    bool of_a_job = control->kind == PST_POOL_ANSWER || control->kind == PST_POOL_FAILED ||
-                    control->kind == PST_POOL_RETURNED;
-    bool had_it = current && of_a_job && drop_job(pool, worker, control->seq);
-    if (control->kind == PST_POOL_ANSWER)
-        return take_answer(pool, place, current, message, control, error);
-    if (control->kind != PST_POOL_FAILED || !had_it)
+    struct arrival arrival = { .place = place,
+                               .current = worker->present && control->session == worker->session,
+                               .control = control };
+    if (!arrival.current && control->kind != PST_POOL_ANSWER)
         return PST_OK;
-    pst_pool_text(message, why, sizeof why);
-    return take_failure(pool, place, control->seq, why, error);
+    switch (control->kind) {
+    case PST_POOL_ANSWER:
+        arrival.had_it = arrival.current && drop_job(pool, worker, control->seq);
+        return take_answer(pool, &arrival, message, error);
+    case PST_POOL_FAILED:
+        arrival.had_it = drop_job(pool, worker, control->seq);
+        pst_pool_text(message, why, sizeof why);
+        return arrival.had_it ? fail(pool, &arrival, why, error) : PST_OK;
+    case PST_POOL_RETURNED:
+        (void)drop_job(pool, worker, control->seq);
+        return PST_OK;
+    case PST_POOL_PING:
+        return take_sign_of_life(pool, worker, error);
+    default:
+        return PST_OK;
+    }
 }
 
 static enum pst_status answer_stranger(struct pool *pool, const uint8_t *peer, enum pst_pool_kind kind,

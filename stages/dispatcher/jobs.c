@@ -99,25 +99,6 @@ void look_at_times(struct pool *pool, double now)
 
 /* ---- giving out ---- */
 
-bool has_failed(const struct slot *slot, const struct worker *worker)
-{
-    for (size_t i = 0; i < slot->failures; i++) {
-        if (slot->failed_by[i] == worker->number)
-            return true;
-    }
-    return false;
-}
-
-bool others_can_try(const struct pool *pool, const struct slot *slot, double now)
-{
-    for (size_t i = 0; i < pool->worker_count; i++) {
-        const struct worker *worker = &pool->workers[i];
-        if (worker->present && !has_failed(slot, worker) && !is_late(pool, worker, now))
-            return true;
-    }
-    return false;
-}
-
 static bool holds(const struct worker *worker, uint64_t seq)
 {
     for (size_t i = 0; i < worker->job_count; i++) {
@@ -132,7 +113,16 @@ static bool has_room(const struct pool *pool, const struct worker *worker, doubl
     return worker->present && worker->job_count < worker->credit && !is_late(pool, worker, now);
 }
 
-/* The least busy of the workers with room, of those that have not failed this batch while there are such. */
+/* Whether a worker is to be had before another: the less busy one. What has cost a worker goes to one that
+ * has shown that it works, if it can: most of those that die do so early. */
+static bool goes_before(const struct worker *worker, const struct worker *other, const struct slot *slot)
+{
+    if (slot->losses > 0 && (worker->answered > 0) != (other->answered > 0))
+        return worker->answered > 0;
+    return worker->job_count < other->job_count;
+}
+
+/* The best of the workers with room, of those that have not failed this batch while there are such. */
 static size_t choose(const struct pool *pool, const struct slot *slot, double now)
 {
     bool others = slot->failures > 0 && others_can_try(pool, slot, now);
@@ -142,7 +132,7 @@ static size_t choose(const struct pool *pool, const struct slot *slot, double no
         if (!has_room(pool, worker, now) || (others && has_failed(slot, worker)) ||
             (slot->given && holds(worker, slot->batch.seq)))
             continue;
-        if (best == NO_WORKER || worker->job_count < pool->workers[best].job_count)
+        if (best == NO_WORKER || goes_before(worker, &pool->workers[best], slot))
             best = i;
     }
     return best;

@@ -9,10 +9,18 @@
 
 enum {
     MOST_FAILURES = 3,  /* of a batch, and of a worker in a row */
+    MOST_LOSSES = 10,   /* of workers that were at the same batch: most die of something else */
     MOST_CREDIT = 1024, /* jobs that a worker may have: the most of its --ahead */
+    WORKER_NAME = 96,
 };
 
 /* ---- window.c: batches that were read and are not yet written ---- */
+
+/* A worker as a batch remembers it, which may have gone since. */
+struct culprit {
+    uint8_t peer[PST_PEER_SIZE];
+    char name[WORKER_NAME];
+};
 
 enum slot_state { SLOT_WAITING, SLOT_GIVEN, SLOT_ANSWERED };
 
@@ -22,8 +30,10 @@ struct slot {
     size_t bytes;
     bool given;      /* to some worker, at least once */
     uint64_t holder; /* number of the worker that it was given to last */
-    size_t failures;
-    uint64_t failed_by[MOST_FAILURES]; /* numbers of workers */
+    size_t failures; /* answers that were none, or did not come in time */
+    struct culprit failed_by[MOST_FAILURES];
+    double failed_at; /* the last time */
+    size_t losses;    /* workers that went while they were at it */
 };
 
 /* A ring of slots. Batches are counted from 0; number i is in slots[i % room]. */
@@ -71,7 +81,7 @@ struct job {
 struct worker {
     uint64_t number; /* in the order of coming, from 1: what others remember it by */
     uint8_t peer[PST_PEER_SIZE];
-    char name[96];
+    char name[WORKER_NAME];
     bool present;
     bool dismissed;
     uint64_t session;
@@ -92,10 +102,10 @@ struct pool {
     struct window window;
     struct worker *workers;
     size_t worker_count;
-    uint64_t greeted;          /* workers so far */
-    struct pst_header header;  /* of the output, once there is an answer */
-    struct pst_header answers; /* of the first answer */
-    size_t first_worker;       /* who gave it */
+    uint64_t greeted;               /* workers so far */
+    struct pst_header header;       /* of the output, once there is an answer */
+    struct pst_header answers;      /* of the first answer */
+    char first_worker[WORKER_NAME]; /* who gave it */
     bool has_answers;
     size_t own; /* tensors from this place on are the workers' */
     struct pst_batch answer;
@@ -103,6 +113,8 @@ struct pool {
     uint64_t given, given_again, answered_twice, of_another_run;
     double began, pinged, logged, alone_since; /* alone_since: 0 while there are workers */
     bool told_alone, told_late;
+    enum pst_status verdict; /* not PST_OK: the run must end, and why */
+    struct pst_error reason;
 };
 
 #define NO_WORKER SIZE_MAX
@@ -139,10 +151,6 @@ bool drop_job(struct pool *pool, struct worker *worker, uint64_t seq);
 void drop_jobs(struct pool *pool, struct worker *worker);
 /* Whether a worker takes too long for what it is at. */
 bool is_late(const struct pool *pool, const struct worker *worker, double now);
-/* Whether a worker has failed a batch. */
-bool has_failed(const struct slot *slot, const struct worker *worker);
-/* Whether somebody is there who has not failed the batch, and answers in time. */
-bool others_can_try(const struct pool *pool, const struct slot *slot, double now);
 /* Finds the jobs that take too long, which others get then. */
 void look_at_times(struct pool *pool, double now);
 /* Gives batches that wait to workers with credit. */
@@ -153,6 +161,24 @@ PST_CHECKED enum pst_status give_out(struct pool *pool, struct pst_error *error)
 /* Takes what a peer says: a greeting, an answer, a failure, or something that nobody should say. */
 PST_CHECKED enum pst_status take_message(struct pool *pool, const struct pst_message *message,
                                          struct pst_error *error);
+
+/* ---- blame.c ---- */
+
+/* Whether a worker has failed a batch, or was late with it. */
+bool has_failed(const struct slot *slot, const struct worker *worker);
+/* Whether somebody is there who has not failed the batch, and answers in time. */
+bool others_can_try(const struct pool *pool, const struct slot *slot, double now);
+/* A worker could not do a batch: another one tries, but not for ever. had_it: the batch was its job. Returns
+ * PST_OK, or PST_BAD_DATA where the batch has failed too often. */
+PST_CHECKED enum pst_status take_failure(struct pool *pool, size_t place, uint64_t seq, bool had_it,
+                                         const char *why, struct pst_error *error);
+/* A worker says that it is there. Where its command is late all the same, that may be the fault of the batch
+ * that it is at; one that is stopped or cut off says nothing. Returns as take_failure. */
+PST_CHECKED enum pst_status take_sign_of_life(struct pool *pool, const struct worker *worker,
+                                              struct pst_error *error);
+/* A worker has gone: that may be the fault of the batch that it was at. Too many such losses are
+ * pool->verdict. */
+void count_loss(struct pool *pool, const struct worker *worker);
 
 /* ---- compare.c ---- */
 

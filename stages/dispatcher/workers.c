@@ -51,6 +51,8 @@ void lose_worker(struct pool *pool, size_t worker, const char *why)
     if (!lost->present)
         return;
     lost->present = false;
+    if (!lost->dismissed)
+        count_loss(pool, lost);
     drop_jobs(pool, lost);
     pst_say("worker %s %s (%zu left)", lost->name, why, present_workers(pool));
 }
@@ -139,5 +141,7 @@ enum pst_status look_after(struct pool *pool, struct pst_error *error)
         ping(pool);
         look_at_times(pool, now);
     }
+    if (pool->verdict != PST_OK)
+        return pst_fail(error, pool->verdict, "%s", pool->reason.message);
     return look_at_loneliness(pool, now, error);
 }

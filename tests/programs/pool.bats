@@ -425,9 +425,74 @@ kill_trainer_at() {
     ends "$dispatcher" 65
     says dispatcher "failed three times, at .*:[0-9]*, .*:[0-9]* and .*:[0-9]*: .*sample 333 is poison"
     [ "$(grep -c 'failed: ' "$here/dispatcher.err")" -eq 3 ]
+    [ "$(blamed | sort -u | wc -l)" -eq 3 ]
     ends "$worker" 69
     ends "$trainer" 65
     [ ! -e "$student" ]
+}
+
+# blamed: the three workers at which a batch failed.
+blamed() {
+    sed -n 's/.*failed three times, at \(.*:[0-9]*\), \(.*:[0-9]*\) and \(.*:[0-9]*\): .*/\1\n\2\n\3/p' "$here/dispatcher.err"
+}
+
+@test "a batch at which three workers' commands hang stops the run with the reason" {
+    start_dispatcher --batch-timeout 1
+    hanging="$STUMBLE --hang 333 | teacher-forward -n t teacher.safetensors"
+    for name in one two three; do start_worker "$name" "$hanging"; done
+    ends "$dispatcher" 65
+    says dispatcher "failed three times, at .*: the command has not answered it for 1 s (--batch-timeout)"
+    [ "$(blamed | sort -u | wc -l)" -eq 3 ]
+    ends "$worker" 69
+    ends "$trainer" 65
+    [ ! -e "$student" ]
+}
+
+@test "a batch at which the only worker's command hangs stops the run too, after three times its time" {
+    start_dispatcher --batch-timeout 1
+    start_worker one "$STUMBLE --hang 333 | teacher-forward -n t teacher.safetensors"
+    ends "$dispatcher" 65
+    says dispatcher "no worker has answered for 1 s"
+    says dispatcher "failed three times, at .*: the command has not answered it for 1 s (--batch-timeout)"
+    [ "$(blamed | sort -u | wc -l)" -eq 1 ]
+    ends "$worker" 69
+}
+
+@test "a batch that costs ten workers stops the run with the reason" {
+    start_dispatcher
+    worker_options=(--ahead 1)
+    for name in {1..10}; do
+        start_worker "$name" "{ $STUMBLE --poison 333 || kill -KILL \$PPID; } | teacher-forward -n t teacher.safetensors"
+    done
+    ends "$dispatcher" 65
+    says dispatcher "has cost 10 workers, which went while they were at it, the last one .*:[0-9]*$"
+    [ "$(grep -c 'is gone' "$here/dispatcher.err")" -eq 10 ]
+    ends "$trainer" 65
+}
+
+@test "a worker that says again and again that a batch failed neither ends the run nor spoils it for others" {
+    hold
+    start_dispatcher
+    for name in one two three; do start_worker "$name"; done
+    go_on_until 3
+    "$HECKLE" "$endpoint" fails --seconds 600 2>"$here/heckle.err" 3>&- &
+    processes+=("$!")
+    wait_until says dispatcher "worker heckler is dismissed: it failed three times in a row"
+    go_on
+    assert_same_student
+    [ "$(grep -c 'heckler: batch .* failed: I do not like it' "$here/dispatcher.err")" -eq 3 ]
+}
+
+@test "a worker that asks for more jobs than there are numbers keeps nothing from the others" {
+    hold
+    start_dispatcher --batch-timeout 2
+    start_worker one
+    go_on_until 3
+    "$HECKLE" "$endpoint" greed --seconds 600 2>"$here/heckle.err" 3>&- &
+    processes+=("$!")
+    wait_until says dispatcher "worker heckler is here"
+    go_on
+    assert_same_student
 }
 
 @test "a command that changes what it should hand on is found out" {

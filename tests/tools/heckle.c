@@ -68,6 +68,8 @@ static enum pst_status talk_nonsense(struct pst_error *error)
 static enum pst_status ready(struct pst_error *error)
 {
     struct pst_pool_control control = { .kind = PST_POOL_READY, .session = 1, .seq = 3 };
+    if (strcmp(what, "greed") == 0)
+        control.seq = UINT64_MAX - 2;
     return pst_pool_send(sock, NULL, &control, "heckler", 7, error);
 }
 
@@ -108,6 +110,16 @@ static enum pst_status answer_another_run(const struct pst_message *message,
     return status;
 }
 
+/* Says of a job three times that it failed. */
+static enum pst_status fail_thrice(const struct pst_pool_control *job, struct pst_error *error)
+{
+    struct pst_pool_control control = { .kind = PST_POOL_FAILED, .session = job->session, .seq = job->seq };
+    enum pst_status status = PST_OK;
+    for (int i = 0; i < 3 && status == PST_OK; i++)
+        status = pst_pool_send(sock, NULL, &control, "I do not like it", 16, error);
+    return status;
+}
+
 /* Takes what is said to it, and prints refusals. */
 static enum pst_status hear(const struct pst_message *message, struct pst_error *error)
 {
@@ -118,7 +130,9 @@ static enum pst_status hear(const struct pst_message *message, struct pst_error 
     pst_pool_text(message, text, sizeof text);
     if (control.kind == PST_POOL_REFUSE)
         printf("refused: %s\n", text);
-    if (control.kind == PST_POOL_JOB && strcmp(what, "silence") != 0)
+    if (control.kind == PST_POOL_JOB && strcmp(what, "fails") == 0)
+        return fail_thrice(&control, error);
+    if (control.kind == PST_POOL_JOB && strcmp(what, "silence") != 0 && strcmp(what, "greed") != 0)
         return answer_another_run(message, &control, error);
     return PST_OK;
 }

@@ -7,7 +7,7 @@
 #include <time.h>
 
 static size_t milliseconds;
-static uint64_t poison = UINT64_MAX;
+static uint64_t poison = UINT64_MAX, hang = UINT64_MAX;
 static const char *count_file, *allow_file, *claimed;
 static bool cheat, add;
 static size_t id_index, added;
@@ -22,6 +22,11 @@ static const struct pst_option options[] = {
       .type = PST_U64,
       .target = &poison,
       .help = "fail on the batch with this sample",
+      .silent = true },
+    { .name = "hang",
+      .type = PST_U64,
+      .target = &hang,
+      .help = "wait for ever at the batch with this sample",
       .silent = true },
     { .name = "count",
       .type = PST_STRING,
@@ -98,6 +103,8 @@ static enum pst_status stumble(struct pst_batch *batch, const struct pst_header 
     for (size_t i = 0; ids != NULL && i < batch->n; i++) {
         if (ids[i] == poison)
             return pst_fail(error, PST_BAD_DATA, "sample %llu is poison", (unsigned long long)poison);
+        while (ids[i] == hang)
+            pause_for(1000);
     }
     pause_for(milliseconds);
     while (!is_allowed())
