@@ -36,13 +36,15 @@ static enum pst_status keep(struct pool *pool, struct slot *slot, struct pst_err
         status = pst_batch_resize(&slot->batch, &pool->header, slot->batch.n, pool->own, error);
     if (status != PST_OK)
         return status;
+    size_t bytes = 0;
     for (size_t i = 0; i < pool->answers.tensor_count; i++) {
         struct pst_tensor *to = &slot->batch.tensors[pool->own + i];
         memcpy(to->data, pool->answer.tensors[i].data, to->bytes);
         to->crc = pool->answer.tensors[i].crc;
         to->crc_known = true;
+        bytes += to->bytes;
     }
-    slot->state = SLOT_ANSWERED;
+    window_answered(&pool->window, slot, bytes);
     return PST_OK;
 }
 

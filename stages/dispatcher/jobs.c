@@ -170,21 +170,43 @@ static enum pst_status give(struct pool *pool, struct slot *slot, size_t place, 
     return add_job(worker, slot->batch.seq, pst_seconds(), error);
 }
 
-enum pst_status give_out(struct pool *pool, struct pst_error *error)
+/* The answers that are to come, as far as batches have been given out. */
+static size_t awaited(struct pool *pool, uint64_t filled)
 {
-    bool ended;
-    uint64_t filled = window_filled(&pool->window, &ended), room = 0;
-    double now = pst_seconds();
+    size_t count = 0;
+    for (uint64_t i = pool->window.emptied; i < filled; i++) {
+        const struct slot *slot = window_slot(&pool->window, i);
+        count += slot->given && slot->state != SLOT_ANSWERED;
+    }
+    return count;
+}
+
+static size_t room_of_workers(const struct pool *pool, double now)
+{
+    size_t room = 0;
     for (size_t i = 0; i < pool->worker_count; i++) {
         const struct worker *worker = &pool->workers[i];
         room += has_room(pool, worker, now) ? worker->credit - worker->job_count : 0;
     }
-    for (uint64_t i = pool->window.emptied; i < filled && room > 0; i++) {
+    return room;
+}
+
+enum pst_status give_out(struct pool *pool, struct pst_error *error)
+{
+    bool ended;
+    uint64_t filled = window_filled(&pool->window, &ended), oldest = pool->window.emptied;
+    double now = pst_seconds();
+    size_t room = room_of_workers(pool, now), answers = room > 0 ? awaited(pool, filled) : 0;
+    size_t most = window_room_for_answers(&pool->window);
+    for (uint64_t i = oldest; i < filled && room > 0; i++) {
         struct slot *slot = window_slot(&pool->window, i);
-        size_t worker = slot->state == SLOT_WAITING ? choose(pool, slot, now) : NO_WORKER;
+        /* An answer is kept until those before it are there, so they must have room; the oldest goes on. */
+        bool allowed = slot->given || i == oldest || answers < most;
+        size_t worker = slot->state == SLOT_WAITING && allowed ? choose(pool, slot, now) : NO_WORKER;
         if (worker == NO_WORKER)
             continue;
         room--;
+        answers += !slot->given;
         enum pst_status status = give(pool, slot, worker, error);
         if (status != PST_OK)
             return status;

@@ -45,10 +45,13 @@ struct window {
     int event;             /* eventfd: something was read, or reading ended */
     struct slot *slots;
     struct pst_batch *spare; /* batches that are not in use, whose memory is used again: last in, first out */
-    size_t spare_count;
+    size_t spare_count, spare_bytes;
     size_t room, room_bytes;
     uint64_t filled, emptied;
-    size_t bytes, largest; /* of the batches in the window; of the largest batch so far */
+    uint64_t answered;     /* of them, those that have their answers */
+    size_t bytes;          /* of the batches in the window and their answers */
+    size_t largest;        /* of the largest batch so far */
+    size_t largest_answer; /* and of the largest answer */
     double waited;
     bool reading;           /* the thread is in the reader */
     bool ended;             /* no more is read: the input ended, or the run */
@@ -63,7 +66,11 @@ PST_CHECKED enum pst_status window_open(struct window *window, struct pst_reader
 uint64_t window_filled(struct window *window, bool *ended);
 /* The slot of a batch between emptied and filled, counted from 0. */
 struct slot *window_slot(struct window *window, uint64_t number);
-/* Empties the oldest slot. */
+/* A slot has its answer, which takes so many bytes more. */
+void window_answered(struct window *window, struct slot *slot, size_t bytes);
+/* For how many answers there is room, those that are awaited counted. */
+size_t window_room_for_answers(struct window *window);
+/* Empties the oldest slot, which has its answer. */
 void window_advance(struct window *window);
 /* Ends the thread, where it does not wait for input that cannot be interrupted; returns whether it has ended.
  */

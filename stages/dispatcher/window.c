@@ -15,10 +15,13 @@ static size_t batch_bytes(const struct pst_batch *batch)
     return bytes;
 }
 
+/* Whether another batch may be read. What is in the window gets answers, which must have room too. */
 static bool has_room(const struct window *window)
 {
     uint64_t held = window->filled - window->emptied;
-    return held == 0 || (held < window->room && window->bytes + window->largest <= window->room_bytes);
+    uint64_t answers = (held - window->answered + 1) * window->largest_answer;
+    return held == 0 ||
+           (held < window->room && window->bytes + window->largest + answers <= window->room_bytes);
 }
 
 static void notify(const struct window *window)
@@ -36,8 +39,10 @@ static bool take_spare(struct window *window, struct pst_batch *batch)
     window->reading = false;
     while (!has_room(window) && !window->ended)
         pthread_cond_wait(&window->change, &window->lock);
-    if (window->spare_count > 0)
+    if (window->spare_count > 0) {
         *batch = window->spare[--window->spare_count];
+        window->spare_bytes -= batch_bytes(batch);
+    }
     window->reading = !window->ended;
     bool go_on = window->reading;
     pthread_mutex_unlock(&window->lock);
@@ -118,12 +123,45 @@ struct slot *window_slot(struct window *window, uint64_t number)
     return &window->slots[number % window->room];
 }
 
+void window_answered(struct window *window, struct slot *slot, size_t bytes)
+{
+    pthread_mutex_lock(&window->lock);
+    slot->state = SLOT_ANSWERED;
+    slot->bytes += bytes;
+    window->answered++;
+    window->bytes += bytes;
+    window->largest_answer = bytes > window->largest_answer ? bytes : window->largest_answer;
+    pthread_mutex_unlock(&window->lock);
+}
+
+size_t window_room_for_answers(struct window *window)
+{
+    pthread_mutex_lock(&window->lock);
+    size_t left = window->bytes < window->room_bytes ? window->room_bytes - window->bytes : 0;
+    size_t answers = window->largest_answer == 0 ? SIZE_MAX : left / window->largest_answer;
+    pthread_mutex_unlock(&window->lock);
+    return answers;
+}
+
+/* Keeps a batch for its memory, where the window's bytes leave room for it. */
+static void put_aside(struct window *window, struct pst_batch *batch)
+{
+    size_t bytes = batch_bytes(batch);
+    if (window->bytes + window->spare_bytes + bytes > window->room_bytes) {
+        pst_batch_free(batch);
+        return;
+    }
+    window->spare[window->spare_count++] = *batch;
+    window->spare_bytes += bytes;
+}
+
 void window_advance(struct window *window)
 {
     struct slot *slot = window_slot(window, window->emptied);
     pthread_mutex_lock(&window->lock);
     window->bytes -= slot->bytes;
-    window->spare[window->spare_count++] = slot->batch;
+    window->answered--;
+    put_aside(window, &slot->batch);
     slot->batch = (struct pst_batch){ 0 };
     window->emptied++;
     pthread_cond_signal(&window->change);

@@ -624,6 +624,29 @@ peak_with() {
     [ "$many" -gt $((few + 15)) ]
 }
 
+@test "answers that wait for an earlier one count towards the window too" {
+    [[ -z ${SANITIZE-} ]] || skip "the sanitizers keep what is freed"
+    hold
+    dispatcher "$endpoint" --window-bytes 2M -i input.pst -o /dev/null 2>>"$here/dispatcher.err" 3>&- &
+    dispatcher=$!
+    processes+=("$dispatcher")
+    start_worker one "$slow | $STUMBLE --add --width 200000" # 4 MB a batch; it has the oldest ones
+    wait_until says dispatcher "is here"
+    start_worker two "$STUMBLE --count $here/second | $STUMBLE --sleep 1 --add --width 200000"
+    wait_until test -s "$here/second"
+    local before=-1 now=0
+    while ((now != before)); do
+        before=$now
+        sleep 1
+        now=$(peak "$dispatcher")
+    done
+    echo "MiB: $now"
+    [ "$now" -lt 80 ]
+    go_on
+    ends "$dispatcher" 0
+    ends "$worker" 0
+}
+
 # ---- what it shows ----
 
 @test "the state of the pool is in the log, and SIGUSR1 prints it" {

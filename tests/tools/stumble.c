@@ -10,6 +10,7 @@ static size_t milliseconds;
 static uint64_t poison = UINT64_MAX, hang = UINT64_MAX;
 static const char *count_file, *allow_file, *claimed;
 static bool cheat, add;
+static size_t width = 1;
 static size_t id_index, added;
 
 static const struct pst_option options[] = {
@@ -49,6 +50,11 @@ static const struct pst_option options[] = {
       .help = "say that the stage before is of this version",
       .silent = true },
     { .name = "add", .type = PST_FLAG, .target = &add, .help = "add a tensor 'extra'", .silent = true },
+    { .name = "width",
+      .type = PST_SIZE,
+      .target = &width,
+      .help = "of that tensor, bytes a sample",
+      .silent = true },
     { 0 },
 };
 
@@ -58,7 +64,7 @@ static enum pst_status declare(struct pst_header *header, struct pst_error *erro
     json_t *before = json_array_get(header->history, json_array_size(header->history) - 1);
     if (claimed != NULL && json_object_set_new(before, "version", json_string(claimed)) != 0)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory");
-    struct pst_tensor_spec extra = { .name = "extra", .dtype = PST_DTYPE_U8 };
+    struct pst_tensor_spec extra = { .name = "extra", .dtype = PST_DTYPE_U8, .rank = 1, .shape = { width } };
     return add ? pst_header_add_tensor(header, &extra, &added, error) : PST_OK;
 }
 
@@ -114,7 +120,7 @@ static enum pst_status stumble(struct pst_batch *batch, const struct pst_header 
         pst_batch_changed(batch, 0);
     }
     if (add)
-        memset(batch->tensors[added].data, 0, batch->n);
+        memset(batch->tensors[added].data, 0, batch->n * width);
     count();
     return PST_OK;
 }
