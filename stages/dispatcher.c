@@ -10,7 +10,6 @@
 
 /* Static, for a reader that still waits for input when the run has failed may go on using it. */
 static struct pool pool = { .batch_timeout = 60, .no_worker_timeout = 600 };
-static char endpoint[256];
 
 static const struct pst_option options[] = {
     { .name = "batch-timeout",
@@ -32,15 +31,20 @@ static const struct pst_option options[] = {
     { 0 },
 };
 
+/* Begins to listen before there is any input: what is wrong with the address is told at once, workers may
+ * come, and signals find their handlers. */
 static enum pst_status start(size_t count, char **operands, struct pst_error *error)
 {
     (void)count;
+    char address[256];
     bool listens = strncmp(operands[0], "listen:", 7) == 0;
-    if (strlen(operands[0]) + 8 > sizeof endpoint)
+    if (strlen(operands[0]) + 8 > sizeof address)
         return pst_fail(error, PST_USAGE, "%.100s…: the endpoint is too long", operands[0]);
-    snprintf(endpoint, sizeof endpoint, "%s%s", listens ? "" : "listen:", operands[0]);
-    pool.endpoint = endpoint;
-    return PST_OK;
+    snprintf(address, sizeof address, "%s%s", listens ? "" : "listen:", operands[0]);
+    pool.endpoint = operands[0];
+    report_on_signal();
+    pst_stop_on_signals();
+    return pst_socket_open(&pool.socket, address, pst_link_options(), error);
 }
 
 /* Takes all that workers have said, waiting up to so many seconds for the first. */
@@ -111,20 +115,26 @@ static enum pst_status dispatch(struct pst_error *error)
     }
 }
 
+/* Workers learn how the run has ended. */
+static void tell_end(enum pst_status status, const char *why)
+{
+    if (status == PST_OK)
+        tell_all(&pool, PST_POOL_END, NULL);
+    else
+        tell_all(&pool, PST_POOL_STOP,
+                 status == PST_STOPPED ? "the dispatcher was stopped by a signal" : why);
+}
+
 static enum pst_status run(struct pst_streams *streams, struct pst_error *error)
 {
     pool.streams = streams;
     pool.began = pst_seconds();
-    report_on_signal();
-    enum pst_status status = pst_socket_open(&pool.socket, pool.endpoint, pst_link_options(), error);
-    if (status == PST_OK)
-        status = window_open(&pool.window, streams->reader, pst_link_options(), error);
+    enum pst_status status = window_open(&pool.window, streams->reader, pst_link_options(), error);
     if (status != PST_OK)
         return status;
     status = dispatch(error);
     report(&pool, true);
-    tell_all(&pool, status == PST_OK ? PST_POOL_END : PST_POOL_STOP,
-             status == PST_OK ? NULL : error->message);
+    tell_end(status, error->message);
     if (!window_close(&pool.window))
         streams->reader = NULL;
     return status;

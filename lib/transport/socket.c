@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 struct pst_link_settings pst_link_settings_default(void)
 {
@@ -105,6 +106,7 @@ static void keep_memory(void)
 static enum pst_status attach(struct pst_socket *socket, const char *address, struct pst_error *error)
 {
     int result = socket->listens ? zmq_bind(socket->zmq, address) : zmq_connect(socket->zmq, address);
+    socket->bound = socket->listens && result == 0;
     if (result == 0)
         return PST_OK;
     if (errno == EADDRINUSE)
@@ -157,11 +159,20 @@ enum pst_status pst_socket_open(struct pst_socket **result, const char *endpoint
 
 /* ---- closing ---- */
 
+/* Removes what a listener has in the file system, while it still listens: afterwards it may be another's. */
+static void remove_path(const struct pst_socket *socket)
+{
+    static const char prefix[] = "listen:ipc://";
+    if (socket->bound && strncmp(socket->name, prefix, sizeof prefix - 1) == 0)
+        (void)unlink(socket->name + sizeof prefix - 1);
+}
+
 void pst_socket_close(struct pst_socket *socket, double linger)
 {
     if (socket == NULL)
         return;
     pst_socket_release(socket);
+    remove_path(socket);
     if (socket->zmq != NULL) {
         set_int(socket->zmq, ZMQ_LINGER, (int)(linger * 1000));
         if (!socket->listens)

@@ -15,6 +15,7 @@
 struct pst_socket {
     void *context, *zmq, *monitor;
     bool listens;
+    bool bound;
     bool ipv4; /* the host has an address of version 4 */
     char name[256];
     zmq_msg_t payload;

@@ -104,7 +104,7 @@ struct worker {
 struct pool {
     struct pst_streams *streams;
     struct pst_socket *socket;
-    const char *endpoint;
+    const char *endpoint;                    /* as the user typed it; borrowed */
     double batch_timeout, no_worker_timeout; /* seconds */
     struct window window;
     struct worker *workers;

@@ -584,6 +584,72 @@ blamed() {
     done
 }
 
+@test "an address in use is told before there is any input" {
+    dispatcher "$endpoint" -i input.pst -o /dev/null 2>"$here/dispatcher.err" 3>&- &
+    processes+=("$!")
+    wait_until says dispatcher "no worker is here; waiting for one at ipc:"
+    mkfifo "$here/nothing"
+    exec 8<>"$here/nothing" # a pipe that nobody writes to
+    run timeout 60 dispatcher "$endpoint" -o /dev/null <&8 8>&-
+    exec 8>&-
+    echo "$output"
+    [ "$status" -eq 75 ]
+    [[ $output == *"in use"* ]]
+}
+
+@test "SIGUSR1 before there is any input ends nothing" {
+    mkfifo "$here/input"
+    dispatcher "$endpoint" -o "$here/out.pst" <"$here/input" 2>"$here/dispatcher.err" 3>&- &
+    dispatcher=$!
+    processes+=("$dispatcher")
+    exec 8>"$here/input"
+    wait_until test -S "$here/pool"
+    kill -USR1 "$dispatcher"
+    start_worker one 8>&-
+    cat input.pst >&8
+    exec 8>&-
+    ends "$dispatcher" 0
+    says dispatcher "workers, 0 batches in flight"
+    ends "$worker" 0
+}
+
+# stop_dispatcher_by SIGNAL CODE: while it has a worker.
+stop_dispatcher_by() {
+    kill -"$1" "$dispatcher"
+    ends "$dispatcher" "$2"
+    [ ! -e "$here/pool" ]
+}
+
+@test "a dispatcher that is asked to end tells its workers, and leaves no socket behind" {
+    for signal in INT TERM; do
+        hold
+        rm -f "$here/one.err"
+        dispatcher "$endpoint" -i input.pst -o "$here/$signal.pst" 2>"$here/dispatcher.err" 3>&- &
+        dispatcher=$!
+        processes+=("$dispatcher")
+        start_worker one
+        go_on_until 3
+        # A shell's background processes ignore SIGINT, unless they install a handler.
+        stop_dispatcher_by $signal $((128 + $(kill -l $signal)))
+        ends "$worker" 69
+        says one "the run has failed: the dispatcher was stopped by a signal"
+        [ ! -e "$here/$signal.pst" ]
+        : >"$done_file"
+    done
+}
+
+@test "a dispatcher that is asked to end before there is any input ends" {
+    mkfifo "$here/input"
+    dispatcher "$endpoint" -o "$here/out.pst" <"$here/input" 2>"$here/dispatcher.err" 3>&- &
+    dispatcher=$!
+    processes+=("$dispatcher")
+    exec 8>"$here/input"
+    wait_until test -S "$here/pool"
+    sleep 0.2 # until it reads
+    stop_dispatcher_by TERM 143
+    exec 8>&-
+}
+
 # peak PROCESS: the most memory that it has had, in MiB.
 peak() {
     awk '/^VmHWM/ { print int($2 / 1024) }' "/proc/$1/status"
