@@ -128,7 +128,7 @@ static void tell_end(enum pst_status status, const char *why)
 static enum pst_status run(struct pst_streams *streams, struct pst_error *error)
 {
     pool.streams = streams;
-    pool.began = pst_seconds();
+    pool.began = pool.said = pst_seconds();
     enum pst_status status = window_open(&pool.window, streams->reader, pst_link_options(), error);
     if (status != PST_OK)
         return status;

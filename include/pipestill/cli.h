@@ -216,6 +216,10 @@ void pst_log(const char *event, struct json_t *fields);
 /* Sets a figure that the progress line shows, such as "loss 0.123"; copied, at most 60 bytes. */
 void pst_progress_note(const char *format, ...) PST_PRINTF(1, 2);
 
+/* Whether the user looks at a terminal whose progress line is that of a later stage, for which this one
+ * writes. */
+bool pst_progress_is_elsewhere(void);
+
 /*
  * Writes a text to standard output and counts errors.
  * Returns PST_OK; PST_READER_LEFT; PST_IO_ERROR.

@@ -13,7 +13,7 @@
 #define LOG_EVERY 2.0  /* seconds */
 
 static struct {
-    bool draws, drawn;
+    bool draws, drawn, elsewhere;
     double began, drew, logged;
     uint64_t batches, samples, epoch, epochs, total_batches;
     double waited_for_input, waited_for_output;
@@ -23,7 +23,9 @@ static struct {
 void pst_progress_begin(const struct pst_header *header, bool output_is_pipe)
 {
     memset(&progress, 0, sizeof progress);
-    progress.draws = !pst_cli.quiet && !output_is_pipe && isatty(STDERR_FILENO);
+    bool shown = !pst_cli.quiet && isatty(STDERR_FILENO);
+    progress.draws = shown && !output_is_pipe;
+    progress.elsewhere = shown && output_is_pipe;
     progress.began = progress.drew = progress.logged = pst_seconds();
     progress.epochs = header->epochs;
     progress.total_batches = header->batches > header->first ? header->batches - header->first : 0;
@@ -35,6 +37,11 @@ void pst_progress_note(const char *format, ...)
     va_start(values, format);
     vsnprintf(progress.note, sizeof progress.note, format, values);
     va_end(values);
+}
+
+bool pst_progress_is_elsewhere(void)
+{
+    return progress.elsewhere;
 }
 
 static int columns(void)

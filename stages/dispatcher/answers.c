@@ -101,6 +101,7 @@ static enum pst_status judge(struct pool *pool, const struct arrival *arrival,
     worker->failed_in_a_row = 0;
     worker->answered++;
     worker->samples += slot->batch.n;
+    pool->samples += slot->batch.n;
     return status == PST_OK ? keep(pool, slot, error) : status;
 }
 
@@ -115,8 +116,7 @@ static enum pst_status take_answer(struct pool *pool, const struct arrival *arri
         return fail(pool, arrival, fault.message, error);
     if (status != PST_OK)
         return pst_fail(error, status, "%s", fault.message);
-    if (!pool->workers[arrival->place].dismissed)
-        status = judge(pool, arrival, &header, error);
+    status = judge(pool, arrival, &header, error);
     pst_header_free(&header);
     return status;
 }
@@ -167,11 +167,14 @@ enum pst_status take_message(struct pool *pool, const struct pst_message *messag
         pst_say("a peer is refused: %s", fault.message);
         return answer_stranger(pool, message->peer, PST_POOL_REFUSE, fault.message, error);
     }
+    if (was_dismissed(pool, message->peer))
+        return control.kind == PST_POOL_READY
+                   ? answer_stranger(pool, message->peer, PST_POOL_REFUSE, "was dismissed", error)
+                   : PST_OK;
     if (control.kind == PST_POOL_READY)
         return welcome(pool, message, &control, error);
     size_t place = find_worker(pool, message->peer);
-    bool asks = place == NO_WORKER || (!pool->workers[place].present && !pool->workers[place].dismissed);
-    if (asks) {
+    if (place == NO_WORKER || !pool->workers[place].present) {
         enum pst_status status = answer_stranger(pool, message->peer, PST_POOL_WHO, NULL, error);
         if (status != PST_OK || place == NO_WORKER)
             return status;

@@ -12,6 +12,7 @@ enum {
     MOST_LOSSES = 10,   /* of workers that were at the same batch: most die of something else */
     MOST_CREDIT = 1024, /* jobs that a worker may have: the most of its --ahead */
     WORKER_NAME = 96,
+    MOST_TURNED_AWAY = 64, /* dismissed workers that are remembered */
 };
 
 /* ---- window.c: batches that were read and are not yet written ---- */
@@ -98,7 +99,12 @@ struct worker {
     double answered_at; /* when it was last done with a job */
     uint64_t answered, samples, failed;
     unsigned failed_in_a_row;
-    double since; /* when it came last */
+    double since; /* when it came */
+};
+
+/* What those did who went. */
+struct departed {
+    uint64_t workers, answered, samples, failed;
 };
 
 struct pool {
@@ -109,16 +115,20 @@ struct pool {
     struct window window;
     struct worker *workers;
     size_t worker_count;
-    uint64_t greeted;               /* workers so far */
-    struct pst_header header;       /* of the output, once there is an answer */
-    struct pst_header answers;      /* of the first answer */
-    char first_worker[WORKER_NAME]; /* who gave it */
+    uint64_t greeted; /* workers so far */
+    struct departed departed;
+    uint8_t turned_away[MOST_TURNED_AWAY][PST_PEER_SIZE]; /* a ring */
+    uint64_t turned_away_count;                           /* so far */
+    struct pst_header header;                             /* of the output, once there is an answer */
+    struct pst_header answers;                            /* of the first answer */
+    char first_worker[WORKER_NAME];                       /* who gave it */
     bool has_answers;
     size_t own; /* tensors from this place on are the workers' */
     struct pst_batch answer;
     struct pst_buffer packed;
-    uint64_t given, given_again, answered_twice, of_another_run;
-    double began, pinged, logged, alone_since; /* alone_since: 0 while there are workers */
+    uint64_t given, given_again, answered_twice, of_another_run, samples;
+    double began, pinged, logged, said;
+    double alone_since; /* 0 while there are workers */
     bool told_alone, told_late;
     enum pst_status verdict; /* not PST_OK: the run must end, and why */
     struct pst_error reason;
@@ -139,6 +149,8 @@ PST_CHECKED enum pst_status welcome(struct pool *pool, const struct pst_message 
 void lose_worker(struct pool *pool, size_t worker, const char *why);
 /* Tells a worker to go for good, and why. */
 void dismiss(struct pool *pool, size_t worker, const char *why);
+/* Whether a peer was dismissed; the last MOST_TURNED_AWAY are remembered. */
+bool was_dismissed(const struct pool *pool, const uint8_t *peer);
 /* Looks after workers that went, batches that take too long, and a pool that is empty. */
 PST_CHECKED enum pst_status look_after(struct pool *pool, struct pst_error *error);
 /* Sends a message to a worker; one that cannot be reached is lost, which is no error. */

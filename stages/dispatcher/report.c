@@ -5,7 +5,8 @@
 #include <signal.h>
 #include <string.h>
 
-#define LOG_EVERY 2.0 /* seconds */
+#define LOG_EVERY 2.0  /* seconds */
+#define SAY_EVERY 10.0 /* seconds, where the terminal's progress line is a later stage's */
 
 static volatile sig_atomic_t asked;
 
@@ -33,58 +34,83 @@ static uint64_t in_flight(const struct pool *pool)
     return count;
 }
 
-static double rate(const struct worker *worker, const struct pool *pool)
+/* Samples a second since then. */
+static double rate(uint64_t samples, double since)
 {
-    double seconds = pst_seconds() - (worker->since > 0 ? worker->since : pool->began);
-    return seconds > 0 ? (double)worker->samples / seconds : 0;
+    double seconds = pst_seconds() - since;
+    return seconds > 0 ? (double)samples / seconds : 0;
 }
 
-static void say_state(struct pool *pool)
+/* The state of all, on one line. */
+static void say_sum(const struct pool *pool)
 {
-    pst_say("%zu workers, %llu batches in flight, %llu given out, %llu of them again, %llu answered twice",
-            present_workers(pool), (unsigned long long)in_flight(pool), (unsigned long long)pool->given,
-            (unsigned long long)pool->given_again, (unsigned long long)pool->answered_twice);
+    pst_say(
+        "%zu workers, %llu batches in flight, %llu given out, %llu of them again, %llu answered twice, %.0f "
+        "samples/s",
+        present_workers(pool), (unsigned long long)in_flight(pool), (unsigned long long)pool->given,
+        (unsigned long long)pool->given_again, (unsigned long long)pool->answered_twice,
+        rate(pool->samples, pool->began));
+}
+
+static void say_state(const struct pool *pool)
+{
+    const struct departed *gone = &pool->departed;
+    say_sum(pool);
     for (size_t i = 0; i < pool->worker_count; i++) {
         const struct worker *worker = &pool->workers[i];
-        pst_say("worker %s: %s, %llu batches answered, %llu failed, %llu in flight, %.0f samples/s",
-                worker->name,
-                worker->present     ? "here"
-                : worker->dismissed ? "dismissed"
-                                    : "gone",
-                (unsigned long long)worker->answered, (unsigned long long)worker->failed,
-                (unsigned long long)worker->job_count, rate(worker, pool));
+        pst_say("worker %s: here, %llu batches answered, %llu failed, %zu in flight, %.0f samples/s",
+                worker->name, (unsigned long long)worker->answered, (unsigned long long)worker->failed,
+                worker->job_count, rate(worker->samples, worker->since));
     }
+    if (gone->workers > 0)
+        pst_say("%llu workers went: %llu batches answered, %llu failed", (unsigned long long)gone->workers,
+                (unsigned long long)gone->answered, (unsigned long long)gone->failed);
 }
 
-static void log_state(struct pool *pool)
+static json_t *describe_workers(const struct pool *pool)
 {
     json_t *workers = json_array();
     for (size_t i = 0; i < pool->worker_count; i++) {
         const struct worker *worker = &pool->workers[i];
         json_array_append_new(
-            workers, json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:f}", "name", worker->name, "here",
-                               (int)worker->present, "answered", (json_int_t)worker->answered, "samples",
-                               (json_int_t)worker->samples, "failed", (json_int_t)worker->failed, "in_flight",
-                               (json_int_t)worker->job_count, "samples_per_second", rate(worker, pool)));
+            workers, json_pack("{s:s, s:I, s:I, s:I, s:I, s:f}", "name", worker->name, "answered",
+                               (json_int_t)worker->answered, "samples", (json_int_t)worker->samples, "failed",
+                               (json_int_t)worker->failed, "in_flight", (json_int_t)worker->job_count,
+                               "samples_per_second", rate(worker->samples, worker->since)));
     }
+    return workers;
+}
+
+static void log_state(const struct pool *pool)
+{
+    const struct departed *gone = &pool->departed;
+    json_t *sum = json_pack("{s:I, s:I, s:I, s:I}", "workers", (json_int_t)gone->workers, "answered",
+                            (json_int_t)gone->answered, "samples", (json_int_t)gone->samples, "failed",
+                            (json_int_t)gone->failed);
     pst_log("pool",
-            json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "workers_here",
+            json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:o}", "workers_here",
                       (json_int_t)present_workers(pool), "in_flight", (json_int_t)in_flight(pool),
                       "given_out", (json_int_t)pool->given, "given_out_again", (json_int_t)pool->given_again,
                       "answered_twice", (json_int_t)pool->answered_twice, "of_another_run",
-                      (json_int_t)pool->of_another_run, "workers", workers));
+                      (json_int_t)pool->of_another_run, "samples_per_second",
+                      rate(pool->samples, pool->began), "workers", describe_workers(pool), "departed", sum));
 }
 
 void report(struct pool *pool, bool end)
 {
+    double now = pst_seconds();
     if (asked)
         say_state(pool);
     asked = 0;
-    double now = pst_seconds();
+    if (pst_progress_is_elsewhere() && (end || now - pool->said >= SAY_EVERY)) {
+        pool->said = now;
+        say_sum(pool);
+    }
     if (!end && now - pool->logged < LOG_EVERY)
         return;
     pool->logged = now;
     log_state(pool);
-    pst_progress_note("%zu workers, %llu given again", present_workers(pool),
-                      (unsigned long long)pool->given_again);
+    pst_progress_note("%zu workers, %llu in flight, %llu again, %llu twice", present_workers(pool),
+                      (unsigned long long)in_flight(pool), (unsigned long long)pool->given_again,
+                      (unsigned long long)pool->answered_twice);
 }

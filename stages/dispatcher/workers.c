@@ -60,10 +60,40 @@ void lose_worker(struct pool *pool, size_t worker, const char *why)
 void dismiss(struct pool *pool, size_t worker, const char *why)
 {
     struct pst_error unheard;
+    uint64_t next = pool->turned_away_count++ % MOST_TURNED_AWAY;
+    memcpy(pool->turned_away[next], pool->workers[worker].peer, PST_PEER_SIZE);
     pool->workers[worker].dismissed = true;
     if (send_to(pool, worker, PST_POOL_REFUSE, 0, why, strlen(why), &unheard) != PST_OK)
         pst_say("%s", unheard.message);
     lose_worker(pool, worker, why);
+}
+
+bool was_dismissed(const struct pool *pool, const uint8_t *peer)
+{
+    for (size_t i = 0; i < MOST_TURNED_AWAY && i < pool->turned_away_count; i++) {
+        if (memcmp(pool->turned_away[i], peer, PST_PEER_SIZE) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Of workers who have gone only the sum is kept, so that thousands may come and go. */
+static void forget_departed(struct pool *pool)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < pool->worker_count; i++) {
+        struct worker *worker = &pool->workers[i];
+        if (worker->present) {
+            pool->workers[kept++] = *worker;
+            continue;
+        }
+        pool->departed.workers++;
+        pool->departed.answered += worker->answered;
+        pool->departed.samples += worker->samples;
+        pool->departed.failed += worker->failed;
+        free(worker->jobs);
+    }
+    pool->worker_count = kept;
 }
 
 static enum pst_status add_worker(struct pool *pool, const uint8_t *peer, struct pst_error *error)
@@ -72,7 +102,7 @@ static enum pst_status add_worker(struct pool *pool, const uint8_t *peer, struct
     if (grown == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for a worker");
     pool->workers = grown;
-    grown[pool->worker_count] = (struct worker){ .number = ++pool->greeted };
+    grown[pool->worker_count] = (struct worker){ .number = ++pool->greeted, .since = pst_seconds() };
     memcpy(grown[pool->worker_count].peer, peer, PST_PEER_SIZE);
     pool->worker_count++;
     return PST_OK;
@@ -90,16 +120,11 @@ enum pst_status welcome(struct pool *pool, const struct pst_message *message,
     }
     struct worker *worker = &pool->workers[place];
     pst_pool_text(message, worker->name, sizeof worker->name);
-    if (worker->dismissed) {
-        dismiss(pool, place, "was dismissed");
-        return PST_OK;
-    }
     drop_jobs(pool, worker);
     worker->present = true;
     worker->session = control->session;
     uint64_t credit = control->seq < MOST_CREDIT ? control->seq : MOST_CREDIT;
     worker->credit = credit < 1 ? 1 : (size_t)credit;
-    worker->since = pst_seconds();
     pst_say("worker %s is here (%zu now)", worker->name, present_workers(pool));
     pool->alone_since = 0;
     pool->told_alone = false;
@@ -141,6 +166,7 @@ enum pst_status look_after(struct pool *pool, struct pst_error *error)
         ping(pool);
         look_at_times(pool, now);
     }
+    forget_departed(pool);
     if (pool->verdict != PST_OK)
         return pst_fail(error, pool->verdict, "%s", pool->reason.message);
     return look_at_loneliness(pool, now, error);

@@ -732,6 +732,42 @@ assert event["workers"][0]["answered"] == int(sys.argv[1]), event
 assert event["given_out_again"] == 0 and event["answered_twice"] == 0, event' "$BATCHES"
 }
 
+@test "workers that went are a sum, and the whole run's speed is told" {
+    hold
+    start_dispatcher
+    for name in one two three; do
+        start_worker "$name"
+        go_on_until $(($(wc -l <"$done_file") + 5))
+        kill -KILL "$worker"
+        wait_until says dispatcher "0 left"
+        : >"$here/dispatcher.err"
+    done
+    start_worker four
+    wait_until says dispatcher "1 now"
+    kill -USR1 "$dispatcher"
+    wait_until says dispatcher "3 workers went: [0-9]* batches answered, 0 failed"
+    says dispatcher "given out, [0-9]* of them again, [0-9]* answered twice, [1-9][0-9]* samples/s"
+    go_on
+    assert_same_student
+    grep '"event":"pool"' "$here/dispatcher.log" | tail -n 1 | /usr/bin/python3 -c '
+import json, sys
+event = json.loads(sys.stdin.read())
+assert event["departed"]["workers"] >= 3 and len(event["workers"]) <= 1, event
+answered = event["departed"]["answered"] + sum(worker["answered"] for worker in event["workers"])
+assert answered == int(sys.argv[1]) and event["samples_per_second"] > 0, event' "$BATCHES"
+}
+
+@test "before a pipe, too, the terminal shows what the pool does" {
+    script -qec true /dev/null >/dev/null 2>&1 || skip "no pseudo-terminal can be had here"
+    start_worker one
+    script -qec "dispatcher $endpoint -i input.pst | cat >$here/out.pst" "$here/typescript" >/dev/null
+    grep -q "dispatcher: [0-9]* workers, 0 batches in flight, $BATCHES given out, 0 of them again, 0 answered twice, [0-9]* samples/s" \
+        "$here/typescript"
+    start_worker two
+    script -qec "dispatcher --quiet $endpoint -i input.pst | cat >$here/out.pst" "$here/typescript" >/dev/null
+    run -1 grep "given out" "$here/typescript"
+}
+
 # ---- pipelines ----
 
 # pipeline NAME [ARGUMENT…]: one of pipelines/, with the data, teacher and student of these tests.
