@@ -244,7 +244,9 @@ void pst_socket_close(struct pst_socket *socket, double linger);
 /* Copies parts into a payload. Returns NULL where memory is short. */
 PST_CHECKED struct pst_payload *pst_payload_new(const struct iovec *parts, size_t count,
                                                 struct pst_error *error);
+/* The bytes of all its parts. */
 size_t pst_payload_size(const struct pst_payload *payload);
+/* Frees it; what of it is still on its way to a peer stays until it has left. NULL is allowed. */
 void pst_payload_free(struct pst_payload *payload);
 
 #define PST_KEY_TEXT 41 /* a CURVE key in Z85 with its final NUL */

@@ -42,9 +42,10 @@ enum pst_link_role { PST_LINK_WRITER = 1, PST_LINK_READER };
 #define PST_MOST_AHEAD 4096           /* messages that a writer keeps at most */
 
 /*
- * A control frame: one byte each for version, kind and role, one of zero, a little-endian u32, then three
- * u64. `connection` numbers the connections of a link in HELLO and REQUEST. In a HELLO `at` is the largest
- * message that a reader takes, `messages` the session, `bytes` the session that it has met, 0 for none.
+ * A control frame: one byte each for version, kind and role, one of zero, a u32, then three u64, all
+ * little-endian. `connection` numbers the connections of a link in HELLO and REQUEST. In a HELLO `at` is the
+ * largest message that a reader takes, `messages` the session, `bytes` the session that it has met, 0 for
+ * none.
  */
 struct pst_link_control {
     uint8_t version, kind, role, zero;

@@ -160,7 +160,7 @@ static enum pst_status await_room(struct link_output *out, size_t size, struct p
     enum pst_status status = listen_to_reader(out, 0, error);
     while (status == PST_OK && !may_send(out, size))
         status = listen_to_reader(out, 1, error);
-    if (status == PST_OK && size > out->link.peer_most + PST_MESSAGE_EXTRA)
+    if (status == PST_OK && size > PST_MESSAGE_EXTRA && size - PST_MESSAGE_EXTRA > out->link.peer_most)
         return pst_fail(error, PST_BAD_DATA,
                         "%s: a message of %zu bytes, but the reader takes %llu at most (its --max-message)",
                         out->output.name, size, (unsigned long long)out->link.peer_most);

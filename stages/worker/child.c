@@ -66,26 +66,29 @@ enum pst_status child_start(char **arguments, pid_t *child, int *in, int *out, i
     return PST_OK;
 }
 
-/* Waits until the child has ended, and leaves it to be asked for its exit code. */
-static bool has_ended_within(pid_t child, double seconds)
+/* Whether the child has ended; it is left to be asked for its exit code. */
+static bool has_ended(pid_t child)
 {
-    double until = pst_seconds() + seconds;
-    for (;;) {
-        siginfo_t info = { 0 };
-        if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == child)
-            return true;
-        if (pst_seconds() >= until)
-            return false;
-        nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
-    }
+    siginfo_t info = { 0 };
+    return waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == child;
+}
+
+static void nap(void)
+{
+    nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
 }
 
 int child_end(pid_t child, double seconds)
 {
-    if (!has_ended_within(child, seconds)) {
+    double until = pst_seconds() + seconds;
+    while (!has_ended(child) && pst_seconds() < until && pst_stop_signal() == 0)
+        nap();
+    if (!has_ended(child)) {
         kill(-child, SIGTERM);
         kill(-child, SIGCONT);
-        has_ended_within(child, 1);
+        until = pst_seconds() + 1;
+        while (!has_ended(child) && pst_seconds() < until)
+            nap();
     }
     /* The child itself is not reaped yet, so its number cannot be another's by now. */
     kill(-child, SIGKILL);

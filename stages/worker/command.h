@@ -84,8 +84,8 @@ void command_free(struct command *command);
 /* child.c: starts the child; in, out, says: receive this side's ends of its pipes. */
 PST_CHECKED enum pst_status child_start(char **arguments, pid_t *child, int *in, int *out, int *says,
                                         struct pst_error *error);
-/* Waits for the child, up to so many seconds, and kills what is left of its group. Returns as command_stop.
- */
+/* Waits for the child, up to so many seconds or until a signal asks to stop, and kills what is left of its
+ * group. Returns as command_stop. */
 int child_end(pid_t child, double seconds);
 
 #endif

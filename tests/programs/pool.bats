@@ -253,6 +253,17 @@ print(json.loads(sys.stdin.read())[sys.argv[1]])' "$1"
     assert_same_student
 }
 
+@test "a worker whose command lingers after the last job can be asked to end" {
+    start_dispatcher
+    start_worker one "teacher-forward -n t teacher.safetensors; sleep 600"
+    assert_same_student
+    sleep 0.5 # it waits for its command by now, or else ends the sooner
+    local asked=$SECONDS
+    kill -TERM "$worker"
+    ends "$worker" 143
+    ((SECONDS - asked < 10))
+}
+
 @test "a dispatcher killed with -9 leaves no student; the workers find the one that is started next" {
     worker_options=(--stay)
     hold
