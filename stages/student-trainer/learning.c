@@ -73,10 +73,11 @@ static enum pst_status validate_epoch(json_t *event, struct pst_error *error)
     return PST_OK;
 }
 
-/* Says so where the mean loss of the first epoch is no better than that of its first batch. */
+/* Says so where the mean loss of the first epoch is no better than that of its first batch. A rate that is
+ * still being raised tells nothing of the one that is asked for. */
 static void doubt_learning(double loss)
 {
-    bool too_early = state.next_seq < 10;
+    bool too_early = state.next_seq < 10 || training.schedule.warm_up > 1;
     if (!too_early && loss > 0.98 * state.first_loss)
         pst_say("in the first epoch the mean loss was %.4g, and %.4g in its first batch: hardly anything is "
                 "learned; is the learning rate of %g right?",

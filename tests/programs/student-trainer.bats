@@ -119,6 +119,8 @@ END
     run --separate-stderr student-trainer -a 784-16-10 -r 1e-12 -i hard.pst -o "$model"
     [ "$status" -eq 0 ]
     [[ $stderr == *"hardly anything is learned; is the learning rate of 1e-12 right?"* ]]
+    run --separate-stderr student-trainer -a 784-16-10 -r 1e-12 --warm-up 2 -i hard.pst -o "$model"
+    [[ $stderr != *"hardly anything"* ]]
 }
 
 # ---- early stopping ----
