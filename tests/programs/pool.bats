@@ -221,6 +221,19 @@ has_come() {
     [ "$(of_last_pool_event of_another_run)" -eq 3 ]
 }
 
+@test "an answer to a question that was not asked is a failure" {
+    hold
+    start_dispatcher
+    start_worker one
+    wait_until says dispatcher "1 now"
+    "$HECKLE" "$endpoint" wrong-check --seconds 600 2>"$here/heckle.err" 3>&- &
+    processes+=("$!")
+    wait_until says dispatcher "worker heckler is dismissed: it failed three times in a row"
+    says dispatcher "worker heckler: batch [0-9]* failed: the answer is to something else"
+    go_on
+    assert_same_student
+}
+
 # of_last_pool_event NAME: what the dispatcher's log says at the end.
 of_last_pool_event() {
     grep '"event":"pool"' "$here/dispatcher.log" | tail -n 1 | /usr/bin/python3 -c '
@@ -511,6 +524,22 @@ blamed() {
     start_worker one "$STUMBLE --cheat | teacher-forward -n t teacher.safetensors"
     ends "$dispatcher" 65
     says dispatcher "the command changed tensor 'x'; a worker's command may only add"
+}
+
+@test "a command that keeps something to itself is found out" {
+    start_dispatcher
+    start_worker one "teacher-forward -n t teacher.safetensors | temperature-softmax | compactor --inputs digest"
+    ends "$dispatcher" 65
+    says dispatcher "the command does not hand on tensor 'x'; a worker's command may only add"
+}
+
+@test "a command that answers what it was not asked is found out" {
+    worker_options=(--ahead 1)
+    start_dispatcher
+    start_worker one "teacher-forward -n t teacher.safetensors -i input.pst"
+    ends "$dispatcher" 65
+    says one "the command wrote more batches than it read"
+    says dispatcher "the command changed tensor 'x'" # the first batches over again, in place of others
 }
 
 @test "without workers a dispatcher waits, says so, and gives up when told to" {

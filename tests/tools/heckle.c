@@ -80,9 +80,10 @@ static enum pst_status speak_of_tomorrow(struct pst_error *error)
     return say(&control, sizeof control, "heckler", error);
 }
 
-/* Answers a job as if it were another run's; late-run: in a session of before. */
-static enum pst_status answer_another_run(const struct pst_message *message,
-                                          const struct pst_pool_control *job, struct pst_error *error)
+/* Answers a job as if it were another run's; late-run: in a session of before; wrong-check: this run's, but
+ * to a question that was not asked. */
+static enum pst_status answer_wrongly(const struct pst_message *message, const struct pst_pool_control *job,
+                                      struct pst_error *error)
 {
     struct pst_header header;
     struct pst_batch batch = { 0 };
@@ -94,10 +95,12 @@ static enum pst_status answer_another_run(const struct pst_message *message,
                                              pst_link_options()->max_message, &header, &batch, error);
     if (status != PST_OK)
         return status;
-    header.run[0] = header.run[0] == '0' ? '1' : '0';
+    bool wrong_check = strcmp(what, "wrong-check") == 0;
+    if (!wrong_check)
+        header.run[0] = header.run[0] == '0' ? '1' : '0';
     snprintf(header.tensors[0].name, sizeof header.tensors[0].name, "logits/t");
     header.tensor_count = 1;
-    control.check = pst_batch_check(&batch, batch.tensor_count);
+    control.check = pst_batch_check(&batch, batch.tensor_count) + wrong_check;
     size_t all = batch.tensor_count;
     batch.tensor_count = 1;
     status = pst_parcel_pack(&header, &batch, &packed, &size, error);
@@ -133,7 +136,7 @@ static enum pst_status hear(const struct pst_message *message, struct pst_error 
     if (control.kind == PST_POOL_JOB && strcmp(what, "fails") == 0)
         return fail_thrice(&control, error);
     if (control.kind == PST_POOL_JOB && strcmp(what, "silence") != 0 && strcmp(what, "greed") != 0)
-        return answer_another_run(message, &control, error);
+        return answer_wrongly(message, &control, error);
     return PST_OK;
 }
 
