@@ -91,8 +91,7 @@ void look_at_times(struct pool *pool, double now)
     bool all = present > 0 && late == present;
     if (all && !pool->told_late)
         pst_say("no worker has answered for %.3g s (--batch-timeout), and %zu %s here; waiting for one of "
-                "them, or "
-                "for another",
+                "them, or for another",
                 pool->batch_timeout, present, present == 1 ? "is" : "are");
     pool->told_late = all;
 }

@@ -30,7 +30,7 @@ struct slot {
     struct pst_batch batch;
     size_t bytes;
     bool given;      /* to some worker, at least once */
-    uint64_t holder; /* number of the worker that it was given to last */
+    uint64_t holder; /* number of the worker that it was given to last, or 0 */
     size_t failures; /* answers that were none, or did not come in time */
     struct culprit failed_by[MOST_FAILURES];
     double failed_at; /* the last time */

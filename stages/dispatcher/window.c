@@ -59,7 +59,7 @@ static bool put(struct window *window, struct pst_batch *batch, enum pst_status 
     if (status == PST_OK && !window->ended) {
         size_t bytes = batch_bytes(batch);
         window->slots[window->filled % window->room] =
-            (struct slot){ .state = SLOT_WAITING, .batch = *batch, .bytes = bytes, .holder = NO_WORKER };
+            (struct slot){ .state = SLOT_WAITING, .batch = *batch, .bytes = bytes };
         window->filled++;
         window->bytes += bytes;
         window->largest = bytes > window->largest ? bytes : window->largest;
