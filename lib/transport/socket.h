@@ -15,8 +15,8 @@
 struct pst_socket {
     void *context, *zmq, *monitor;
     bool listens;
-    bool bound;
-    bool ipv4; /* the host has an address of version 4 */
+    bool bound; /* it listens by now: the path of an ipc address is its own */
+    bool ipv4;  /* the host has an address of version 4 */
     char name[256];
     zmq_msg_t payload;
     bool has_payload;

@@ -91,7 +91,6 @@ struct worker {
     uint8_t peer[PST_PEER_SIZE];
     char name[WORKER_NAME];
     bool present;
-    bool dismissed;
     uint64_t session;
     size_t credit;    /* jobs that it takes */
     struct job *jobs; /* that it has, in the order in which it does them */

@@ -51,8 +51,7 @@ void lose_worker(struct pool *pool, size_t worker, const char *why)
     if (!lost->present)
         return;
     lost->present = false;
-    if (!lost->dismissed)
-        count_loss(pool, lost);
+    count_loss(pool, lost);
     drop_jobs(pool, lost);
     pst_say("worker %s %s (%zu left)", lost->name, why, present_workers(pool));
 }
@@ -62,7 +61,7 @@ void dismiss(struct pool *pool, size_t worker, const char *why)
     struct pst_error unheard;
     uint64_t next = pool->turned_away_count++ % MOST_TURNED_AWAY;
     memcpy(pool->turned_away[next], pool->workers[worker].peer, PST_PEER_SIZE);
-    pool->workers[worker].dismissed = true;
+    drop_jobs(pool, &pool->workers[worker]); /* first, for no batch is to blame */
     if (send_to(pool, worker, PST_POOL_REFUSE, 0, why, strlen(why), &unheard) != PST_OK)
         pst_say("%s", unheard.message);
     lose_worker(pool, worker, why);

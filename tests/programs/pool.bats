@@ -637,13 +637,18 @@ blamed() {
     [[ $output == *"in use"* ]]
 }
 
-@test "SIGUSR1 before there is any input ends nothing" {
+# start_dispatcher_without_input: it listens, and waits for what comes through file descriptor 8.
+start_dispatcher_without_input() {
     mkfifo "$here/input"
     dispatcher "$endpoint" -o "$here/out.pst" <"$here/input" 2>"$here/dispatcher.err" 3>&- &
     dispatcher=$!
     processes+=("$dispatcher")
     exec 8>"$here/input"
     wait_until test -S "$here/pool"
+}
+
+@test "SIGUSR1 before there is any input ends nothing" {
+    start_dispatcher_without_input
     kill -USR1 "$dispatcher"
     start_worker one 8>&-
     cat input.pst >&8
@@ -679,12 +684,7 @@ stop_dispatcher_by() {
 }
 
 @test "a dispatcher that is asked to end before there is any input ends" {
-    mkfifo "$here/input"
-    dispatcher "$endpoint" -o "$here/out.pst" <"$here/input" 2>"$here/dispatcher.err" 3>&- &
-    dispatcher=$!
-    processes+=("$dispatcher")
-    exec 8>"$here/input"
-    wait_until test -S "$here/pool"
+    start_dispatcher_without_input
     sleep 0.2 # until it reads
     stop_dispatcher_by TERM 143
     exec 8>&-
