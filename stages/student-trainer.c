@@ -214,7 +214,7 @@ static enum pst_status start(size_t count, char **operands, struct pst_error *er
     training.dropout.seed = settings.seed;
     if (settings.from_path != NULL) {
         char digest[PST_DIGEST_TEXT];
-        status = pst_model_read(settings.from_path, &training.network, digest, error);
+        status = pst_model_read(settings.from_path, NULL, &training.network, digest, error);
         if (status == PST_OK)
             status = pst_history_note("from", json_string(digest), error);
     } else {

@@ -45,20 +45,21 @@ static enum pst_status start(size_t count, char **operands, struct pst_error *er
     if (name != NULL && strlen(name) > MOST_NAME)
         return pst_fail(error, PST_USAGE, "--name: at most %d bytes", (int)MOST_NAME);
     path = operands[0];
-    return pst_model_read(path, &network, digest, error);
+    return pst_model_read(path, NULL, &network, digest, error);
 }
 
 /* The model must have been trained on numbers made in the same way. */
 static enum pst_status check_scale(const struct pst_tensor_spec *x, struct pst_error *error)
 {
-    if (x->dtype != PST_DTYPE_U8 || network.input_scale == 0)
+    if (x->dtype != PST_DTYPE_U8 || network.input_channels != 1)
         return PST_OK;
     double scale = x->scale == 0 ? 1 : x->scale;
-    if (fabs(scale - network.input_scale) <= 1e-6 * scale && fabs(x->offset - network.input_offset) <= 1e-6)
+    if (fabs(scale - network.input_scale[0]) <= 1e-6 * scale &&
+        fabs(x->offset - network.input_scale[1]) <= 1e-6)
         return PST_OK;
     return pst_fail(error, PST_BAD_DATA,
                     "%s was trained on inputs scaled by %g with offset %g, but the stream says %g and %g",
-                    path, network.input_scale, network.input_offset, scale, x->offset);
+                    path, network.input_scale[0], network.input_scale[1], scale, x->offset);
 }
 
 static enum pst_status declare(struct pst_header *header, struct pst_error *error)
@@ -79,7 +80,7 @@ static enum pst_status declare(struct pst_header *header, struct pst_error *erro
     struct pst_tensor_spec spec = { .dtype = PST_DTYPE_F32,
                                     .rank = 1,
                                     .shape = { pst_network_outputs(&network) } };
-    char teacher[MOST_NAME + 1], architecture[512];
+    char teacher[MOST_NAME + 1];
     if (name == NULL)
         default_name(teacher, sizeof teacher);
     else
@@ -88,10 +89,9 @@ static enum pst_status declare(struct pst_header *header, struct pst_error *erro
     status = pst_header_add_tensor(header, &spec, &logits_index, error);
     if (status != PST_OK)
         return pst_fail_at(error, "give this teacher another --name");
-    pst_network_describe(&network, architecture, sizeof architecture);
     status = pst_history_note("name", json_string(teacher), error);
     if (status == PST_OK)
-        status = pst_history_note("architecture", json_string(architecture), error);
+        status = pst_history_note("architecture", json_string(network.architecture), error);
     return status == PST_OK ? pst_history_note("model", json_string(digest), error) : status;
 }
 

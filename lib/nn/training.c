@@ -26,8 +26,7 @@ void pst_training_step(struct pst_training *training, size_t n, const int32_t *l
 {
     struct pst_workspace *workspace = training->workspace;
     size_t classes = pst_network_outputs(&training->network);
-    bool drops = training->dropout.input > 0 || training->dropout.hidden > 0;
-    pst_forward_training(&training->network, workspace, n, drops ? &training->dropout : NULL, epoch, ids);
+    pst_forward_training(&training->network, workspace, n, &training->dropout, epoch, ids);
     pst_loss_compute(&training->loss, pst_workspace_logits(workspace), labels, targets, n, classes,
                      pst_workspace_logits_gradient(workspace), sums);
     if (!isfinite(sums->total))

@@ -87,11 +87,10 @@ static enum pst_status settle_inputs(const struct pst_header *header, struct pst
                         "the network has %zu outputs, but the stream has %" PRIu64 " classes", classes,
                         header->classes);
     stream.id_index = pst_header_find(header, "id");
-    if (stream.x_spec.dtype == PST_DTYPE_U8) {
-        training.network.input_scale = stream.x_spec.scale == 0 ? 1 : stream.x_spec.scale;
-        training.network.input_offset = stream.x_spec.offset;
-    }
-    return PST_OK;
+    if (stream.x_spec.dtype != PST_DTYPE_U8)
+        return PST_OK;
+    return pst_network_set_scale(&training.network, stream.x_spec.scale == 0 ? 1 : stream.x_spec.scale,
+                                 stream.x_spec.offset, error);
 }
 
 static enum pst_status settle_schedule(const struct pst_header *header, struct pst_error *error)
