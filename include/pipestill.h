@@ -12,6 +12,7 @@
 #include "pipestill/data.h"
 #include "pipestill/nn.h"
 #include "pipestill/stream.h"
+#include "pipestill/teacher.h"
 #include "pipestill/transport.h"
 
 #endif

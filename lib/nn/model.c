@@ -49,24 +49,6 @@ static enum pst_status choose_activation(const struct pst_safetensors *file, con
     return PST_OK;
 }
 
-/* Reads "0.5" or "0.5,0.6,0.7". Returns how many numbers there are; 0 if the text is not that. */
-static size_t parse_numbers(const char *text, double *numbers, size_t room)
-{
-    for (size_t count = 0; count < room; text++) {
-        char number[40] = "";
-        size_t length = strcspn(text, ",");
-        if (length >= sizeof number)
-            return 0;
-        memcpy(number, text, length);
-        if (!pst_parse_double(number, -DBL_MAX, DBL_MAX, &numbers[count++]))
-            return 0;
-        text += length;
-        if (*text == '\0')
-            return count;
-    }
-    return 0;
-}
-
 /* How inputs were made: input_scale and input_offset, one number or one for each channel. */
 static enum pst_status read_scale(const struct pst_safetensors *file, const char *path,
                                   struct pst_network *network, struct pst_error *error)
@@ -78,8 +60,9 @@ static enum pst_status read_scale(const struct pst_safetensors *file, const char
     double *numbers = pst_allocate(channels, 2 * sizeof *numbers, error);
     if (numbers == NULL)
         return PST_TRY_AGAIN;
-    size_t count = scale == NULL ? 0 : parse_numbers(scale, numbers, channels);
-    size_t offsets = offset == NULL ? count : parse_numbers(offset, numbers + count, channels);
+    size_t count = scale == NULL ? 0 : pst_parse_doubles(scale, -DBL_MAX, DBL_MAX, numbers, channels);
+    size_t offsets =
+        offset == NULL ? count : pst_parse_doubles(offset, -DBL_MAX, DBL_MAX, numbers + count, channels);
     network->input_scale = numbers;
     if (count == 0 || offsets != count || (count != 1 && count != channels))
         return pst_fail(

@@ -132,7 +132,7 @@ def test_geometric_identity(random):
 
 def write_model(path, layers):
     """A safetensors file of dense layers, by hand: weights [outputs, inputs] and biases."""
-    entries, parts, at = {}, [], 0
+    entries, parts, at = {"__metadata__": {"activation": "relu"}}, [], 0
     for number, (weight, bias) in enumerate(layers):
         for name, array in (("weight", weight), ("bias", bias)):
             part = array.astype("<f4").tobytes()
