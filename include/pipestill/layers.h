@@ -42,8 +42,9 @@ void pst_shape_describe(const struct pst_shape *shape, FILE *text);
 struct pst_parameter {
     char name[64]; /* in a layer "weight"; in a network's list "layers.0.weight" */
     size_t rank, shape[4];
-    size_t at, count;  /* its place and number of elements in a flat vector of the network's parameters */
-    double deviation;  /* of the normal distribution of its initial values; 0: they are 0 */
+    size_t at, count; /* its place and number of elements in a flat vector of the network's parameters */
+    double deviation; /* of the normal distribution of its initial values; 0: they are all `initial` */
+    float initial;
     uint64_t sequence; /* the epoch of its initial random numbers: one for each layer with parameters */
     bool decays;       /* weight decay applies: to weights, not to biases */
     bool limited;      /* --max-norm applies to its rows: to the weights into hidden units */
@@ -183,6 +184,8 @@ struct pst_layer_type {
     const char *name;    /* "dense" */
     const char *grammar; /* the words that parse reads: "800" */
     const char *help;
+    const char
+        *example; /* small architectures with it, with a space between: the tests of gradients take them */
     size_t settings_size;
     bool in_place;    /* outputs are the inputs, under another shape: there is nothing to compute */
     bool transparent; /* the layer before looks through it when it chooses an activation */
@@ -205,13 +208,11 @@ struct pst_layer_type {
 
 /* The table; ended by NULL. */
 extern const struct pst_layer_type *const pst_layer_types[];
-extern const struct pst_layer_type pst_layer_dense, pst_layer_flatten, pst_layer_dropout,
-    pst_layer_activation;
 
 /*
  * Declares a parameter of a layer while it is settled; its place is given later, when all are known.
  * shape: [rank], the first being the units. deviation: of its initial values.
- * Returns the parameter, for the marks decays and limited.
+ * Returns the parameter, for what else is to be said of it: initial, decays, limited.
  */
 struct pst_parameter *pst_layer_add(struct pst_layer *layer, const char *name, size_t rank,
                                     const size_t *shape, double deviation);

@@ -60,7 +60,6 @@ struct pst_teacher_type {
 
 /* The table; ended by NULL. */
 extern const struct pst_teacher_type *const pst_teacher_types[];
-extern const struct pst_teacher_type pst_teacher_network;
 
 /*
  * Opens a teacher. The first type that recognises the file's first bytes opens it; if none does, the first

@@ -137,6 +137,8 @@ void pst_network_initialise(struct pst_network *network, uint64_t seed)
     for (size_t t = 0; t < network->tensor_count; t++) {
         const struct pst_parameter *tensor = network->tensors[t];
         size_t row = pst_parameter_row(tensor);
+        for (size_t i = 0; i < tensor->count; i++)
+            network->parameters[tensor->at + i] = tensor->initial;
         for (size_t unit = 0; tensor->deviation > 0 && unit < tensor->shape[0]; unit++) {
             struct pst_random random;
             float *values = network->parameters + tensor->at + unit * row;

@@ -1,5 +1,4 @@
 """Teachers from other tools against numpy: activations, precisions, and inputs scaled by channel. Prints TAP."""
-import json
 import math
 import os
 import subprocess
@@ -8,6 +7,7 @@ import tempfile
 import numpy
 
 import pst
+import safetensors
 from pipestill_stream import stream
 
 ERF = numpy.vectorize(math.erf)
@@ -30,34 +30,19 @@ def check(name, good, detail=""):
     print(f"{'ok' if good else 'not ok'} {count} - {name}{'' if good else f' # {detail}'}")
 
 
-def to_bytes(array, dtype):
-    """An array in a safetensors file's dtype."""
-    if dtype == "BF16":
-        return (array.astype("<f4").view("<u4") >> 16).astype("<u2").tobytes()
-    return array.astype({"F16": "<f2", "F32": "<f4", "F64": "<f8"}[dtype]).tobytes()
-
-
 def from_bytes(data, dtype, shape):
     if dtype == "BF16":
         return (numpy.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4").reshape(shape)
-    return numpy.frombuffer(data, {"F16": "<f2", "F32": "<f4", "F64": "<f8"}[dtype]).reshape(shape)
+    return numpy.frombuffer(data, safetensors.DTYPES[dtype]).reshape(shape)
 
 
 def write_model(path, layers, dtype="F32", **metadata):
     """A state dict as other tools write it, 0.weight, 0.bias, 2.weight …; returns the layers as they can be read."""
-    header, data, read = {"__metadata__": metadata} if metadata else {}, b"", []
-    for number, pair in enumerate(layers):
-        read.append([])
-        for name, array in zip(("weight", "bias"), pair):
-            part = to_bytes(array, dtype)
-            header[f"{2 * number}.{name}"] = {"dtype": dtype, "shape": list(array.shape),
-                                              "data_offsets": [len(data), len(data) + len(part)]}
-            data += part
-            read[-1].append(from_bytes(part, dtype, array.shape).astype(float))
-    text = json.dumps(header).encode()
-    with open(path, "wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text + data)
-    return read
+    tensors = {f"{2 * number}.{name}": array
+               for number, pair in enumerate(layers) for name, array in zip(("weight", "bias"), pair)}
+    safetensors.write(path, tensors, dtype, **metadata)
+    return [[from_bytes(safetensors.to_bytes(array, dtype), dtype, array.shape).astype(float) for array in pair]
+            for pair in layers]
 
 
 def forward(layers, x, activation):

@@ -109,28 +109,30 @@ static void gradients_are_finite_differences(void **state)
     assert_finite_differences("9-4-4-4-2", NULL);
 }
 
-static void gradients_of_every_layer_and_activation_are_finite_differences(void **state)
+/* Calls check with each example architecture of each type of layer. */
+static void for_every_example(void (*check)(const char *architecture))
+{
+    for (size_t t = 0; pst_layer_types[t] != NULL; t++) {
+        char *examples = strdup(pst_layer_types[t]->example), *rest = examples;
+        assert_non_null(examples);
+        for (char *one = strtok_r(examples, " ", &rest); one != NULL; one = strtok_r(NULL, " ", &rest))
+            check(one);
+        free(examples);
+    }
+}
+
+static void check_differences(const char *architecture)
+{
+    const struct pst_dropout dropout = { .hidden = 0.3, .seed = 4 }, seed = { .seed = 6 };
+    assert_finite_differences(architecture, &seed);
+    if (strstr(architecture, "drop") == NULL)
+        assert_finite_differences(architecture, &dropout);
+}
+
+static void gradients_of_every_type_of_layer_are_finite_differences(void **state)
 {
     (void)state;
-    static const char *const architectures[] = {
-        "6-8-tanh-7-sigmoid-4",
-        "6-8-gelu-7-silu-4",
-        "6-8-leaky0.2-7-leaky-4",
-        "6-8-none-4",
-        "6-8nobias-5nobias-4nobias",
-        "2x3x2-flatten-7-4",
-        "6-tanh-8-relu-sigmoid-4",
-        "6-drop0.3-8-drop0.5-7-tanh-drop0.25-4",
-        "6-8-4-tanh",
-        "2x3-gelu-flatten-silu-5-tanh-flatten-4-flatten",
-    };
-    const struct pst_dropout dropout = { .hidden = 0.3, .seed = 4 }, seed = { .seed = 6 };
-    for (size_t a = 0; a < sizeof architectures / sizeof *architectures; a++) {
-        bool drops = strstr(architectures[a], "drop") != NULL;
-        assert_finite_differences(architectures[a], drops ? &seed : NULL);
-        if (!drops)
-            assert_finite_differences(architectures[a], &dropout);
-    }
+    for_every_example(check_differences);
 }
 
 static void gradients_under_dropout_are_finite_differences(void **state)
@@ -221,6 +223,21 @@ static void fast_passes_are_the_plain_ones(void **state)
             assert_fast_is_plain(architectures[a], sizes[s], &dropout);
             assert_fast_is_plain(architectures[a], sizes[s], &input);
         }
+}
+
+static void check_fast(const char *architecture)
+{
+    const struct pst_dropout dropout = { .input = 0.2, .hidden = 0.5, .seed = 8 }, seed = { .seed = 9 };
+    assert_fast_is_plain(architecture, 1, &seed);
+    assert_fast_is_plain(architecture, 7, &seed);
+    if (strstr(architecture, "drop") == NULL)
+        assert_fast_is_plain(architecture, 33, &dropout);
+}
+
+static void fast_passes_of_every_type_of_layer_are_the_plain_ones(void **state)
+{
+    (void)state;
+    for_every_example(check_fast);
 }
 
 static void the_same_batch_gives_the_same_bits_whatever_came_before(void **state)
@@ -365,9 +382,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_are_finite_differences),
-        cmocka_unit_test(gradients_of_every_layer_and_activation_are_finite_differences),
+        cmocka_unit_test(gradients_of_every_type_of_layer_are_finite_differences),
         cmocka_unit_test(gradients_under_dropout_are_finite_differences),
         cmocka_unit_test(fast_passes_are_the_plain_ones),
+        cmocka_unit_test(fast_passes_of_every_type_of_layer_are_the_plain_ones),
         cmocka_unit_test(the_same_batch_gives_the_same_bits_whatever_came_before),
         cmocka_unit_test(a_pass_for_use_gives_the_bits_of_training_without_dropout),
         cmocka_unit_test(what_is_not_finite_reaches_the_logits),

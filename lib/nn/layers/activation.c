@@ -82,6 +82,8 @@ const struct pst_layer_type pst_layer_activation = {
     .name = "activation",
     .grammar = "relu, leaky0.01, tanh, sigmoid, gelu, silu, none",
     .help = "a function of every element",
+    .example =
+        "6-8-tanh-7-sigmoid-4 6-8-gelu-7-silu-4 6-8-leaky0.2-7-leaky-4 6-tanh-8-relu-sigmoid-4 6-8-4-tanh",
     .settings_size = sizeof(struct setting),
     .parse = parse,
     .describe = describe,

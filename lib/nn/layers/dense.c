@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+extern const struct pst_layer_type pst_layer_dense;
+
 struct dense {
     size_t units;
     bool no_bias;
@@ -183,6 +185,7 @@ const struct pst_layer_type pst_layer_dense = {
     .name = "dense",
     .grammar = "800, 800nobias",
     .help = "so many units, each a weighted sum of all inputs",
+    .example = "6-8-7-4 6-8-none-4 6-8nobias-5nobias-4nobias",
     .settings_size = sizeof(struct dense),
     .parse = parse,
     .describe = describe,

@@ -85,6 +85,7 @@ const struct pst_layer_type pst_layer_dropout = {
     .name = "dropout",
     .grammar = "drop0.5",
     .help = "in training a share of the elements is 0",
+    .example = "6-drop0.3-8-drop0.5-7-tanh-drop0.25-4",
     .settings_size = sizeof(struct dropout),
     .transparent = true,
     .parse = parse,
