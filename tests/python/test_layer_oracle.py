@@ -79,7 +79,7 @@ def main():
     count = 0
     random = np.random.default_rng(3)
     with open(os.path.join(os.path.dirname(__file__), "../../lib/nn/layers/table.c"), encoding="utf-8") as table:
-        names = re.findall(r"^    ROW\((\w+)\)", table.read(), re.MULTILINE)
+        names = re.findall(r"\bROW\((\w+)\)", table.read())
     for name in names:
         for architecture in EXAMPLES.get(name, [None]):
             count += 1
