@@ -25,7 +25,7 @@ setup() {
 }
 
 @test "every layer of the table is in the table of docs/training.md" {
-    for name in $(grep -oP '\bROW\(\K\w+' lib/nn/layers/table.c); do
+    while read -r name; do
         grep -qE "^\| $name \|" docs/training.md || { echo "$name is missing" && return 1; }
-    done
+    done < <(grep -oP '\bROW\(\K\w+' lib/nn/layers/table.c)
 }

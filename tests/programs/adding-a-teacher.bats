@@ -20,7 +20,7 @@ setup() {
 }
 
 @test "every teacher of the table is in the man page of teacher-forward" {
-    for name in $(grep -oP '\bROW\(\K\w+' lib/teacher/table.c); do
+    while read -r name; do
         grep -qE "^\.It Sy $name$" docs/man/teacher-forward.1 || { echo "$name is missing" && return 1; }
-    done
+    done < <(grep -oP '\bROW\(\K\w+' lib/teacher/table.c)
 }
