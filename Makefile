@@ -56,7 +56,7 @@ CFLAGS_cli := $(call cflags_of,jansson)
 LIBS := $(call libs_of,$(MSGPACK) jansson nettle zlib libzstd openblas libzmq) -lm
 
 ROOMS := base transport stream compact nn data cli
-LIB_SOURCES := $(foreach room,$(ROOMS),$(wildcard lib/$(room)/*.c))
+LIB_SOURCES := $(foreach room,$(ROOMS),$(wildcard lib/$(room)/*.c lib/$(room)/*/*.c))
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/objects/%.o)
 PERCENT := %
 STAGES := $(patsubst stages/%.c,%,$(wildcard stages/*.c))
@@ -179,7 +179,7 @@ lint: lint-deps
 	@BUILD=$(BUILD) tests/lint
 
 format:
-	clang-format -i $(wildcard include/*.h include/pipestill/*.h lib/*/*.[ch] stages/*.c stages/*/*.[ch] tests/*/*.[ch] bench/*.c)
+	clang-format -i $(wildcard include/*.h include/pipestill/*.h lib/*/*.[ch] lib/*/*/*.[ch] stages/*.c stages/*/*.[ch] tests/*/*.[ch] bench/*.c)
 
 # ---- installation ----
 # As root after `make` as oneself this compiles nothing. What an older version installed and this one does not have, only

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct settings settings = { .hard_weight = 1, .soft_weight = 1, .seed = 1, .soft_loss = PST_SOFT_KL };
+struct settings settings = { .hard_weight = 1, .soft_weight = 1, .seed = 1 };
 
 struct pst_training training = {
     .optimiser_settings = { .momentum = 0.9, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8 },
@@ -55,7 +55,7 @@ static const struct pst_option options[] = {
     { .name = "soft-loss",
       .type = PST_CHOICE,
       .target = &settings.soft_loss,
-      .choices = (const char *const[]){ "kl", "cross-entropy", "logits", NULL },
+      .choices = soft_losses,
       .help = "T^2 KL, T^2 cross-entropy, or squared error on logits" },
     { .name = "soft-targets",
       .type = PST_STRING,

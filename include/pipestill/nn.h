@@ -1,5 +1,5 @@
 /*
- * nn.h: fully connected networks and how they learn: layers, losses, optimisers, rates, model files. Knows
+ * nn.h: fully connected networks and how they learn: layers, optimisers, rates, model files. Knows
  * nothing of streams. docs/training.md writes out every formula with its gradient.
  *
  * Matrices are row-major. A layer's weight is [outputs, inputs], as in the model file, so a forward pass is
@@ -9,6 +9,7 @@
 #define PIPESTILL_NN_H
 
 #include "pipestill/base.h"
+#include "pipestill/losses.h"
 
 struct json_t; /* jansson's value */
 
@@ -127,7 +128,7 @@ typedef void pst_gradient_taker(void *context, size_t layer, const float *weight
 void pst_backward(struct pst_network *network, struct pst_workspace *workspace, size_t n,
                   pst_gradient_taker *take, void *context);
 
-/* ---- softmax and losses ------------------------------------------------------------------------------ */
+/* ---- softmax ----------------------------------------------------------------------------------------- */
 
 /*
  * softmax(logits / T), computed stably (Hinton et al. 2015, eq. 1). Rows of `classes` numbers. Does not need
@@ -137,40 +138,6 @@ void pst_softmax(const float *logits, float *probabilities, size_t n, size_t cla
 
 /* log softmax(logits / T) of one row, in double. */
 void pst_log_softmax(const float *logits, double *log_probabilities, size_t classes, double temperature);
-
-enum pst_soft_loss {
-    PST_SOFT_KL,            /* T² · KL(targets ‖ softmax(z / T)) */
-    PST_SOFT_CROSS_ENTROPY, /* T² · cross-entropy(targets, softmax(z / T)); the same gradient */
-    PST_SOFT_LOGITS,        /* ½ ‖z − v‖² / classes, v the teacher's logits (Bucilă et al. 2006) */
-};
-
-/* What is minimised: a mean over samples of hard_weight · cross-entropy(y, softmax(z)) + soft_weight · the
- * soft loss. */
-struct pst_loss {
-    double hard_weight; /* ≥ 0; labels are needed where > 0 */
-    double soft_weight; /* ≥ 0; targets are needed where > 0 */
-    enum pst_soft_loss soft;
-    double temperature; /* of the soft targets, > 0; not looked at by PST_SOFT_LOGITS */
-};
-
-/* Sums over samples, in double: divide by n for means. */
-struct pst_loss_sums {
-    double total;  /* hard_weight · hard + soft_weight · soft */
-    double hard;   /* cross-entropy with the labels, whatever its weight; 0 without labels */
-    double soft;   /* the soft loss; 0 where its weight is 0 */
-    size_t errors; /* samples whose largest logit is not that of the label; 0 without labels */
-};
-
-/*
- * Computes a loss and its gradient.
- * logits: [n, classes]. labels: [n], each 0 … classes - 1, or NULL. targets: [n, classes], soft targets (or
- * logits for PST_SOFT_LOGITS), or NULL. gradient: receives [n, classes], of the mean over the n samples; may
- * be NULL. sums: receives the sums over these n samples. Values that are not finite go through to the sums,
- * for the caller to see.
- */
-void pst_loss_compute(const struct pst_loss *loss, const float *logits, const int32_t *labels,
-                      const float *targets, size_t n, size_t classes, float *gradient,
-                      struct pst_loss_sums *sums);
 
 /* ---- how good predictions are ------------------------------------------------------------------------ */
 
@@ -410,11 +377,11 @@ PST_CHECKED float *pst_training_input(struct pst_training *training, size_t n, s
 
 /*
  * One step on the n samples whose inputs are in place: forward, loss, backward, update.
- * labels: [n]; targets: [n, classes]; each NULL where its weight is 0. ids: [n].
+ * targets: of the n samples. ids: [n].
  * epoch: for dropout; position: for the learning rate, epochs passed with their fraction.
  * Where the loss is not finite, no update is made.
  */
-void pst_training_step(struct pst_training *training, size_t n, const int32_t *labels, const float *targets,
+void pst_training_step(struct pst_training *training, size_t n, const struct pst_loss_targets *targets,
                        const uint64_t *ids, uint64_t epoch, double position, struct pst_loss_sums *sums);
 
 /* Frees all that a training owns. */

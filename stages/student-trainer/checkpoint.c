@@ -43,8 +43,8 @@ enum pst_status save_checkpoint(struct pst_error *error)
     put_number(object, "has_best", state.has_best);
     put_number(object, "stopped", state.stopped);
     put_real(object, "total", state.sums.total);
-    put_real(object, "hard", state.sums.hard);
-    put_real(object, "soft", state.sums.soft);
+    put_real(object, "hard", state.sums.terms[0]);
+    put_real(object, "soft", state.sums.terms[1]);
     put_real(object, "best_value", state.best_value);
     put_real(object, "first_loss", state.first_loss);
     enum pst_status status =
@@ -84,8 +84,8 @@ static void take_state(const json_t *object)
     state.has_best = get_number(object, "has_best") != 0;
     state.stopped = get_number(object, "stopped") != 0;
     state.sums.total = get_real(object, "total");
-    state.sums.hard = get_real(object, "hard");
-    state.sums.soft = get_real(object, "soft");
+    state.sums.terms[0] = get_real(object, "hard");
+    state.sums.terms[1] = get_real(object, "soft");
     state.best_value = get_real(object, "best_value");
     state.first_loss = get_real(object, "first_loss");
 }

@@ -64,7 +64,7 @@ enum pst_status check_history(const struct pst_header *header, struct pst_error 
     enum pst_status status = check_data(header->history, &first, error);
     if (status != PST_OK || settings.targets == HARD)
         return status;
-    if (settings.soft_loss != PST_SOFT_LOGITS)
+    if (settings.soft_loss != LOGITS)
         status = check_temperature(header, &header->tensors[stream.soft_index], error);
     if (status == PST_OK)
         status = check_mean(header, stream.soft_index, error);

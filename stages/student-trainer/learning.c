@@ -87,11 +87,12 @@ static void doubt_learning(double loss)
 enum pst_status end_epoch(struct pst_error *error)
 {
     double n = (double)state.samples, loss = state.sums.total / n;
+    bool labelled = stream.y_index != PST_NONE;
     if (state.epoch == 0)
         doubt_learning(loss);
     json_t *event = json_pack("{s:I, s:f, s:f, s:f, s:f}", "epoch", (json_int_t)state.epoch, "loss", loss,
-                              "hard_loss", state.sums.hard / n, "soft_loss", state.sums.soft / n,
-                              "error_share", (double)state.sums.errors / n);
+                              "hard_loss", state.sums.terms[!labelled] / n, "soft_loss",
+                              state.sums.terms[labelled] / n, "error_share", (double)state.sums.errors / n);
     enum pst_status status = has_validation() ? validate_epoch(event, error) : PST_OK;
     pst_log("epoch", event);
     state.epoch_open = false;
@@ -128,6 +129,9 @@ static enum pst_status learn(struct pst_batch *batch, struct pst_error *error)
 {
     const int32_t *labels = stream.y_index == PST_NONE ? NULL : batch->tensors[stream.y_index].data;
     const float *soft = settings.targets == HARD ? NULL : batch->tensors[stream.soft_index].data;
+    struct pst_loss_targets targets = { .labels = labels };
+    targets.terms[0] = labels;
+    targets.terms[labels != NULL] = soft;
     float *inputs = pst_training_input(&training, batch->n, error);
     const uint64_t *ids = sample_ids(batch, error);
     if (inputs == NULL || ids == NULL)
@@ -141,13 +145,13 @@ static enum pst_status learn(struct pst_batch *batch, struct pst_error *error)
     if (status != PST_OK)
         return status;
     struct pst_loss_sums sums;
-    pst_training_step(&training, batch->n, labels, soft, ids, batch->epoch, position(batch), &sums);
+    pst_training_step(&training, batch->n, &targets, ids, batch->epoch, position(batch), &sums);
     status = check_loss(batch, sums.total / (double)batch->n, error);
     if (status != PST_OK)
         return status;
     state.sums.total += sums.total;
-    state.sums.hard += sums.hard;
-    state.sums.soft += sums.soft;
+    state.sums.terms[0] += sums.terms[0];
+    state.sums.terms[1] += sums.terms[1];
     state.sums.errors += sums.errors;
     state.samples += batch->n;
     return PST_OK;

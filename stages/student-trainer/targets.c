@@ -7,13 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const soft_losses[] = {
+    [KL] = "kl", [CROSS_ENTROPY] = "cross-entropy", [LOGITS] = "logits", NULL
+};
+
 struct stream stream = { .y_index = PST_NONE, .soft_index = PST_NONE, .id_index = PST_NONE };
 
 /* The tensor that --soft-targets names, or the one that stands to reason; PST_NONE where there is none.
  */
 static enum pst_status find_soft(const struct pst_header *header, struct pst_error *error)
 {
-    const char *kind = settings.soft_loss == PST_SOFT_LOGITS ? "logits" : "soft";
+    const char *kind = settings.soft_loss == LOGITS ? "logits" : "soft";
     stream.soft_index = pst_header_find(header, settings.soft_name != NULL ? settings.soft_name : kind);
     if (stream.soft_index != PST_NONE)
         return PST_OK;
@@ -33,17 +37,27 @@ static enum pst_status use_soft(const struct pst_header *header, size_t classes,
         return pst_fail(error, PST_BAD_DATA, "the stream has no soft targets%s", pst_compact_advice(header));
     if (stream.soft_index == PST_NONE)
         return pst_fail(error, PST_BAD_DATA, "the stream has no soft targets; is %s before this stage?",
-                        settings.soft_loss == PST_SOFT_LOGITS ? "a teacher-forward" : "temperature-softmax");
+                        settings.soft_loss == LOGITS ? "a teacher-forward" : "temperature-softmax");
     const struct pst_tensor_spec *spec = &header->tensors[stream.soft_index];
     if (spec->dtype != PST_DTYPE_F32 || spec->rank != 1 || spec->shape[0] != classes)
         return pst_fail(error, PST_BAD_DATA, "tensor '%s' is not f32 with %zu classes", spec->name, classes);
-    if (settings.soft_loss != PST_SOFT_LOGITS && !(spec->temperature > 0))
+    if (settings.soft_loss != LOGITS && !(spec->temperature > 0))
         return pst_fail(error, PST_BAD_DATA, "tensor '%s' does not say at which temperature it is",
                         spec->name);
-    training.loss.soft = (enum pst_soft_loss)settings.soft_loss;
-    training.loss.soft_weight = settings.soft_weight;
-    training.loss.temperature = spec->temperature;
+    struct pst_loss_term *term = pst_loss_add(&training.loss, soft_losses[settings.soft_loss]);
+    term->weight = settings.soft_weight;
+    term->temperature = spec->temperature;
     return PST_OK;
+}
+
+/* The first term: its weight is 0 if nothing is learned from the labels. */
+static enum pst_status use_labels(const struct pst_header *header, struct pst_error *error)
+{
+    if (pst_header_find(header, "y") == PST_NONE)
+        return settings.targets == SOFT ? PST_OK
+                                        : pst_fail(error, PST_BAD_DATA, "the stream has no labels 'y'");
+    pst_loss_add(&training.loss, "labels")->weight = settings.targets == SOFT ? 0 : settings.hard_weight;
+    return pst_header_require(header, "y", PST_DTYPE_I32, 0, NULL, &stream.y_index, error);
 }
 
 /* Settles what is learned from. Labels are used for counting errors even where nothing is learned from them.
@@ -56,19 +70,15 @@ static enum pst_status settle_targets(const struct pst_header *header, struct ps
         return status;
     if (settings.targets == AUTO) /* those of a compact stream are wanted, though they are not restored */
         settings.targets = stream.soft_index != PST_NONE || pst_compact_is(header) ? SOFT : HARD;
-    if (settings.targets != HARD) {
+    status = use_labels(header, error);
+    if (status == PST_OK && settings.targets != HARD)
         status = use_soft(header, classes, error);
-        if (status != PST_OK)
-            return status;
-    }
-    if (settings.targets != SOFT)
-        training.loss.hard_weight = settings.hard_weight;
-    if (training.loss.hard_weight + training.loss.soft_weight == 0)
+    double weight = 0;
+    for (size_t k = 0; k < training.loss.count; k++)
+        weight += training.loss.terms[k].weight;
+    if (status == PST_OK && weight == 0)
         return pst_fail(error, PST_USAGE, "the weights of the targets are 0: there is nothing to learn from");
-    if (pst_header_find(header, "y") == PST_NONE)
-        return settings.targets == SOFT ? PST_OK
-                                        : pst_fail(error, PST_BAD_DATA, "the stream has no labels 'y'");
-    return pst_header_require(header, "y", PST_DTYPE_I32, 0, NULL, &stream.y_index, error);
+    return status;
 }
 
 static enum pst_status settle_inputs(const struct pst_header *header, struct pst_error *error)
@@ -156,12 +166,12 @@ enum pst_status check_soft(const float *rows, size_t n, size_t classes, struct p
         bool good = true;
         for (size_t c = 0; c < classes; c++) {
             float value = rows[i * classes + c];
-            good = good && isfinite(value) && (settings.soft_loss == PST_SOFT_LOGITS || value >= 0);
+            good = good && isfinite(value) && (settings.soft_loss == LOGITS || value >= 0);
             sum += (double)value;
         }
-        if (!good || (settings.soft_loss != PST_SOFT_LOGITS && fabs(sum - 1) > 1e-3))
+        if (!good || (settings.soft_loss != LOGITS && fabs(sum - 1) > 1e-3))
             return pst_fail(error, PST_BAD_DATA, "sample %zu of the batch: its soft targets are no %s", i,
-                            settings.soft_loss == PST_SOFT_LOGITS ? "logits" : "distribution");
+                            settings.soft_loss == LOGITS ? "logits" : "distribution");
     }
     return PST_OK;
 }

@@ -8,6 +8,7 @@
 #include "pipestill.h"
 
 enum targets { AUTO, HARD, SOFT, BOTH };
+enum soft_loss { KL, CROSS_ENTROPY, LOGITS };
 enum validate_by { BY_ERRORS, BY_LOSS };
 
 /* What the user asked for. */
@@ -42,6 +43,7 @@ struct state {
     double first_loss; /* of the first batch: nothing is learned while it does not fall */
 };
 
+extern const char *const soft_losses[]; /* the words of --soft-loss, ended by NULL */
 extern struct settings settings;
 extern struct stream stream;
 extern struct state state;

@@ -97,7 +97,8 @@ enum pst_status validate(double *errors, double *loss, struct pst_error *error)
 {
     enum { AT_ONCE = 256 };
     struct pst_workspace *workspace;
-    const struct pst_loss hard = { .hard_weight = 1, .temperature = 1 };
+    struct pst_loss hard = { 0 };
+    (void)pst_loss_add(&hard, "labels");
     size_t inputs = pst_network_inputs(&training.network), classes = pst_network_outputs(&training.network);
     enum pst_status status = pst_workspace_new(&workspace, &training.network, AT_ONCE, false, error);
     if (status != PST_OK)
@@ -108,10 +109,10 @@ enum pst_status validate(double *errors, double *loss, struct pst_error *error)
         memcpy(pst_workspace_input(workspace), validation.x + at * inputs, n * inputs * sizeof(float));
         pst_forward(&training.network, workspace, n);
         struct pst_loss_sums sums;
-        pst_loss_compute(&hard, pst_workspace_logits(workspace), validation.y + at, NULL, n, classes, NULL,
-                         &sums);
+        struct pst_loss_targets targets = { .terms = { validation.y + at }, .labels = validation.y + at };
+        pst_loss_compute(&hard, &targets, pst_workspace_logits(workspace), n, classes, NULL, &sums);
         *errors += (double)sums.errors;
-        *loss += sums.hard / (double)validation.n;
+        *loss += sums.total / (double)validation.n;
     }
     pst_workspace_free(workspace);
     return PST_OK;
