@@ -6,6 +6,7 @@
 #include "pipestill/cli.h"
 #include "pipestill/compact.h"
 #include "pipestill/data.h"
+#include "pipestill/metrics.h"
 #include "pipestill/nn.h"
 #include "pipestill/stream.h"
 #include "pipestill/transport.h"
