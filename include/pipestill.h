@@ -7,6 +7,7 @@
 #include "pipestill/compact.h"
 #include "pipestill/data.h"
 #include "pipestill/losses.h"
+#include "pipestill/metrics.h"
 #include "pipestill/nn.h"
 #include "pipestill/stream.h"
 #include "pipestill/transport.h"

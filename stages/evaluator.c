@@ -156,11 +156,9 @@ static void warn(void)
 
 static enum pst_status look(struct pst_header *header, struct pst_error *error)
 {
-    enum pst_status status = of_name == NULL ? source_choose(header, &of_name, error) : PST_OK;
-    if (status == PST_OK)
-        status = source_open(&of, of_name, (size_t)header->classes, header, error);
+    enum pst_status status = source_open(&of, of_name, "--of", (size_t)header->classes, header, error);
     if (status == PST_OK && against_name != NULL)
-        status = source_open(&against, against_name, of.spec.shape[0], header, error);
+        status = source_open(&against, against_name, "--against", of.spec.shape[0], header, error);
     if (status == PST_OK)
         status = find_labels(header, error);
     if (status == PST_OK)
@@ -177,9 +175,7 @@ static enum pst_status look(struct pst_header *header, struct pst_error *error)
 static enum pst_status take_sample(const struct pst_batch *batch, size_t i, struct sample *sample,
                                    struct pst_error *error)
 {
-    *sample = (struct sample){ .row = source_row(&of, batch, i, error), .label = -1 };
-    if (sample->row == NULL)
-        return PST_BAD_DATA;
+    *sample = (struct sample){ .row = source_row(&of, batch, i), .label = -1 };
     if (y_index != PST_NONE) {
         sample->label = ((const int32_t *)batch->tensors[y_index].data)[i];
         if (sample->label < 0 || (size_t)sample->label >= metrics.classes)
@@ -187,8 +183,8 @@ static enum pst_status take_sample(const struct pst_batch *batch, size_t i, stru
                             "sample %zu of the batch: label %d is not one of %zu classes", i,
                             (int)sample->label, metrics.classes);
     }
-    if (against.index != PST_NONE && (sample->other = source_row(&against, batch, i, error)) == NULL)
-        return PST_BAD_DATA;
+    if (against.index != PST_NONE)
+        sample->other = source_row(&against, batch, i);
     return PST_OK;
 }
 
@@ -207,7 +203,9 @@ static enum pst_status evaluate(struct pst_batch *batch, const struct pst_header
                                 struct pst_error *error)
 {
     (void)header;
-    enum pst_status status = PST_OK;
+    enum pst_status status = source_check(&of, batch, error);
+    if (status == PST_OK && against.index != PST_NONE)
+        status = source_check(&against, batch, error);
     for (size_t i = 0; status == PST_OK && i < batch->n; i++) {
         struct sample sample;
         status = take_sample(batch, i, &sample, error);
@@ -265,7 +263,7 @@ int main(int argc, char **argv)
                        .description =
                            "Reports errors and accuracy, negative log-likelihood, Brier score, expected\n"
                            "calibration error, the same by class, and the confusion matrix. Without --of\n"
-                           "it looks at soft, else the only logits/NAME, else the only soft/NAME.",
+                           "it looks at logits or soft, else the only logits/NAME or soft/NAME.",
                        .options = options,
                        .example =
                            "loader mnist --split test | teacher-forward student.safetensors | evaluator",
