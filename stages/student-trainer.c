@@ -1,7 +1,7 @@
 /*
- * student-trainer: a sink that trains a network from hard targets, soft targets or both, batch by batch as
- * they come. What a step does is lib/nn's; student-trainer/ holds what is around it: targets, validation,
- * checkpoints, epochs.
+ * student-trainer: a sink that trains a network from labels, soft targets, numbers or bits, batch by batch as
+ * they come. What a step does is lib/nn's; student-trainer/ holds what is around it: terms of the loss,
+ * validation, checkpoints, epochs.
  */
 #include "stages/student-trainer/trainer.h"
 
@@ -15,7 +15,7 @@ static const struct trainer defaults = {
     .settings = { .hard_weight = 1, .soft_weight = 1, .seed = 1 },
     .training = { .optimiser_settings = { .momentum = 0.9, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8 },
                   .schedule = { .rate = 0.02, .step_epochs = 10, .gamma = 0.5 } },
-    .stream = { .y_index = PST_NONE, .soft_index = PST_NONE, .id_index = PST_NONE },
+    .stream = { .labels_index = PST_NONE, .weight_index = PST_NONE },
 };
 
 #define PLACE(member) .at = offsetof(struct trainer, member)
@@ -41,19 +41,29 @@ static const struct pst_option options[] = {
       .metavar = "MODEL",
       .silent = true,
       .help = "go on from this model instead" },
+    { .name = "loss",
+      .type = PST_LIST,
+      .take = take_loss,
+      .metavar = "TERM",
+      .help = "a term of the loss: TYPE[:TENSOR[:WEIGHT]][,KEY=NUMBER...]; types are above" },
+    { .name = "class-weight",
+      .type = PST_STRING,
+      PLACE(settings.class_weights),
+      .metavar = "LIST",
+      .help = "how much samples count by their label: 0=1,7=5, or balanced" },
     { .name = "targets",
       .type = PST_CHOICE,
       PLACE(settings.targets),
       .choices = (const char *const[]){ "auto", "hard", "soft", "both", NULL },
-      .help = "what to learn from; auto: soft where the stream has soft targets, else hard" },
+      .help = "short for --loss: what to learn from; auto: soft if the stream has soft targets, else hard" },
     { .name = "hard-weight",
       .type = PST_DOUBLE,
       PLACE(settings.hard_weight),
-      .help = "weight of the hard loss" },
+      .help = "weight of the loss on labels" },
     { .name = "soft-weight",
       .type = PST_DOUBLE,
       PLACE(settings.soft_weight),
-      .help = "weight of the soft loss" },
+      .help = "weight of the loss on soft targets" },
     { .name = "soft-loss",
       .type = PST_CHOICE,
       PLACE(settings.soft_loss),
@@ -178,9 +188,9 @@ static const struct pst_option options[] = {
     { 0 },
 };
 
-static enum pst_status check_options(struct trainer *trainer, struct pst_error *error)
+static enum pst_status check_options(const struct pst_run *run, struct pst_error *error)
 {
-    const struct settings *settings = &trainer->settings;
+    const struct settings *settings = &((const struct trainer *)run->self)->settings;
     if ((settings->architecture == NULL) == (settings->from_path == NULL))
         return pst_fail(error, PST_USAGE,
                         "give either --arch, such as --arch 784-800-800-10, or --from MODEL");
@@ -190,7 +200,7 @@ static enum pst_status check_options(struct trainer *trainer, struct pst_error *
         return pst_fail(error, PST_USAGE, "--checkpoint-every needs --checkpoint FILE");
     if ((settings->patience > 0 || settings->keep_last) && settings->validate_endpoint == NULL)
         return pst_fail(error, PST_USAGE, "--patience and --keep-last need --validate");
-    return PST_OK;
+    return check_loss_options(run, error);
 }
 
 /* An output that cannot be written should not come to light after hours of training. */
@@ -211,7 +221,7 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     struct pst_training *training = &trainer->training;
     (void)count;
     (void)operands;
-    enum pst_status status = check_options(trainer, error);
+    enum pst_status status = check_options(run, error);
     if (status == PST_OK)
         status = try_output(trainer, error);
     if (status != PST_OK)
@@ -229,6 +239,8 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
         if (status == PST_OK)
             pst_network_initialise(&training->network, settings->seed);
     }
+    if (status == PST_OK)
+        status = parse_class_weights(trainer, error);
     return status == PST_OK ? pst_training_begin(training, error) : status;
 }
 
@@ -237,7 +249,7 @@ static enum pst_status begin(struct pst_run *run, const struct pst_header *heade
 {
     (void)out;
     struct trainer *trainer = run->self;
-    enum pst_status status = settle_stream(trainer, header, error);
+    enum pst_status status = settle_stream(run, header, error);
     if (status == PST_OK && trainer->settings.validate_endpoint != NULL)
         status = read_validation(run, error);
     if (status != PST_OK)
@@ -300,19 +312,37 @@ static void stop(struct pst_run *run)
     struct trainer *trainer = run->self;
     pst_training_free(&trainer->training);
     free_validation(trainer);
+    for (size_t k = 0; k < PST_MAX_TERMS; k++)
+        pst_buffer_free(&trainer->stream.targets[k].numbers);
+    free(trainer->class_weight);
     free(trainer->made_up_ids);
+}
+
+/* Writes what --help says, with the table of types. */
+static void describe(char *text, size_t size)
+{
+    size_t used = (size_t)snprintf(
+        text, size,
+        "Learns from each batch as it comes and writes the model when the stream has ended as it should.\n"
+        "The same program trains teachers. Types of --loss (T of soft targets is taken from the stream):\n");
+    for (size_t i = 0; pst_loss_types[i] != NULL && used < size; i++) {
+        const struct pst_loss_type *type = pst_loss_types[i];
+        used += (size_t)snprintf(text + used, size - used, "\n  %-14s %s", type->name, type->help);
+        for (size_t k = 0; k < PST_MAX_LOSS_KEYS && type->keys[k].name != NULL && used < size; k++)
+            used += (size_t)snprintf(text + used, size - used, "\n  %-14s   %s=: %s (default %g)", "",
+                                     type->keys[k].name, type->keys[k].help, type->keys[k].standard);
+    }
 }
 
 int main(int argc, char **argv)
 {
+    char description[4096];
+    describe(description, sizeof description);
     return pst_main(argc, argv,
                     &(struct pst_stage){
                         .name = "student-trainer",
-                        .purpose = "train a network from hard targets, soft targets or both",
-                        .description =
-                            "Learns from each batch as it comes and writes the model when the stream has "
-                            "ended as it should.\nT is taken from the stream. The same program trains "
-                            "teachers.",
+                        .purpose = "train a network from labels, soft targets, numbers or bits",
+                        .description = description,
                         .options = options,
                         .size = sizeof(struct trainer),
                         .defaults = &defaults,

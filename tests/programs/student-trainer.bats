@@ -151,7 +151,7 @@ END
     assert_no_model 65 "the stream has no labels 'y'" -a 784-8-10 --targets both -i "$bad"
     assert_no_model 65 "the stream has no soft targets; is temperature-softmax before this stage?" \
         -a 784-8-10 --targets soft -i short.pst
-    assert_no_model 65 "the stream has no soft targets; is a teacher-forward before this stage?" \
+    assert_no_model 65 "the stream has no logits; is teacher-forward before this stage?" \
         -a 784-8-10 --targets both --soft-loss logits -i short.pst
     assert_no_model 65 "the stream has no tensor 'soft/none'" -a 784-8-10 --soft-targets soft/none -i short-soft.pst
     change 'drop("x")' short.pst "$bad"
@@ -182,10 +182,11 @@ END
     assert_no_model 65 "batch 1: tensor 'x', sample 3" -a 784-8-10 -i "$bad"
     for edit in '4, 0] = np.nan' '4, 1] = -0.25' '4] = 0.2'; do
         change "batch['soft/teacher'][$edit" short-soft.pst "$bad"
-        assert_no_model 65 "batch 0: sample 4 of the batch: its soft targets are no distribution" -a 784-8-10 -i "$bad"
+        assert_no_model 65 "batch 0: tensor 'soft/teacher', sample 4 of the batch: " -a 784-8-10 -i "$bad"
     done
+    [[ $stderr == *"its probabilities add up to 2, not to 1" ]]
     change "batch['logits/teacher'][4, 0] = np.inf" short-soft.pst "$bad"
-    assert_no_model 65 "batch 0: sample 4 of the batch: its soft targets are no logits" \
+    assert_no_model 65 "batch 0: tensor 'logits/teacher', sample 4 of the batch: number 0 is inf" \
         -a 784-8-10 --soft-loss logits -i "$bad"
 }
 
