@@ -204,7 +204,7 @@ int main(int argc, char **argv)
                            "The exit code is 0 only where the stream is whole, or --head was reached.",
                        .options = options,
                        .example = "loader digits --limit 300 | stream-inspect",
-                       .see_also = "loader(1), stream-check(1), pipestill(1)",
+                       .see_also = "evaluator(1), loader(1), pipestill(1)",
                        .start = start,
                        .stop = stop },
             .on_header = show_header,

@@ -11,18 +11,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct settings settings = { .hard_weight = 1, .soft_weight = 1, .seed = 1, .soft_loss = PST_SOFT_KL };
-
-struct pst_training training = {
-    .optimiser_settings = { .momentum = 0.9, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8 },
-    .schedule = { .rate = 0.02, .step_epochs = 10, .gamma = 0.5 },
+static const struct trainer defaults = {
+    .settings = { .hard_weight = 1, .soft_weight = 1, .seed = 1, .soft_loss = PST_SOFT_KL },
+    .training = { .optimiser_settings = { .momentum = 0.9, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8 },
+                  .schedule = { .rate = 0.02, .step_epochs = 10, .gamma = 0.5 } },
+    .stream = { .y_index = PST_NONE, .soft_index = PST_NONE, .id_index = PST_NONE },
 };
+
+#define PLACE(member) .at = offsetof(struct trainer, member)
 
 static const struct pst_option options[] = {
     { .letter = 'o',
       .name = "output",
       .type = PST_STRING,
-      .target = &settings.output_path,
+      PLACE(settings.output_path),
       .metavar = "MODEL",
       .help = "the model file to write",
       .required = true,
@@ -30,211 +32,219 @@ static const struct pst_option options[] = {
     { .letter = 'a',
       .name = "arch",
       .type = PST_STRING,
-      .target = &settings.architecture,
+      PLACE(settings.architecture),
       .metavar = "WIDTHS",
       .help = "a new network: units from input to output, such as 784-800-800-10" },
     { .name = "from",
       .type = PST_STRING,
-      .target = &settings.from_path,
+      PLACE(settings.from_path),
       .metavar = "MODEL",
       .silent = true,
       .help = "go on from this model instead" },
     { .name = "targets",
       .type = PST_CHOICE,
-      .target = &settings.targets,
+      PLACE(settings.targets),
       .choices = (const char *const[]){ "auto", "hard", "soft", "both", NULL },
       .help = "what to learn from; auto: soft where the stream has soft targets, else hard" },
     { .name = "hard-weight",
       .type = PST_DOUBLE,
-      .target = &settings.hard_weight,
+      PLACE(settings.hard_weight),
       .help = "weight of the hard loss" },
     { .name = "soft-weight",
       .type = PST_DOUBLE,
-      .target = &settings.soft_weight,
+      PLACE(settings.soft_weight),
       .help = "weight of the soft loss" },
     { .name = "soft-loss",
       .type = PST_CHOICE,
-      .target = &settings.soft_loss,
+      PLACE(settings.soft_loss),
       .choices = (const char *const[]){ "kl", "cross-entropy", "logits", NULL },
       .help = "T^2 KL, T^2 cross-entropy, or squared error on logits" },
     { .name = "soft-targets",
       .type = PST_STRING,
-      .target = &settings.soft_name,
+      PLACE(settings.soft_name),
       .metavar = "NAME",
       .help = "tensor of the soft targets; otherwise soft, or the only soft/NAME" },
     { .name = "optimiser",
       .type = PST_CHOICE,
-      .target = &settings.optimiser,
+      PLACE(settings.optimiser),
       .choices = (const char *const[]){ "sgd", "nesterov", "adam", NULL },
       .help = "how weights are updated" },
     { .letter = 'r',
       .name = "learning-rate",
       .type = PST_POSITIVE_DOUBLE,
-      .target = &training.schedule.rate,
+      PLACE(training.schedule.rate),
       .help = "learning rate" },
     { .name = "momentum",
       .type = PST_DOUBLE,
-      .target = &training.optimiser_settings.momentum,
+      PLACE(training.optimiser_settings.momentum),
       .most = 0.9999,
       .help = "momentum of sgd and nesterov" },
     { .name = "beta1",
       .type = PST_DOUBLE,
-      .target = &training.optimiser_settings.beta1,
+      PLACE(training.optimiser_settings.beta1),
       .most = 0.9999,
       .help = "decay of adam's mean of gradients" },
     { .name = "beta2",
       .type = PST_DOUBLE,
-      .target = &training.optimiser_settings.beta2,
+      PLACE(training.optimiser_settings.beta2),
       .most = 0.999999,
       .help = "decay of adam's mean of squares" },
     { .name = "epsilon",
       .type = PST_POSITIVE_DOUBLE,
-      .target = &training.optimiser_settings.epsilon,
+      PLACE(training.optimiser_settings.epsilon),
       .help = "adam's guard against division by zero" },
     { .name = "weight-decay",
       .type = PST_DOUBLE,
-      .target = &training.optimiser_settings.weight_decay,
+      PLACE(training.optimiser_settings.weight_decay),
       .help = "decay of weights, not of biases" },
     { .name = "max-norm",
       .type = PST_DOUBLE,
-      .target = &training.optimiser_settings.max_norm,
+      PLACE(training.optimiser_settings.max_norm),
       .help = "largest norm of the weights into a hidden unit; 0: no limit" },
     { .name = "schedule",
       .type = PST_CHOICE,
-      .target = &settings.schedule,
+      PLACE(settings.schedule),
       .choices = (const char *const[]){ "constant", "step", "linear", "cosine", NULL },
       .help = "how the learning rate goes down" },
     { .name = "final-rate",
       .type = PST_DOUBLE,
-      .target = &training.schedule.final_rate,
+      PLACE(training.schedule.final_rate),
       .help = "learning rate at the end of linear and cosine" },
     { .name = "warm-up",
       .type = PST_DOUBLE,
-      .target = &training.schedule.warm_up,
+      PLACE(training.schedule.warm_up),
       .metavar = "EPOCHS",
       .help = "epochs during which the learning rate rises" },
     { .name = "step-epochs",
       .type = PST_POSITIVE_DOUBLE,
-      .target = &training.schedule.step_epochs,
+      PLACE(training.schedule.step_epochs),
       .metavar = "EPOCHS",
       .help = "epochs between two steps of the schedule step" },
     { .name = "gamma",
       .type = PST_POSITIVE_DOUBLE,
-      .target = &training.schedule.gamma,
+      PLACE(training.schedule.gamma),
       .help = "factor of each step of the schedule step" },
     { .name = "dropout-input",
       .type = PST_DOUBLE,
-      .target = &training.dropout.input,
+      PLACE(training.dropout.input),
       .most = 0.99,
       .help = "share of inputs dropped" },
     { .name = "dropout-hidden",
       .type = PST_DOUBLE,
-      .target = &training.dropout.hidden,
+      PLACE(training.dropout.hidden),
       .most = 0.99,
       .help = "share of hidden units dropped" },
     { .letter = 's',
       .name = "seed",
       .type = PST_U64,
-      .target = &settings.seed,
+      PLACE(settings.seed),
       .help = "seed of initial weights and dropout" },
     { .name = "validate",
       .type = PST_STRING,
-      .target = &settings.validate_endpoint,
+      PLACE(settings.validate_endpoint),
       .metavar = "ENDPOINT",
       .silent = true,
       .help = "a stream with inputs and labels, looked at after each epoch; the best model is kept" },
     { .name = "validate-by",
       .type = PST_CHOICE,
-      .target = &settings.validate_by,
+      PLACE(settings.validate_by),
       .choices = (const char *const[]){ "errors", "loss", NULL },
       .help = "what counts as better" },
     { .name = "keep-last",
       .type = PST_FLAG,
-      .target = &settings.keep_last,
+      PLACE(settings.keep_last),
       .help = "with --validate: write the last model, not the best" },
     { .name = "patience",
       .type = PST_SIZE,
-      .target = &settings.patience,
+      PLACE(settings.patience),
       .help = "with --validate: stop after so many epochs without a better one; 0: never" },
     { .name = "checkpoint",
       .type = PST_STRING,
-      .target = &settings.checkpoint_path,
+      PLACE(settings.checkpoint_path),
       .metavar = "FILE",
       .silent = true,
       .help = "save the state of training here after each epoch and when stopped" },
     { .name = "checkpoint-every",
       .type = PST_SIZE,
-      .target = &settings.checkpoint_every,
+      PLACE(settings.checkpoint_every),
       .metavar = "BATCHES",
       .silent = true,
       .help = "also after so many batches; 0: only after epochs" },
     { .name = "resume",
       .type = PST_FLAG,
-      .target = &settings.resume,
+      PLACE(settings.resume),
       .silent = true,
       .help = "go on from the checkpoint where there is one" },
     { 0 },
 };
 
-static enum pst_status check_options(struct pst_error *error)
+static enum pst_status check_options(struct trainer *trainer, struct pst_error *error)
 {
-    if ((settings.architecture == NULL) == (settings.from_path == NULL))
+    const struct settings *settings = &trainer->settings;
+    if ((settings->architecture == NULL) == (settings->from_path == NULL))
         return pst_fail(error, PST_USAGE,
                         "give either --arch, such as --arch 784-800-800-10, or --from MODEL");
-    if (settings.resume && settings.checkpoint_path == NULL)
+    if (settings->resume && settings->checkpoint_path == NULL)
         return pst_fail(error, PST_USAGE, "--resume needs --checkpoint FILE");
-    if (settings.checkpoint_every > 0 && settings.checkpoint_path == NULL)
+    if (settings->checkpoint_every > 0 && settings->checkpoint_path == NULL)
         return pst_fail(error, PST_USAGE, "--checkpoint-every needs --checkpoint FILE");
-    if ((settings.patience > 0 || settings.keep_last) && settings.validate_endpoint == NULL)
+    if ((settings->patience > 0 || settings->keep_last) && settings->validate_endpoint == NULL)
         return pst_fail(error, PST_USAGE, "--patience and --keep-last need --validate");
     return PST_OK;
 }
 
 /* An output that cannot be written should not come to light after hours of training. */
-static enum pst_status try_output(struct pst_error *error)
+static enum pst_status try_output(struct trainer *trainer, struct pst_error *error)
 {
     struct pst_atomic_file file;
-    enum pst_status status = pst_atomic_open(&file, settings.output_path, PST_LEFTOVER_REPLACE, error);
+    enum pst_status status =
+        pst_atomic_open(&file, trainer->settings.output_path, PST_LEFTOVER_REPLACE, error);
     if (status == PST_OK)
         pst_atomic_abandon(&file, false);
     return status;
 }
 
-static enum pst_status start(size_t count, char **operands, struct pst_error *error)
+static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
 {
+    struct trainer *trainer = run->self;
+    const struct settings *settings = &trainer->settings;
+    struct pst_training *training = &trainer->training;
     (void)count;
     (void)operands;
-    enum pst_status status = check_options(error);
+    enum pst_status status = check_options(trainer, error);
     if (status == PST_OK)
-        status = try_output(error);
+        status = try_output(trainer, error);
     if (status != PST_OK)
         return status;
-    training.optimiser_settings.kind = (enum pst_optimiser_kind)settings.optimiser;
-    training.schedule.kind = (enum pst_schedule_kind)settings.schedule;
-    training.dropout.seed = settings.seed;
-    if (settings.from_path != NULL) {
+    training->optimiser_settings.kind = (enum pst_optimiser_kind)settings->optimiser;
+    training->schedule.kind = (enum pst_schedule_kind)settings->schedule;
+    training->dropout.seed = settings->seed;
+    if (settings->from_path != NULL) {
         char digest[PST_DIGEST_TEXT];
-        status = pst_model_read(settings.from_path, &training.network, digest, error);
+        status = pst_model_read(settings->from_path, &training->network, digest, error);
         if (status == PST_OK)
-            status = pst_history_note("from", json_string(digest), error);
+            status = pst_history_note(run, "from", json_string(digest), error);
     } else {
-        status = pst_network_new(&training.network, settings.architecture, error);
+        status = pst_network_new(&training->network, settings->architecture, error);
         if (status == PST_OK)
-            pst_network_initialise(&training.network, settings.seed);
+            pst_network_initialise(&training->network, settings->seed);
     }
-    return status == PST_OK ? pst_training_begin(&training, error) : status;
+    return status == PST_OK ? pst_training_begin(training, error) : status;
 }
 
-static enum pst_status begin(struct pst_header *header, struct pst_error *error)
+static enum pst_status begin(struct pst_run *run, const struct pst_header *header, struct pst_header *out,
+                             struct pst_error *error)
 {
-    enum pst_status status = settle_stream(header, error);
-    if (status == PST_OK && settings.validate_endpoint != NULL)
-        status = read_validation(error);
+    (void)out;
+    struct trainer *trainer = run->self;
+    enum pst_status status = settle_stream(trainer, header, error);
+    if (status == PST_OK && trainer->settings.validate_endpoint != NULL)
+        status = read_validation(run, error);
     if (status != PST_OK)
         return status;
-    state.next_seq = header->first;
-    if (settings.resume)
-        return load_checkpoint(header, error);
+    trainer->state.next_seq = header->first;
+    if (trainer->settings.resume)
+        return load_checkpoint(run, header, error);
     if (header->first != 0)
         return pst_fail(error, PST_BAD_DATA,
                         "the stream begins at batch %" PRIu64 "; only --resume can go on there",
@@ -242,70 +252,79 @@ static enum pst_status begin(struct pst_header *header, struct pst_error *error)
     return PST_OK;
 }
 
-static enum pst_status write_model(struct pst_error *error)
+static enum pst_status write_model(struct pst_run *run, struct pst_error *error)
 {
-    char *options_text = pst_settings_text();
+    struct trainer *trainer = run->self;
+    char *options_text = pst_settings_text(run);
     json_t *extra = json_pack("{s:s, s:s*}", "pipestill", PST_VERSION, "training", options_text);
     free(options_text);
     if (extra == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for the model");
-    enum pst_status status = pst_model_write(settings.output_path, &training.network, extra, error);
+    enum pst_status status =
+        pst_model_write(trainer->settings.output_path, &trainer->training.network, extra, error);
     json_decref(extra);
     return status;
 }
 
-static enum pst_status finish(struct pst_error *error)
+static enum pst_status finish(struct pst_run *run, struct pst_error *error)
 {
-    if (state.next_seq == 0)
+    struct trainer *trainer = run->self;
+    const struct settings *settings = &trainer->settings;
+    struct state *state = &trainer->state;
+    if (state->next_seq == 0)
         return pst_fail(error, PST_BAD_DATA, "the stream has no samples, so nothing was learned");
-    enum pst_status status = state.epoch_open ? end_epoch(error) : PST_OK;
+    enum pst_status status = state->epoch_open ? end_epoch(run, error) : PST_OK;
     if (status != PST_OK && status != PST_END)
         return status;
-    if (state.has_best && !settings.keep_last)
-        memcpy(training.network.parameters, best_parameters,
-               training.network.parameter_count * sizeof(float));
-    if (!parameters_are_finite())
-        return diverged(error);
-    status = write_model(error);
-    if (status == PST_OK && settings.checkpoint_path != NULL)
-        remove(settings.checkpoint_path); /* its work is done */
+    if (state->has_best && !settings->keep_last)
+        memcpy(trainer->training.network.parameters, trainer->best_parameters,
+               trainer->training.network.parameter_count * sizeof(float));
+    if (!parameters_are_finite(trainer))
+        return diverged(trainer, error);
+    status = write_model(run, error);
+    if (status == PST_OK && settings->checkpoint_path != NULL)
+        remove(settings->checkpoint_path); /* its work is done */
     return status;
 }
 
-static enum pst_status save_what_is_there(struct pst_error *error)
+static enum pst_status save_what_is_there(struct pst_run *run, struct pst_error *error)
 {
-    if (settings.checkpoint_path == NULL || state.next_seq == 0 || state.spoiled)
+    struct trainer *trainer = run->self;
+    if (trainer->settings.checkpoint_path == NULL || trainer->state.next_seq == 0 || trainer->state.spoiled)
         return PST_OK;
-    return save_checkpoint(error);
+    return save_checkpoint(run, error);
 }
 
-static void stop(void)
+static void stop(struct pst_run *run)
 {
-    pst_training_free(&training);
-    free_validation();
-    free_learning();
+    struct trainer *trainer = run->self;
+    pst_training_free(&trainer->training);
+    free_validation(trainer);
+    free(trainer->made_up_ids);
 }
 
 int main(int argc, char **argv)
 {
-    return pst_sink_main(
-        argc, argv,
-        &(struct pst_sink){
-            .stage = { .name = "student-trainer",
-                       .purpose = "train a network from hard targets, soft targets or both",
-                       .description =
-                           "Learns from each batch as it comes and writes the model when the stream has "
-                           "ended as it should.\nT is taken from the stream. The same program trains "
-                           "teachers.",
-                       .options = options,
-                       .example = "loader mnist --epochs 20 | student-trainer --arch 784-800-800-10 -o "
-                                  "alone.safetensors",
-                       .see_also = "loader(1), temperature-softmax(1), averager(1), evaluator(1)",
-                       .uses_blas = true,
-                       .start = start,
-                       .stop = stop },
-            .on_header = begin,
-            .on_batch = take_batch,
-            .on_end = finish,
-            .on_interrupt = save_what_is_there });
+    return pst_main(argc, argv,
+                    &(struct pst_stage){
+                        .name = "student-trainer",
+                        .purpose = "train a network from hard targets, soft targets or both",
+                        .description =
+                            "Learns from each batch as it comes and writes the model when the stream has "
+                            "ended as it should.\nT is taken from the stream. The same program trains "
+                            "teachers.",
+                        .options = options,
+                        .size = sizeof(struct trainer),
+                        .defaults = &defaults,
+                        .example = "loader mnist --epochs 20 | student-trainer --arch 784-800-800-10 -o "
+                                   "alone.safetensors",
+                        .see_also = "loader(1), temperature-softmax(1), averager(1), evaluator(1)",
+                        .traits = PST_READS | PST_BLAS,
+                        .start = start,
+                        .on_header = begin,
+                        .on_batch = take_batch,
+                        .on_end = finish,
+                        .on_interrupt = save_what_is_there,
+                        .stop = stop,
+                    });
 }

@@ -1,13 +1,21 @@
 /*
  * cli.h: the frame around a stage. A stage says what it is (options, help, and what it does with a header and
- * a batch) and calls pst_source_main, pst_filter_main or pst_sink_main; endpoints, help, progress, logs,
- * history, integrity, interruption and exit codes come with that. docs/adding-a-stage.md is a worked example.
+ * a batch) in a struct pst_stage and hands that to pst_main; endpoints, help, progress, logs, history,
+ * integrity, threads, interruption and exit codes come with that. docs/adding-a-stage.md is a worked example.
  */
 #ifndef PIPESTILL_CLI_H
 #define PIPESTILL_CLI_H
 
 #include "pipestill/base.h"
 #include "pipestill/stream.h"
+
+struct pst_frame; /* the frame's own: command line, streams, history entry, log, progress */
+
+/* A stage that runs: what the frame hands to each function of the stage. */
+struct pst_run {
+    void *self; /* the stage's own struct: its options, and what it finds out; owned by the frame */
+    struct pst_frame *frame;
+};
 
 /* ---- options ----------------------------------------------------------------------------------------- */
 
@@ -16,7 +24,7 @@ enum pst_option_type {
     PST_FLAG,            /* bool: takes no value */
     PST_POSITIVE_DOUBLE, /* double > 0 */
     PST_DOUBLE,          /* double in [least, most] */
-    PST_SIZE,   /* size_t in [least, most]; suffixes k, M, G (powers of 1024) where the metavar is BYTES */
+    PST_SIZE,   /* size_t in [least, most]; suffixes k, M, G (powers of 1024) if the metavar is BYTES */
     PST_U64,    /* uint64_t in [least, most] */
     PST_STRING, /* const char *, borrowed from argv */
     PST_CHOICE, /* int: the place of the word in `choices` */
@@ -24,206 +32,207 @@ enum pst_option_type {
 };
 
 /*
- * One option. The value that *target has before parsing is the default that --help shows.
- * Where least and most are both 0, any value of the type is allowed (a size or double from 0 up).
+ * One option. If least and most are both 0, any value of the type is allowed (a size or double from 0 up).
  */
 struct pst_option {
     int letter; /* 'T', or 0 for none */
     const char *name;
     enum pst_option_type type;
-    void *target;
+    size_t at;           /* place of the value in the stage's struct: offsetof(struct averager, geometric) */
     const char *help;    /* one line, lower case, no full stop */
     const char *metavar; /* "N", "FILE"; NULL: made from the type */
     double least,
         most; /* inclusive; values of a PST_U64 or PST_SIZE above 2^53 are not expressible as bounds */
     const char *const *choices; /* PST_CHOICE: words, ended by NULL */
-    enum pst_status (*take)(const char *value, struct pst_error *error); /* PST_LIST */
+    enum pst_status (*take)(void *self, const char *value, struct pst_error *error); /* PST_LIST */
     bool required;
     bool silent; /* left out of the stream's history: it does not change what flows (names of files, logs) */
 };
 
 /* ---- a stage ----------------------------------------------------------------------------------------- */
 
-/* What all stages say of themselves. */
+/* What a stage can do, and which options of the frame it has for that. */
+enum pst_trait {
+    PST_READS = 1,    /* reads a stream: --input */
+    PST_WRITES = 2,   /* writes a stream: --output, --zstd */
+    PST_LINKS = 4,    /* opens sockets of its own: the options of links, see pst_link_options */
+    PST_BLAS = 8,     /* multiplies matrices: --threads; OpenBLAS has one thread if it is not given */
+    PST_PARALLEL = 16 /* its answer to a batch depends on that batch alone: --jobs */
+};
+
+/* Streams that are open, for a stage with a loop of its own. */
+struct pst_streams {
+    struct pst_reader *reader; /* set to NULL if a thread still waits in it when run_all returns */
+    struct pst_writer *writer;
+    struct pst_header header; /* of the input */
+};
+
+/*
+ * A stage: what its program is and does. Functions that it does not need are NULL.
+ *
+ * A source has PST_WRITES, a filter PST_READS | PST_WRITES, a sink PST_READS, and a tool neither. They differ
+ * in nothing else: `in` is NULL for a source, `out` for a sink.
+ */
 struct pst_stage {
     const char *name;     /* as the program's */
     const char *purpose;  /* one line, an imperative: "turn teachers' logits into soft targets" */
-    const char *operands; /* usage of what is not an option: "MODEL", or NULL where there is none */
+    const char *operands; /* usage of what is not an option: "MODEL", or NULL if there is none */
     size_t least_operands, most_operands;
     const char *description; /* a few lines for --help, or NULL */
     const char *example;     /* a command that runs */
     const char *see_also;    /* "averager(1), student-trainer(1)" */
     const struct pst_option *options;
-    bool uses_blas; /* adds --threads, and keeps OpenBLAS at one thread unless told otherwise */
+    size_t size;          /* bytes of the stage's struct, run->self */
+    const void *defaults; /* what it holds before options are parsed, as --help shows it; NULL: zeros */
+    unsigned traits;      /* of enum pst_trait */
     /*
      * Called once after the options are parsed, before anything is opened: checks options against each other,
-     * loads models. operands: borrowed, live as long as the program. May be NULL.
+     * opens models. operands: borrowed, live as long as the program.
      */
-    enum pst_status (*start)(size_t count, char **operands, struct pst_error *error);
-    /* Called once at the very end, whatever happened, to free what start took. May be NULL. */
-    void (*stop)(void);
-};
-
-/* A stage that only writes. */
-struct pst_source {
-    struct pst_stage stage;
-    /* Fills an empty header (classes, samples, tensors…). History is appended by the runner. */
-    enum pst_status (*on_header)(struct pst_header *header, struct pst_error *error);
+    enum pst_status (*start)(struct pst_run *run, size_t count, char **operands, struct pst_error *error);
     /*
-     * Fills the next batch: sets epoch, calls pst_batch_resize, writes the tensors. seq is set by the runner.
-     * Returns PST_OK; PST_END where there are no more.
+     * Called once before the first batch. in: the header that was read. out: the header to be written, which
+     * for a filter is `in` at first: it adds tensors (pst_header_add_tensor), drops them (pst_header_drop) or
+     * says that it fills them itself (pst_header_replace). For a source it has a run id and nothing else.
      */
-    enum pst_status (*next)(struct pst_batch *batch, const struct pst_header *header,
-                            struct pst_error *error);
-    /* Asked after on_header: whether what is written is a recorded stream just as it was, to whose history
-     * this stage has nothing to add. May be NULL: never. */
-    bool (*verbatim)(void);
-};
-
-/* A stage that reads and writes. */
-struct pst_filter {
-    struct pst_stage stage;
-    /* Looks at what comes and adds the tensors that this filter will add. May be NULL. */
-    enum pst_status (*on_header)(struct pst_header *header, struct pst_error *error);
-    /* Fills the tensors added; they have room for batch->n samples already. Call pst_batch_changed for
-     * others. */
-    enum pst_status (*on_batch)(struct pst_batch *batch, const struct pst_header *header,
+    enum pst_status (*on_header)(struct pst_run *run, const struct pst_header *in, struct pst_header *out,
+                                 struct pst_error *error);
+    /*
+     * Called for each batch. in: the batch that was read, which nobody changes. out: of a filter, a batch
+     * with seq, epoch and n of `in`, the tensors that pass on unchanged, and room for n samples of each
+     * other, which is to be filled; of a source, a batch whose epoch, size (pst_batch_resize) and tensors it
+     * sets. Returns PST_OK; PST_END from a source: there are no more; from others: no more are wanted.
+     */
+    enum pst_status (*on_batch)(struct pst_run *run, const struct pst_batch *in, struct pst_batch *out,
                                 struct pst_error *error);
-};
-
-/* A stage that only reads. */
-struct pst_sink {
-    struct pst_stage stage;
-    enum pst_status (*on_header)(struct pst_header *header, struct pst_error *error);
-    /* Returns PST_OK; PST_END to stop reading early, which is success (early stopping). */
-    enum pst_status (*on_batch)(struct pst_batch *batch, const struct pst_header *header,
-                                struct pst_error *error);
+    /* Called after the last batch, if all went well, before the trailer is written: writes results. */
+    enum pst_status (*on_end)(struct pst_run *run, struct pst_error *error);
     /*
-     * Called when the stream ended as it should, or on_batch returned PST_END: writes results. May be NULL.
+     * Called between two batches if a signal came, the stream broke or on_batch failed: saves what can be
+     * used by a later run. With it, signals end the run between two batches and not at once.
      */
-    enum pst_status (*on_end)(struct pst_error *error);
-    /* Called between two batches where a signal came or the stream broke, and where on_batch failed: saves
-     * what can be taken up again. May be NULL. */
-    enum pst_status (*on_interrupt)(struct pst_error *error);
-};
-
-/* The streams of a relay, open. The header is that of the input. */
-struct pst_streams {
-    struct pst_reader *reader; /* set to NULL where a thread that goes on holds it when run returns */
-    struct pst_writer *writer;
-    struct pst_header header;
-};
-
-/* A filter with a loop of its own, for one that does not answer batch by batch. */
-struct pst_relay {
-    struct pst_stage stage;
+    enum pst_status (*on_interrupt)(struct pst_run *run, struct pst_error *error);
     /*
-     * Does everything between opening and closing: calls pst_relay_header or pst_relay_verbatim once, writes
-     * the batches, counts each with pst_progress_batch. Returns PST_OK where all of it was written; the
-     * trailer is then the runner's.
+     * A loop of its own, instead of the last four: does everything between opening and closing. With streams
+     * it calls pst_write_header once, writes the batches and counts each with pst_progress_batch.
+     * streams: NULL for a tool. Returns PST_OK if all is done; the trailer is then the frame's.
      */
-    enum pst_status (*run)(struct pst_streams *streams, struct pst_error *error);
-};
-
-/* A program beside the streams: it has neither --input nor --output. */
-struct pst_tool {
-    struct pst_stage stage;
-    bool links; /* it opens sockets of its own: gives it the options of links, see pst_link_options */
-    enum pst_status (*run)(struct pst_error *error);
+    enum pst_status (*run_all)(struct pst_run *run, struct pst_streams *streams, struct pst_error *error);
+    /*
+     * Called once for every job after its last batch, before on_end, whatever happened: hands over what the
+     * job has found, and frees what on_batch made in run->self. A run without --jobs is one job.
+     */
+    void (*leave)(struct pst_run *run);
+    /* Called once at the very end, whatever happened, to free what start and on_header took. */
+    void (*stop)(struct pst_run *run);
 };
 
 /*
  * Runs a stage: all of a main.
- * Returns the exit code: a pst_status, never PST_END. A program stopped by a signal ends by that signal.
+ *
+ * With --jobs N there are N threads, and each has a run of its own. Its self is a copy, byte by byte, of what
+ * on_header left: what pointers in it lead to is shared, and on_batch only reads it; what on_batch makes for
+ * itself, it keeps in its copy, and `leave` frees it. There, nothing of this header is called but what only
+ * looks (pst_input_header, pst_link_options).
+ *
+ * Returns the exit code: a pst_status, never PST_END. A program stopped by a signal ends by that signal, and
+ * one with a thread that still waits for input ends here.
  */
-int pst_source_main(int argc, char **argv, const struct pst_source *source);
-int pst_filter_main(int argc, char **argv, const struct pst_filter *filter);
-int pst_sink_main(int argc, char **argv, const struct pst_sink *sink);
-int pst_relay_main(int argc, char **argv, const struct pst_relay *relay);
-int pst_tool_main(int argc, char **argv, const struct pst_tool *tool);
+int pst_main(int argc, char **argv, const struct pst_stage *stage);
 
 /* ---- for stages that do more ------------------------------------------------------------------------- */
+
+/* The headers of the streams that are read and written; valid from on_header on. */
+const struct pst_header *pst_input_header(const struct pst_run *run);
+const struct pst_header *pst_output_header(const struct pst_run *run);
+
+/* Bytes written so far, and so, in on_end, of all but the trailer. */
+uint64_t pst_bytes_written(const struct pst_run *run);
 
 /*
  * Adds something to what this stage writes about itself in the stream's history, and to its log; to be called
  * from start or on_header. value: stolen. Returns PST_OK or PST_TRY_AGAIN.
  */
-PST_CHECKED enum pst_status pst_history_note(const char *key, struct json_t *value, struct pst_error *error);
+PST_CHECKED enum pst_status pst_history_note(struct pst_run *run, const char *key, struct json_t *value,
+                                             struct pst_error *error);
+
+/* Adds no entry to the history: what is written says nothing else than what was read. From on_header. */
+void pst_verbatim(struct pst_run *run);
 
 /*
  * The first of these options that stands on the command line, or NULL: for a stage that refuses options which
  * would have no effect. names: without dashes, ended by NULL.
  */
-const char *pst_options_given(const char *const *names);
+const char *pst_options_given(const struct pst_run *run, const char *const *names);
 
 /*
- * Sets the targets of a table of options to what a history's entry of the same stage says that they were.
- * entry: what the stage wrote of itself; strings are borrowed from it. known: other keys that it may have,
- * ended by NULL.
- * Returns PST_OK; PST_BAD_DATA where the entry has a key that is neither, or a value that the option cannot
+ * Sets the values of a table of options to what a history's entry of the same stage says that they were.
+ * self: the stage's struct. entry: what the stage wrote of itself; strings are borrowed from it. known: other
+ * keys that it may have, ended by NULL.
+ * Returns PST_OK; PST_BAD_DATA if the entry has a key that is neither, or a value that the option cannot
  * have: it was written by a stage that could do more.
  */
-PST_CHECKED enum pst_status pst_options_recall(const struct pst_option *options, const struct json_t *entry,
-                                               const char *const *known, struct pst_error *error);
+PST_CHECKED enum pst_status pst_options_recall(const struct pst_option *options, void *self,
+                                               const struct json_t *entry, const char *const *known,
+                                               struct pst_error *error);
 
 /* Reads from this endpoint instead of that of --input; to be called from start, for stages that take it as an
  * operand. */
-void pst_read_from(const char *endpoint);
+void pst_read_from(struct pst_run *run, const char *endpoint);
 
 /* What messages call the input of this stage: its endpoint, or "standard input". */
-const char *pst_input_name(void);
+const char *pst_input_name(const struct pst_run *run);
 
 /*
- * A relay's: appends this stage to the history of a header, writes it and begins to show progress.
+ * For run_all: appends this stage to the history of a header, unless pst_verbatim was called, writes it and
+ * begins to show progress.
  * Returns PST_OK; PST_TRY_AGAIN; what pst_writer_header returns.
  */
-PST_CHECKED enum pst_status pst_relay_header(struct pst_streams *streams, struct pst_header *header,
+PST_CHECKED enum pst_status pst_write_header(struct pst_run *run, struct pst_header *header,
                                              struct pst_error *error);
 
-/* The same without an entry in the history, for a stage that changes nothing of what the stream says. */
-PST_CHECKED enum pst_status pst_relay_verbatim(struct pst_streams *streams, const struct pst_header *header,
-                                               struct pst_error *error);
+/* For run_all: counts a batch that was written; seconds that the stage has waited on either side so far. */
+void pst_progress_batch(struct pst_run *run, const struct pst_batch *batch, double waited_for_input,
+                        double waited_for_output);
 
-/* A relay's: counts a batch that was written; seconds that the stage has waited on either side so far. */
-void pst_progress_batch(const struct pst_batch *batch, double waited_for_input, double waited_for_output);
-
-/* What the user asked of links; lives as long as the program. For stages that open sockets of their own. */
-const struct pst_link_settings *pst_link_options(void);
+/* What the user asked of links; lives as long as the run. For stages that open sockets of their own. */
+const struct pst_link_settings *pst_link_options(const struct pst_run *run);
 
 /*
  * This program's options with their values, those that are silent left out, as JSON text with sorted keys:
- * two runs with the same text were asked to do the same. Returns the text, to be freed; NULL where memory is
+ * two runs with the same text were asked to do the same. Returns the text, to be freed; NULL if memory is
  * short.
  */
-PST_CHECKED char *pst_settings_text(void);
+PST_CHECKED char *pst_settings_text(const struct pst_run *run);
 
 /*
  * Opens a second stream for reading (validation), with the user's settings for links and limits.
  * Returns what pst_input_open, pst_reader_new and pst_reader_header return.
  */
-PST_CHECKED enum pst_status pst_open_stream(const char *endpoint, struct pst_reader **reader,
-                                            struct pst_header *header, struct pst_error *error);
+PST_CHECKED enum pst_status pst_open_stream(const struct pst_run *run, const char *endpoint,
+                                            struct pst_reader **reader, struct pst_header *header,
+                                            struct pst_error *error);
 
 /* Writes one line to standard error, above the progress line: "stage: message". */
-void pst_say(const char *format, ...) PST_PRINTF(1, 2);
+void pst_say(struct pst_run *run, const char *format, ...) PST_PRINTF(2, 3);
 
 /*
  * Writes an event to the log of --log FILE as one JSON line with the time and the stage's name added. No-op
  * without a log. fields: an object; stolen; NULL is allowed.
  */
-void pst_log(const char *event, struct json_t *fields);
+void pst_log(struct pst_run *run, const char *event, struct json_t *fields);
 
 /* Sets a figure that the progress line shows, such as "loss 0.123"; copied, at most 60 bytes. */
-void pst_progress_note(const char *format, ...) PST_PRINTF(1, 2);
+void pst_progress_note(struct pst_run *run, const char *format, ...) PST_PRINTF(2, 3);
 
 /* Whether the user looks at a terminal whose progress line is that of a later stage, for which this one
  * writes. */
-bool pst_progress_is_elsewhere(void);
+bool pst_progress_is_elsewhere(const struct pst_run *run);
 
 /*
  * Writes a text to standard output and counts errors.
  * Returns PST_OK; PST_READER_LEFT; PST_IO_ERROR.
  */
-PST_CHECKED enum pst_status pst_print(const char *text, struct pst_error *error);
+PST_CHECKED enum pst_status pst_print(struct pst_run *run, const char *text, struct pst_error *error);
 
 #endif

@@ -48,6 +48,8 @@ struct pst_tensor_spec {
     double offset;
     double temperature;  /* of soft targets: the T they were softened at; 0 where it does not apply */
     size_t sample_bytes; /* of one sample; computed by pst_header_add_tensor */
+    size_t passed_from;  /* a filter's: place in its input of the tensor whose bytes pass on unchanged;
+                            PST_NONE  if the filter fills it, as after pst_header_add_tensor */
 };
 
 /* A tensor in a batch: n samples, C order, little-endian, aligned to PST_ALIGNMENT. */
@@ -107,6 +109,19 @@ PST_CHECKED enum pst_status pst_header_new(struct pst_header *header, struct pst
 PST_CHECKED enum pst_status pst_header_copy(struct pst_header *copy, const struct pst_header *header,
                                             struct pst_error *error);
 
+/*
+ * Makes `out` a deep copy of the header of a filter's input, all of whose tensors pass on unchanged.
+ * Returns PST_OK or PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_header_pass(struct pst_header *out, const struct pst_header *in,
+                                            struct pst_error *error);
+
+/* Takes a tensor out of a header; those behind it move up. */
+void pst_header_drop(struct pst_header *header, size_t index);
+
+/* Says that a filter fills a tensor with bytes of its own, and does not pass on those of its input. */
+void pst_header_replace(struct pst_header *header, size_t index);
+
 /* Frees what a header holds and makes it {0}. */
 void pst_header_free(struct pst_header *header);
 
@@ -165,6 +180,17 @@ PST_CHECKED enum pst_status pst_batch_follow(struct pst_batch *batch, const stru
  */
 PST_CHECKED enum pst_status pst_batch_resize(struct pst_batch *batch, const struct pst_header *header,
                                              size_t n, size_t from, struct pst_error *error);
+
+/*
+ * Makes a filter's batch ready to be filled: seq, epoch and n are those of its input, tensors that pass on
+ * share the input's bytes, until it is read anew, and the others have room for n samples.
+ * header: of the output. Returns PST_OK; PST_BAD_DATA if a size overflows; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_batch_derive(struct pst_batch *out, const struct pst_header *header,
+                                             const struct pst_batch *in, struct pst_error *error);
+
+/* Computes the checksums of the first `count` tensors that are not known yet. */
+void pst_batch_sum(struct pst_batch *batch, size_t count);
 
 /* Says that a tensor's bytes were changed, so that its checksum is computed anew. */
 void pst_batch_changed(struct pst_batch *batch, size_t index);

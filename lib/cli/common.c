@@ -1,143 +1,177 @@
-/* The options that every stage has, declared once. */
-#include "lib/cli/cli.h"
+/* The options that stages have in common, declared once. */
+#include "lib/cli/frame.h"
 
 #include <string.h>
 
-struct pst_cli pst_cli = {
+#define LINKS (PST_READS | PST_WRITES | PST_LINKS)
+#define PLACE(member) .at = offsetof(struct pst_common, member)
+
+const struct pst_common pst_usual = {
     .input = "-",
     .output = "-",
     .threads = 1,
+    .jobs = 1,
     .link = { .max_message = PST_DEFAULT_MAX_MESSAGE,
               .peer_timeout = 30,
               .window_messages = 64,
               .window_bytes = (size_t)64 << 20 },
 };
 
-/* All of them; which a stage has depends on its kind. */
-static const struct pst_option all[] = {
-    { .name = "threads",
-      .type = PST_SIZE,
-      .target = &pst_cli.threads,
-      .least = 1,
-      .most = 1024,
-      .help = "threads of the matrix product",
-      .silent = true },
-    { .letter = 'i',
-      .name = "input",
-      .type = PST_STRING,
-      .target = &pst_cli.input,
-      .metavar = "ENDPOINT",
-      .help = "where to read: -, a file, tcp://host:port, ipc://path, or listen: before these two",
-      .silent = true },
-    { .letter = 'o',
-      .name = "output",
-      .type = PST_STRING,
-      .target = &pst_cli.output,
-      .metavar = "ENDPOINT",
-      .help = "where to write: -, a file, tcp://host:port, ipc://path, or listen: before these two",
-      .silent = true },
-    { .name = "max-message",
-      .type = PST_SIZE,
-      .target = &pst_cli.link.max_message,
-      .metavar = "BYTES",
-      .least = 1024,
-      .most = 1099511627776.0,
-      .help = "refuse larger messages",
-      .silent = true },
-    { .name = "peer-timeout",
-      .type = PST_DOUBLE,
-      .target = &pst_cli.link.peer_timeout,
-      .metavar = "SECONDS",
-      .least = 0.5,
-      .most = 86400,
-      .help = "a link's other side is lost after so long without a sign of life",
-      .silent = true },
-    { .name = "window",
-      .type = PST_SIZE,
-      .target = &pst_cli.link.window_messages,
-      .metavar = "BATCHES",
-      .least = 1,
-      .most = 4096,
-      .help = "batches that a link's reader lets its writer send ahead",
-      .silent = true },
-    { .name = "window-bytes",
-      .type = PST_SIZE,
-      .target = &pst_cli.link.window_bytes,
-      .metavar = "BYTES",
-      .least = 1,
-      .most = 1099511627776.0,
-      .help = "and bytes; one batch is always allowed",
-      .silent = true },
-    { .name = "key",
-      .type = PST_STRING,
-      .target = &pst_cli.link.key,
-      .metavar = "FILE",
-      .help = "encrypt links with this key of ours, made by keygen",
-      .silent = true },
-    { .name = "server-key",
-      .type = PST_STRING,
-      .target = &pst_cli.link.server_key,
-      .metavar = "KEY",
-      .help = "connecting: the listener's public key, or a file with it",
-      .silent = true },
-    { .name = "allow",
-      .type = PST_STRING,
-      .target = &pst_cli.link.allow,
-      .metavar = "FILE",
-      .help = "listening: the public keys that may connect, one a line",
-      .silent = true },
-    { .name = "insecure",
-      .type = PST_FLAG,
-      .target = &pst_cli.link.insecure,
-      .help = "listen beyond this machine without keys",
-      .silent = true },
-    { .name = "log",
-      .type = PST_STRING,
-      .target = &pst_cli.log_path,
-      .metavar = "FILE",
-      .help = "append events to this file as JSON lines",
-      .silent = true },
-    { .letter = 'q',
-      .name = "quiet",
-      .type = PST_FLAG,
-      .target = &pst_cli.quiet,
-      .help = "draw no progress line",
-      .silent = true },
-    { 0 },
+/* All of them, and the traits of which a stage has one if the option is its; 0: it is every stage's. */
+static const struct {
+    unsigned traits;
+    struct pst_option option;
+} all[] = {
+    { PST_BLAS,
+      { .name = "threads",
+        .type = PST_SIZE,
+        PLACE(threads),
+        .least = 1,
+        .most = 1024,
+        .help = "threads of the matrix product",
+        .silent = true } },
+    { PST_PARALLEL,
+      { .name = "jobs",
+        .type = PST_SIZE,
+        PLACE(jobs),
+        .least = 1,
+        .most = 64,
+        .help = "batches that are worked on at once; what is written is the same",
+        .silent = true } },
+    { PST_READS,
+      { .letter = 'i',
+        .name = "input",
+        .type = PST_STRING,
+        PLACE(input),
+        .metavar = "ENDPOINT",
+        .help = "where to read: -, a file, tcp://host:port, ipc://path, or listen: before these two",
+        .silent = true } },
+    { PST_WRITES,
+      { .letter = 'o',
+        .name = "output",
+        .type = PST_STRING,
+        PLACE(output),
+        .metavar = "ENDPOINT",
+        .help = "where to write: -, a file, tcp://host:port, ipc://path, or listen: before these two",
+        .silent = true } },
+    { PST_WRITES,
+      { .letter = 'z',
+        .name = "zstd",
+        .type = PST_U64,
+        PLACE(zstd),
+        .metavar = "LEVEL",
+        .most = 19,
+        .help = "compress what is written, 1 fast to 19 small; 0: not",
+        .silent = true } },
+    { LINKS,
+      { .name = "max-message",
+        .type = PST_SIZE,
+        PLACE(link.max_message),
+        .metavar = "BYTES",
+        .least = 1024,
+        .most = 1099511627776.0,
+        .help = "refuse larger messages",
+        .silent = true } },
+    { LINKS,
+      { .name = "peer-timeout",
+        .type = PST_DOUBLE,
+        PLACE(link.peer_timeout),
+        .metavar = "SECONDS",
+        .least = 0.5,
+        .most = 86400,
+        .help = "a link's other side is lost after so long without a sign of life",
+        .silent = true } },
+    { LINKS,
+      { .name = "window",
+        .type = PST_SIZE,
+        PLACE(link.window_messages),
+        .metavar = "BATCHES",
+        .least = 1,
+        .most = 4096,
+        .help = "batches that a link's reader lets its writer send ahead",
+        .silent = true } },
+    { LINKS,
+      { .name = "window-bytes",
+        .type = PST_SIZE,
+        PLACE(link.window_bytes),
+        .metavar = "BYTES",
+        .least = 1,
+        .most = 1099511627776.0,
+        .help = "and bytes; one batch is always allowed",
+        .silent = true } },
+    { LINKS,
+      { .name = "key",
+        .type = PST_STRING,
+        PLACE(link.key),
+        .metavar = "FILE",
+        .help = "encrypt links with this key of ours, made by keygen",
+        .silent = true } },
+    { LINKS,
+      { .name = "server-key",
+        .type = PST_STRING,
+        PLACE(link.server_key),
+        .metavar = "KEY",
+        .help = "connecting: the listener's public key, or a file with it",
+        .silent = true } },
+    { LINKS,
+      { .name = "allow",
+        .type = PST_STRING,
+        PLACE(link.allow),
+        .metavar = "FILE",
+        .help = "listening: the public keys that may connect, one a line",
+        .silent = true } },
+    { LINKS,
+      { .name = "insecure",
+        .type = PST_FLAG,
+        PLACE(link.insecure),
+        .help = "listen beyond this machine without keys",
+        .silent = true } },
+    { 0,
+      { .name = "log",
+        .type = PST_STRING,
+        PLACE(log_path),
+        .metavar = "FILE",
+        .help = "append events to this file as JSON lines",
+        .silent = true } },
+    { 0,
+      { .letter = 'q',
+        .name = "quiet",
+        .type = PST_FLAG,
+        PLACE(quiet),
+        .help = "draw no progress line",
+        .silent = true } },
 };
 
-const struct pst_link_settings *pst_link_options(void)
+static void add_option(struct pst_frame *frame, const struct pst_option *option)
 {
-    return &pst_cli.link;
+    if (frame->option_count < MOST_OPTIONS)
+        frame->options[frame->option_count++] = option;
 }
 
-const char *pst_input_name(void)
+void pst_list_options(struct pst_frame *frame)
 {
-    return strcmp(pst_cli.input, "-") == 0 ? "standard input" : pst_cli.input;
-}
-
-static bool is_of_links(const struct pst_option *option)
-{
-    const char *target = option->target, *link = (const char *)&pst_cli.link;
-    return target >= link && target < link + sizeof pst_cli.link;
-}
-
-static bool fits_kind(const struct pst_option *option, enum pst_stage_kind kind)
-{
-    if (option->target == &pst_cli.input)
-        return kind == PST_FILTER || kind == PST_SINK;
-    if (option->target == &pst_cli.output)
-        return kind == PST_FILTER || kind == PST_SOURCE;
-    return !is_of_links(option) || kind != PST_TOOL;
-}
-
-const struct pst_option *pst_common_options(enum pst_stage_kind kind, bool uses_blas)
-{
-    static struct pst_option some[sizeof all / sizeof *all];
-    size_t count = 0;
+    const struct pst_option *own = frame->stage->options;
+    for (; own != NULL && own->type != PST_OPTION_END; own++)
+        add_option(frame, own);
+    frame->own_count = frame->option_count;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        if (all[i].target == &pst_cli.threads ? uses_blas : fits_kind(&all[i], kind))
-            some[count++] = all[i];
+        if (all[i].traits == 0 || (all[i].traits & frame->stage->traits) != 0)
+            add_option(frame, &all[i].option);
     }
-    return some;
+}
+
+const struct pst_link_settings *pst_link_options(const struct pst_run *run)
+{
+    return &run->frame->common.link;
+}
+
+const char *pst_input_name(const struct pst_run *run)
+{
+    const char *input = run->frame->common.input;
+    return strcmp(input, "-") == 0 ? "standard input" : input;
+}
+
+void pst_read_from(struct pst_run *run, const char *endpoint)
+{
+    run->frame->common.input = endpoint;
 }

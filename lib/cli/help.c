@@ -1,10 +1,11 @@
 /* Help texts, made from the tables of options. */
-#include "lib/cli/cli.h"
+#include "lib/cli/frame.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-const char *pst_option_metavar(const struct pst_option *option)
+static const char *metavar_of(const struct pst_option *option)
 {
     static const char *const words[] = {
         [PST_POSITIVE_DOUBLE] = "NUMBER",
@@ -62,42 +63,28 @@ void pst_describe_values(const struct pst_option *option, char *text, size_t siz
     }
 }
 
-bool pst_describe_default(const struct pst_option *option, char *text, size_t size)
+/* Writes the value that an option has in a struct; false if there is none to show. */
+static bool describe_default(const struct pst_option *option, const void *object, char *text, size_t size)
 {
-    const char *string;
-    switch (option->type) {
-    case PST_POSITIVE_DOUBLE:
-    case PST_DOUBLE:
-        snprintf(text, size, "%.15g", *(const double *)option->target);
-        return true;
-    case PST_SIZE:
-        snprintf(text, size, "%zu", *(const size_t *)option->target);
-        return true;
-    case PST_U64:
-        snprintf(text, size, "%llu", (unsigned long long)*(const uint64_t *)option->target);
-        return true;
-    case PST_STRING:
-        string = *(const char *const *)option->target;
-        snprintf(text, size, "%s", string == NULL ? "" : string);
-        return string != NULL;
-    case PST_CHOICE:
-        snprintf(text, size, "%s", option->choices[*(const int *)option->target]);
-        return true;
-    case PST_LIST:
-    case PST_FLAG:
-    case PST_OPTION_END:
-        break;
-    }
-    return false;
+    json_t *value = option->type == PST_FLAG ? NULL : pst_option_to_json(option, object);
+    if (json_is_string(value))
+        snprintf(text, size, "%s", json_string_value(value));
+    else if (json_is_integer(value))
+        snprintf(text, size, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    else if (json_is_real(value))
+        snprintf(text, size, "%.15g", json_real_value(value));
+    bool shown = value != NULL;
+    json_decref(value);
+    return shown;
 }
 
 /* "a number above 0; default 1", or nothing for a flag. */
-static void describe_option(const struct pst_option *option, char *text, size_t size)
+static void describe_option(const struct pst_option *option, const void *object, char *text, size_t size)
 {
     char values[256], standard[128];
     bool worded = option->type != PST_STRING && option->type != PST_LIST;
     pst_describe_values(option, values, sizeof values);
-    bool has_default = !option->required && pst_describe_default(option, standard, sizeof standard);
+    bool has_default = !option->required && describe_default(option, object, standard, sizeof standard);
     text[0] = '\0';
     if (option->type == PST_FLAG)
         return;
@@ -111,51 +98,58 @@ static void describe_option(const struct pst_option *option, char *text, size_t 
         snprintf(text, size, "(%s)", values);
 }
 
-static void print_option(FILE *out, const struct pst_option *option)
+static void print_option(FILE *out, const struct pst_option *option, const void *object)
 {
     char name[96], values[512];
     bool flag = option->type == PST_FLAG;
     snprintf(name, sizeof name, "%c%c%c --%s%s%s", option->letter != 0 ? '-' : ' ',
              option->letter != 0 ? option->letter : ' ', option->letter != 0 ? ',' : ' ', option->name,
-             flag ? "" : " ", flag ? "" : pst_option_metavar(option));
-    describe_option(option, values, sizeof values);
+             flag ? "" : " ", flag ? "" : metavar_of(option));
+    describe_option(option, object, values, sizeof values);
     fprintf(out, "  %-30s %s\n", name, option->help);
     if (values[0] != '\0')
         fprintf(out, "  %-30s %s\n", "", values);
 }
 
-static void print_table(FILE *out, const char *title, const struct pst_option *table)
+/* Prints the options from one place to another; defaults: the struct that holds their values. */
+static void print_options(FILE *out, const struct pst_frame *frame, size_t from, size_t to,
+                          const void *defaults)
 {
-    if (table == NULL || table->type == PST_OPTION_END)
-        return;
-    fprintf(out, "\n%s\n", title);
-    for (; table->type != PST_OPTION_END; table++)
-        print_option(out, table);
+    for (size_t i = from; i < to; i++)
+        print_option(out, frame->options[i], defaults);
 }
 
-char *pst_help_text(void)
+static void print_help(FILE *out, const struct pst_frame *frame, const void *defaults)
 {
-    const struct pst_stage *stage = pst_cli.stage;
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    if (out == NULL)
-        return NULL;
+    const struct pst_stage *stage = frame->stage;
     fprintf(out, "%s: %s\n\nUsage: %s [options]%s%s\n", stage->name, stage->purpose, stage->name,
             stage->operands == NULL ? "" : " ", stage->operands == NULL ? "" : stage->operands);
     if (stage->description != NULL)
         fprintf(out, "\n%s\n", stage->description);
-    print_table(out, "Options:", stage->options);
-    print_table(out, "Options of every stage:", pst_common_options(pst_cli.kind, stage->uses_blas));
+    if (frame->own_count > 0)
+        fputs("\nOptions:\n", out);
+    print_options(out, frame, 0, frame->own_count, defaults);
+    fputs("\nOptions of every stage:\n", out);
+    print_options(out, frame, frame->own_count, frame->option_count, &pst_usual);
     fprintf(out, "  %-30s %s\n  %-30s %s\n", "-h, --help", "show this text", "    --version",
             "show the version");
     if (stage->example != NULL)
         fprintf(out, "\nExample:\n  %s\n", stage->example);
     if (stage->see_also != NULL)
         fprintf(out, "\nSee also: %s\n", stage->see_also);
-    if (fclose(out) != 0) {
-        free(text);
-        return NULL;
-    }
-    return text;
+}
+
+char *pst_help_text(const struct pst_frame *frame)
+{
+    char *text = NULL;
+    size_t size = 0;
+    void *zeros = calloc(1, frame->stage->size + 1);
+    FILE *out = zeros == NULL ? NULL : open_memstream(&text, &size);
+    if (out != NULL)
+        print_help(out, frame, frame->stage->defaults != NULL ? frame->stage->defaults : zeros);
+    free(zeros);
+    if (out == NULL || fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
 }

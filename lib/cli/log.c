@@ -1,5 +1,5 @@
 /* What a program says: lines on standard error, text on standard output, events in the log. */
-#include "lib/cli/cli.h"
+#include "lib/cli/frame.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -8,63 +8,64 @@
 #include <time.h>
 #include <unistd.h>
 
-void pst_say(const char *format, ...)
+void pst_say(struct pst_run *run, const char *format, ...)
 {
     char line[1024];
     va_list values;
     va_start(values, format);
     vsnprintf(line, sizeof line, format, values);
     va_end(values);
-    pst_progress_clear();
+    pst_progress_clear(run->frame);
     /* One write, so that lines of several stages on one terminal do not mix. */
     char whole[1200];
-    snprintf(whole, sizeof whole, "%s: %s\n", pst_cli.stage == NULL ? "pipestill" : pst_cli.stage->name,
-             line);
+    snprintf(whole, sizeof whole, "%s: %s\n", run->frame->stage->name, line);
     if (pst_write_all(STDERR_FILENO, whole, strlen(whole), "standard error", NULL) != PST_OK)
         return; /* nowhere is left to say so */
 }
 
-enum pst_status pst_print(const char *text, struct pst_error *error)
+enum pst_status pst_print(struct pst_run *run, const char *text, struct pst_error *error)
 {
-    pst_progress_clear();
+    pst_progress_clear(run->frame);
     return pst_write_all(STDOUT_FILENO, text, strlen(text), "standard output", error);
 }
 
-enum pst_status pst_log_open(const char *path, struct pst_error *error)
+enum pst_status pst_log_open(struct pst_frame *frame, struct pst_error *error)
 {
-    pst_cli.log = fopen(path, "a");
-    if (pst_cli.log == NULL)
-        return pst_fail(error, PST_IO_ERROR, "--log %s: cannot be written: %s", path, strerror(errno));
+    frame->log = fopen(frame->common.log_path, "a");
+    if (frame->log == NULL)
+        return pst_fail(error, PST_IO_ERROR, "--log %s: cannot be written: %s", frame->common.log_path,
+                        strerror(errno));
     return PST_OK;
 }
 
-void pst_log(const char *event, json_t *fields)
+void pst_log(struct pst_run *run, const char *event, json_t *fields)
 {
-    if (pst_cli.log == NULL) {
+    struct pst_frame *frame = run->frame;
+    if (frame->log == NULL) {
         json_decref(fields);
         return;
     }
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     json_t *line = json_pack("{s:f, s:s, s:s}", "time", (double)now.tv_sec + 1e-9 * (double)now.tv_nsec,
-                             "stage", pst_cli.stage->name, "event", event);
+                             "stage", frame->stage->name, "event", event);
     if (line != NULL && (fields == NULL || json_object_update_missing(line, fields) == 0)) {
-        json_dumpf(line, pst_cli.log, JSON_COMPACT | JSON_REAL_PRECISION(12));
-        fputc('\n', pst_cli.log);
-        fflush(pst_cli.log);
+        json_dumpf(line, frame->log, JSON_COMPACT | JSON_REAL_PRECISION(12));
+        fputc('\n', frame->log);
+        fflush(frame->log);
     }
     json_decref(line);
     json_decref(fields);
 }
 
-bool pst_log_close(void)
+bool pst_log_close(struct pst_frame *frame)
 {
-    if (pst_cli.log == NULL)
+    if (frame->log == NULL)
         return true;
-    bool complete = ferror(pst_cli.log) == 0;
-    complete = fclose(pst_cli.log) == 0 && complete;
-    pst_cli.log = NULL;
+    bool complete = ferror(frame->log) == 0;
+    complete = fclose(frame->log) == 0 && complete;
+    frame->log = NULL;
     if (!complete)
-        pst_say("--log %s: is not complete: it could not be written", pst_cli.log_path);
+        pst_say(&frame->run, "--log %s: is not complete: it could not be written", frame->common.log_path);
     return complete;
 }

@@ -1,7 +1,7 @@
 /*
  * Progress: one line on the terminal, drawn by the last stage of a pipeline only, and figures in the log.
  */
-#include "lib/cli/cli.h"
+#include "lib/cli/frame.h"
 
 #include <jansson.h>
 #include <stdarg.h>
@@ -12,36 +12,29 @@
 #define DRAW_EVERY 0.2 /* seconds */
 #define LOG_EVERY 2.0  /* seconds */
 
-static struct {
-    bool draws, drawn, elsewhere;
-    double began, drew, logged;
-    uint64_t batches, samples, epoch, epochs, total_batches;
-    double waited_for_input, waited_for_output;
-    char note[64];
-} progress;
-
-void pst_progress_begin(const struct pst_header *header, bool output_is_pipe)
+void pst_progress_begin(struct pst_frame *frame, const struct pst_header *header, bool output_is_pipe)
 {
-    memset(&progress, 0, sizeof progress);
-    bool shown = !pst_cli.quiet && isatty(STDERR_FILENO);
-    progress.draws = shown && !output_is_pipe;
-    progress.elsewhere = shown && output_is_pipe;
-    progress.began = progress.drew = progress.logged = pst_seconds();
-    progress.epochs = header->epochs;
-    progress.total_batches = header->batches > header->first ? header->batches - header->first : 0;
+    struct pst_progress *progress = &frame->progress;
+    *progress = (struct pst_progress){ 0 };
+    bool shown = !frame->common.quiet && isatty(STDERR_FILENO);
+    progress->draws = shown && !output_is_pipe;
+    progress->elsewhere = shown && output_is_pipe;
+    progress->began = progress->drew = progress->logged = pst_seconds();
+    progress->epochs = header->epochs;
+    progress->total_batches = header->batches > header->first ? header->batches - header->first : 0;
 }
 
-void pst_progress_note(const char *format, ...)
+void pst_progress_note(struct pst_run *run, const char *format, ...)
 {
     va_list values;
     va_start(values, format);
-    vsnprintf(progress.note, sizeof progress.note, format, values);
+    vsnprintf(run->frame->progress.note, sizeof run->frame->progress.note, format, values);
     va_end(values);
 }
 
-bool pst_progress_is_elsewhere(void)
+bool pst_progress_is_elsewhere(const struct pst_run *run)
 {
-    return progress.elsewhere;
+    return run->frame->progress.elsewhere;
 }
 
 static int columns(void)
@@ -53,13 +46,13 @@ static int columns(void)
 }
 
 /* "[=====>    ] 52%, 0:41 left", or nothing where the whole is not known. */
-static void describe_share(char *text, size_t size, double elapsed)
+static void describe_share(const struct pst_progress *progress, char *text, size_t size, double elapsed)
 {
     enum { WIDTH = 20 };
     text[0] = '\0';
-    if (progress.total_batches == 0)
+    if (progress->total_batches == 0)
         return;
-    double share = (double)progress.batches / (double)progress.total_batches;
+    double share = (double)progress->batches / (double)progress->total_batches;
     share = share > 1 ? 1 : share;
     char bar[WIDTH + 1];
     int full = (int)(share * WIDTH);
@@ -71,73 +64,78 @@ static void describe_share(char *text, size_t size, double elapsed)
              (double)((long)left % 60));
 }
 
-static void draw(double now)
+static void draw(struct pst_frame *frame, double now)
 {
-    double elapsed = now - progress.began;
+    struct pst_progress *progress = &frame->progress;
+    double elapsed = now - progress->began;
     char share[96], line[512];
-    describe_share(share, sizeof share, elapsed);
-    double rate = elapsed > 0 ? (double)progress.samples / elapsed : 0;
-    int length = snprintf(line, sizeof line, "%s: epoch %llu", pst_cli.stage->name,
-                          (unsigned long long)progress.epoch + 1);
-    if (progress.epochs > 0)
+    describe_share(progress, share, sizeof share, elapsed);
+    double rate = elapsed > 0 ? (double)progress->samples / elapsed : 0;
+    int length = snprintf(line, sizeof line, "%s: epoch %llu", frame->stage->name,
+                          (unsigned long long)progress->epoch + 1);
+    if (progress->epochs > 0)
         length += snprintf(line + length, sizeof line - (size_t)length, "/%llu",
-                           (unsigned long long)progress.epochs);
+                           (unsigned long long)progress->epochs);
     snprintf(line + length, sizeof line - (size_t)length,
              "%s, %.0f samples/s%s%s, waiting in %.0f%% out %.0f%%", share, rate,
-             progress.note[0] == '\0' ? "" : ", ", progress.note, 100 * progress.waited_for_input / elapsed,
-             100 * progress.waited_for_output / elapsed);
+             progress->note[0] == '\0' ? "" : ", ", progress->note,
+             100 * progress->waited_for_input / elapsed, 100 * progress->waited_for_output / elapsed);
     fprintf(stderr, "\r\033[K%.*s", columns() - 1, line);
     fflush(stderr);
-    progress.drawn = true;
+    progress->drawn = true;
 }
 
-static json_t *figures(double now)
+static json_t *figures(const struct pst_progress *progress, double now)
 {
-    double elapsed = now - progress.began;
-    return json_pack("{s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "batches", (json_int_t)progress.batches,
-                     "total_batches", (json_int_t)progress.total_batches, "samples",
-                     (json_int_t)progress.samples, "epoch", (json_int_t)progress.epoch, "seconds", elapsed,
-                     "samples_per_second", elapsed > 0 ? (double)progress.samples / elapsed : 0.0,
-                     "waited_for_input", progress.waited_for_input, "waited_for_output",
-                     progress.waited_for_output);
+    double elapsed = now - progress->began;
+    return json_pack("{s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "batches", (json_int_t)progress->batches,
+                     "total_batches", (json_int_t)progress->total_batches, "samples",
+                     (json_int_t)progress->samples, "epoch", (json_int_t)progress->epoch, "seconds", elapsed,
+                     "samples_per_second", elapsed > 0 ? (double)progress->samples / elapsed : 0.0,
+                     "waited_for_input", progress->waited_for_input, "waited_for_output",
+                     progress->waited_for_output);
 }
 
-void pst_progress_batch(const struct pst_batch *batch, double waited_for_input, double waited_for_output)
+void pst_progress_batch(struct pst_run *run, const struct pst_batch *batch, double waited_for_input,
+                        double waited_for_output)
 {
-    progress.batches++;
-    progress.samples += batch->n;
-    progress.epoch = batch->epoch;
-    progress.waited_for_input = waited_for_input;
-    progress.waited_for_output = waited_for_output;
-    if (!progress.draws && pst_cli.log == NULL)
+    struct pst_frame *frame = run->frame;
+    struct pst_progress *progress = &frame->progress;
+    progress->batches++;
+    progress->samples += batch->n;
+    progress->epoch = batch->epoch;
+    progress->waited_for_input = waited_for_input;
+    progress->waited_for_output = waited_for_output;
+    if (!progress->draws && frame->log == NULL)
         return;
     double now = pst_seconds();
-    if (progress.draws && now - progress.drew >= DRAW_EVERY) {
-        progress.drew = now;
-        draw(now);
+    if (progress->draws && now - progress->drew >= DRAW_EVERY) {
+        progress->drew = now;
+        draw(frame, now);
     }
-    if (pst_cli.log != NULL && now - progress.logged >= LOG_EVERY) {
-        progress.logged = now;
-        pst_log("progress", figures(now));
+    if (frame->log != NULL && now - progress->logged >= LOG_EVERY) {
+        progress->logged = now;
+        pst_log(&frame->run, "progress", figures(progress, now));
     }
 }
 
-void pst_progress_clear(void)
+void pst_progress_clear(struct pst_frame *frame)
 {
-    if (!progress.drawn)
+    struct pst_progress *progress = &frame->progress;
+    if (!progress->drawn)
         return;
     fputs("\r\033[K", stderr);
     fflush(stderr);
-    progress.drawn = false;
+    progress->drawn = false;
 }
 
-void pst_progress_end(enum pst_status status)
+void pst_progress_end(struct pst_frame *frame, enum pst_status status)
 {
-    pst_progress_clear();
-    if (pst_cli.log == NULL)
+    pst_progress_clear(frame);
+    if (frame->log == NULL)
         return;
-    json_t *end = figures(pst_seconds());
+    json_t *end = figures(&frame->progress, pst_seconds());
     if (end != NULL)
         json_object_set_new(end, "status", json_integer(status));
-    pst_log("end", end);
+    pst_log(&frame->run, "end", end);
 }

@@ -1,5 +1,5 @@
 /* Values of options: as words of a command line, and as what a stream's history says of them. */
-#include "lib/cli/cli.h"
+#include "lib/cli/frame.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -11,7 +11,7 @@ static bool is_bytes(const struct pst_option *option)
     return option->metavar != NULL && strcmp(option->metavar, "BYTES") == 0;
 }
 
-/* A whole number, with a suffix for powers of 1024 where bytes are meant. */
+/* A whole number, with a suffix for powers of 1024 if bytes are meant. */
 static bool parse_size(const struct pst_option *option, const char *value, uint64_t *number)
 {
     uint64_t most = option->least == 0 && option->most == 0 ? INT64_MAX : (uint64_t)option->most;
@@ -52,28 +52,29 @@ static bool parse_choice(const struct pst_option *option, const char *value, int
     return false;
 }
 
-bool pst_option_set(const struct pst_option *option, const char *value)
+bool pst_option_set(const struct pst_option *option, void *object, const char *value)
 {
+    void *place = (char *)object + option->at;
     uint64_t number;
     switch (option->type) {
     case PST_FLAG:
-        *(bool *)option->target = true;
+        *(bool *)place = true;
         return true;
     case PST_POSITIVE_DOUBLE:
     case PST_DOUBLE:
-        return parse_double(option, value, option->target);
+        return parse_double(option, value, place);
     case PST_SIZE:
         if (!parse_size(option, value, &number))
             return false;
-        *(size_t *)option->target = number;
+        *(size_t *)place = number;
         return true;
     case PST_U64:
-        return parse_size(option, value, option->target);
+        return parse_size(option, value, place);
     case PST_STRING:
-        *(const char **)option->target = value;
+        *(const char **)place = value;
         return *value != '\0';
     case PST_CHOICE:
-        return parse_choice(option, value, option->target);
+        return parse_choice(option, value, place);
     case PST_LIST:
     case PST_OPTION_END:
         break;
@@ -83,24 +84,25 @@ bool pst_option_set(const struct pst_option *option, const char *value)
 
 /* ---- history ----------------------------------------------------------------------------------------- */
 
-json_t *pst_option_to_json(const struct pst_option *option)
+json_t *pst_option_to_json(const struct pst_option *option, const void *object)
 {
+    const void *place = (const char *)object + option->at;
     const char *text;
     switch (option->type) {
     case PST_FLAG:
-        return json_boolean(*(const bool *)option->target);
+        return json_boolean(*(const bool *)place);
     case PST_POSITIVE_DOUBLE:
     case PST_DOUBLE:
-        return json_real(*(const double *)option->target);
+        return json_real(*(const double *)place);
     case PST_SIZE:
-        return json_integer((json_int_t) * (const size_t *)option->target);
+        return json_integer((json_int_t) * (const size_t *)place);
     case PST_U64:
-        return json_integer((json_int_t) * (const uint64_t *)option->target);
+        return json_integer((json_int_t) * (const uint64_t *)place);
     case PST_STRING:
-        text = *(const char *const *)option->target;
+        text = *(const char *const *)place;
         return text == NULL ? NULL : json_string(text);
     case PST_CHOICE:
-        return json_string(option->choices[*(const int *)option->target]);
+        return json_string(option->choices[*(const int *)place]);
     case PST_LIST:
     case PST_OPTION_END:
         break;
@@ -109,7 +111,7 @@ json_t *pst_option_to_json(const struct pst_option *option)
 }
 
 /* A number as text that the option's own parser reads. */
-static bool recall_number(const struct pst_option *option, const json_t *value)
+static bool recall_number(const struct pst_option *option, void *self, const json_t *value)
 {
     char text[64];
     if (json_is_integer(value))
@@ -117,23 +119,23 @@ static bool recall_number(const struct pst_option *option, const json_t *value)
     else
         snprintf(text, sizeof text, "%.17g", json_real_value(value));
     bool real = option->type == PST_DOUBLE || option->type == PST_POSITIVE_DOUBLE;
-    return (json_is_integer(value) || (real && json_is_real(value))) && pst_option_set(option, text);
+    return (json_is_integer(value) || (real && json_is_real(value))) && pst_option_set(option, self, text);
 }
 
-static bool recall_value(const struct pst_option *option, const json_t *value)
+static bool recall_value(const struct pst_option *option, void *self, const json_t *value)
 {
     switch (option->type) {
     case PST_FLAG:
-        *(bool *)option->target = json_is_true(value);
+        *(bool *)((char *)self + option->at) = json_is_true(value);
         return json_is_boolean(value);
     case PST_POSITIVE_DOUBLE:
     case PST_DOUBLE:
     case PST_SIZE:
     case PST_U64:
-        return recall_number(option, value);
+        return recall_number(option, self, value);
     case PST_STRING:
     case PST_CHOICE:
-        return json_is_string(value) && pst_option_set(option, json_string_value(value));
+        return json_is_string(value) && pst_option_set(option, self, json_string_value(value));
     case PST_LIST:
     case PST_OPTION_END:
         break;
@@ -148,7 +150,7 @@ static bool is_known(const char *key, const char *const *known)
     return *known != NULL;
 }
 
-enum pst_status pst_options_recall(const struct pst_option *options, const struct json_t *entry,
+enum pst_status pst_options_recall(const struct pst_option *options, void *self, const struct json_t *entry,
                                    const char *const *known, struct pst_error *error)
 {
     const char *key;
@@ -159,7 +161,7 @@ enum pst_status pst_options_recall(const struct pst_option *options, const struc
         while (option->type != PST_OPTION_END && strcmp(option->name, key) != 0)
             option++;
         bool listed = is_known(key, known);
-        if (option->type == PST_OPTION_END ? !listed : !recall_value(option, value) && !listed)
+        if (option->type == PST_OPTION_END ? !listed : !recall_value(option, self, value) && !listed)
             return pst_fail(error, PST_BAD_DATA,
                             "the history says '%s', which this program does not know; a newer one may", key);
     }

@@ -20,26 +20,62 @@ enum pst_status pst_batch_follow(struct pst_batch *batch, const struct pst_heade
     return PST_OK;
 }
 
+static enum pst_status make_room(struct pst_tensor *tensor, const struct pst_tensor_spec *spec, size_t n,
+                                 struct pst_error *error)
+{
+    size_t bytes;
+    if (!pst_multiply(n, spec->sample_bytes, &bytes))
+        return pst_fail(error, PST_BAD_DATA, "tensor '%s': %zu samples are too large", spec->name, n);
+    enum pst_status status = pst_buffer_reserve(&tensor->memory, bytes, 0, error);
+    if (status != PST_OK)
+        return status;
+    tensor->data = tensor->memory.data;
+    tensor->bytes = bytes;
+    tensor->crc_known = false;
+    return PST_OK;
+}
+
 enum pst_status pst_batch_resize(struct pst_batch *batch, const struct pst_header *header, size_t n,
                                  size_t from, struct pst_error *error)
 {
     if (n == 0)
         return pst_fail(error, PST_BAD_DATA, "a batch without samples");
-    for (size_t i = from; i < batch->tensor_count; i++) {
-        struct pst_tensor *tensor = &batch->tensors[i];
-        size_t bytes;
-        if (!pst_multiply(n, header->tensors[i].sample_bytes, &bytes))
-            return pst_fail(error, PST_BAD_DATA, "tensor '%s': %zu samples are too large",
-                            header->tensors[i].name, n);
-        enum pst_status status = pst_buffer_reserve(&tensor->memory, bytes, 0, error);
-        if (status != PST_OK)
-            return status;
-        tensor->data = tensor->memory.data;
-        tensor->bytes = bytes;
-        tensor->crc_known = false;
-    }
+    enum pst_status status = PST_OK;
+    for (size_t i = from; i < batch->tensor_count && status == PST_OK; i++)
+        status = make_room(&batch->tensors[i], &header->tensors[i], n, error);
     batch->n = n;
-    return PST_OK;
+    return status;
+}
+
+enum pst_status pst_batch_derive(struct pst_batch *out, const struct pst_header *header,
+                                 const struct pst_batch *in, struct pst_error *error)
+{
+    enum pst_status status = pst_batch_follow(out, header, error);
+    out->seq = in->seq;
+    out->epoch = in->epoch;
+    out->n = in->n;
+    for (size_t i = 0; i < header->tensor_count && status == PST_OK; i++) {
+        struct pst_tensor *tensor = &out->tensors[i];
+        size_t from = header->tensors[i].passed_from;
+        if (from == PST_NONE) {
+            status = make_room(tensor, &header->tensors[i], in->n, error);
+            continue;
+        }
+        struct pst_buffer own = tensor->memory;
+        *tensor = in->tensors[from];
+        tensor->memory = own;
+    }
+    return status;
+}
+
+void pst_batch_sum(struct pst_batch *batch, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct pst_tensor *tensor = &batch->tensors[i];
+        if (!tensor->crc_known)
+            tensor->crc = pst_crc32c(0, tensor->data, tensor->bytes);
+        tensor->crc_known = true;
+    }
 }
 
 void pst_batch_changed(struct pst_batch *batch, size_t index)

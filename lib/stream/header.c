@@ -56,6 +56,26 @@ enum pst_status pst_header_copy(struct pst_header *copy, const struct pst_header
     return PST_OK;
 }
 
+enum pst_status pst_header_pass(struct pst_header *out, const struct pst_header *in, struct pst_error *error)
+{
+    enum pst_status status = pst_header_copy(out, in, error);
+    for (size_t i = 0; i < out->tensor_count; i++)
+        out->tensors[i].passed_from = i;
+    return status;
+}
+
+void pst_header_drop(struct pst_header *header, size_t index)
+{
+    struct pst_tensor_spec *place = &header->tensors[index];
+    header->tensor_count--;
+    memmove(place, place + 1, (header->tensor_count - index) * sizeof *place);
+}
+
+void pst_header_replace(struct pst_header *header, size_t index)
+{
+    header->tensors[index].passed_from = PST_NONE;
+}
+
 void pst_header_free(struct pst_header *header)
 {
     free(header->tensors);
@@ -98,6 +118,7 @@ enum pst_status pst_header_add_tensor(struct pst_header *header, const struct ps
                                       size_t *index, struct pst_error *error)
 {
     struct pst_tensor_spec measured = *spec;
+    measured.passed_from = PST_NONE;
     if (spec->name[0] == '\0' || !measure(&measured))
         return pst_fail(error, PST_BAD_DATA, "tensor '%s': its name or shape is out of bounds", spec->name);
     if (!is_utf8(spec->name))

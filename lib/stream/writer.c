@@ -144,13 +144,9 @@ static void pack_batch_meta(struct pst_writer *writer, struct pst_batch *batch)
     pst_pack_pair(&packer, "n", batch->n);
     pst_pack_text(&packer, "crcs");
     msgpack_pack_array(&packer, writer->header.tensor_count);
-    for (size_t i = 0; i < writer->header.tensor_count; i++) {
-        struct pst_tensor *tensor = &batch->tensors[i];
-        if (!tensor->crc_known)
-            tensor->crc = pst_crc32c(0, tensor->data, tensor->bytes);
-        tensor->crc_known = true;
-        msgpack_pack_uint32(&packer, tensor->crc);
-    }
+    pst_batch_sum(batch, writer->header.tensor_count);
+    for (size_t i = 0; i < writer->header.tensor_count; i++)
+        msgpack_pack_uint32(&packer, batch->tensors[i].crc);
 }
 
 /* Makes what stands in the bins. */

@@ -43,20 +43,55 @@ struct sample {
     int32_t label;            /* -1 for none */
 };
 
+/* Samples kept, one after another in arrays that grow together. {0} holds none. */
+struct kept {
+    float *rows, *others; /* [capacity, classes] */
+    int32_t *labels;      /* [capacity] */
+    size_t count, capacity, next;
+    bool compared;
+};
+
 /* Keeps a copy of a sample. Returns PST_OK or PST_TRY_AGAIN. */
-enum pst_status fit_keep(const struct sample *sample, size_t classes, struct pst_error *error);
+enum pst_status fit_keep(struct kept *kept, const struct sample *sample, size_t classes,
+                         struct pst_error *error);
 
 /*
  * Finds the biases of the classes marked from the samples kept, and puts them into of->bias.
  * against: the source of the others, for the mass of each class; without one the labels tell it.
  * Returns PST_OK; PST_BAD_DATA; PST_TRY_AGAIN.
  */
-enum pst_status fit_biases(struct source *of, const struct source *against, const bool *free_classes,
-                           bool by_errors, struct pst_error *error);
+enum pst_status fit_biases(const struct kept *kept, struct source *of, const struct source *against,
+                           const bool *free_classes, bool by_errors, struct pst_error *error);
 
 /* The samples kept, one after another: false where there are no more. */
-bool fit_next(struct sample *sample, size_t classes);
-void fit_forget(void);
+bool fit_next(struct kept *kept, struct sample *sample, size_t classes);
+void fit_forget(struct kept *kept);
+
+/* ---- the stage ----------------------------------------------------------------------------------------- */
+
+enum { BY_MASS, BY_ERRORS }; /* --fit-by */
+
+/* CLASS=NUMBER. */
+struct class_bias {
+    uint64_t class;
+    double bias;
+};
+
+struct evaluator {
+    const char *of_name, *against_name;
+    bool as_json;
+    int fit_by;
+    struct class_bias *biases; /* --class-bias */
+    size_t bias_count;
+    uint64_t *fitted; /* --fit-bias */
+    size_t fitted_count;
+    /* What the stream holds, and what was found in it. */
+    struct source of, against; /* index PST_NONE: there is none */
+    size_t y_index;            /* or PST_NONE */
+    bool *free_classes;        /* [classes], of --fit-bias */
+    struct kept kept;
+    struct pst_metrics metrics;
+};
 
 /* ---- the report ---------------------------------------------------------------------------------------- */
 
@@ -67,7 +102,7 @@ struct report {
 };
 
 /* Print it, as a table for people or as one JSON object. Return what pst_print does; PST_TRY_AGAIN. */
-enum pst_status report_table(const struct report *report, struct pst_error *error);
-enum pst_status report_json(const struct report *report, struct pst_error *error);
+enum pst_status report_table(struct pst_run *run, const struct report *report, struct pst_error *error);
+enum pst_status report_json(struct pst_run *run, const struct report *report, struct pst_error *error);
 
 #endif

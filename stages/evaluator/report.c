@@ -6,23 +6,23 @@
 #include <stdlib.h>
 
 /* What the figures are of, and the figures. */
-enum pst_status report_table(const struct report *report, struct pst_error *error)
+enum pst_status report_table(struct pst_run *run, const struct report *report, struct pst_error *error)
 {
     char line[PST_NAME_SIZE + 64];
     snprintf(line, sizeof line, "predictions                 %s, T = %g\n", report->of->spec.name,
              report->of->spec.temperature);
-    enum pst_status status = pst_print(line, error);
+    enum pst_status status = pst_print(run, line, error);
     if (status == PST_OK && report->against != NULL) {
         snprintf(line, sizeof line, "compared with               %s, T = %g\n", report->against->spec.name,
                  report->against->spec.temperature);
-        status = pst_print(line, error);
+        status = pst_print(run, line, error);
     }
     for (size_t j = 0; status == PST_OK && report->fitted != NULL && j < report->metrics->classes; j++) {
         if (!report->fitted[j])
             continue;
         snprintf(line, sizeof line, "bias found                  --class-bias %zu=%.17g\n", j,
                  report->of->bias[j]);
-        status = pst_print(line, error);
+        status = pst_print(run, line, error);
     }
     struct pst_report figures = { 0 };
     pst_metrics_report(report->metrics, &figures);
@@ -30,7 +30,7 @@ enum pst_status report_table(const struct report *report, struct pst_error *erro
     if (text == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for the report");
     if (status == PST_OK)
-        status = pst_print(text, error);
+        status = pst_print(run, text, error);
     free(text);
     return status;
 }
@@ -50,7 +50,7 @@ static json_t *found_biases(const struct report *report)
     return object;
 }
 
-enum pst_status report_json(const struct report *report, struct pst_error *error)
+enum pst_status report_json(struct pst_run *run, const struct report *report, struct pst_error *error)
 {
     struct pst_report whole = { 0 };
     pst_metrics_report(report->metrics, &whole);
@@ -64,7 +64,7 @@ enum pst_status report_json(const struct report *report, struct pst_error *error
     json_decref(figures);
     if (text == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for the report");
-    enum pst_status status = pst_print(text, error);
+    enum pst_status status = pst_print(run, text, error);
     free(text);
-    return status == PST_OK ? pst_print("\n", error) : status;
+    return status == PST_OK ? pst_print(run, "\n", error) : status;
 }

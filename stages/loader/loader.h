@@ -5,7 +5,7 @@
 #ifndef PIPESTILL_STAGES_LOADER_H
 #define PIPESTILL_STAGES_LOADER_H
 
-#include "pipestill/cli.h"
+#include "pipestill.h"
 #include "pipestill/data.h"
 
 #define MOST_CLASSES 256      /* labels in IDX files are bytes */

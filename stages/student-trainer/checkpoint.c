@@ -24,31 +24,33 @@ static void put_real(json_t *object, const char *name, double number)
     json_object_set_new(object, name, json_string(text));
 }
 
-enum pst_status save_checkpoint(struct pst_error *error)
+enum pst_status save_checkpoint(struct pst_run *run, struct pst_error *error)
 {
-    if (!parameters_are_finite())
-        return diverged(error);
-    char *options_text = pst_settings_text();
-    json_t *object = json_pack("{s:s*, s:s}", "settings", options_text, "stream", stream.digest);
+    struct trainer *trainer = run->self;
+    struct state *state = &trainer->state;
+    if (!parameters_are_finite(trainer))
+        return diverged(trainer, error);
+    char *options_text = pst_settings_text(run);
+    json_t *object = json_pack("{s:s*, s:s}", "settings", options_text, "stream", trainer->stream.digest);
     free(options_text);
     if (object == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for a checkpoint");
-    put_number(object, "next_seq", state.next_seq);
-    put_number(object, "epoch", state.epoch);
-    put_number(object, "epoch_open", state.epoch_open);
-    put_number(object, "samples", state.samples);
-    put_number(object, "errors", state.sums.errors);
-    put_number(object, "best_epoch", state.best_epoch);
-    put_number(object, "epochs_since_best", state.epochs_since_best);
-    put_number(object, "has_best", state.has_best);
-    put_number(object, "stopped", state.stopped);
-    put_real(object, "total", state.sums.total);
-    put_real(object, "hard", state.sums.hard);
-    put_real(object, "soft", state.sums.soft);
-    put_real(object, "best_value", state.best_value);
-    put_real(object, "first_loss", state.first_loss);
-    enum pst_status status =
-        pst_checkpoint_write(settings.checkpoint_path, &training, best_parameters, object, error);
+    put_number(object, "next_seq", state->next_seq);
+    put_number(object, "epoch", state->epoch);
+    put_number(object, "epoch_open", state->epoch_open);
+    put_number(object, "samples", state->samples);
+    put_number(object, "errors", state->sums.errors);
+    put_number(object, "best_epoch", state->best_epoch);
+    put_number(object, "epochs_since_best", state->epochs_since_best);
+    put_number(object, "has_best", state->has_best);
+    put_number(object, "stopped", state->stopped);
+    put_real(object, "total", state->sums.total);
+    put_real(object, "hard", state->sums.hard);
+    put_real(object, "soft", state->sums.soft);
+    put_real(object, "best_value", state->best_value);
+    put_real(object, "first_loss", state->first_loss);
+    enum pst_status status = pst_checkpoint_write(trainer->settings.checkpoint_path, &trainer->training,
+                                                  trainer->best_parameters, object, error);
     json_decref(object);
     return status;
 }
@@ -72,55 +74,60 @@ static bool same_text(const json_t *object, const char *name, const char *text)
     return said != NULL && text != NULL && strcmp(said, text) == 0;
 }
 
-static void take_state(const json_t *object)
+static void take_state(struct trainer *trainer, const json_t *object)
 {
-    state.next_seq = get_number(object, "next_seq");
-    state.epoch = get_number(object, "epoch");
-    state.epoch_open = get_number(object, "epoch_open") != 0;
-    state.samples = get_number(object, "samples");
-    state.sums.errors = get_number(object, "errors");
-    state.best_epoch = get_number(object, "best_epoch");
-    state.epochs_since_best = get_number(object, "epochs_since_best");
-    state.has_best = get_number(object, "has_best") != 0;
-    state.stopped = get_number(object, "stopped") != 0;
-    state.sums.total = get_real(object, "total");
-    state.sums.hard = get_real(object, "hard");
-    state.sums.soft = get_real(object, "soft");
-    state.best_value = get_real(object, "best_value");
-    state.first_loss = get_real(object, "first_loss");
+    struct state *state = &trainer->state;
+    state->next_seq = get_number(object, "next_seq");
+    state->epoch = get_number(object, "epoch");
+    state->epoch_open = get_number(object, "epoch_open") != 0;
+    state->samples = get_number(object, "samples");
+    state->sums.errors = get_number(object, "errors");
+    state->best_epoch = get_number(object, "best_epoch");
+    state->epochs_since_best = get_number(object, "epochs_since_best");
+    state->has_best = get_number(object, "has_best") != 0;
+    state->stopped = get_number(object, "stopped") != 0;
+    state->sums.total = get_real(object, "total");
+    state->sums.hard = get_real(object, "hard");
+    state->sums.soft = get_real(object, "soft");
+    state->best_value = get_real(object, "best_value");
+    state->first_loss = get_real(object, "first_loss");
 }
 
-static enum pst_status start_anew(const struct pst_header *header, struct pst_error *error)
+static enum pst_status start_anew(struct pst_run *run, const struct pst_header *header,
+                                  struct pst_error *error)
 {
+    struct trainer *trainer = run->self;
     if (header->first != 0)
         return pst_fail(error, PST_BAD_DATA,
                         "the stream begins at batch %" PRIu64 ", but there is no checkpoint %s to go on from",
-                        header->first, settings.checkpoint_path);
-    pst_say("%s: there is no checkpoint yet; starting anew", settings.checkpoint_path);
+                        header->first, trainer->settings.checkpoint_path);
+    pst_say(run, "%s: there is no checkpoint yet; starting anew", trainer->settings.checkpoint_path);
     return PST_OK;
 }
 
-enum pst_status load_checkpoint(const struct pst_header *header, struct pst_error *error)
+enum pst_status load_checkpoint(struct pst_run *run, const struct pst_header *header, struct pst_error *error)
 {
+    struct trainer *trainer = run->self;
+    const struct settings *settings = &trainer->settings;
     json_t *object = NULL;
-    enum pst_status status =
-        pst_checkpoint_read(settings.checkpoint_path, &training, best_parameters, &object, error);
-    if (status == PST_NO_INPUT && access(settings.checkpoint_path, F_OK) != 0 && errno == ENOENT)
-        return start_anew(header, error);
+    enum pst_status status = pst_checkpoint_read(settings->checkpoint_path, &trainer->training,
+                                                 trainer->best_parameters, &object, error);
+    if (status == PST_NO_INPUT && access(settings->checkpoint_path, F_OK) != 0 && errno == ENOENT)
+        return start_anew(run, header, error);
     if (status != PST_OK)
         return status;
-    char *options_text = pst_settings_text();
-    take_state(object);
+    char *options_text = pst_settings_text(run);
+    take_state(trainer, object);
     if (!same_text(object, "settings", options_text))
         status = pst_fail(error, PST_BAD_DATA, "%s: was made with other options than these; it had %s",
-                          settings.checkpoint_path, json_string_value(json_object_get(object, "settings")));
-    else if (!same_text(object, "stream", stream.digest))
+                          settings->checkpoint_path, json_string_value(json_object_get(object, "settings")));
+    else if (!same_text(object, "stream", trainer->stream.digest))
         status = pst_fail(error, PST_BAD_DATA, "%s: was made with another stream than this one",
-                          settings.checkpoint_path);
-    else if (header->first > state.next_seq)
+                          settings->checkpoint_path);
+    else if (header->first > trainer->state.next_seq)
         status = pst_fail(error, PST_BAD_DATA,
                           "the stream begins at batch %" PRIu64 ", but %s goes on from batch %" PRIu64,
-                          header->first, settings.checkpoint_path, state.next_seq);
+                          header->first, settings->checkpoint_path, trainer->state.next_seq);
     free(options_text);
     json_decref(object);
     return status;

@@ -58,15 +58,17 @@ static enum pst_status check_data(const json_t *history, const json_t **first, s
     return status;
 }
 
-enum pst_status check_history(const struct pst_header *header, struct pst_error *error)
+enum pst_status check_history(const struct trainer *trainer, const struct pst_header *header,
+                              struct pst_error *error)
 {
+    const struct stream *stream = &trainer->stream;
     const json_t *first = NULL;
     enum pst_status status = check_data(header->history, &first, error);
-    if (status != PST_OK || settings.targets == HARD)
+    if (status != PST_OK || trainer->settings.targets == HARD)
         return status;
-    if (settings.soft_loss != PST_SOFT_LOGITS)
-        status = check_temperature(header, &header->tensors[stream.soft_index], error);
+    if (trainer->settings.soft_loss != PST_SOFT_LOGITS)
+        status = check_temperature(header, &header->tensors[stream->soft_index], error);
     if (status == PST_OK)
-        status = check_mean(header, stream.soft_index, error);
-    return status == PST_OK ? check_models(header, stream.soft_index, error) : status;
+        status = check_mean(header, stream->soft_index, error);
+    return status == PST_OK ? check_models(header, stream->soft_index, error) : status;
 }

@@ -6,19 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct state state;
-
-static uint64_t *made_up_ids; /* where the stream has none */
-static size_t made_up_room;
-
-void free_learning(void)
+bool parameters_are_finite(const struct trainer *trainer)
 {
-    free(made_up_ids);
-}
-
-bool parameters_are_finite(void)
-{
-    const struct pst_network *network = &training.network;
+    const struct pst_network *network = &trainer->training.network;
     for (size_t i = 0; i < network->parameter_count; i++) {
         if (!isfinite(network->parameters[i]))
             return false;
@@ -26,12 +16,12 @@ bool parameters_are_finite(void)
     return true;
 }
 
-enum pst_status diverged(struct pst_error *error)
+enum pst_status diverged(struct trainer *trainer, struct pst_error *error)
 {
-    state.spoiled = true;
+    trainer->state.spoiled = true;
     return pst_fail(error, PST_BAD_DATA,
                     "the run has diverged; use a smaller --learning-rate than %g, or --warm-up",
-                    training.schedule.rate);
+                    trainer->training.schedule.rate);
 }
 
 /*
@@ -39,141 +29,159 @@ enum pst_status diverged(struct pst_error *error)
  * hidden units die, and the loss stays as high as the biases have been thrown. No run that learns has a loss
  * a thousand times the first one (or, where that was near 0, a thousand).
  */
-static enum pst_status check_loss(const struct pst_batch *batch, double loss, struct pst_error *error)
+static enum pst_status check_loss(struct trainer *trainer, const struct pst_batch *batch, double loss,
+                                  struct pst_error *error)
 {
+    struct state *state = &trainer->state;
     if (batch->seq == 0)
-        state.first_loss = loss;
-    if (isfinite(loss) && loss <= 1000 * fmax(state.first_loss, 1))
+        state->first_loss = loss;
+    if (isfinite(loss) && loss <= 1000 * fmax(state->first_loss, 1))
         return PST_OK;
-    diverged(error);
-    return pst_fail_at(error, "the loss is %.3g, after %.3g in the first batch", loss, state.first_loss);
+    diverged(trainer, error);
+    return pst_fail_at(error, "the loss is %.3g, after %.3g in the first batch", loss, state->first_loss);
 }
 
 /* Looks at the validation samples, keeps the best parameters, and decides whether to stop. */
-static enum pst_status validate_epoch(json_t *event, struct pst_error *error)
+static enum pst_status validate_epoch(struct pst_run *run, json_t *event, struct pst_error *error)
 {
+    struct trainer *trainer = run->self;
+    const struct settings *settings = &trainer->settings;
+    struct state *state = &trainer->state;
     double errors, loss;
-    enum pst_status status = validate(&errors, &loss, error);
+    enum pst_status status = validate(trainer, &errors, &loss, error);
     if (status != PST_OK)
         return status;
-    double value = settings.validate_by == 0 ? errors : loss;
-    if (!state.has_best || value < state.best_value) {
-        state.has_best = true;
-        state.best_value = value;
-        state.best_epoch = state.epoch;
-        state.epochs_since_best = 0;
-        memcpy(best_parameters, training.network.parameters,
-               training.network.parameter_count * sizeof(float));
+    double value = settings->validate_by == 0 ? errors : loss;
+    if (!state->has_best || value < state->best_value) {
+        state->has_best = true;
+        state->best_value = value;
+        state->best_epoch = state->epoch;
+        state->epochs_since_best = 0;
+        memcpy(trainer->best_parameters, trainer->training.network.parameters,
+               trainer->training.network.parameter_count * sizeof(float));
     } else
-        state.epochs_since_best++;
-    state.stopped = settings.patience > 0 && state.epochs_since_best >= settings.patience;
+        state->epochs_since_best++;
+    state->stopped = settings->patience > 0 && state->epochs_since_best >= settings->patience;
     json_object_set_new(event, "validation_errors", json_real(errors));
     json_object_set_new(event, "validation_loss", json_real(loss));
-    pst_progress_note("validation errors %.0f, best %g", errors, state.best_value);
+    pst_progress_note(run, "validation errors %.0f, best %g", errors, state->best_value);
     return PST_OK;
 }
 
 /* Says so where the mean loss of the first epoch is no better than that of its first batch. A rate that is
  * still being raised tells nothing of the one that is asked for. */
-static void doubt_learning(double loss)
+static void doubt_learning(struct pst_run *run, double loss)
 {
-    bool too_early = state.next_seq < 10 || training.schedule.warm_up > 1;
-    if (!too_early && loss > 0.98 * state.first_loss)
-        pst_say("in the first epoch the mean loss was %.4g, and %.4g in its first batch: hardly anything is "
+    struct trainer *trainer = run->self;
+    struct state *state = &trainer->state;
+    bool too_early = state->next_seq < 10 || trainer->training.schedule.warm_up > 1;
+    if (!too_early && loss > 0.98 * state->first_loss)
+        pst_say(run,
+                "in the first epoch the mean loss was %.4g, and %.4g in its first batch: hardly anything is "
                 "learned; is the learning rate of %g right?",
-                loss, state.first_loss, training.schedule.rate);
+                loss, state->first_loss, trainer->training.schedule.rate);
 }
 
-enum pst_status end_epoch(struct pst_error *error)
+enum pst_status end_epoch(struct pst_run *run, struct pst_error *error)
 {
-    double n = (double)state.samples, loss = state.sums.total / n;
-    if (state.epoch == 0)
-        doubt_learning(loss);
-    json_t *event = json_pack("{s:I, s:f, s:f, s:f, s:f}", "epoch", (json_int_t)state.epoch, "loss", loss,
-                              "hard_loss", state.sums.hard / n, "soft_loss", state.sums.soft / n,
-                              "error_share", (double)state.sums.errors / n);
-    enum pst_status status = has_validation() ? validate_epoch(event, error) : PST_OK;
-    pst_log("epoch", event);
-    state.epoch_open = false;
-    state.samples = 0;
-    state.sums = (struct pst_loss_sums){ 0 };
-    if (status == PST_OK && settings.checkpoint_path != NULL)
-        status = save_checkpoint(error);
-    return status == PST_OK && state.stopped ? PST_END : status;
+    struct trainer *trainer = run->self;
+    struct state *state = &trainer->state;
+    double n = (double)state->samples, loss = state->sums.total / n;
+    if (state->epoch == 0)
+        doubt_learning(run, loss);
+    json_t *event = json_pack("{s:I, s:f, s:f, s:f, s:f}", "epoch", (json_int_t)state->epoch, "loss", loss,
+                              "hard_loss", state->sums.hard / n, "soft_loss", state->sums.soft / n,
+                              "error_share", (double)state->sums.errors / n);
+    enum pst_status status = has_validation(trainer) ? validate_epoch(run, event, error) : PST_OK;
+    pst_log(run, "epoch", event);
+    state->epoch_open = false;
+    state->samples = 0;
+    state->sums = (struct pst_loss_sums){ 0 };
+    if (status == PST_OK && trainer->settings.checkpoint_path != NULL)
+        status = save_checkpoint(run, error);
+    return status == PST_OK && state->stopped ? PST_END : status;
 }
 
 /* The samples' ids; in a stream without them, the places of the samples take their part. */
-static const uint64_t *sample_ids(const struct pst_batch *batch, struct pst_error *error)
+static const uint64_t *sample_ids(struct trainer *trainer, const struct pst_batch *batch,
+                                  struct pst_error *error)
 {
-    if (stream.id_index != PST_NONE)
-        return batch->tensors[stream.id_index].data;
-    if (batch->n > made_up_room) {
-        free(made_up_ids);
-        made_up_ids = pst_allocate(batch->n, sizeof *made_up_ids, error);
-        made_up_room = made_up_ids == NULL ? 0 : batch->n;
+    if (trainer->stream.id_index != PST_NONE)
+        return batch->tensors[trainer->stream.id_index].data;
+    if (batch->n > trainer->made_up_room) {
+        free(trainer->made_up_ids);
+        trainer->made_up_ids = pst_allocate(batch->n, sizeof *trainer->made_up_ids, error);
+        trainer->made_up_room = trainer->made_up_ids == NULL ? 0 : batch->n;
     }
-    for (size_t i = 0; i < made_up_room && i < batch->n; i++)
-        made_up_ids[i] = batch->seq << 32 | i;
-    return made_up_ids;
+    for (size_t i = 0; i < trainer->made_up_room && i < batch->n; i++)
+        trainer->made_up_ids[i] = batch->seq << 32 | i;
+    return trainer->made_up_ids;
 }
 
 /* How many epochs have passed before this batch, with their fraction: a function of its number only. */
-static double position(const struct pst_batch *batch)
+static double position(const struct trainer *trainer, const struct pst_batch *batch)
 {
-    return stream.batches > 0 && stream.epochs > 0 ? (double)batch->seq * stream.epochs / stream.batches
-                                                   : (double)batch->epoch;
+    const struct stream *stream = &trainer->stream;
+    return stream->batches > 0 && stream->epochs > 0 ? (double)batch->seq * stream->epochs / stream->batches
+                                                     : (double)batch->epoch;
 }
 
-static enum pst_status learn(struct pst_batch *batch, struct pst_error *error)
+static enum pst_status learn(struct trainer *trainer, const struct pst_batch *batch, struct pst_error *error)
 {
-    const int32_t *labels = stream.y_index == PST_NONE ? NULL : batch->tensors[stream.y_index].data;
-    const float *soft = settings.targets == HARD ? NULL : batch->tensors[stream.soft_index].data;
-    float *inputs = pst_training_input(&training, batch->n, error);
-    const uint64_t *ids = sample_ids(batch, error);
+    struct state *state = &trainer->state;
+    struct stream *stream = &trainer->stream;
+    const int32_t *labels = stream->y_index == PST_NONE ? NULL : batch->tensors[stream->y_index].data;
+    const float *soft = trainer->settings.targets == HARD ? NULL : batch->tensors[stream->soft_index].data;
+    float *inputs = pst_training_input(&trainer->training, batch->n, error);
+    const uint64_t *ids = sample_ids(trainer, batch, error);
     if (inputs == NULL || ids == NULL)
         return PST_TRY_AGAIN;
     enum pst_status status =
-        pst_tensor_to_f32(&stream.x_spec, &batch->tensors[stream.x_index], batch->n, inputs, error);
+        pst_tensor_to_f32(&stream->x_spec, &batch->tensors[stream->x_index], batch->n, inputs, error);
     if (status == PST_OK && labels != NULL)
-        status = check_labels(labels, batch->n, error);
+        status = check_labels(trainer, labels, batch->n, error);
     if (status == PST_OK && soft != NULL)
-        status = check_soft(soft, batch->n, pst_network_outputs(&training.network), error);
+        status = check_soft(trainer, soft, batch->n, pst_network_outputs(&trainer->training.network), error);
     if (status != PST_OK)
         return status;
     struct pst_loss_sums sums;
-    pst_training_step(&training, batch->n, labels, soft, ids, batch->epoch, position(batch), &sums);
-    status = check_loss(batch, sums.total / (double)batch->n, error);
+    pst_training_step(&trainer->training, batch->n, labels, soft, ids, batch->epoch, position(trainer, batch),
+                      &sums);
+    status = check_loss(trainer, batch, sums.total / (double)batch->n, error);
     if (status != PST_OK)
         return status;
-    state.sums.total += sums.total;
-    state.sums.hard += sums.hard;
-    state.sums.soft += sums.soft;
-    state.sums.errors += sums.errors;
-    state.samples += batch->n;
+    state->sums.total += sums.total;
+    state->sums.hard += sums.hard;
+    state->sums.soft += sums.soft;
+    state->sums.errors += sums.errors;
+    state->samples += batch->n;
     return PST_OK;
 }
 
-enum pst_status take_batch(struct pst_batch *batch, const struct pst_header *header, struct pst_error *error)
+enum pst_status take_batch(struct pst_run *run, const struct pst_batch *batch, struct pst_batch *out,
+                           struct pst_error *error)
 {
-    (void)header;
-    if (state.stopped)
+    (void)out;
+    struct trainer *trainer = run->self;
+    struct state *state = &trainer->state;
+    if (state->stopped)
         return PST_END;
-    if (batch->seq < state.next_seq)
+    if (batch->seq < state->next_seq)
         return PST_OK; /* learned before the run was interrupted */
     enum pst_status status = PST_OK;
-    if (state.epoch_open && batch->epoch != state.epoch)
-        status = end_epoch(error);
+    if (state->epoch_open && batch->epoch != state->epoch)
+        status = end_epoch(run, error);
     if (status != PST_OK)
         return status;
-    state.epoch = batch->epoch;
-    state.epoch_open = true;
-    status = learn(batch, error);
+    state->epoch = batch->epoch;
+    state->epoch_open = true;
+    status = learn(trainer, batch, error);
     if (status != PST_OK)
         return status;
-    state.next_seq = batch->seq + 1;
-    if (!has_validation())
-        pst_progress_note("loss %.4f", state.sums.total / (double)state.samples);
-    if (settings.checkpoint_every > 0 && state.next_seq % settings.checkpoint_every == 0)
-        return save_checkpoint(error);
+    state->next_seq = batch->seq + 1;
+    if (!has_validation(trainer))
+        pst_progress_note(run, "loss %.4f", state->sums.total / (double)state->samples);
+    if (trainer->settings.checkpoint_every > 0 && state->next_seq % trainer->settings.checkpoint_every == 0)
+        return save_checkpoint(run, error);
     return PST_OK;
 }

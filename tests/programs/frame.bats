@@ -43,7 +43,6 @@ words() {
     teacher-forward) echo a.safetensors --name b ;;
     student-trainer) echo --arch 784-8-10 -o "$out" ;;
     loader) echo digits --samples 60 ;;
-    stream-check) echo --against a.safetensors --sample 100% ;;
     stream-join) echo targets.pst ;;
     esac
 }

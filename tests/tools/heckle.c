@@ -1,3 +1,4 @@
+#define PST_OLD_FRAME
 /* heckle: connects to a link or to a dispatcher, with keys like anyone else, and says what nobody should. */
 #include "lib/transport/link.h"
 #include "lib/transport/pool.h"

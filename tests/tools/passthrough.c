@@ -1,3 +1,4 @@
+#define PST_OLD_FRAME
 /*
  * passthrough: the filter that does nothing; what remains is the frame, for tests and measurements of it.
  * With

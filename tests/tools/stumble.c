@@ -1,3 +1,4 @@
+#define PST_OLD_FRAME
 /* stumble: a filter that hands everything on, but slowly, and fails or cheats where it is told to. */
 #include "pipestill.h"
 

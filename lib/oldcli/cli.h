@@ -1,8 +1,8 @@
 /* cli.h: what the files of this room share. One program is one stage, so there is one of everything. */
-#ifndef PIPESTILL_LIB_CLI_H
-#define PIPESTILL_LIB_CLI_H
+#ifndef PIPESTILL_LIB_OLDCLI_H
+#define PIPESTILL_LIB_OLDCLI_H
 
-#include "pipestill/cli.h"
+#include "pipestill/oldcli.h"
 
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 /* The frame around a stage: what happens before, between and after the calls into the stage itself. */
-#include "lib/cli/cli.h"
+#include "lib/oldcli/cli.h"
 
 #include <jansson.h>
 #include <signal.h>

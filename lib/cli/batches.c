@@ -1,0 +1,77 @@
+/* What becomes of a batch: it is read, answered, and written. */
+#include "lib/cli/frame.h"
+
+enum pst_status pst_job_read(struct pst_job *job, struct pst_error *error)
+{
+    struct pst_frame *frame = job->run.frame;
+    if (pst_stop_signal() != 0)
+        return pst_fail(error, PST_STOPPED, "stopped by a signal");
+    return pst_frame_reads(frame) ? pst_reader_next(frame->streams.reader, &job->in, error) : PST_OK;
+}
+
+enum pst_status pst_job_answer(struct pst_job *job, struct pst_error *error)
+{
+    struct pst_frame *frame = job->run.frame;
+    struct pst_batch *in = pst_frame_reads(frame) ? &job->in : NULL;
+    struct pst_batch *out = pst_frame_writes(frame) ? &job->out : NULL;
+    enum pst_status status = PST_OK;
+    if (in == NULL)
+        status = pst_batch_follow(out, &frame->out, error);
+    else if (out != NULL)
+        status = pst_batch_derive(out, &frame->out, in, error);
+    if (status == PST_OK && frame->stage->on_batch != NULL)
+        status = frame->stage->on_batch(&job->run, in, out, error);
+    if (status == PST_OK || status == PST_END || in == NULL)
+        return status;
+    return pst_fail_at(error, "batch %llu", (unsigned long long)in->seq);
+}
+
+bool pst_job_has_answer(const struct pst_job *job, enum pst_status status)
+{
+    return status == PST_OK || (status == PST_END && pst_frame_reads(job->run.frame));
+}
+
+enum pst_status pst_job_write(struct pst_job *job, struct pst_error *error)
+{
+    struct pst_frame *frame = job->run.frame;
+    struct pst_streams *streams = &frame->streams;
+    bool reads = pst_frame_reads(frame), writes = pst_frame_writes(frame);
+    enum pst_status status = writes ? pst_writer_batch(streams->writer, &job->out, error) : PST_OK;
+    if (status == PST_OK)
+        pst_progress_batch(&frame->run, writes ? &job->out : &job->in,
+                           reads ? pst_reader_waited(streams->reader) : 0,
+                           writes ? pst_writer_waited(streams->writer) : 0);
+    return status;
+}
+
+void pst_job_free(struct pst_job *job)
+{
+    pst_batch_free(&job->in);
+    pst_batch_free(&job->out);
+}
+
+static enum pst_status pass_batch(struct pst_job *job, struct pst_error *error)
+{
+    enum pst_status status = pst_job_read(job, error);
+    if (status != PST_OK)
+        return status;
+    status = pst_job_answer(job, error);
+    if (!pst_job_has_answer(job, status))
+        return status;
+    enum pst_status written = pst_job_write(job, error);
+    return written == PST_OK ? status : written;
+}
+
+enum pst_status pst_batches_pass(struct pst_frame *frame, struct pst_error *error)
+{
+    struct pst_job job = { .run = frame->run };
+    enum pst_status status = PST_OK;
+    for (uint64_t seq = frame->out.first; status == PST_OK; seq++) {
+        job.out.seq = seq; /* a filter's has that of its input */
+        status = pass_batch(&job, error);
+    }
+    pst_job_free(&job);
+    if (frame->stage->leave != NULL)
+        frame->stage->leave(&frame->run);
+    return status;
+}

@@ -1,0 +1,136 @@
+/* frame.h: what the files of this room share. */
+#ifndef PIPESTILL_LIB_FRAME_H
+#define PIPESTILL_LIB_FRAME_H
+
+#include "pipestill/cli.h"
+
+#include <stdio.h>
+
+#define MOST_OPTIONS 64 /* of a stage, with those that stages have in common */
+
+/* The values of the options that stages have in common. */
+struct pst_common {
+    const char *input, *output; /* endpoints */
+    const char *log_path;       /* NULL without --log */
+    size_t threads, jobs;
+    uint64_t zstd; /* level; 0: tensors are written as they are */
+    struct pst_link_settings link;
+    bool quiet;
+};
+
+/* What the progress line and the log tell. */
+struct pst_progress {
+    bool draws, drawn, elsewhere;
+    double began, drew, logged;
+    uint64_t batches, samples, epoch, epochs, total_batches;
+    double waited_for_input, waited_for_output;
+    char note[64];
+};
+
+/* One program that runs. */
+struct pst_frame {
+    const struct pst_stage *stage;
+    struct pst_run run; /* the stage's, with its own struct */
+    struct pst_common common;
+    const struct pst_option *options[MOST_OPTIONS]; /* the stage's, then those in common */
+    bool seen[MOST_OPTIONS];                        /* on the command line */
+    size_t own_count, option_count;
+    struct json_t *details; /* what the history says of this stage */
+    bool verbatim;          /* which is nothing */
+    FILE *log;              /* NULL without --log */
+    struct pst_progress progress;
+    struct pst_streams streams;
+    struct pst_header out; /* of what is written */
+    bool abandoned;        /* a thread still waits for input and uses what the frame owns */
+};
+
+static inline bool pst_frame_reads(const struct pst_frame *frame)
+{
+    return (frame->stage->traits & PST_READS) != 0;
+}
+
+static inline bool pst_frame_writes(const struct pst_frame *frame)
+{
+    return (frame->stage->traits & PST_WRITES) != 0;
+}
+
+/* ---- options ------------------------------------------------------------------------------------------- */
+
+/* What the options in common are if they are not given. */
+extern const struct pst_common pst_usual;
+
+/* Lists the options of this program. */
+void pst_list_options(struct pst_frame *frame);
+
+/*
+ * Parses the command line and notes the options for the history.
+ * first_operand: receives the place in argv of the first operand; the operands stand behind all options.
+ * Returns PST_OK; PST_USAGE; PST_END if --help or --version was asked for and answered.
+ */
+PST_CHECKED enum pst_status pst_parse_options(struct pst_frame *frame, int argc, char **argv,
+                                              int *first_operand, struct pst_error *error);
+
+/* The text of --help, to be freed; NULL if memory is short. */
+PST_CHECKED char *pst_help_text(const struct pst_frame *frame);
+
+/* What values an option takes, in words: "a whole number from 1 to 100". */
+void pst_describe_values(const struct pst_option *option, char *text, size_t size);
+
+/* Writes a value to its place in a struct; false if it is not one of the option's values. */
+PST_CHECKED bool pst_option_set(const struct pst_option *option, void *object, const char *value);
+
+/* The value that an option has in a struct, for the history; NULL if it has none, or memory is short. */
+PST_CHECKED struct json_t *pst_option_to_json(const struct pst_option *option, const void *object);
+
+/* ---- logs and progress --------------------------------------------------------------------------------- */
+
+/* Opens the log of --log. */
+PST_CHECKED enum pst_status pst_log_open(struct pst_frame *frame, struct pst_error *error);
+
+/* Closes the log, if there is one. Returns false, and has said so, if not all of it could be written. */
+PST_CHECKED bool pst_log_close(struct pst_frame *frame);
+
+/* Begins to count (header: what is known of the whole), takes the line off the terminal, and writes the log's
+ * closing event. */
+void pst_progress_begin(struct pst_frame *frame, const struct pst_header *header, bool output_is_pipe);
+void pst_progress_clear(struct pst_frame *frame);
+void pst_progress_end(struct pst_frame *frame, enum pst_status status);
+
+/* ---- streams ------------------------------------------------------------------------------------------- */
+
+/* Opens the streams that the stage has, and reads the header. */
+PST_CHECKED enum pst_status pst_streams_open(struct pst_frame *frame, struct pst_error *error);
+
+/* Has the stage look at the headers, and writes its own. */
+PST_CHECKED enum pst_status pst_headers_pass(struct pst_frame *frame, struct pst_error *error);
+
+/* Closes the streams; links tell their other sides why, if the run failed. */
+void pst_streams_close(struct pst_frame *frame, enum pst_status status, const struct pst_error *error);
+
+/* ---- batches ------------------------------------------------------------------------------------------- */
+
+/* One job: a run of the stage and the batches that it works on. {0} holds nothing. */
+struct pst_job {
+    struct pst_run run;
+    struct pst_batch in, out;
+};
+
+/*
+ * The three steps of a batch: it is read; the stage answers to it; the answer is written and counted.
+ * pst_job_answer returns PST_END also if the stage wants no more; a reader's last batch still counts.
+ */
+PST_CHECKED enum pst_status pst_job_read(struct pst_job *job, struct pst_error *error);
+PST_CHECKED enum pst_status pst_job_answer(struct pst_job *job, struct pst_error *error);
+PST_CHECKED enum pst_status pst_job_write(struct pst_job *job, struct pst_error *error);
+
+/* Whether what pst_job_answer returned leaves something to write or count. */
+bool pst_job_has_answer(const struct pst_job *job, enum pst_status status);
+
+/* Frees a job's batches. */
+void pst_job_free(struct pst_job *job);
+
+/* Does all batches, one after another, or on --jobs threads. Returns PST_END after the last. */
+PST_CHECKED enum pst_status pst_batches_pass(struct pst_frame *frame, struct pst_error *error);
+PST_CHECKED enum pst_status pst_jobs_pass(struct pst_frame *frame, struct pst_error *error);
+
+#endif

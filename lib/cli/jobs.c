@@ -1,0 +1,205 @@
+/*
+ * --jobs: several threads answer to batches. One at a time reads the next batch and takes a ticket with it;
+ * all work; and each waits for its turn to write, so that answers, errors and bytes are those of one job.
+ */
+#include "lib/cli/frame.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A job and its thread. */
+struct worker {
+    struct pst_job job;
+    struct crew *crew;
+    pthread_t thread;
+};
+
+struct crew {
+    struct worker *workers; /* [count] */
+    size_t count;
+    pthread_mutex_t lock; /* of all that follows */
+    pthread_cond_t change;
+    size_t working;         /* threads that have not ended */
+    bool reading;           /* one of them reads */
+    bool closed;            /* there is nothing more to read */
+    uint64_t tickets, turn; /* batches read, and the one that is to be written */
+    enum pst_status status; /* PST_OK until a batch, or the stream's end, ends the run */
+    struct pst_error error;
+};
+
+/* Waits until no other thread reads. Returns whether there is something to read. */
+static bool begin_reading(struct crew *crew)
+{
+    pthread_mutex_lock(&crew->lock);
+    while (crew->reading && !crew->closed)
+        pthread_cond_wait(&crew->change, &crew->lock);
+    bool open = !crew->closed;
+    crew->reading = crew->reading || open;
+    pthread_mutex_unlock(&crew->lock);
+    return open;
+}
+
+/* Returns the ticket of what was read, or of the end that was met. */
+static uint64_t end_reading(struct crew *crew, enum pst_status status)
+{
+    pthread_mutex_lock(&crew->lock);
+    crew->reading = false;
+    crew->closed = crew->closed || status != PST_OK;
+    uint64_t ticket = crew->tickets++;
+    pthread_cond_broadcast(&crew->change);
+    pthread_mutex_unlock(&crew->lock);
+    return ticket;
+}
+
+/* Waits until all that was read before is written. Returns whether the run goes on. */
+static bool begin_turn(struct crew *crew, uint64_t ticket)
+{
+    pthread_mutex_lock(&crew->lock);
+    while (crew->turn != ticket)
+        pthread_cond_wait(&crew->change, &crew->lock);
+    bool on = crew->status == PST_OK;
+    pthread_mutex_unlock(&crew->lock);
+    return on;
+}
+
+/* Lets the next one write. The first status that is not PST_OK ends the run. */
+static void end_turn(struct crew *crew, enum pst_status status, const struct pst_error *error)
+{
+    pthread_mutex_lock(&crew->lock);
+    crew->turn++;
+    if (crew->status == PST_OK && status != PST_OK) {
+        crew->status = status;
+        crew->error = *error;
+        crew->closed = true;
+    }
+    pthread_cond_broadcast(&crew->change);
+    pthread_mutex_unlock(&crew->lock);
+}
+
+/* Takes a batch through; false if it was the last. */
+static bool pass_batch(struct crew *crew, struct pst_job *job)
+{
+    struct pst_error error = { 0 };
+    if (!begin_reading(crew))
+        return false;
+    enum pst_status status = pst_job_read(job, &error);
+    uint64_t ticket = end_reading(crew, status);
+    bool answered = false;
+    if (status == PST_OK) {
+        status = pst_job_answer(job, &error);
+        answered = pst_job_has_answer(job, status);
+    }
+    if (answered)
+        pst_batch_sum(&job->out, job->run.frame->out.tensor_count);
+    if (begin_turn(crew, ticket) && answered) {
+        enum pst_status written = pst_job_write(job, &error);
+        status = written == PST_OK ? status : written;
+    }
+    end_turn(crew, status, &error);
+    return status == PST_OK;
+}
+
+static void *work(void *argument)
+{
+    struct worker *worker = argument;
+    struct crew *crew = worker->crew;
+    while (pass_batch(crew, &worker->job))
+        continue;
+    pthread_mutex_lock(&crew->lock);
+    crew->working--;
+    pthread_cond_broadcast(&crew->change);
+    pthread_mutex_unlock(&crew->lock);
+    return NULL;
+}
+
+/* Starts a worker with a copy of the stage's struct. */
+static enum pst_status start_worker(struct crew *crew, struct pst_frame *frame, struct pst_error *error)
+{
+    struct worker *worker = &crew->workers[crew->count];
+    size_t size = frame->stage->size;
+    *worker = (struct worker){ .crew = crew, .job.run.frame = frame };
+    worker->job.run.self = pst_allocate(1, size + 1, error);
+    if (worker->job.run.self == NULL)
+        return PST_TRY_AGAIN;
+    memcpy(worker->job.run.self, frame->run.self, size);
+    crew->working++;
+    if (pthread_create(&worker->thread, NULL, work, worker) != 0) {
+        crew->working--;
+        free(worker->job.run.self);
+        return pst_fail(error, PST_TRY_AGAIN, "--jobs %zu: only %zu threads could be started",
+                        frame->common.jobs, crew->count);
+    }
+    crew->count++;
+    return PST_OK;
+}
+
+/* Starts all workers, who wait for the lock until all are there. What is written does not depend on how many
+ * they are, so the run goes on with fewer. */
+static enum pst_status start_workers(struct crew *crew, struct pst_frame *frame, struct pst_error *error)
+{
+    enum pst_status status = PST_OK;
+    pthread_mutex_lock(&crew->lock);
+    while (crew->count < frame->common.jobs && status == PST_OK)
+        status = start_worker(crew, frame, error);
+    pthread_mutex_unlock(&crew->lock);
+    if (status != PST_OK && crew->count > 0)
+        pst_say(&frame->run, "%s", error->message);
+    return crew->count > 0 ? PST_OK : status;
+}
+
+/* Waits until all threads have ended. Returns false if one is left that waits for input and cannot be told.
+ */
+static bool wait_for_workers(struct crew *crew, struct pst_reader *reader)
+{
+    bool told = false;
+    pthread_mutex_lock(&crew->lock);
+    while (crew->working > 0) {
+        bool alone = crew->closed && crew->reading && crew->working == 1;
+        if (alone && !told && !(told = pst_reader_interrupt(reader)))
+            break;
+        pthread_cond_wait(&crew->change, &crew->lock);
+    }
+    bool ended = crew->working == 0;
+    pthread_mutex_unlock(&crew->lock);
+    for (size_t i = 0; ended && i < crew->count; i++)
+        pthread_join(crew->workers[i].thread, NULL);
+    return ended;
+}
+
+static void free_crew(struct crew *crew, const struct pst_frame *frame)
+{
+    for (size_t i = 0; i < crew->count; i++) {
+        struct worker *worker = &crew->workers[i];
+        if (frame->stage->leave != NULL)
+            frame->stage->leave(&worker->job.run);
+        pst_job_free(&worker->job);
+        free(worker->job.run.self);
+    }
+    pthread_mutex_destroy(&crew->lock);
+    pthread_cond_destroy(&crew->change);
+    free(crew->workers);
+    free(crew);
+}
+
+enum pst_status pst_jobs_pass(struct pst_frame *frame, struct pst_error *error)
+{
+    struct crew *crew = pst_allocate(1, sizeof *crew, error);
+    if (crew == NULL)
+        return PST_TRY_AGAIN;
+    pthread_mutex_init(&crew->lock, NULL);
+    pthread_cond_init(&crew->change, NULL);
+    crew->workers = pst_allocate(frame->common.jobs, sizeof *crew->workers, error);
+    enum pst_status status = crew->workers == NULL ? PST_TRY_AGAIN : start_workers(crew, frame, error);
+    if (status == PST_OK && !wait_for_workers(crew, frame->streams.reader)) {
+        frame->abandoned = true;
+        *error = crew->error;
+        return crew->status;
+    }
+    if (status == PST_OK) {
+        status = crew->status;
+        *error = crew->error;
+    }
+    free_crew(crew, frame);
+    return status;
+}

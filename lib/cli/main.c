@@ -1,0 +1,162 @@
+/* The main of every stage: what happens before, between and after the calls into the stage itself. */
+#include "lib/cli/frame.h"
+
+#include <jansson.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- beginning ----------------------------------------------------------------------------------------- */
+
+/*
+ * OpenBLAS makes its threads when it is loaded, before main, and idle ones spin. So the number has to be in
+ * the environment before this program starts: it starts itself again if it is not.
+ */
+static void settle_threads(const struct pst_frame *frame, char **argv)
+{
+    char wanted[24];
+    snprintf(wanted, sizeof wanted, "%zu", frame->common.threads);
+    const char *set = getenv("OPENBLAS_NUM_THREADS");
+    if ((frame->stage->traits & PST_BLAS) == 0 || (set != NULL && strcmp(set, wanted) == 0))
+        return;
+    if (setenv("OPENBLAS_NUM_THREADS", wanted, 1) == 0)
+        execv("/proc/self/exe", argv);
+    /* Without /proc it goes on as it is: slower, not wrong. */
+}
+
+static enum pst_status begin(struct pst_frame *frame, int argc, char **argv, struct pst_error *error)
+{
+    int first;
+    char **kept = calloc((size_t)argc + 1, sizeof *kept); /* getopt_long reorders argv */
+    if (kept == NULL || (frame->details = json_object()) == NULL) {
+        free(kept);
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory");
+    }
+    memcpy(kept, argv, (size_t)argc * sizeof *kept);
+    enum pst_status status = pst_parse_options(frame, argc, argv, &first, error);
+    if (status == PST_OK)
+        settle_threads(frame, kept);
+    free(kept);
+    if (status == PST_OK && frame->common.log_path != NULL)
+        status = pst_log_open(frame, error);
+    if (status == PST_OK)
+        pst_log(&frame->run, "start",
+                json_pack("{s:s, s:O}", "version", PST_VERSION, "options", frame->details));
+    if (status == PST_OK && frame->stage->start != NULL)
+        status = frame->stage->start(&frame->run, (size_t)(argc - first), argv + first, error);
+    return status;
+}
+
+enum pst_status pst_history_note(struct pst_run *run, const char *key, json_t *value, struct pst_error *error)
+{
+    if (value == NULL || json_object_set_new(run->frame->details, key, value) != 0)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for the stream's history");
+    return PST_OK;
+}
+
+char *pst_settings_text(const struct pst_run *run)
+{
+    return json_dumps(run->frame->details, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(12));
+}
+
+/* ---- running ------------------------------------------------------------------------------------------- */
+
+static enum pst_status run_batches(struct pst_frame *frame, struct pst_error *error)
+{
+    const struct pst_stage *stage = frame->stage;
+    enum pst_status status = pst_headers_pass(frame, error);
+    if (status != PST_OK)
+        return status;
+    status = frame->common.jobs > 1 ? pst_jobs_pass(frame, error) : pst_batches_pass(frame, error);
+    if (status == PST_END)
+        return stage->on_end == NULL ? PST_OK : stage->on_end(&frame->run, error);
+    /* The stage saves what it can, and the first error stays the one that is reported. */
+    struct pst_error second = { 0 };
+    if (stage->on_interrupt != NULL && stage->on_interrupt(&frame->run, &second) != PST_OK)
+        pst_say(&frame->run, "%s", second.message);
+    return status;
+}
+
+static enum pst_status run_all(struct pst_frame *frame, struct pst_error *error)
+{
+    bool streams = pst_frame_reads(frame) || pst_frame_writes(frame);
+    bool has_reader = frame->streams.reader != NULL;
+    enum pst_status status = frame->stage->run_all(&frame->run, streams ? &frame->streams : NULL, error);
+    frame->abandoned = has_reader && frame->streams.reader == NULL;
+    return status;
+}
+
+static enum pst_status run(struct pst_frame *frame, struct pst_error *error)
+{
+    enum pst_status status = pst_streams_open(frame, error);
+    if (status == PST_OK)
+        status = frame->stage->run_all != NULL ? run_all(frame, error) : run_batches(frame, error);
+    return status == PST_OK && pst_frame_writes(frame) ? pst_writer_finish(frame->streams.writer, error)
+                                                       : status;
+}
+
+/* ---- ending -------------------------------------------------------------------------------------------- */
+
+static void report(struct pst_frame *frame, enum pst_status status, const struct pst_error *error)
+{
+    pst_log(&frame->run, "error", json_pack("{s:s}", "message", error->message));
+    pst_say(&frame->run, "%s", error->message);
+    if (status == PST_USAGE && strstr(error->message, "--help") == NULL)
+        pst_say(&frame->run, "'%s --help' shows all options", frame->stage->name);
+}
+
+/* Says what went wrong, closes what is common, and turns a status into an exit code. */
+static int end(struct pst_frame *frame, enum pst_status status, const struct pst_error *error)
+{
+    if (status == PST_END)
+        status = PST_OK;
+    pst_progress_end(frame, status);
+    if (frame->stage->stop != NULL)
+        frame->stage->stop(&frame->run);
+    int number = pst_stop_signal();
+    if (status != PST_OK && number == 0)
+        report(frame, status, error);
+    if (!pst_log_close(frame) && status == PST_OK)
+        status = PST_IO_ERROR;
+    json_decref(frame->details);
+    if (number != 0 && status != PST_OK) {
+        signal(number, SIG_DFL);
+        raise(number);
+    }
+    if (frame->abandoned)
+        _exit((int)status); /* the thread uses what would be freed */
+    return (int)status;
+}
+
+static struct pst_frame *new_frame(const struct pst_stage *stage)
+{
+    struct pst_frame *frame = pst_allocate(1, sizeof *frame, NULL);
+    void *self = pst_allocate(1, stage->size + 1, NULL);
+    if (frame == NULL || self == NULL) {
+        fprintf(stderr, "%s: out of memory\n", stage->name);
+        exit(PST_TRY_AGAIN);
+    }
+    if (stage->defaults != NULL)
+        memcpy(self, stage->defaults, stage->size);
+    *frame = (struct pst_frame){ .stage = stage, .run = { self, frame }, .common = pst_usual };
+    pst_list_options(frame);
+    return frame;
+}
+
+int pst_main(int argc, char **argv, const struct pst_stage *stage)
+{
+    struct pst_error error = { 0 };
+    struct pst_frame *frame = new_frame(stage);
+    signal(SIGPIPE, SIG_IGN); /* a reader that leaves is an error of write, with a message */
+    if (stage->on_interrupt != NULL)
+        pst_stop_on_signals();
+    enum pst_status status = begin(frame, argc, argv, &error);
+    if (status == PST_OK)
+        status = run(frame, &error);
+    pst_streams_close(frame, status, &error);
+    int code = end(frame, status, &error);
+    free(frame->run.self);
+    free(frame);
+    return code;
+}

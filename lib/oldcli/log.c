@@ -1,0 +1,70 @@
+/* What a program says: lines on standard error, text on standard output, events in the log. */
+#include "lib/oldcli/cli.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+void pst_say(const char *format, ...)
+{
+    char line[1024];
+    va_list values;
+    va_start(values, format);
+    vsnprintf(line, sizeof line, format, values);
+    va_end(values);
+    pst_progress_clear();
+    /* One write, so that lines of several stages on one terminal do not mix. */
+    char whole[1200];
+    snprintf(whole, sizeof whole, "%s: %s\n", pst_cli.stage == NULL ? "pipestill" : pst_cli.stage->name,
+             line);
+    if (pst_write_all(STDERR_FILENO, whole, strlen(whole), "standard error", NULL) != PST_OK)
+        return; /* nowhere is left to say so */
+}
+
+enum pst_status pst_print(const char *text, struct pst_error *error)
+{
+    pst_progress_clear();
+    return pst_write_all(STDOUT_FILENO, text, strlen(text), "standard output", error);
+}
+
+enum pst_status pst_log_open(const char *path, struct pst_error *error)
+{
+    pst_cli.log = fopen(path, "a");
+    if (pst_cli.log == NULL)
+        return pst_fail(error, PST_IO_ERROR, "--log %s: cannot be written: %s", path, strerror(errno));
+    return PST_OK;
+}
+
+void pst_log(const char *event, json_t *fields)
+{
+    if (pst_cli.log == NULL) {
+        json_decref(fields);
+        return;
+    }
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    json_t *line = json_pack("{s:f, s:s, s:s}", "time", (double)now.tv_sec + 1e-9 * (double)now.tv_nsec,
+                             "stage", pst_cli.stage->name, "event", event);
+    if (line != NULL && (fields == NULL || json_object_update_missing(line, fields) == 0)) {
+        json_dumpf(line, pst_cli.log, JSON_COMPACT | JSON_REAL_PRECISION(12));
+        fputc('\n', pst_cli.log);
+        fflush(pst_cli.log);
+    }
+    json_decref(line);
+    json_decref(fields);
+}
+
+bool pst_log_close(void)
+{
+    if (pst_cli.log == NULL)
+        return true;
+    bool complete = ferror(pst_cli.log) == 0;
+    complete = fclose(pst_cli.log) == 0 && complete;
+    pst_cli.log = NULL;
+    if (!complete)
+        pst_say("--log %s: is not complete: it could not be written", pst_cli.log_path);
+    return complete;
+}

@@ -1,0 +1,143 @@
+/*
+ * Progress: one line on the terminal, drawn by the last stage of a pipeline only, and figures in the log.
+ */
+#include "lib/oldcli/cli.h"
+
+#include <jansson.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define DRAW_EVERY 0.2 /* seconds */
+#define LOG_EVERY 2.0  /* seconds */
+
+static struct {
+    bool draws, drawn, elsewhere;
+    double began, drew, logged;
+    uint64_t batches, samples, epoch, epochs, total_batches;
+    double waited_for_input, waited_for_output;
+    char note[64];
+} progress;
+
+void pst_progress_begin(const struct pst_header *header, bool output_is_pipe)
+{
+    memset(&progress, 0, sizeof progress);
+    bool shown = !pst_cli.quiet && isatty(STDERR_FILENO);
+    progress.draws = shown && !output_is_pipe;
+    progress.elsewhere = shown && output_is_pipe;
+    progress.began = progress.drew = progress.logged = pst_seconds();
+    progress.epochs = header->epochs;
+    progress.total_batches = header->batches > header->first ? header->batches - header->first : 0;
+}
+
+void pst_progress_note(const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    vsnprintf(progress.note, sizeof progress.note, format, values);
+    va_end(values);
+}
+
+bool pst_progress_is_elsewhere(void)
+{
+    return progress.elsewhere;
+}
+
+static int columns(void)
+{
+    struct winsize size;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 20)
+        return 80;
+    return size.ws_col;
+}
+
+/* "[=====>    ] 52%, 0:41 left", or nothing where the whole is not known. */
+static void describe_share(char *text, size_t size, double elapsed)
+{
+    enum { WIDTH = 20 };
+    text[0] = '\0';
+    if (progress.total_batches == 0)
+        return;
+    double share = (double)progress.batches / (double)progress.total_batches;
+    share = share > 1 ? 1 : share;
+    char bar[WIDTH + 1];
+    int full = (int)(share * WIDTH);
+    for (int i = 0; i < WIDTH; i++)
+        bar[i] = i < full ? '=' : i == full ? '>' : ' ';
+    bar[WIDTH] = '\0';
+    double left = share > 0 ? elapsed / share - elapsed : 0;
+    snprintf(text, size, " [%s] %3.0f%%, %.0f:%02.0f left", bar, 100 * share, (double)(long)(left / 60),
+             (double)((long)left % 60));
+}
+
+static void draw(double now)
+{
+    double elapsed = now - progress.began;
+    char share[96], line[512];
+    describe_share(share, sizeof share, elapsed);
+    double rate = elapsed > 0 ? (double)progress.samples / elapsed : 0;
+    int length = snprintf(line, sizeof line, "%s: epoch %llu", pst_cli.stage->name,
+                          (unsigned long long)progress.epoch + 1);
+    if (progress.epochs > 0)
+        length += snprintf(line + length, sizeof line - (size_t)length, "/%llu",
+                           (unsigned long long)progress.epochs);
+    snprintf(line + length, sizeof line - (size_t)length,
+             "%s, %.0f samples/s%s%s, waiting in %.0f%% out %.0f%%", share, rate,
+             progress.note[0] == '\0' ? "" : ", ", progress.note, 100 * progress.waited_for_input / elapsed,
+             100 * progress.waited_for_output / elapsed);
+    fprintf(stderr, "\r\033[K%.*s", columns() - 1, line);
+    fflush(stderr);
+    progress.drawn = true;
+}
+
+static json_t *figures(double now)
+{
+    double elapsed = now - progress.began;
+    return json_pack("{s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "batches", (json_int_t)progress.batches,
+                     "total_batches", (json_int_t)progress.total_batches, "samples",
+                     (json_int_t)progress.samples, "epoch", (json_int_t)progress.epoch, "seconds", elapsed,
+                     "samples_per_second", elapsed > 0 ? (double)progress.samples / elapsed : 0.0,
+                     "waited_for_input", progress.waited_for_input, "waited_for_output",
+                     progress.waited_for_output);
+}
+
+void pst_progress_batch(const struct pst_batch *batch, double waited_for_input, double waited_for_output)
+{
+    progress.batches++;
+    progress.samples += batch->n;
+    progress.epoch = batch->epoch;
+    progress.waited_for_input = waited_for_input;
+    progress.waited_for_output = waited_for_output;
+    if (!progress.draws && pst_cli.log == NULL)
+        return;
+    double now = pst_seconds();
+    if (progress.draws && now - progress.drew >= DRAW_EVERY) {
+        progress.drew = now;
+        draw(now);
+    }
+    if (pst_cli.log != NULL && now - progress.logged >= LOG_EVERY) {
+        progress.logged = now;
+        pst_log("progress", figures(now));
+    }
+}
+
+void pst_progress_clear(void)
+{
+    if (!progress.drawn)
+        return;
+    fputs("\r\033[K", stderr);
+    fflush(stderr);
+    progress.drawn = false;
+}
+
+void pst_progress_end(enum pst_status status)
+{
+    pst_progress_clear();
+    if (pst_cli.log == NULL)
+        return;
+    json_t *end = figures(pst_seconds());
+    if (end != NULL)
+        json_object_set_new(end, "status", json_integer(status));
+    pst_log("end", end);
+}
