@@ -10,6 +10,7 @@
 #endif
 #include "pipestill/compact.h"
 #include "pipestill/data.h"
+#include "pipestill/metrics.h"
 #include "pipestill/nn.h"
 #include "pipestill/stream.h"
 #include "pipestill/transport.h"

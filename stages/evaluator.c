@@ -156,12 +156,10 @@ static enum pst_status look(struct pst_run *run, const struct pst_header *header
     (void)out;
     struct evaluator *evaluator = run->self;
     enum pst_status status =
-        evaluator->of_name == NULL ? source_choose(header, &evaluator->of_name, error) : PST_OK;
-    if (status == PST_OK)
-        status = source_open(&evaluator->of, evaluator->of_name, (size_t)header->classes, header, error);
+        source_open(&evaluator->of, evaluator->of_name, "--of", (size_t)header->classes, header, error);
     if (status == PST_OK && evaluator->against_name != NULL)
-        status = source_open(&evaluator->against, evaluator->against_name, evaluator->of.spec.shape[0],
-                             header, error);
+        status = source_open(&evaluator->against, evaluator->against_name, "--against",
+                             evaluator->of.spec.shape[0], header, error);
     if (status == PST_OK)
         status = find_labels(evaluator, header, error);
     if (status == PST_OK)
@@ -178,9 +176,7 @@ static enum pst_status look(struct pst_run *run, const struct pst_header *header
 static enum pst_status take_sample(struct evaluator *evaluator, const struct pst_batch *batch, size_t i,
                                    struct sample *sample, struct pst_error *error)
 {
-    *sample = (struct sample){ .row = source_row(&evaluator->of, batch, i, error), .label = -1 };
-    if (sample->row == NULL)
-        return PST_BAD_DATA;
+    *sample = (struct sample){ .row = source_row(&evaluator->of, batch, i), .label = -1 };
     if (evaluator->y_index != PST_NONE) {
         sample->label = ((const int32_t *)batch->tensors[evaluator->y_index].data)[i];
         if (sample->label < 0 || (size_t)sample->label >= evaluator->metrics.classes)
@@ -188,9 +184,8 @@ static enum pst_status take_sample(struct evaluator *evaluator, const struct pst
                             "sample %zu of the batch: label %d is not one of %zu classes", i,
                             (int)sample->label, evaluator->metrics.classes);
     }
-    if (evaluator->against.index != PST_NONE &&
-        (sample->other = source_row(&evaluator->against, batch, i, error)) == NULL)
-        return PST_BAD_DATA;
+    if (evaluator->against.index != PST_NONE)
+        sample->other = source_row(&evaluator->against, batch, i);
     return PST_OK;
 }
 
@@ -210,7 +205,9 @@ static enum pst_status evaluate(struct pst_run *run, const struct pst_batch *bat
 {
     (void)out;
     struct evaluator *evaluator = run->self;
-    enum pst_status status = PST_OK;
+    enum pst_status status = source_check(&evaluator->of, batch, error);
+    if (status == PST_OK && evaluator->against.index != PST_NONE)
+        status = source_check(&evaluator->against, batch, error);
     for (size_t i = 0; status == PST_OK && i < batch->n; i++) {
         struct sample sample;
         status = take_sample(evaluator, batch, i, &sample, error);
@@ -271,7 +268,7 @@ int main(int argc, char **argv)
             .purpose = "say how good the predictions in a stream are",
             .description = "Reports errors and accuracy, negative log-likelihood, Brier score, expected\n"
                            "calibration error, the same by class, and the confusion matrix. Without --of\n"
-                           "it looks at soft, else the only logits/NAME, else the only soft/NAME.",
+                           "it looks at logits or soft, else the only logits/NAME or soft/NAME.",
             .options = options,
             .size = sizeof(struct evaluator),
             .defaults = &defaults,

@@ -172,59 +172,6 @@ void pst_loss_compute(const struct pst_loss *loss, const float *logits, const in
                       const float *targets, size_t n, size_t classes, float *gradient,
                       struct pst_loss_sums *sums);
 
-/* ---- how good predictions are ------------------------------------------------------------------------ */
-
-#define PST_CALIBRATION_BINS 15
-#define PST_MOST_CONFUSED 256 /* classes up to which a confusion matrix is kept */
-
-/* What a model says of one sample. Logarithms are natural and finite. */
-struct pst_prediction {
-    const double *log_probabilities; /* [classes] */
-    size_t largest;                  /* the class predicted */
-};
-
-/* Sums over samples, in double. {0} is empty. */
-struct pst_metrics {
-    size_t classes;
-    uint64_t samples; /* with a label */
-    uint64_t errors;
-    double surprise; /* Σ - log p of the label, in nats */
-    double brier;    /* Σ of the squared distance of p from the label's one-hot vector (Brier 1950) */
-    double gaps[PST_CALIBRATION_BINS]; /* of a bin of confidence: right predictions - Σ confidence */
-    uint64_t *class_samples;           /* [classes], by label; owned */
-    uint64_t *class_errors;            /* [classes], by label; owned */
-    uint64_t *confusion; /* [classes, classes], label by prediction; owned; NULL beyond PST_MOST_CONFUSED */
-    uint64_t compared;   /* samples compared with another prediction */
-    uint64_t agreed;     /* of these, the same class was predicted */
-    double divergence;   /* Σ KL(other ‖ prediction), in nats */
-};
-
-/* Returns PST_OK or PST_TRY_AGAIN. classes: 1 or more. */
-PST_CHECKED enum pst_status pst_metrics_new(struct pst_metrics *metrics, size_t classes,
-                                            struct pst_error *error);
-void pst_metrics_free(struct pst_metrics *metrics);
-
-/* Counts a prediction for a sample whose label, 0 … classes - 1, is known. */
-void pst_metrics_add(struct pst_metrics *metrics, const struct pst_prediction *prediction, int32_t label);
-
-/* Counts how a prediction compares with another one of the same sample, a teacher's for example. */
-void pst_metrics_compare(struct pst_metrics *metrics, const struct pst_prediction *prediction,
-                         const struct pst_prediction *other);
-
-/* Expected calibration error over PST_CALIBRATION_BINS equal bins of confidence (Guo et al. 2017, eq. 3). */
-double pst_metrics_calibration_error(const struct pst_metrics *metrics);
-
-/*
- * The figures, as means over samples, as one flat JSON object: samples, errors, accuracy,
- * negative_log_likelihood, brier_score, expected_calibration_error, per_class and confusion where samples had
- * labels, agreement and kl where predictions were compared.
- * Returns the object, owned by the caller; NULL where memory is short.
- */
-PST_CHECKED struct json_t *pst_metrics_to_json(const struct pst_metrics *metrics);
-
-/* The same as a table for people, to be freed; NULL where memory is short. */
-PST_CHECKED char *pst_metrics_to_text(const struct pst_metrics *metrics);
-
 /* ---- biases of classes ---------------------------------------------------------------------------------
  *
  * A student whose transfer set lacked classes, or held too much of some, has wrong biases for these (Hinton

@@ -14,17 +14,18 @@ struct source {
     double *log_p; /* [classes] */
 };
 
-/* Without --of: soft, else the only logits/NAME, else the only soft/NAME. name: receives what was chosen. */
-enum pst_status source_choose(const struct pst_header *header, const char **name, struct pst_error *error);
-
-/* Finds a tensor of predictions and makes room for a sample of it. classes: as many it must have; 0: any. */
-enum pst_status source_open(struct source *source, const char *name, size_t classes,
+/* Finds a tensor of predictions and makes room for a sample of it. named, option: as of pst_target_find.
+ * classes: as many it must have; 0: any. */
+enum pst_status source_open(struct source *source, const char *named, const char *option, size_t classes,
                             const struct pst_header *header, struct pst_error *error);
 void source_close(struct source *source);
 
-/* The predictions of one sample of a batch, checked: NULL, with an error, where they are not such. */
-const float *source_row(const struct source *source, const struct pst_batch *batch, size_t sample,
-                        struct pst_error *error);
+/* The predictions of one sample of a batch. */
+const float *source_row(const struct source *source, const struct pst_batch *batch, size_t sample);
+
+/* Checks those of all samples of a batch. */
+enum pst_status source_check(const struct source *source, const struct pst_batch *batch,
+                             struct pst_error *error);
 
 /* A number of a row as a logit or log-probability; of 0 no logarithm can be taken, so the smallest normal f32
  * stands for it. */

@@ -24,7 +24,9 @@ enum pst_status report_table(struct pst_run *run, const struct report *report, s
                  report->of->bias[j]);
         status = pst_print(run, line, error);
     }
-    char *text = pst_metrics_to_text(report->metrics);
+    struct pst_report figures = { 0 };
+    pst_metrics_report(report->metrics, &figures);
+    char *text = pst_report_to_text(&figures);
     if (text == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for the report");
     if (status == PST_OK)
@@ -50,7 +52,9 @@ static json_t *found_biases(const struct report *report)
 
 enum pst_status report_json(struct pst_run *run, const struct report *report, struct pst_error *error)
 {
-    json_t *figures = pst_metrics_to_json(report->metrics);
+    struct pst_report whole = { 0 };
+    pst_metrics_report(report->metrics, &whole);
+    json_t *figures = pst_report_to_json(&whole);
     if (figures != NULL && report->fitted != NULL &&
         json_object_set_new(figures, "class_bias", found_biases(report)) != 0) {
         json_decref(figures);

@@ -28,7 +28,7 @@ static void draw(uint64_t id, uint16_t *drawn)
 {
     struct pst_random random;
     pst_random_start(&random, 5, PST_RANDOM_DRAWS, 0, id);
-    pst_draw_systematically(full, CLASSES, total, pst_random_uniform(&random), DRAWS, drawn);
+    pst_draw_systematically(full, CLASSES, pst_random_uniform(&random), DRAWS, drawn);
 }
 
 /* The oracle of a worse method: each class drawn by itself. cumulated: [CLASSES]. */
