@@ -4,21 +4,25 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static size_t max_message = PST_DEFAULT_MAX_MESSAGE;
-static bool only_next;
-static const char *path;
-static char **more;
-static size_t more_count;
+struct repair {
+    size_t max_message;
+    bool only_next;
+    const char *path; /* of the recording that is repaired */
+    char **more;      /* [more_count]: those that are appended */
+    size_t more_count;
+};
+
+static const struct repair defaults = { .max_message = PST_DEFAULT_MAX_MESSAGE };
 
 static const struct pst_option options[] = {
     { .letter = 'n',
       .name = "next",
       .type = PST_FLAG,
-      .target = &only_next,
+      .at = offsetof(struct repair, only_next),
       .help = "print only the number of the batch to go on with: loader --start" },
     { .name = "max-message",
       .type = PST_SIZE,
-      .target = &max_message,
+      .at = offsetof(struct repair, max_message),
       .metavar = "BYTES",
       .least = 1024,
       .most = 1099511627776.0,
@@ -26,25 +30,29 @@ static const struct pst_option options[] = {
     { 0 },
 };
 
-static enum pst_status start(size_t count, char **operands, struct pst_error *error)
+static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
 {
     (void)error;
-    path = operands[0];
-    more = operands + 1;
-    more_count = count - 1;
+    struct repair *asked = run->self;
+    asked->path = operands[0];
+    asked->more = operands + 1;
+    asked->more_count = count - 1;
     return PST_OK;
 }
 
-static enum pst_status run(struct pst_error *error)
+static enum pst_status mend(struct pst_run *run, struct pst_streams *streams, struct pst_error *error)
 {
+    (void)streams;
+    const struct repair *asked = run->self;
     struct pst_repair repair;
-    enum pst_status status = pst_recording_repair(path, more, more_count, max_message, &repair, error);
+    enum pst_status status =
+        pst_recording_repair(asked->path, asked->more, asked->more_count, asked->max_message, &repair, error);
     if (status != PST_OK)
         return status;
     char line[sizeof repair.path + 256], cut[80] = "";
     if (repair.cut > 0)
         snprintf(cut, sizeof cut, "; %" PRIu64 " bytes of a broken one were cut off", repair.cut);
-    if (only_next)
+    if (asked->only_next)
         snprintf(line, sizeof line, "%" PRIu64 "\n", repair.next);
     else if (repair.was_whole)
         snprintf(line, sizeof line, "%s: was whole, %" PRIu64 " batches, %" PRIu64 " samples\n", repair.path,
@@ -54,27 +62,29 @@ static enum pst_status run(struct pst_error *error)
                  "%s: whole now, %" PRIu64 " batches, %" PRIu64
                  " samples%s; to go on: loader --start %" PRIu64 "\n",
                  repair.path, repair.trailer.batches, repair.trailer.samples, cut, repair.next);
-    return pst_print(line, error);
+    return pst_print(run, line, error);
 }
 
 int main(int argc, char **argv)
 {
-    return pst_tool_main(
+    return pst_main(
         argc, argv,
-        &(struct pst_tool){
-            .stage = { .name = "stream-repair",
-                       .purpose = "give a recording that was cut short its true end",
-                       .operands = "RECORDING [MORE...]",
-                       .least_operands = 1,
-                       .most_operands = 4096,
-                       .description =
-                           "What stands behind the last whole batch is cut off, a trailer and an index are "
+        &(struct pst_stage){
+            .name = "stream-repair",
+            .purpose = "give a recording that was cut short its true end",
+            .operands = "RECORDING [MORE...]",
+            .least_operands = 1,
+            .most_operands = 4096,
+            .description = "What stands behind the last whole batch is cut off, a trailer and an index are "
                            "written,\nand NAME.part becomes NAME. MORE are recordings of the rest, made with "
                            "loader --start;\nthey are appended. A recording that is damaged in its middle is "
                            "left as it is.",
-                       .options = options,
-                       .example = "stream-repair transfer.pst.part",
-                       .see_also = "loader(1), stream-inspect(1)",
-                       .start = start },
-            .run = run });
+            .example = "stream-repair transfer.pst.part",
+            .see_also = "loader(1), stream-inspect(1)",
+            .options = options,
+            .size = sizeof(struct repair),
+            .defaults = &defaults,
+            .start = start,
+            .run_all = mend,
+        });
 }

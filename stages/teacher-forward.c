@@ -7,19 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *name;
-static const char *path;
-static struct pst_network network;
-static struct pst_workspace *workspace;
-static size_t room; /* samples that the workspace holds */
-static size_t x_index, logits_index;
-static char digest[PST_DIGEST_TEXT];
+struct forward {
+    const char *name; /* NULL without --name */
+    const char *path;
+    struct pst_network network;
+    char digest[PST_DIGEST_TEXT];
+    size_t x, logits; /* places in what comes and in what goes out */
+    struct pst_workspace *workspace;
+    size_t room; /* samples that the workspace holds */
+};
 
 static const struct pst_option options[] = {
     { .letter = 'n',
       .name = "name",
       .type = PST_STRING,
-      .target = &name,
+      .at = offsetof(struct forward, name),
       .metavar = "NAME",
       .silent = true,
       .help = "what the teacher is called in the stream: logits/NAME; otherwise the file's name without its "
@@ -28,7 +30,7 @@ static const struct pst_option options[] = {
 };
 
 /* The file's name without folders and ending. */
-static void default_name(char *text, size_t size)
+static void default_name(const char *path, char *text, size_t size)
 {
     const char *slash = strrchr(path, '/');
     snprintf(text, size, "%s", slash == NULL ? path : slash + 1);
@@ -39,108 +41,144 @@ static void default_name(char *text, size_t size)
 
 enum { MOST_NAME = PST_NAME_SIZE - sizeof "logits/" }; /* bytes */
 
-static enum pst_status start(size_t count, char **operands, struct pst_error *error)
+static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
 {
     (void)count;
-    if (name != NULL && strlen(name) > MOST_NAME)
+    struct forward *forward = run->self;
+    if (forward->name != NULL && strlen(forward->name) > MOST_NAME)
         return pst_fail(error, PST_USAGE, "--name: at most %d bytes", (int)MOST_NAME);
-    path = operands[0];
-    return pst_model_read(path, &network, digest, error);
+    forward->path = operands[0];
+    return pst_model_read(forward->path, &forward->network, forward->digest, error);
 }
 
 /* The model must have been trained on numbers made in the same way. */
-static enum pst_status check_scale(const struct pst_tensor_spec *x, struct pst_error *error)
+static enum pst_status check_scale(const struct forward *forward, const struct pst_tensor_spec *x,
+                                   struct pst_error *error)
 {
-    if (x->dtype != PST_DTYPE_U8 || network.input_scale == 0)
+    const struct pst_network *network = &forward->network;
+    if (x->dtype != PST_DTYPE_U8 || network->input_scale == 0)
         return PST_OK;
     double scale = x->scale == 0 ? 1 : x->scale;
-    if (fabs(scale - network.input_scale) <= 1e-6 * scale && fabs(x->offset - network.input_offset) <= 1e-6)
+    if (fabs(scale - network->input_scale) <= 1e-6 * scale && fabs(x->offset - network->input_offset) <= 1e-6)
         return PST_OK;
     return pst_fail(error, PST_BAD_DATA,
                     "%s was trained on inputs scaled by %g with offset %g, but the stream says %g and %g",
-                    path, network.input_scale, network.input_offset, scale, x->offset);
+                    forward->path, network->input_scale, network->input_offset, scale, x->offset);
 }
 
-static enum pst_status declare(struct pst_header *header, struct pst_error *error)
+/* Whether the stream is one that the model can answer. */
+static enum pst_status check_stream(struct forward *forward, const struct pst_header *in,
+                                    struct pst_error *error)
 {
-    x_index = pst_header_find(header, "x");
-    if (x_index == PST_NONE)
-        return pst_fail(error, PST_BAD_DATA, "the stream has no inputs 'x'%s", pst_compact_advice(header));
-    const struct pst_tensor_spec *x = &header->tensors[x_index];
-    if (pst_spec_elements(x) != pst_network_inputs(&network))
-        return pst_fail(error, PST_BAD_DATA, "%s takes %zu inputs, but 'x' has %zu elements a sample", path,
-                        pst_network_inputs(&network), pst_spec_elements(x));
-    if (header->classes != 0 && header->classes != pst_network_outputs(&network))
-        return pst_fail(error, PST_BAD_DATA, "%s has %zu outputs, but the stream has %llu classes", path,
-                        pst_network_outputs(&network), (unsigned long long)header->classes);
-    enum pst_status status = check_scale(x, error);
-    if (status != PST_OK)
-        return status;
+    size_t inputs = pst_network_inputs(&forward->network), outputs = pst_network_outputs(&forward->network);
+    forward->x = pst_header_find(in, "x");
+    if (forward->x == PST_NONE)
+        return pst_fail(error, PST_BAD_DATA, "the stream has no inputs 'x'%s", pst_compact_advice(in));
+    const struct pst_tensor_spec *x = &in->tensors[forward->x];
+    if (pst_spec_elements(x) != inputs)
+        return pst_fail(error, PST_BAD_DATA, "%s takes %zu inputs, but 'x' has %zu elements a sample",
+                        forward->path, inputs, pst_spec_elements(x));
+    if (in->classes != 0 && in->classes != outputs)
+        return pst_fail(error, PST_BAD_DATA, "%s has %zu outputs, but the stream has %llu classes",
+                        forward->path, outputs, (unsigned long long)in->classes);
+    return check_scale(forward, x, error);
+}
+
+/* Adds the teacher's logits to the header. */
+static enum pst_status add_logits(struct pst_run *run, struct pst_header *out, struct pst_error *error)
+{
+    struct forward *forward = run->self;
     struct pst_tensor_spec spec = { .dtype = PST_DTYPE_F32,
                                     .rank = 1,
-                                    .shape = { pst_network_outputs(&network) } };
+                                    .shape = { pst_network_outputs(&forward->network) } };
     char teacher[MOST_NAME + 1], architecture[512];
-    if (name == NULL)
-        default_name(teacher, sizeof teacher);
+    if (forward->name == NULL)
+        default_name(forward->path, teacher, sizeof teacher);
     else
-        snprintf(teacher, sizeof teacher, "%s", name);
+        snprintf(teacher, sizeof teacher, "%s", forward->name);
     snprintf(spec.name, sizeof spec.name, "logits/%s", teacher);
-    status = pst_header_add_tensor(header, &spec, &logits_index, error);
+    enum pst_status status = pst_header_add_tensor(out, &spec, &forward->logits, error);
     if (status != PST_OK)
         return pst_fail_at(error, "give this teacher another --name");
-    pst_network_describe(&network, architecture, sizeof architecture);
-    status = pst_history_note("name", json_string(teacher), error);
+    pst_network_describe(&forward->network, architecture, sizeof architecture);
+    status = pst_history_note(run, "name", json_string(teacher), error);
     if (status == PST_OK)
-        status = pst_history_note("architecture", json_string(architecture), error);
-    return status == PST_OK ? pst_history_note("model", json_string(digest), error) : status;
+        status = pst_history_note(run, "architecture", json_string(architecture), error);
+    return status == PST_OK ? pst_history_note(run, "model", json_string(forward->digest), error) : status;
 }
 
-static enum pst_status ask(struct pst_batch *batch, const struct pst_header *header, struct pst_error *error)
+static enum pst_status declare(struct pst_run *run, const struct pst_header *in, struct pst_header *out,
+                               struct pst_error *error)
 {
-    if (batch->n > room) {
-        pst_workspace_free(workspace);
-        workspace = NULL;
-        enum pst_status status = pst_workspace_new(&workspace, &network, batch->n, false, error);
-        if (status != PST_OK)
-            return status;
-        room = batch->n;
-    }
-    enum pst_status status = pst_tensor_to_f32(&header->tensors[x_index], &batch->tensors[x_index], batch->n,
-                                               pst_workspace_input(workspace), error);
+    enum pst_status status = check_stream(run->self, in, error);
+    return status == PST_OK ? add_logits(run, out, error) : status;
+}
+
+/* A workspace for n samples, or NULL. */
+static struct pst_workspace *workspace_for(struct forward *forward, size_t n, struct pst_error *error)
+{
+    if (n <= forward->room)
+        return forward->workspace;
+    pst_workspace_free(forward->workspace);
+    forward->workspace = NULL;
+    forward->room = 0;
+    if (pst_workspace_new(&forward->workspace, &forward->network, n, false, error) == PST_OK)
+        forward->room = n;
+    return forward->workspace;
+}
+
+static enum pst_status ask(struct pst_run *run, const struct pst_batch *in, struct pst_batch *out,
+                           struct pst_error *error)
+{
+    struct forward *forward = run->self;
+    struct pst_workspace *workspace = workspace_for(forward, in->n, error);
+    if (workspace == NULL)
+        return PST_TRY_AGAIN;
+    enum pst_status status =
+        pst_tensor_to_f32(&pst_input_header(run)->tensors[forward->x], &in->tensors[forward->x], in->n,
+                          pst_workspace_input(workspace), error);
     if (status != PST_OK)
         return status;
-    pst_forward(&network, workspace, batch->n);
-    memcpy(batch->tensors[logits_index].data, pst_workspace_logits(workspace),
-           batch->tensors[logits_index].bytes);
+    pst_forward(&forward->network, workspace, in->n);
+    struct pst_tensor *logits = &out->tensors[forward->logits];
+    memcpy(logits->data, pst_workspace_logits(workspace), logits->bytes);
     return PST_OK;
 }
 
-static void stop(void)
+static void leave(struct pst_run *run)
 {
-    pst_workspace_free(workspace);
-    pst_network_free(&network);
+    struct forward *forward = run->self;
+    pst_workspace_free(forward->workspace);
+}
+
+static void stop(struct pst_run *run)
+{
+    struct forward *forward = run->self;
+    pst_network_free(&forward->network);
 }
 
 int main(int argc, char **argv)
 {
-    return pst_filter_main(
-        argc, argv,
-        &(struct pst_filter){
-            .stage = { .name = "teacher-forward",
-                       .purpose = "ask a teacher: add its logits to every batch",
-                       .operands = "MODEL",
-                       .least_operands = 1,
-                       .most_operands = 1,
-                       .description =
-                           "MODEL is a safetensors file of a fully connected ReLU network, as "
-                           "student-trainer writes it.\nSeveral teachers are a chain of such stages.",
-                       .options = options,
-                       .example = "loader mnist | teacher-forward a.safetensors | teacher-forward "
-                                  "b.safetensors >logits.pst",
-                       .see_also = "temperature-softmax(1), student-trainer(1)",
-                       .uses_blas = true,
-                       .start = start,
-                       .stop = stop },
-            .on_header = declare,
-            .on_batch = ask });
+    return pst_main(argc, argv,
+                    &(struct pst_stage){
+                        .name = "teacher-forward",
+                        .purpose = "ask a teacher: add its logits to every batch",
+                        .operands = "MODEL",
+                        .least_operands = 1,
+                        .most_operands = 1,
+                        .description =
+                            "MODEL is a safetensors file of a fully connected ReLU network, as "
+                            "student-trainer writes it.\nSeveral teachers are a chain of such stages.",
+                        .example = "loader mnist | teacher-forward a.safetensors | teacher-forward "
+                                   "b.safetensors >logits.pst",
+                        .see_also = "temperature-softmax(1), student-trainer(1)",
+                        .options = options,
+                        .size = sizeof(struct forward),
+                        .traits = PST_READS | PST_WRITES | PST_BLAS | PST_PARALLEL,
+                        .start = start,
+                        .on_header = declare,
+                        .on_batch = ask,
+                        .leave = leave,
+                        .stop = stop,
+                    });
 }

@@ -1,4 +1,3 @@
-#define PST_OLD_FRAME
 /* heckle: connects to a link or to a dispatcher, with keys like anyone else, and says what nobody should. */
 #include "lib/transport/link.h"
 #include "lib/transport/pool.h"
@@ -8,47 +7,53 @@
 #include <string.h>
 #include <sys/uio.h>
 
-static double seconds = 3;
-static const char *endpoint, *what;
-static struct pst_socket *sock;
+struct heckler {
+    double seconds;
+    const char *endpoint, *what;
+    struct pst_socket *socket;
+};
+
+static const struct heckler defaults = { .seconds = 3 };
 
 static const struct pst_option options[] = {
     { .name = "seconds",
       .type = PST_DOUBLE,
-      .target = &seconds,
+      .at = offsetof(struct heckler, seconds),
       .least = 0,
       .most = 600,
       .help = "how long to go on" },
     { 0 },
 };
 
-static enum pst_status start(size_t count, char **operands, struct pst_error *error)
+static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
 {
-    (void)error;
-    endpoint = operands[0];
-    what = count > 1 ? operands[1] : "nonsense";
+    (void)count, (void)error;
+    struct heckler *heckler = run->self;
+    heckler->endpoint = operands[0];
+    heckler->what = operands[1];
     return PST_OK;
 }
 
 /* Sends a control frame of any size, with a payload or without. */
-static enum pst_status say(const void *control, size_t size, const char *text, struct pst_error *error)
+static enum pst_status say(const struct heckler *heckler, const void *control, size_t size, const char *text,
+                           struct pst_error *error)
 {
     struct iovec part = { .iov_base = (void *)(uintptr_t)text, .iov_len = text == NULL ? 0 : strlen(text) };
     struct pst_payload *payload = text == NULL ? NULL : pst_payload_new(&part, 1, error);
-    enum pst_status status = pst_socket_send(sock, NULL, control, size, payload, error);
+    enum pst_status status = pst_socket_send(heckler->socket, NULL, control, size, payload, error);
     pst_payload_free(payload);
     return status;
 }
 
 /* Frames of every size, and well-formed ones of every kind, known or not, at the wrong time and with numbers
  * out of range. */
-static enum pst_status talk_nonsense(struct pst_error *error)
+static enum pst_status talk_nonsense(const struct heckler *heckler, struct pst_error *error)
 {
     uint8_t bytes[PST_CONTROL_SIZE];
     enum pst_status status = PST_OK;
     memset(bytes, 0x5a, sizeof bytes);
     for (size_t size = 1; size <= sizeof bytes && status == PST_OK; size++)
-        status = say(bytes, size, size % 2 == 0 ? "nonsense" : NULL, error);
+        status = say(heckler, bytes, size, size % 2 == 0 ? "nonsense" : NULL, error);
     for (int kind = 255; kind >= 0 && status == PST_OK; kind--) {
         struct pst_pool_control pool = {
             .kind = (uint8_t)kind, .session = 1, .seq = UINT64_MAX - (uint64_t)kind, .check = 1
@@ -59,44 +64,45 @@ static enum pst_status talk_nonsense(struct pst_error *error)
                                          .at = UINT64_MAX / 2,
                                          .messages = UINT64_MAX,
                                          .bytes = UINT64_MAX };
-        status = pst_pool_send(sock, NULL, &pool, "nonsense", 8, error);
+        status = pst_pool_send(heckler->socket, NULL, &pool, "nonsense", 8, error);
         if (status == PST_OK)
-            status = say(&link, sizeof link, kind % 2 == 0 ? "nonsense" : NULL, error);
+            status = say(heckler, &link, sizeof link, kind % 2 == 0 ? "nonsense" : NULL, error);
     }
     return status;
 }
 
-static enum pst_status ready(struct pst_error *error)
+static enum pst_status ready(const struct heckler *heckler, struct pst_error *error)
 {
     struct pst_pool_control control = { .kind = PST_POOL_READY, .session = 1, .seq = 3 };
-    if (strcmp(what, "greed") == 0)
+    if (strcmp(heckler->what, "greed") == 0)
         control.seq = UINT64_MAX - 2;
-    return pst_pool_send(sock, NULL, &control, "heckler", 7, error);
+    return pst_pool_send(heckler->socket, NULL, &control, "heckler", 7, error);
 }
 
 /* Greets as a worker of the next version. */
-static enum pst_status speak_of_tomorrow(struct pst_error *error)
+static enum pst_status speak_of_tomorrow(const struct heckler *heckler, struct pst_error *error)
 {
     struct pst_pool_control control = { .magic = "PSTP", .version = PST_POOL_VERSION + 1, .kind = 1 };
-    return say(&control, sizeof control, "heckler", error);
+    return say(heckler, &control, sizeof control, "heckler", error);
 }
 
 /* Answers a job as if it were another run's; late-run: in a session of before; wrong-check: this run's, but
  * to a question that was not asked. */
-static enum pst_status answer_wrongly(const struct pst_message *message, const struct pst_pool_control *job,
-                                      struct pst_error *error)
+static enum pst_status answer_wrongly(const struct pst_run *run, const struct pst_message *message,
+                                      const struct pst_pool_control *job, struct pst_error *error)
 {
+    const struct heckler *heckler = run->self;
     struct pst_header header;
     struct pst_batch batch = { 0 };
     struct pst_buffer packed = { 0 };
     struct pst_pool_control control = { .kind = PST_POOL_ANSWER, .seq = job->seq };
-    control.session = strcmp(what, "late-run") == 0 ? 0 : job->session;
+    control.session = strcmp(heckler->what, "late-run") == 0 ? 0 : job->session;
     size_t size;
     enum pst_status status = pst_parcel_open(message->payload, message->payload_size,
-                                             pst_link_options()->max_message, &header, &batch, error);
+                                             pst_link_options(run)->max_message, &header, &batch, error);
     if (status != PST_OK)
         return status;
-    bool wrong_check = strcmp(what, "wrong-check") == 0;
+    bool wrong_check = strcmp(heckler->what, "wrong-check") == 0;
     if (!wrong_check)
         header.run[0] = header.run[0] == '0' ? '1' : '0';
     snprintf(header.tensors[0].name, sizeof header.tensors[0].name, "logits/t");
@@ -107,7 +113,7 @@ static enum pst_status answer_wrongly(const struct pst_message *message, const s
     status = pst_parcel_pack(&header, &batch, &packed, &size, error);
     batch.tensor_count = all;
     if (status == PST_OK)
-        status = pst_pool_send(sock, NULL, &control, packed.data, size, error);
+        status = pst_pool_send(heckler->socket, NULL, &control, packed.data, size, error);
     pst_buffer_free(&packed);
     pst_batch_free(&batch);
     pst_header_free(&header);
@@ -115,18 +121,21 @@ static enum pst_status answer_wrongly(const struct pst_message *message, const s
 }
 
 /* Says of a job three times that it failed. */
-static enum pst_status fail_thrice(const struct pst_pool_control *job, struct pst_error *error)
+static enum pst_status fail_thrice(const struct heckler *heckler, const struct pst_pool_control *job,
+                                   struct pst_error *error)
 {
     struct pst_pool_control control = { .kind = PST_POOL_FAILED, .session = job->session, .seq = job->seq };
     enum pst_status status = PST_OK;
     for (int i = 0; i < 3 && status == PST_OK; i++)
-        status = pst_pool_send(sock, NULL, &control, "I do not like it", 16, error);
+        status = pst_pool_send(heckler->socket, NULL, &control, "I do not like it", 16, error);
     return status;
 }
 
 /* Takes what is said to it, and prints refusals. */
-static enum pst_status hear(const struct pst_message *message, struct pst_error *error)
+static enum pst_status hear(const struct pst_run *run, const struct pst_message *message,
+                            struct pst_error *error)
 {
+    const struct heckler *heckler = run->self;
     struct pst_pool_control control;
     char text[400];
     if (pst_pool_parse(message, &control, NULL) != PST_OK)
@@ -134,49 +143,56 @@ static enum pst_status hear(const struct pst_message *message, struct pst_error 
     pst_pool_text(message, text, sizeof text);
     if (control.kind == PST_POOL_REFUSE)
         printf("refused: %s\n", text);
-    if (control.kind == PST_POOL_JOB && strcmp(what, "fails") == 0)
-        return fail_thrice(&control, error);
-    if (control.kind == PST_POOL_JOB && strcmp(what, "silence") != 0 && strcmp(what, "greed") != 0)
-        return answer_wrongly(message, &control, error);
+    if (control.kind == PST_POOL_JOB && strcmp(heckler->what, "fails") == 0)
+        return fail_thrice(heckler, &control, error);
+    if (control.kind == PST_POOL_JOB && strcmp(heckler->what, "silence") != 0 &&
+        strcmp(heckler->what, "greed") != 0)
+        return answer_wrongly(run, message, &control, error);
     return PST_OK;
 }
 
-static enum pst_status run(struct pst_error *error)
+static enum pst_status heckle(struct pst_run *run, struct pst_streams *streams, struct pst_error *error)
 {
-    double until = pst_seconds() + seconds;
-    enum pst_status status = pst_socket_open(&sock, endpoint, pst_link_options(), error);
+    (void)streams;
+    struct heckler *heckler = run->self;
+    double until = pst_seconds() + heckler->seconds;
+    enum pst_status status =
+        pst_socket_open(&heckler->socket, heckler->endpoint, pst_link_options(run), error);
     if (status == PST_OK)
-        status = strcmp(what, "nonsense") == 0       ? talk_nonsense(error)
-                 : strcmp(what, "next-version") == 0 ? speak_of_tomorrow(error)
-                                                     : ready(error);
+        status = strcmp(heckler->what, "nonsense") == 0       ? talk_nonsense(heckler, error)
+                 : strcmp(heckler->what, "next-version") == 0 ? speak_of_tomorrow(heckler, error)
+                                                              : ready(heckler, error);
     while (status == PST_OK && pst_seconds() < until) {
         struct pst_message message;
-        status = pst_socket_receive(sock, 0.1, -1, &message, error);
+        status = pst_socket_receive(heckler->socket, 0.1, -1, &message, error);
         if (status == PST_OK)
-            status = hear(&message, error);
+            status = hear(run, &message, error);
         else if (status == PST_END)
             status = PST_OK;
     }
     return status;
 }
 
-static void stop(void)
+static void stop(struct pst_run *run)
 {
+    const struct heckler *heckler = run->self;
     fflush(stdout);
-    pst_socket_close(sock, 1);
+    pst_socket_close(heckler->socket, 1);
 }
 
 int main(int argc, char **argv)
 {
-    return pst_tool_main(argc, argv,
-                         &(struct pst_tool){ .stage = { .name = "heckle",
-                                                        .purpose = "say what nobody should",
-                                                        .operands = "ENDPOINT WHAT",
-                                                        .least_operands = 2,
-                                                        .most_operands = 2,
-                                                        .options = options,
-                                                        .start = start,
-                                                        .stop = stop },
-                                             .links = true,
-                                             .run = run });
+    return pst_main(argc, argv,
+                    &(struct pst_stage){ .name = "heckle",
+                                         .purpose = "say what nobody should",
+                                         .operands = "ENDPOINT WHAT",
+                                         .least_operands = 2,
+                                         .most_operands = 2,
+                                         .options = options,
+                                         .size = sizeof(struct heckler),
+                                         .defaults = &defaults,
+                                         .traits = PST_LINKS,
+                                         .start = start,
+                                         .run_all = heckle,
+                                         .stop = stop });
 }

@@ -1,37 +1,39 @@
-#define PST_OLD_FRAME
 /*
  * passthrough: the filter that does nothing; what remains is the frame, for tests and measurements of it.
- * With
- * --changed it computes all checksums anew, as a stage must for the tensors that it makes.
+ * With --changed it computes all checksums anew, as a stage must for the tensors that it makes.
  */
 #include "pipestill.h"
 
-static bool changed;
+struct passthrough {
+    bool changed;
+};
 
 static const struct pst_option options[] = {
     { .name = "changed",
       .type = PST_FLAG,
-      .target = &changed,
+      .at = offsetof(struct passthrough, changed),
       .silent = true,
       .help = "say of all tensors that they were changed" },
     { 0 },
 };
 
-static enum pst_status leave_alone(struct pst_batch *batch, const struct pst_header *header,
+static enum pst_status leave_alone(struct pst_run *run, const struct pst_batch *in, struct pst_batch *out,
                                    struct pst_error *error)
 {
-    (void)error;
-    for (size_t i = 0; changed && i < header->tensor_count; i++)
-        pst_batch_changed(batch, i);
+    (void)in, (void)error;
+    const struct passthrough *passthrough = run->self;
+    for (size_t i = 0; passthrough->changed && i < out->tensor_count; i++)
+        pst_batch_changed(out, i);
     return PST_OK;
 }
 
 int main(int argc, char **argv)
 {
-    return pst_filter_main(
-        argc, argv,
-        &(struct pst_filter){
-            .stage = { .name = "passthrough", .purpose = "hand everything on", .options = options },
-            .on_batch = leave_alone,
-        });
+    return pst_main(argc, argv,
+                    &(struct pst_stage){ .name = "passthrough",
+                                         .purpose = "hand everything on",
+                                         .options = options,
+                                         .size = sizeof(struct passthrough),
+                                         .traits = PST_READS | PST_WRITES | PST_PARALLEL,
+                                         .on_batch = leave_alone });
 }
