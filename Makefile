@@ -59,7 +59,7 @@ LIBS := $(call libs_of,$(MSGPACK) jansson nettle zlib libzstd openblas libzmq) -
 
 ROOMS := base transport stream compact nn data teacher cli oldcli
 # Stages that are not converted to the new frame yet.
-OLD_STAGES := loader temperature-softmax averager compactor stream-join stream-inspect dispatcher worker
+OLD_STAGES := loader temperature-softmax averager compactor dispatcher worker
 LIB_SOURCES := $(foreach room,$(ROOMS),$(wildcard lib/$(room)/*.c lib/$(room)/*/*.c))
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/objects/%.o)
 PERCENT := %

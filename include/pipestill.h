@@ -10,6 +10,8 @@
 #endif
 #include "pipestill/compact.h"
 #include "pipestill/data.h"
+#include "pipestill/losses.h"
+#include "pipestill/metrics.h"
 #include "pipestill/nn.h"
 #include "pipestill/stream.h"
 #include "pipestill/teacher.h"

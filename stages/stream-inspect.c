@@ -4,210 +4,235 @@
 #include <inttypes.h>
 #include <string.h>
 
-static bool check_only, as_json, summary, show_samples;
-static size_t head; /* batches or samples; 0: all */
-static const char *sample_text;
-static uint64_t wanted;                        /* the id of --sample */
-static const char *endpoint = "the stream";    /* whatever --input says */
-static struct pst_header described;            /* a copy, for the end */
-static size_t id;                              /* place of the tensor, or PST_NONE */
-static uint64_t batches, samples, shown_count; /* samples shown */
-static bool stopped;                           /* by --head */
+struct inspect {
+    bool check_only, as_json, summary, show_samples;
+    size_t head; /* batches or samples; 0: all */
+    const char *sample_text;
+    uint64_t wanted;                  /* the id of --sample */
+    const char *endpoint;             /* whatever --input says */
+    size_t id;                        /* place of the tensor, or PST_NONE */
+    uint64_t batches, samples, shown; /* what came, and the samples shown */
+    bool stopped;                     /* by --head */
+    struct statistics statistics;
+};
+
+static const struct inspect defaults = { .endpoint = "the stream" };
+
+#define PLACE(member) .at = offsetof(struct inspect, member)
 
 static const struct pst_option options[] = {
     { .letter = 'c',
       .name = "check",
       .type = PST_FLAG,
-      .target = &check_only,
+      PLACE(check_only),
       .help = "only say whether the stream is whole, by a line and the exit code" },
     { .letter = 'n',
       .name = "head",
       .type = PST_SIZE,
-      .target = &head,
-      .help = "stop after so many batches, or samples where samples are shown; 0: read all" },
+      PLACE(head),
+      .help = "stop after so many batches, or samples if samples are shown; 0: read all" },
     { .letter = 'j',
       .name = "json",
       .type = PST_FLAG,
-      .target = &as_json,
+      PLACE(as_json),
       .help = "JSON lines: the header, each batch or sample, the end" },
     { .name = "sample",
       .type = PST_STRING,
-      .target = &sample_text,
+      PLACE(sample_text),
       .metavar = "ID",
       .help = "show the sample with this id, as often as it comes" },
     { .letter = 't',
       .name = "text",
       .type = PST_FLAG,
-      .target = &show_samples,
+      PLACE(show_samples),
       .help = "show each sample: its image in letters, its targets as classes, largest first" },
-    { .letter = 's', .name = "summary", .type = PST_FLAG, .target = &summary, .help = "no line a batch" },
+    { .letter = 's', .name = "summary", .type = PST_FLAG, PLACE(summary), .help = "no line a batch" },
     { 0 },
 };
 
-static enum pst_status start(size_t count, char **operands, struct pst_error *error)
+static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
 {
+    struct inspect *inspect = run->self;
     if (count == 1) {
-        endpoint = operands[0];
-        pst_read_from(endpoint);
+        inspect->endpoint = operands[0];
+        pst_read_from(run, inspect->endpoint);
     }
-    if (sample_text != NULL && !pst_parse_u64(sample_text, 0, UINT64_MAX, &wanted))
-        return pst_fail(error, PST_USAGE, "--sample: '%s' is not a whole number", sample_text);
-    if (check_only && (head > 0 || sample_text != NULL || show_samples))
+    if (inspect->sample_text != NULL && !pst_parse_u64(inspect->sample_text, 0, UINT64_MAX, &inspect->wanted))
+        return pst_fail(error, PST_USAGE, "--sample: '%s' is not a whole number", inspect->sample_text);
+    if (inspect->check_only && (inspect->head > 0 || inspect->sample_text != NULL || inspect->show_samples))
         return pst_fail(
             error, PST_USAGE,
             "--check reads all and shows nothing; it does not go with --head, --sample or --text");
-    show_samples = show_samples || sample_text != NULL;
-    if (show_samples && summary)
+    inspect->show_samples = inspect->show_samples || inspect->sample_text != NULL;
+    if (inspect->show_samples && inspect->summary)
         return pst_fail(error, PST_USAGE, "--summary shows no samples");
     return PST_OK;
 }
 
-static enum pst_status show_header(struct pst_header *header, struct pst_error *error)
+static enum pst_status show_header(struct pst_run *run, const struct pst_header *header,
+                                   struct pst_header *out, struct pst_error *error)
 {
-    enum pst_status status = pst_header_copy(&described, header, error);
-    id = pst_header_find(header, "id");
-    if (status != PST_OK || check_only)
-        return status;
-    if (show_samples) {
-        if (sample_text != NULL && id == PST_NONE)
+    struct inspect *inspect = run->self;
+    (void)out;
+    inspect->id = pst_header_find(header, "id");
+    if (inspect->check_only)
+        return PST_OK;
+    if (inspect->show_samples) {
+        if (inspect->sample_text != NULL && inspect->id == PST_NONE)
             return pst_fail(error, PST_BAD_DATA, "the stream has no tensor 'id'%s",
                             pst_compact_advice(header));
         return PST_OK;
     }
-    status = statistics_begin(&described, error);
+    enum pst_status status = statistics_begin(&inspect->statistics, header, error);
     if (status != PST_OK)
         return status;
-    if (!as_json)
-        return print_text(write_header, header, error);
+    if (!inspect->as_json)
+        return print_text(run, write_header, header, error);
     json_t *object = pst_header_to_json(header);
     if (object != NULL)
         json_object_set_new(object, "kind", json_string("header"));
-    return print_json(object, error);
+    return print_json(run, object, error);
 }
 
-/* Ends the run where --head is reached. */
-static enum pst_status count_to_head(uint64_t count)
+/* Ends the run when --head is reached. */
+static enum pst_status count_to_head(struct inspect *inspect, uint64_t count)
 {
-    stopped = head > 0 && count >= head;
-    return stopped ? PST_END : PST_OK;
+    inspect->stopped = inspect->head > 0 && count >= inspect->head;
+    return inspect->stopped ? PST_END : PST_OK;
 }
 
-static enum pst_status show_rows(const struct pst_batch *batch, const struct pst_header *header,
-                                 struct pst_error *error)
+static enum pst_status show_rows(struct pst_run *run, const struct pst_batch *batch, struct pst_error *error)
 {
-    const uint64_t *ids = id == PST_NONE ? NULL : batch->tensors[id].data;
+    struct inspect *inspect = run->self;
+    const uint64_t *ids = inspect->id == PST_NONE ? NULL : batch->tensors[inspect->id].data;
     enum pst_status status = PST_OK;
     for (size_t row = 0; row < batch->n && status == PST_OK; row++) {
-        if (sample_text != NULL && (ids == NULL || ids[row] != wanted))
+        if (inspect->sample_text != NULL && (ids == NULL || ids[row] != inspect->wanted))
             continue;
-        struct sample sample = { .header = header,
+        struct sample sample = { .header = pst_input_header(run),
                                  .batch = batch,
                                  .row = row,
                                  .id = ids == NULL ? 0 : ids[row],
                                  .has_id = ids != NULL };
-        status =
-            as_json ? print_json(sample_to_json(&sample), error) : print_text(write_sample, &sample, error);
+        status = inspect->as_json ? print_json(run, sample_to_json(&sample), error)
+                                  : print_text(run, write_sample, &sample, error);
         if (status == PST_OK)
-            status = count_to_head(++shown_count);
+            status = count_to_head(inspect, ++inspect->shown);
     }
     return status;
 }
 
-static enum pst_status show_line(const struct pst_batch *batch, struct pst_error *error)
+static enum pst_status show_line(struct pst_run *run, const struct pst_batch *batch, struct pst_error *error)
 {
-    if (as_json)
-        return print_json(json_pack("{s:s, s:I, s:I, s:I}", "kind", "batch", "seq", (json_int_t)batch->seq,
+    struct inspect *inspect = run->self;
+    if (inspect->as_json)
+        return print_json(run,
+                          json_pack("{s:s, s:I, s:I, s:I}", "kind", "batch", "seq", (json_int_t)batch->seq,
                                     "epoch", (json_int_t)batch->epoch, "n", (json_int_t)batch->n),
                           error);
     char line[128];
     snprintf(line, sizeof line, "batch %-8" PRIu64 " epoch %-6" PRIu64 " %zu samples\n", batch->seq,
              batch->epoch, batch->n);
-    return pst_print(line, error);
+    return pst_print(run, line, error);
 }
 
-static enum pst_status show_batch(struct pst_batch *batch, const struct pst_header *header,
+static enum pst_status show_batch(struct pst_run *run, const struct pst_batch *batch, struct pst_batch *out,
                                   struct pst_error *error)
 {
-    batches++;
-    samples += batch->n;
-    if (check_only)
+    (void)out;
+    struct inspect *inspect = run->self;
+    inspect->batches++;
+    inspect->samples += batch->n;
+    if (inspect->check_only)
         return PST_OK;
-    if (show_samples)
-        return show_rows(batch, header, error);
-    statistics_add(batch);
-    enum pst_status status = summary ? PST_OK : show_line(batch, error);
-    return status == PST_OK ? count_to_head(batches) : status;
+    if (inspect->show_samples)
+        return show_rows(run, batch, error);
+    statistics_add(&inspect->statistics, batch);
+    enum pst_status status = inspect->summary ? PST_OK : show_line(run, batch, error);
+    return status == PST_OK ? count_to_head(inspect, inspect->batches) : status;
 }
 
 /* ---- the end ---- */
 
 /* --head has seen enough; what follows may be damaged, so "whole" is not said. */
-static enum pst_status show_stop(struct pst_error *error)
+static enum pst_status show_stop(struct pst_run *run, struct pst_error *error)
 {
-    if (as_json)
-        return print_json(json_pack("{s:s, s:I, s:I, s:o*}", "kind", "stopped", "batches",
-                                    (json_int_t)batches, "samples", (json_int_t)samples, "tensors",
-                                    show_samples ? NULL : statistics_to_json()),
+    struct inspect *inspect = run->self;
+    if (inspect->as_json)
+        return print_json(run,
+                          json_pack("{s:s, s:I, s:I, s:o*}", "kind", "stopped", "batches",
+                                    (json_int_t)inspect->batches, "samples", (json_int_t)inspect->samples,
+                                    "tensors",
+                                    inspect->show_samples ? NULL : statistics_to_json(&inspect->statistics)),
                           error);
     char line[512];
     snprintf(line, sizeof line,
-             "%s: stopped by --head in batch %" PRIu64 "; what follows was not looked at\n", endpoint,
-             described.first + batches - 1);
-    return pst_print(line, error);
+             "%s: stopped by --head in batch %" PRIu64 "; what follows was not looked at\n",
+             inspect->endpoint, pst_input_header(run)->first + inspect->batches - 1);
+    return pst_print(run, line, error);
 }
 
-static enum pst_status show_whole(struct pst_error *error)
+static enum pst_status show_whole(struct pst_run *run, struct pst_error *error)
 {
-    if (as_json)
-        return print_json(json_pack("{s:s, s:b, s:I, s:I, s:o*}", "kind", "end", "whole", true, "batches",
-                                    (json_int_t)batches, "samples", (json_int_t)samples, "tensors",
-                                    check_only || show_samples ? NULL : statistics_to_json()),
+    struct inspect *inspect = run->self;
+    if (inspect->as_json)
+        return print_json(run,
+                          json_pack("{s:s, s:b, s:I, s:I, s:o*}", "kind", "end", "whole", true, "batches",
+                                    (json_int_t)inspect->batches, "samples", (json_int_t)inspect->samples,
+                                    "tensors",
+                                    inspect->check_only || inspect->show_samples
+                                        ? NULL
+                                        : statistics_to_json(&inspect->statistics)),
                           error);
     char line[512];
-    snprintf(line, sizeof line, "%s: whole, %" PRIu64 " batches, %" PRIu64 " samples\n", endpoint, batches,
-             samples);
-    return pst_print(line, error);
+    snprintf(line, sizeof line, "%s: whole, %" PRIu64 " batches, %" PRIu64 " samples\n", inspect->endpoint,
+             inspect->batches, inspect->samples);
+    return pst_print(run, line, error);
 }
 
-/* The stream has ended as it should, or --head was reached: the runner calls this only then. */
-static enum pst_status show_end(struct pst_error *error)
+/* The stream has ended as it should, or --head was reached: the frame calls this only then. */
+static enum pst_status show_end(struct pst_run *run, struct pst_error *error)
 {
-    if (sample_text != NULL && shown_count == 0)
-        return pst_fail(error, PST_BAD_DATA, "none of %" PRIu64 " samples has the id %" PRIu64, samples,
-                        wanted);
-    if (!check_only && !show_samples && !as_json) {
-        enum pst_status status = print_text(write_statistics, NULL, error);
+    struct inspect *inspect = run->self;
+    if (inspect->sample_text != NULL && inspect->shown == 0)
+        return pst_fail(error, PST_BAD_DATA, "none of %" PRIu64 " samples has the id %" PRIu64,
+                        inspect->samples, inspect->wanted);
+    if (!inspect->check_only && !inspect->show_samples && !inspect->as_json) {
+        enum pst_status status = print_text(run, write_statistics, &inspect->statistics, error);
         if (status != PST_OK)
             return status;
     }
-    return stopped ? show_stop(error) : show_whole(error);
+    return inspect->stopped ? show_stop(run, error) : show_whole(run, error);
 }
 
-static void stop(void)
+static void stop(struct pst_run *run)
 {
-    statistics_free();
-    pst_header_free(&described);
+    struct inspect *inspect = run->self;
+    statistics_free(&inspect->statistics);
 }
 
 int main(int argc, char **argv)
 {
-    return pst_sink_main(
-        argc, argv,
-        &(struct pst_sink){
-            .stage = { .name = "stream-inspect",
-                       .purpose = "show what is in a stream, and say whether it is whole",
-                       .operands = "[FILE]",
-                       .most_operands = 1,
-                       .description =
-                           "Shows the header, the history, a line a batch, and statistics of each tensor;\n"
-                           "or, with --sample or --text, what it says of samples.\n"
-                           "The exit code is 0 only where the stream is whole, or --head was reached.",
-                       .options = options,
-                       .example = "loader digits --limit 300 | stream-inspect",
-                       .see_also = "evaluator(1), loader(1), pipestill(1)",
-                       .start = start,
-                       .stop = stop },
-            .on_header = show_header,
-            .on_batch = show_batch,
-            .on_end = show_end });
+    return pst_main(argc, argv,
+                    &(struct pst_stage){
+                        .name = "stream-inspect",
+                        .purpose = "show what is in a stream, and say whether it is whole",
+                        .operands = "[FILE]",
+                        .most_operands = 1,
+                        .description =
+                            "Shows the header, the history, a line a batch, and statistics of each tensor;\n"
+                            "or, with --sample or --text, what it says of samples.\n"
+                            "The exit code is 0 only if the stream is whole, or --head was reached.",
+                        .example = "loader digits --limit 300 | stream-inspect",
+                        .see_also = "evaluator(1), loader(1), pipestill(1)",
+                        .options = options,
+                        .size = sizeof(struct inspect),
+                        .defaults = &defaults,
+                        .traits = PST_READS,
+                        .start = start,
+                        .on_header = show_header,
+                        .on_batch = show_batch,
+                        .on_end = show_end,
+                        .stop = stop,
+                    });
 }

@@ -9,23 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --take NAME, in the order they came. */
-static const char **asked;
-static size_t asked_count;
-
-static size_t x, y, id; /* places in the input; y may be PST_NONE */
-
-static enum pst_status take_name(const char *value, struct pst_error *error)
+static enum pst_status take_name(void *self, const char *value, struct pst_error *error)
 {
-    for (size_t i = 0; i < asked_count; i++) {
-        if (strcmp(asked[i], value) == 0)
+    struct join *join = self;
+    for (size_t i = 0; i < join->asked_count; i++) {
+        if (strcmp(join->asked[i], value) == 0)
             return pst_fail(error, PST_USAGE, "it is taken already");
     }
-    const char **grown = realloc(asked, (asked_count + 1) * sizeof *grown);
+    const char **grown = realloc(join->asked, (join->asked_count + 1) * sizeof *grown);
     if (grown == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory");
-    asked = grown;
-    asked[asked_count++] = value;
+    join->asked = grown;
+    join->asked[join->asked_count++] = value;
     return PST_OK;
 }
 
@@ -40,13 +35,14 @@ static const struct pst_option options[] = {
     { 0 },
 };
 
-static enum pst_status start(size_t count, char **operands, struct pst_error *error)
+static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
 {
     (void)count;
+    struct join *join = run->self;
     if (strcmp(operands[0], "-") == 0)
         return pst_fail(error, PST_USAGE,
                         "standard input is for the samples; name the file with the targets");
-    return recording_open(operands[0], error);
+    return recording_open(run, &join->recording, operands[0], error);
 }
 
 /* ---- do the two belong together? ---- */
@@ -57,15 +53,17 @@ static const char *text_of(const struct pst_header *header, const char *key)
 }
 
 /* The digest of the data set that a stream began with; NULL where its source did not say. */
-static enum pst_status check_data(const struct pst_header *header, struct pst_error *error)
+static enum pst_status check_data(const struct pst_run *run, const struct pst_header *header,
+                                  struct pst_error *error)
 {
-    const char *ours = text_of(header, "digest"), *theirs = text_of(&recording.header, "digest");
+    const struct recording *recording = &((struct join *)run->self)->recording;
+    const char *ours = text_of(header, "digest"), *theirs = text_of(&recording->header, "digest");
     if (ours == NULL || theirs == NULL || strcmp(ours, theirs) == 0)
         return PST_OK;
-    const char *our_name = text_of(header, "data"), *their_name = text_of(&recording.header, "data");
+    const char *our_name = text_of(header, "data"), *their_name = text_of(&recording->header, "data");
     return pst_fail(error, PST_BAD_DATA,
                     "%s was recorded from other data (%s, digest %.16s) than that of %s (%s, digest %.16s)",
-                    recording.path, their_name == NULL ? "?" : their_name, theirs, pst_input_name(),
+                    recording->path, their_name == NULL ? "?" : their_name, theirs, pst_input_name(run),
                     our_name == NULL ? "?" : our_name, ours);
 }
 
@@ -78,163 +76,197 @@ static bool same_input(const struct pst_tensor_spec *a, const struct pst_tensor_
 }
 
 /* Finds what identifies the samples that come, and settles what their digests are over. */
-static enum pst_status check_input(const struct pst_header *header, struct pst_error *error)
+static enum pst_status check_input(const struct pst_run *run, const struct pst_header *header,
+                                   struct pst_error *error)
 {
-    x = pst_header_find(header, "x");
-    y = pst_header_find(header, "y");
-    if (x == PST_NONE)
-        return pst_fail(error, PST_BAD_DATA, "%s has no inputs 'x'%s", pst_input_name(),
+    struct join *join = run->self;
+    struct recording *recording = &join->recording;
+    join->x = pst_header_find(header, "x");
+    join->y = pst_header_find(header, "y");
+    if (join->x == PST_NONE)
+        return pst_fail(error, PST_BAD_DATA, "%s has no inputs 'x'%s", pst_input_name(run),
                         pst_compact_advice(header));
-    enum pst_status status = pst_header_require(header, "id", PST_DTYPE_U64, 0, NULL, &id, error);
-    if (status == PST_OK && y != PST_NONE)
-        status = pst_header_require(header, "y", PST_DTYPE_I32, 0, NULL, &y, error);
+    enum pst_status status = pst_header_require(header, "id", PST_DTYPE_U64, 0, NULL, &join->id, error);
+    if (status == PST_OK && join->y != PST_NONE)
+        status = pst_header_require(header, "y", PST_DTYPE_I32, 0, NULL, &join->y, error);
     if (status != PST_OK)
-        return pst_fail_at(error, "%s", pst_input_name());
-    if (recording.x != PST_NONE && !same_input(&header->tensors[x], &recording.header.tensors[recording.x]))
+        return pst_fail_at(error, "%s", pst_input_name(run));
+    if (recording->x != PST_NONE &&
+        !same_input(&header->tensors[join->x], &recording->header.tensors[recording->x]))
         return pst_fail(error, PST_BAD_DATA, "'x' has another type, shape or scale in %s than in %s",
-                        recording.path, pst_input_name());
-    if (recording.x == PST_NONE && recording.y != PST_NONE && y == PST_NONE)
+                        recording->path, pst_input_name(run));
+    if (recording->x == PST_NONE && recording->y != PST_NONE && join->y == PST_NONE)
         return pst_fail(error, PST_BAD_DATA,
-                        "the digests of %s are over labels, too, but %s has no labels 'y'", recording.path,
-                        pst_input_name());
-    recording.covers_labels = recording.y != PST_NONE && y != PST_NONE;
-    if (header->classes != 0 && recording.header.classes != 0 && header->classes != recording.header.classes)
+                        "the digests of %s are over labels, too, but %s has no labels 'y'", recording->path,
+                        pst_input_name(run));
+    recording->covers_labels = recording->y != PST_NONE && join->y != PST_NONE;
+    if (header->classes != 0 && recording->header.classes != 0 &&
+        header->classes != recording->header.classes)
         return pst_fail(error, PST_BAD_DATA, "%s has %" PRIu64 " classes, but %s has %" PRIu64,
-                        recording.path, recording.header.classes, pst_input_name(), header->classes);
-    return check_data(header, error);
+                        recording->path, recording->header.classes, pst_input_name(run), header->classes);
+    return check_data(run, header, error);
 }
 
 /* ---- what is taken ---- */
 
 /* Declares a tensor of the recording behind those of the input. */
-static enum pst_status take(struct pst_header *header, size_t from, struct pst_error *error)
+static enum pst_status take(const struct pst_run *run, struct pst_header *header, size_t from,
+                            struct pst_error *error)
 {
-    const struct pst_tensor_spec *spec = &recording.header.tensors[from];
+    struct recording *recording = &((struct join *)run->self)->recording;
+    const struct pst_tensor_spec *spec = &recording->header.tensors[from];
     bool logits;
     if (pst_target_kind(spec->name, &logits) && spec->rank == 1 && header->classes != 0 &&
         spec->shape[0] != header->classes)
         return pst_fail(error, PST_BAD_DATA, "'%s' of %s has %zu classes, but %s has %" PRIu64, spec->name,
-                        recording.path, spec->shape[0], pst_input_name(), header->classes);
-    struct taken *taken = &recording.taken[recording.taken_count];
+                        recording->path, spec->shape[0], pst_input_name(run), header->classes);
+    struct taken *taken = &recording->taken[recording->taken_count];
     *taken = (struct taken){ .from = from, .bytes = spec->sample_bytes };
     enum pst_status status = pst_header_add_tensor(header, spec, &taken->to, error);
     if (status != PST_OK)
-        return pst_fail_at(error, "%s", recording.path);
-    recording.taken_count++;
+        return pst_fail_at(error, "%s", recording->path);
+    recording->taken_count++;
     return PST_OK;
 }
 
-static enum pst_status take_asked(struct pst_header *header, struct pst_error *error)
+static enum pst_status take_asked(const struct pst_run *run, struct pst_header *header,
+                                  struct pst_error *error)
 {
+    const struct join *join = run->self;
+    const struct recording *recording = &join->recording;
     enum pst_status status = PST_OK;
-    for (size_t i = 0; i < asked_count && status == PST_OK; i++) {
-        size_t from = pst_header_find(&recording.header, asked[i]);
+    for (size_t i = 0; i < join->asked_count && status == PST_OK; i++) {
+        size_t from = pst_header_find(&recording->header, join->asked[i]);
         if (from == PST_NONE)
-            return pst_fail(error, PST_BAD_DATA, "%s has no tensor '%s'", recording.path, asked[i]);
-        status = take(header, from, error);
+            return pst_fail(error, PST_BAD_DATA, "%s has no tensor '%s'", recording->path, join->asked[i]);
+        status = take(run, header, from, error);
     }
     return status;
 }
 
-static enum pst_status take_all(struct pst_header *header, struct pst_error *error)
+static enum pst_status take_all(const struct pst_run *run, struct pst_header *header, struct pst_error *error)
 {
+    const struct recording *recording = &((struct join *)run->self)->recording;
     enum pst_status status = PST_OK;
-    for (size_t i = 0; i < recording.header.tensor_count && status == PST_OK; i++) {
-        const char *name = recording.header.tensors[i].name;
+    for (size_t i = 0; i < recording->header.tensor_count && status == PST_OK; i++) {
+        const char *name = recording->header.tensors[i].name;
         bool logits;
         if (pst_target_kind(name, &logits) && pst_header_find(header, name) == PST_NONE)
-            status = take(header, i, error);
+            status = take(run, header, i, error);
     }
-    if (status == PST_OK && recording.taken_count == 0)
-        return pst_fail(error, PST_BAD_DATA, "%s has no targets that %s lacks", recording.path,
-                        pst_input_name());
+    if (status == PST_OK && recording->taken_count == 0)
+        return pst_fail(error, PST_BAD_DATA, "%s has no targets that %s lacks", recording->path,
+                        pst_input_name(run));
     return status;
 }
 
 /* What was taken, and how what was taken had been made. */
-static enum pst_status note(struct pst_error *error)
+static enum pst_status note(struct pst_run *run, struct pst_error *error)
 {
+    const struct recording *recording = &((struct join *)run->self)->recording;
     json_t *names = json_array();
-    for (size_t i = 0; i < recording.taken_count; i++)
-        json_array_append_new(names, json_string(recording.header.tensors[recording.taken[i].from].name));
-    enum pst_status status = pst_history_note("take", names, error);
-    return status == PST_OK ? pst_history_note("recording", json_incref(recording.header.history), error)
-                            : status;
+    for (size_t i = 0; i < recording->taken_count; i++)
+        json_array_append_new(names, json_string(recording->header.tensors[recording->taken[i].from].name));
+    enum pst_status status = pst_history_note(run, "take", names, error);
+    return status == PST_OK
+               ? pst_history_note(run, "recording", json_incref(recording->header.history), error)
+               : status;
 }
 
-static enum pst_status declare(struct pst_header *header, struct pst_error *error)
+static enum pst_status declare(struct pst_run *run, const struct pst_header *in, struct pst_header *out,
+                               struct pst_error *error)
 {
-    enum pst_status status = check_input(header, error);
+    struct join *join = run->self;
+    struct recording *recording = &join->recording;
+    enum pst_status status = check_input(run, in, error);
     if (status != PST_OK)
         return status;
-    recording.taken = pst_allocate(recording.header.tensor_count, sizeof *recording.taken, error);
-    if (recording.taken == NULL)
+    recording->taken = pst_allocate(recording->header.tensor_count, sizeof *recording->taken, error);
+    if (recording->taken == NULL)
         return PST_TRY_AGAIN;
-    status = asked_count > 0 ? take_asked(header, error) : take_all(header, error);
+    status = join->asked_count > 0 ? take_asked(run, out, error) : take_all(run, out, error);
     if (status == PST_OK)
-        status = note(error);
-    return status == PST_OK ? recording_read(error) : status;
+        status = note(run, error);
+    return status == PST_OK ? recording_read(recording, error) : status;
 }
 
 /* ---- batch by batch ---- */
 
-static enum pst_status join(struct pst_batch *batch, const struct pst_header *header, struct pst_error *error)
+/* The number, in the recording, of a sample that came, or PST_NONE with an error. */
+static size_t find_sample(const struct pst_run *run, const struct pst_batch *in, size_t row,
+                          struct pst_error *error)
 {
-    const uint64_t *ids = batch->tensors[id].data;
-    const int32_t *labels = recording.covers_labels ? batch->tensors[y].data : NULL;
-    const uint8_t *inputs = batch->tensors[x].data;
-    size_t bytes = header->tensors[x].sample_bytes;
-    for (size_t row = 0; row < batch->n; row++) {
-        size_t number = recording_find(batch->epoch, ids[row]);
+    const struct join *join = run->self;
+    const struct recording *recording = &join->recording;
+    uint64_t id = ((const uint64_t *)in->tensors[join->id].data)[row];
+    const int32_t *labels = recording->covers_labels ? in->tensors[join->y].data : NULL;
+    size_t bytes = in->tensors[join->x].bytes / in->n;
+    const uint8_t *input = (const uint8_t *)in->tensors[join->x].data + row * bytes;
+    size_t number = recording_find(recording, in->epoch, id);
+    if (number == PST_NONE) {
+        (void)pst_fail(error, PST_BAD_DATA,
+                       "sample %" PRIu64 " of %s (row %zu, epoch %" PRIu64 ") is not in %s%s", id,
+                       pst_input_name(run), row, in->epoch, recording->path,
+                       recording->several_epochs ? " in that epoch" : "");
+        return PST_NONE;
+    }
+    uint32_t digest = pst_compact_checksum(input, bytes, labels == NULL ? NULL : labels + row, id);
+    if (recording_agrees(recording, number, digest))
+        return number;
+    (void)pst_fail(error, PST_BAD_DATA,
+                   "sample %" PRIu64 " of %s (row %zu, epoch %" PRIu64
+                   ") has another input%s than in %s: changed data, or augmented otherwise",
+                   id, pst_input_name(run), row, in->epoch, recording->covers_labels ? " or label" : "",
+                   recording->path);
+    return PST_NONE;
+}
+
+static enum pst_status add_targets(struct pst_run *run, const struct pst_batch *in, struct pst_batch *out,
+                                   struct pst_error *error)
+{
+    const struct recording *recording = &((const struct join *)run->self)->recording;
+    for (size_t row = 0; row < in->n; row++) {
+        size_t number = find_sample(run, in, row, error);
         if (number == PST_NONE)
-            return pst_fail(error, PST_BAD_DATA,
-                            "sample %" PRIu64 " of %s (row %zu, epoch %" PRIu64 ") is not in %s%s", ids[row],
-                            pst_input_name(), row, batch->epoch, recording.path,
-                            recording.several_epochs ? " in that epoch" : "");
-        uint32_t digest =
-            pst_compact_checksum(inputs + row * bytes, bytes, labels == NULL ? NULL : labels + row, ids[row]);
-        if (!recording_agrees(number, digest))
-            return pst_fail(error, PST_BAD_DATA,
-                            "sample %" PRIu64 " of %s (row %zu, epoch %" PRIu64
-                            ") has another input%s than in %s: changed data, or augmented otherwise",
-                            ids[row], pst_input_name(), row, batch->epoch,
-                            recording.covers_labels ? " or label" : "", recording.path);
-        for (size_t i = 0; i < recording.taken_count; i++) {
-            const struct taken *taken = &recording.taken[i];
-            memcpy((char *)batch->tensors[taken->to].data + row * taken->bytes,
+            return PST_BAD_DATA;
+        for (size_t i = 0; i < recording->taken_count; i++) {
+            const struct taken *taken = &recording->taken[i];
+            memcpy((char *)out->tensors[taken->to].data + row * taken->bytes,
                    (const char *)taken->rows.data + number * taken->bytes, taken->bytes);
         }
     }
     return PST_OK;
 }
 
-static void stop(void)
+static void stop(struct pst_run *run)
 {
-    free(asked);
-    recording_free();
+    struct join *join = run->self;
+    free(join->asked);
+    recording_free(&join->recording);
 }
 
 int main(int argc, char **argv)
 {
-    return pst_filter_main(
-        argc, argv,
-        &(struct pst_filter){
-            .stage = { .name = "stream-join",
-                       .purpose = "add recorded targets to the samples that come",
-                       .operands = "TARGETS",
-                       .least_operands = 1,
-                       .most_operands = 1,
-                       .description =
-                           "Finds each sample in the recording TARGETS by its id, and by its epoch where "
-                           "the\n"
-                           "recording has several, and adds its targets. A sample whose input is not the\n"
-                           "recorded one, or that is not in the recording, is an error.",
-                       .options = options,
-                       .example = "loader mnist --epochs 9 | stream-join targets.pst | student-trainer -a "
-                                  "784-800-10 -o s.safetensors",
-                       .see_also = "loader(1), compactor(1), student-trainer(1), teacher-forward(1)",
-                       .start = start,
-                       .stop = stop },
-            .on_header = declare,
-            .on_batch = join });
+    return pst_main(argc, argv,
+                    &(struct pst_stage){
+                        .name = "stream-join",
+                        .purpose = "add recorded targets to the samples that come",
+                        .operands = "TARGETS",
+                        .least_operands = 1,
+                        .most_operands = 1,
+                        .description =
+                            "Finds each sample in the recording TARGETS by its id, and by its epoch if the\n"
+                            "recording has several, and adds its targets. A sample whose input is not the\n"
+                            "recorded one, or that is not in the recording, is an error.",
+                        .example = "loader mnist --epochs 9 | stream-join targets.pst | student-trainer -a "
+                                   "784-800-10 -o s.safetensors",
+                        .see_also = "loader(1), compactor(1), student-trainer(1), teacher-forward(1)",
+                        .options = options,
+                        .size = sizeof(struct join),
+                        .traits = PST_READS | PST_WRITES | PST_PARALLEL,
+                        .start = start,
+                        .on_header = declare,
+                        .on_batch = add_targets,
+                        .stop = stop,
+                    });
 }

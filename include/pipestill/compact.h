@@ -66,12 +66,6 @@ uint32_t pst_compact_checksum(const void *x, size_t bytes, const int32_t *y, uin
 void pst_compact_digest(const void *x, size_t bytes, const int32_t *y, uint64_t id,
                         uint8_t digest[PST_COMPACT_DIGEST_SIZE]);
 
-/*
- * Whether a tensor of that name holds logits or soft targets: logits, logits/NAME, soft, soft/NAME.
- * logits: receives whether it is logits.
- */
-bool pst_target_kind(const char *name, bool *logits);
-
 /* Whether a header is that of a compact stream. */
 bool pst_compact_is(const struct pst_header *header);
 

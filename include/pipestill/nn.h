@@ -1,12 +1,14 @@
 /*
- * nn.h: networks and how they learn: passes, losses, optimisers, rates, model files. What a network is made
- * of is in layers.h. Knows nothing of streams. docs/training.md writes out every formula with its gradient.
+ * nn.h: networks and how they learn: passes, optimisers, rates, model files. What a network is made of is in
+ * layers.h, what it minimises in losses.h. Knows nothing of streams. docs/training.md writes out every
+ * formula with its gradient.
  */
 #ifndef PIPESTILL_NN_H
 #define PIPESTILL_NN_H
 
 #include "pipestill/base.h"
 #include "pipestill/layers.h"
+#include "pipestill/losses.h"
 
 struct json_t; /* jansson's value */
 
@@ -101,7 +103,7 @@ void pst_forward_training(const struct pst_network *network, struct pst_workspac
 void pst_backward(struct pst_network *network, struct pst_workspace *workspace, size_t n,
                   pst_gradient_taker *take, void *context);
 
-/* ---- softmax and losses ------------------------------------------------------------------------------ */
+/* ---- softmax ----------------------------------------------------------------------------------------- */
 
 /*
  * softmax(logits / T), computed stably (Hinton et al. 2015, eq. 1). Rows of `classes` numbers. Does not need
@@ -111,93 +113,6 @@ void pst_softmax(const float *logits, float *probabilities, size_t n, size_t cla
 
 /* log softmax(logits / T) of one row, in double. */
 void pst_log_softmax(const float *logits, double *log_probabilities, size_t classes, double temperature);
-
-enum pst_soft_loss {
-    PST_SOFT_KL,            /* T² · KL(targets ‖ softmax(z / T)) */
-    PST_SOFT_CROSS_ENTROPY, /* T² · cross-entropy(targets, softmax(z / T)); the same gradient */
-    PST_SOFT_LOGITS,        /* ½ ‖z − v‖² / classes, v the teacher's logits (Bucilă et al. 2006) */
-};
-
-/* What is minimised: a mean over samples of hard_weight · cross-entropy(y, softmax(z)) + soft_weight · the
- * soft loss. */
-struct pst_loss {
-    double hard_weight; /* ≥ 0; labels are needed where > 0 */
-    double soft_weight; /* ≥ 0; targets are needed where > 0 */
-    enum pst_soft_loss soft;
-    double temperature; /* of the soft targets, > 0; not looked at by PST_SOFT_LOGITS */
-};
-
-/* Sums over samples, in double: divide by n for means. */
-struct pst_loss_sums {
-    double total;  /* hard_weight · hard + soft_weight · soft */
-    double hard;   /* cross-entropy with the labels, whatever its weight; 0 without labels */
-    double soft;   /* the soft loss; 0 where its weight is 0 */
-    size_t errors; /* samples whose largest logit is not that of the label; 0 without labels */
-};
-
-/*
- * Computes a loss and its gradient.
- * logits: [n, classes]. labels: [n], each 0 … classes - 1, or NULL. targets: [n, classes], soft targets (or
- * logits for PST_SOFT_LOGITS), or NULL. gradient: receives [n, classes], of the mean over the n samples; may
- * be NULL. sums: receives the sums over these n samples. Values that are not finite go through to the sums,
- * for the caller to see.
- */
-void pst_loss_compute(const struct pst_loss *loss, const float *logits, const int32_t *labels,
-                      const float *targets, size_t n, size_t classes, float *gradient,
-                      struct pst_loss_sums *sums);
-
-/* ---- how good predictions are ------------------------------------------------------------------------ */
-
-#define PST_CALIBRATION_BINS 15
-#define PST_MOST_CONFUSED 256 /* classes up to which a confusion matrix is kept */
-
-/* What a model says of one sample. Logarithms are natural and finite. */
-struct pst_prediction {
-    const double *log_probabilities; /* [classes] */
-    size_t largest;                  /* the class predicted */
-};
-
-/* Sums over samples, in double. {0} is empty. */
-struct pst_metrics {
-    size_t classes;
-    uint64_t samples; /* with a label */
-    uint64_t errors;
-    double surprise; /* Σ - log p of the label, in nats */
-    double brier;    /* Σ of the squared distance of p from the label's one-hot vector (Brier 1950) */
-    double gaps[PST_CALIBRATION_BINS]; /* of a bin of confidence: right predictions - Σ confidence */
-    uint64_t *class_samples;           /* [classes], by label; owned */
-    uint64_t *class_errors;            /* [classes], by label; owned */
-    uint64_t *confusion; /* [classes, classes], label by prediction; owned; NULL beyond PST_MOST_CONFUSED */
-    uint64_t compared;   /* samples compared with another prediction */
-    uint64_t agreed;     /* of these, the same class was predicted */
-    double divergence;   /* Σ KL(other ‖ prediction), in nats */
-};
-
-/* Returns PST_OK or PST_TRY_AGAIN. classes: 1 or more. */
-PST_CHECKED enum pst_status pst_metrics_new(struct pst_metrics *metrics, size_t classes,
-                                            struct pst_error *error);
-void pst_metrics_free(struct pst_metrics *metrics);
-
-/* Counts a prediction for a sample whose label, 0 … classes - 1, is known. */
-void pst_metrics_add(struct pst_metrics *metrics, const struct pst_prediction *prediction, int32_t label);
-
-/* Counts how a prediction compares with another one of the same sample, a teacher's for example. */
-void pst_metrics_compare(struct pst_metrics *metrics, const struct pst_prediction *prediction,
-                         const struct pst_prediction *other);
-
-/* Expected calibration error over PST_CALIBRATION_BINS equal bins of confidence (Guo et al. 2017, eq. 3). */
-double pst_metrics_calibration_error(const struct pst_metrics *metrics);
-
-/*
- * The figures, as means over samples, as one flat JSON object: samples, errors, accuracy,
- * negative_log_likelihood, brier_score, expected_calibration_error, per_class and confusion where samples had
- * labels, agreement and kl where predictions were compared.
- * Returns the object, owned by the caller; NULL where memory is short.
- */
-PST_CHECKED struct json_t *pst_metrics_to_json(const struct pst_metrics *metrics);
-
-/* The same as a table for people, to be freed; NULL where memory is short. */
-PST_CHECKED char *pst_metrics_to_text(const struct pst_metrics *metrics);
 
 /* ---- biases of classes ---------------------------------------------------------------------------------
  *
@@ -386,11 +301,11 @@ PST_CHECKED float *pst_training_input(struct pst_training *training, size_t n, s
 
 /*
  * One step on the n samples whose inputs are in place: forward, loss, backward, update.
- * labels: [n]; targets: [n, classes]; each NULL where its weight is 0. ids: [n].
+ * targets: of the n samples. ids: [n].
  * epoch: for dropout; position: for the learning rate, epochs passed with their fraction.
  * Where the loss is not finite, no update is made.
  */
-void pst_training_step(struct pst_training *training, size_t n, const int32_t *labels, const float *targets,
+void pst_training_step(struct pst_training *training, size_t n, const struct pst_loss_targets *targets,
                        const uint64_t *ids, uint64_t epoch, double position, struct pst_loss_sums *sums);
 
 /* Frees all that a training owns. */

@@ -223,6 +223,45 @@ PST_CHECKED struct json_t *pst_spec_to_json(const struct pst_tensor_spec *spec);
  */
 PST_CHECKED bool pst_spec_from_json(struct pst_tensor_spec *spec, const struct json_t *object);
 
+/* ---- targets ------------------------------------------------------------------------------------------- */
+
+/*
+ * Whether a tensor of that name holds logits or soft targets: logits, logits/NAME, soft, soft/NAME.
+ * logits: receives whether it holds logits.
+ */
+bool pst_target_kind(const char *name, bool *logits);
+
+/*
+ * Finds the tensor of targets or predictions that is meant; one rule for all stages. It is the one that is
+ * named; otherwise the mean, whose name is a kind alone ("soft"), in the order of the kinds; otherwise the
+ * only KIND/NAME of the first kind that has any. named: NULL if the user named none. option: the option that
+ * chooses one, for messages ("--of"). kinds: "soft", "logits" or others, in their order; ended by NULL.
+ * index: receives its place; PST_NONE (with PST_OK) if none was named and there is none.
+ * Returns PST_OK; PST_BAD_DATA if the one that is named is missing (the message lists the stream's tensors),
+ * or if none was named and several could be meant.
+ */
+PST_CHECKED enum pst_status pst_target_find(const struct pst_header *header, const char *named,
+                                            const char *option, const char *const *kinds, size_t *index,
+                                            struct pst_error *error);
+
+/* What a row of targets or predictions must be. */
+enum pst_row_kind {
+    PST_ROW_DISTRIBUTION, /* probabilities: finite, not negative, with a sum of 1 */
+    PST_ROW_LOGITS        /* finite numbers */
+};
+
+/* How far from 1 the sum of a distribution may be: rounding to f32, and a teacher's own rounding before. */
+#define PST_DISTRIBUTION_TOLERANCE 1e-3
+
+/*
+ * Checks the rows of an f32 tensor.
+ * spec: of the tensor; only its name and shape are used. rows: [n, elements of a sample].
+ * Returns PST_OK; PST_BAD_DATA with a message that names tensor, sample of the batch, and the number or the
+ * sum.
+ */
+PST_CHECKED enum pst_status pst_rows_check(const struct pst_tensor_spec *spec, const float *rows, size_t n,
+                                           enum pst_row_kind kind, struct pst_error *error);
+
 /* ---- integrity --------------------------------------------------------------------------------------- */
 
 /*

@@ -34,14 +34,15 @@ PST_CHECKED enum pst_status pst_target_parts(struct pst_target *target, struct p
 
 /*
  * Makes a row compact.
- * row: [classes]. parts: where the sample's elements go, one pointer a part. random: for draws; else NULL.
+ * row: [classes], checked by pst_rows_check. parts: where the sample's elements go, one pointer a part.
+ * random: for draws; else NULL.
  * scratch: [classes].
  */
 PST_CHECKED pst_fault pst_row_pack(const struct pst_target *target, const float *row,
                                    void *const parts[MOST_PARTS], struct pst_random *random, double *scratch);
 
-/* And back. parts: of one sample. row: receives [classes]: probabilities that sum to 1, or logits. scratch:
- * [classes]. */
+/* And back. parts: of one sample. row: receives [classes]: probabilities that sum to 1, or logits; those of
+ * PST_COMPACT_F32 are only copied, and await pst_rows_check. scratch: [classes]. */
 PST_CHECKED pst_fault pst_row_restore(const struct pst_target *target, const void *const parts[MOST_PARTS],
                                       float *row, double *scratch);
 
@@ -49,9 +50,6 @@ PST_CHECKED pst_fault pst_row_restore(const struct pst_target *target, const voi
 double pst_row_divergence(const struct pst_target *target, const float *full, const float *restored);
 
 /* ---- what the forms are made of ---- */
-
-/* Looks at every number of a row [classes]. sum: receives the sum of probabilities. */
-PST_CHECKED pst_fault pst_row_check(const struct pst_target *target, const float *row, double *sum);
 
 /*
  * Quantises to 256 levels: log-probabilities, no more than pst_u8_reach below the largest, or logits.
@@ -95,10 +93,9 @@ PST_CHECKED pst_fault pst_top_restore(const struct pst_target *target, const uin
  * Systematic sampling (Madow, Madow 1944): the classes in which the points (offset + j) / draws, j from 0 on,
  * fall when [0, 1) is shared among all classes by their probabilities. Class c is drawn draws · p_c times on
  * average over offsets, and never a whole time more or less than that.
- * sum: of the row. offset: in [0, 1). drawn: receives [draws] classes, in ascending order.
+ * row: a distribution. offset: in [0, 1). drawn: receives [draws] classes, in ascending order.
  */
-void pst_draw_systematically(const float *row, size_t classes, double sum, double offset, size_t draws,
-                             uint16_t *drawn);
+void pst_draw_systematically(const float *row, size_t classes, double offset, size_t draws, uint16_t *drawn);
 
 /* And back: a class has the share of the draws that fell on it. drawn: [kept]. row: receives [classes]. */
 PST_CHECKED pst_fault pst_draws_restore(const struct pst_target *target, const uint16_t *drawn, float *row);

@@ -25,30 +25,11 @@ const char *pst_compactor_target(const struct pst_compactor *compactor)
 
 /* ---- which targets ---- */
 
-/* The only tensor PREFIX/NAME. */
-static enum pst_status find_only(const struct pst_header *header, const char *prefix, size_t *index,
-                                 struct pst_error *error)
-{
-    *index = PST_NONE;
-    if (pst_header_find_all(header, prefix, index, 1) > 1)
-        return pst_fail(error, PST_BAD_DATA,
-                        "the stream has several %s/NAME; average them first, or choose with --of", prefix);
-    return PST_OK;
-}
-
 static enum pst_status find_target(const struct pst_header *header, const char *name, size_t *index,
                                    struct pst_error *error)
 {
-    *index = pst_header_find(header, name != NULL ? name : "soft");
-    if (*index != PST_NONE)
-        return PST_OK;
-    if (name != NULL)
-        return pst_fail(error, PST_BAD_DATA, "the stream has no tensor '%s'", name);
-    enum pst_status status = find_only(header, "soft", index, error);
-    if (status == PST_OK && *index == PST_NONE)
-        *index = pst_header_find(header, "logits");
-    if (status == PST_OK && *index == PST_NONE)
-        status = find_only(header, "logits", index, error);
+    static const char *const kinds[] = { "soft", "logits", NULL };
+    enum pst_status status = pst_target_find(header, name, "--of", kinds, index, error);
     if (status == PST_OK && *index == PST_NONE)
         return pst_fail(error, PST_BAD_DATA,
                         "the stream has neither soft targets nor logits; is temperature-softmax before this "

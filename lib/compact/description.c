@@ -5,12 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool pst_target_kind(const char *name, bool *logits)
-{
-    *logits = strcmp(name, "logits") == 0 || strncmp(name, "logits/", 7) == 0;
-    return *logits || strcmp(name, "soft") == 0 || strncmp(name, "soft/", 5) == 0;
-}
-
 bool pst_compact_is(const struct pst_header *header)
 {
     return json_object_get(header->other, PST_COMPACT_KEY) != NULL;

@@ -4,10 +4,12 @@
 
 #include <string.h>
 
-void pst_draw_systematically(const float *row, size_t classes, double sum, double offset, size_t draws,
-                             uint16_t *drawn)
+void pst_draw_systematically(const float *row, size_t classes, double offset, size_t draws, uint16_t *drawn)
 {
-    double passed = 0, scale = (double)draws / sum;
+    double sum = 0, passed = 0;
+    for (size_t c = 0; c < classes; c++)
+        sum += (double)row[c];
+    double scale = (double)draws / sum;
     size_t count = 0;
     uint16_t last = 0; /* class that is not impossible */
     for (size_t c = 0; c < classes && count < draws; c++) {

@@ -68,44 +68,12 @@ enum pst_status pst_target_parts(struct pst_target *target, struct pst_error *er
 
 /* ---- rows ---- */
 
-/* How far from 1 a teacher's probabilities may add up to. */
-#define SUM_TOLERANCE 1e-3
-
-/* Looks at every number of a row, but not at what they add up to. */
-static pst_fault check_numbers(const struct pst_target *target, const float *row, double *sum)
-{
-    double total = 0;
-    bool finite = true, negative = false;
-    for (size_t c = 0; c < target->classes; c++) {
-        finite = finite && isfinite(row[c]);
-        negative = negative || row[c] < 0;
-        total += (double)row[c];
-    }
-    *sum = total;
-    if (!finite)
-        return target->logits ? "a logit is NaN or infinite" : "a probability is NaN or infinite";
-    if (target->logits)
-        return NULL;
-    return negative ? "a probability is below 0" : NULL;
-}
-
-static pst_fault check_sum(const struct pst_target *target, double sum, double tolerance)
-{
-    bool good = target->logits || (sum > 0 && fabs(sum - 1) <= tolerance);
-    return good ? NULL : "its probabilities do not add up to 1";
-}
-
-pst_fault pst_row_check(const struct pst_target *target, const float *row, double *sum)
-{
-    pst_fault fault = check_numbers(target, row, sum);
-    return fault != NULL ? fault : check_sum(target, *sum, SUM_TOLERANCE);
-}
-
 /* What rounding to halves adds: each probability by 2^-11 of itself, or where it is subnormal by 2^-25, and
  * all of them may round the same way. */
 static double halves_tolerance(size_t classes)
 {
-    return SUM_TOLERANCE + ldexp(1 + SUM_TOLERANCE, -11) + ldexp((double)classes, -25);
+    double given = PST_DISTRIBUTION_TOLERANCE;
+    return given + ldexp(1 + given, -11) + ldexp((double)classes, -25);
 }
 
 static pst_fault pack_halves(const struct pst_target *target, const float *row, uint16_t *halves)
@@ -124,23 +92,28 @@ static pst_fault pack_halves(const struct pst_target *target, const float *row, 
 /* Rounded probabilities add up to 1 only nearly, and a loss wants them to: they are divided by their sum. */
 static pst_fault restore_halves(const struct pst_target *target, const uint16_t *halves, float *row)
 {
-    double sum;
+    double sum = 0;
+    bool finite = true, negative = false;
     pst_halves_to_f32(halves, row, target->classes);
-    pst_fault fault = check_numbers(target, row, &sum);
-    if (fault == NULL)
-        fault = check_sum(target, sum, halves_tolerance(target->classes));
-    for (size_t c = 0; !target->logits && fault == NULL && c < target->classes; c++)
+    for (size_t c = 0; c < target->classes; c++) {
+        finite = finite && isfinite(row[c]);
+        negative = negative || row[c] < 0;
+        sum += (double)row[c];
+    }
+    if (!finite)
+        return "a number is NaN or infinite";
+    if (target->logits)
+        return NULL;
+    if (negative || fabs(sum - 1) > halves_tolerance(target->classes))
+        return negative ? "a probability is below 0" : "its probabilities do not add up to 1";
+    for (size_t c = 0; c < target->classes; c++)
         row[c] = (float)((double)row[c] / sum);
-    return fault;
+    return NULL;
 }
 
 pst_fault pst_row_pack(const struct pst_target *target, const float *row, void *const parts[MOST_PARTS],
                        struct pst_random *random, double *scratch)
 {
-    double sum;
-    pst_fault fault = pst_row_check(target, row, &sum);
-    if (fault != NULL)
-        return fault;
     switch (target->form) {
     case PST_COMPACT_F32:
         memcpy(parts[0], row, target->classes * sizeof *row);
@@ -152,8 +125,7 @@ pst_fault pst_row_pack(const struct pst_target *target, const float *row, void *
     case PST_COMPACT_TOP_K:
         return pst_top_pack(target, row, parts[0], parts[1], parts[2]);
     case PST_COMPACT_SAMPLED:
-        pst_draw_systematically(row, target->classes, sum, pst_random_uniform(random), target->kept,
-                                parts[0]);
+        pst_draw_systematically(row, target->classes, pst_random_uniform(random), target->kept, parts[0]);
         break;
     case PST_COMPACT_FORMS:
         break;
@@ -164,11 +136,10 @@ pst_fault pst_row_pack(const struct pst_target *target, const float *row, void *
 pst_fault pst_row_restore(const struct pst_target *target, const void *const parts[MOST_PARTS], float *row,
                           double *scratch)
 {
-    double sum;
     switch (target->form) {
     case PST_COMPACT_F32:
         memcpy(row, parts[0], target->classes * sizeof *row);
-        return pst_row_check(target, row, &sum);
+        break;
     case PST_COMPACT_F16:
         return restore_halves(target, parts[0], row);
     case PST_COMPACT_U8:

@@ -21,6 +21,10 @@ static enum pst_status pack_targets(struct pst_compactor *compactor, const struc
     const float *rows = original->tensors[target->at].data;
     bool draws = target->form == PST_COMPACT_SAMPLED;
     const uint64_t *ids = draws ? original->tensors[compactor->id].data : NULL;
+    enum pst_status status = pst_rows_check(&target->dense, rows, original->n,
+                                            target->logits ? PST_ROW_LOGITS : PST_ROW_DISTRIBUTION, error);
+    if (status != PST_OK)
+        return status;
     for (size_t i = 0; i < original->n; i++) {
         struct pst_random random = { 0 };
         void *parts[MOST_PARTS];

@@ -221,7 +221,10 @@ static enum pst_status restore_target(struct pst_restorer *restorer, const struc
             return pst_fail(error, PST_BAD_DATA, "tensor '%s', sample %zu of the batch: %s",
                             target->parts[0].name, i, fault);
     }
-    return PST_OK;
+    return target->form != PST_COMPACT_F32
+               ? PST_OK
+               : pst_rows_check(&target->dense, rows, compact->n,
+                                target->logits ? PST_ROW_LOGITS : PST_ROW_DISTRIBUTION, error);
 }
 
 enum pst_status pst_restorer_batch(struct pst_restorer *restorer, const struct pst_batch *compact,

@@ -1,5 +1,5 @@
-/* How good predictions are: sums of the usual figures, one sample after another. */
-#include "pipestill/nn.h"
+/* How good predicted classes are: sums of the usual figures, one sample after another. */
+#include "pipestill/metrics.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -69,4 +69,49 @@ double pst_metrics_calibration_error(const struct pst_metrics *metrics)
     for (size_t i = 0; i < PST_CALIBRATION_BINS; i++)
         sum += fabs(metrics->gaps[i]);
     return sum / (double)metrics->samples;
+}
+
+/* ---- the report ---------------------------------------------------------------------------------------- */
+
+static void add_class(const void *scores, size_t class, struct pst_figures *figures)
+{
+    const struct pst_metrics *metrics = scores;
+    uint64_t samples = metrics->class_samples[class], errors = metrics->class_errors[class];
+    pst_figures_add(figures, "samples", "samples", PST_FIGURE_COUNT, (double)samples);
+    pst_figures_add(figures, "errors", "errors", PST_FIGURE_COUNT, (double)errors);
+    pst_figures_add(figures, "accuracy", "accuracy", PST_FIGURE_SHARE,
+                    samples > 0 ? (double)(samples - errors) / (double)samples : (double)NAN);
+}
+
+static void report_labelled(const struct pst_metrics *metrics, struct pst_report *report)
+{
+    struct pst_figures *whole = &report->whole;
+    double samples = (double)metrics->samples, errors = (double)metrics->errors;
+    pst_figures_add(whole, "samples", "samples", PST_FIGURE_COUNT, samples);
+    pst_figures_add(whole, "errors", "errors", PST_FIGURE_COUNT, errors);
+    pst_figures_add(whole, "accuracy", "accuracy", PST_FIGURE_SHARE, (samples - errors) / samples);
+    pst_figures_add(whole, "negative_log_likelihood", "negative log-likelihood", PST_FIGURE_NATS,
+                    metrics->surprise / samples);
+    pst_figures_add(whole, "brier_score", "Brier score", PST_FIGURE_RATIO, metrics->brier / samples);
+    pst_figures_add(whole, "expected_calibration_error", "expected calibration error", PST_FIGURE_RATIO,
+                    pst_metrics_calibration_error(metrics));
+    report->rows_key = "per_class";
+    report->row_key = "class";
+    report->rows = metrics->classes;
+    report->row = add_class;
+    report->scores = metrics;
+    report->confusion = metrics->confusion;
+}
+
+void pst_metrics_report(const struct pst_metrics *metrics, struct pst_report *report)
+{
+    double compared = (double)metrics->compared;
+    if (metrics->samples > 0)
+        report_labelled(metrics, report);
+    if (metrics->compared == 0)
+        return;
+    pst_figures_add(&report->whole, "samples", "samples compared", PST_FIGURE_COUNT, compared);
+    pst_figures_add(&report->whole, "agreement", "agreement", PST_FIGURE_SHARE,
+                    (double)metrics->agreed / compared);
+    pst_figures_add(&report->whole, "kl", "KL", PST_FIGURE_NATS, metrics->divergence / compared);
 }

@@ -11,10 +11,11 @@
 typedef void text_writer(FILE *out, const void *what);
 
 /* print.c: the text that `write` makes goes out in one piece. */
-PST_CHECKED enum pst_status print_text(text_writer *write, const void *what, struct pst_error *error);
+PST_CHECKED enum pst_status print_text(struct pst_run *run, text_writer *write, const void *what,
+                                       struct pst_error *error);
 
-/* print.c: one JSON line. object: stolen; NULL where memory was short. */
-PST_CHECKED enum pst_status print_json(json_t *object, struct pst_error *error);
+/* print.c: one JSON line. object: stolen; NULL if memory was short. */
+PST_CHECKED enum pst_status print_json(struct pst_run *run, json_t *object, struct pst_error *error);
 
 /* print.c: an element of a tensor as it is stored, without scale and offset. */
 double element(const struct pst_tensor_spec *spec, const void *data, size_t i);
@@ -22,12 +23,22 @@ double element(const struct pst_tensor_spec *spec, const void *data, size_t i);
 /* header.c: the header for people. what: a struct pst_header. */
 text_writer write_header;
 
-/* statistics.c: begins to collect figures of each of a header's tensors. header: must live as long. */
-PST_CHECKED enum pst_status statistics_begin(const struct pst_header *header, struct pst_error *error);
-void statistics_add(const struct pst_batch *batch);
-text_writer write_statistics;
-json_t *statistics_to_json(void);
-void statistics_free(void);
+/* What is found of the numbers of each of a header's tensors. */
+struct statistics {
+    const struct pst_header *header; /* borrowed */
+    struct figures {
+        uint64_t count, not_finite;
+        double least, most, sum, squares;
+    } * figures; /* [tensor_count]; owned */
+};
+
+/* statistics.c: begins to collect figures. header: must live as long. */
+PST_CHECKED enum pst_status statistics_begin(struct statistics *statistics, const struct pst_header *header,
+                                             struct pst_error *error);
+void statistics_add(struct statistics *statistics, const struct pst_batch *batch);
+text_writer write_statistics; /* what: a struct statistics */
+json_t *statistics_to_json(const struct statistics *statistics);
+void statistics_free(struct statistics *statistics);
 
 /* One sample in its batch. */
 struct sample {

@@ -3,18 +3,18 @@
 
 #include <stdlib.h>
 
-enum pst_status print_json(json_t *object, struct pst_error *error)
+enum pst_status print_json(struct pst_run *run, json_t *object, struct pst_error *error)
 {
     char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(object);
     if (text == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for a line");
-    enum pst_status status = pst_print(text, error);
+    enum pst_status status = pst_print(run, text, error);
     free(text);
-    return status == PST_OK ? pst_print("\n", error) : status;
+    return status == PST_OK ? pst_print(run, "\n", error) : status;
 }
 
-enum pst_status print_text(text_writer *write, const void *what, struct pst_error *error)
+enum pst_status print_text(struct pst_run *run, text_writer *write, const void *what, struct pst_error *error)
 {
     char *text = NULL;
     size_t size = 0;
@@ -24,7 +24,7 @@ enum pst_status print_text(text_writer *write, const void *what, struct pst_erro
     write(out, what);
     bool good = fclose(out) == 0;
     enum pst_status status =
-        good ? pst_print(text, error) : pst_fail(error, PST_TRY_AGAIN, "out of memory for a text");
+        good ? pst_print(run, text, error) : pst_fail(error, PST_TRY_AGAIN, "out of memory for a text");
     free(text);
     return status;
 }

@@ -5,24 +5,19 @@
 #include <math.h>
 #include <stdlib.h>
 
-static struct statistics {
-    uint64_t count, not_finite;
-    double least, most, sum, squares;
-} * statistics; /* one a tensor; owned */
-static const struct pst_header *described;
-
-enum pst_status statistics_begin(const struct pst_header *header, struct pst_error *error)
+enum pst_status statistics_begin(struct statistics *statistics, const struct pst_header *header,
+                                 struct pst_error *error)
 {
-    described = header;
-    statistics = pst_allocate(header->tensor_count, sizeof *statistics, error);
-    if (statistics == NULL)
+    statistics->header = header;
+    statistics->figures = pst_allocate(header->tensor_count, sizeof *statistics->figures, error);
+    if (statistics->figures == NULL)
         return PST_TRY_AGAIN;
     for (size_t i = 0; i < header->tensor_count; i++)
-        statistics[i] = (struct statistics){ .least = INFINITY, .most = -INFINITY };
+        statistics->figures[i] = (struct figures){ .least = INFINITY, .most = -INFINITY };
     return PST_OK;
 }
 
-static void add_tensor(struct statistics *found, const struct pst_tensor_spec *spec,
+static void add_tensor(struct figures *found, const struct pst_tensor_spec *spec,
                        const struct pst_tensor *tensor)
 {
     size_t count = tensor->bytes / pst_dtype_size(spec->dtype);
@@ -40,35 +35,35 @@ static void add_tensor(struct statistics *found, const struct pst_tensor_spec *s
     found->count += count;
 }
 
-void statistics_add(const struct pst_batch *batch)
+void statistics_add(struct statistics *statistics, const struct pst_batch *batch)
 {
-    for (size_t i = 0; i < described->tensor_count; i++)
-        add_tensor(&statistics[i], &described->tensors[i], &batch->tensors[i]);
+    for (size_t i = 0; i < statistics->header->tensor_count; i++)
+        add_tensor(&statistics->figures[i], &statistics->header->tensors[i], &batch->tensors[i]);
 }
 
 void write_statistics(FILE *out, const void *what)
 {
-    (void)what;
+    const struct statistics *statistics = what;
     fprintf(out, "%-22s %12s %12s %12s %12s %12s\n", "tensor", "least", "mean", "most", "deviation",
             "not finite");
-    for (size_t i = 0; i < described->tensor_count; i++) {
-        const struct statistics *found = &statistics[i];
+    for (size_t i = 0; i < statistics->header->tensor_count; i++) {
+        const struct figures *found = &statistics->figures[i];
         double n = (double)(found->count - found->not_finite), mean = found->sum / n;
         if (n > 0)
-            fprintf(out, "%-22s %12.6g %12.6g %12.6g %12.6g %12" PRIu64 "\n", described->tensors[i].name,
-                    found->least, mean, found->most, sqrt(fmax(found->squares / n - mean * mean, 0)),
-                    found->not_finite);
+            fprintf(out, "%-22s %12.6g %12.6g %12.6g %12.6g %12" PRIu64 "\n",
+                    statistics->header->tensors[i].name, found->least, mean, found->most,
+                    sqrt(fmax(found->squares / n - mean * mean, 0)), found->not_finite);
     }
 }
 
-json_t *statistics_to_json(void)
+json_t *statistics_to_json(const struct statistics *statistics)
 {
     json_t *all = json_object();
-    for (size_t i = 0; i < described->tensor_count; i++) {
-        const struct statistics *found = &statistics[i];
+    for (size_t i = 0; i < statistics->header->tensor_count; i++) {
+        const struct figures *found = &statistics->figures[i];
         double n = (double)(found->count - found->not_finite);
         if (n > 0)
-            json_object_set_new(all, described->tensors[i].name,
+            json_object_set_new(all, statistics->header->tensors[i].name,
                                 json_pack("{s:f, s:f, s:f, s:I}", "least", found->least, "mean",
                                           found->sum / n, "most", found->most, "not_finite",
                                           (json_int_t)found->not_finite));
@@ -76,7 +71,7 @@ json_t *statistics_to_json(void)
     return all;
 }
 
-void statistics_free(void)
+void statistics_free(struct statistics *statistics)
 {
-    free(statistics);
+    free(statistics->figures);
 }

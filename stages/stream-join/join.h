@@ -18,7 +18,7 @@ struct recording {
     struct pst_header recorded;    /* of what is read */
     struct pst_restorer *restorer; /* of a compact recording; else NULL */
     struct pst_header header;      /* of what is taken from: as it was recorded, or restored */
-    size_t x, y, id;     /* places, restored; PST_NONE where there is no such tensor, or x was left out */
+    size_t x, y, id;     /* places, restored; PST_NONE if there is no such tensor, or x was left out */
     size_t digest;       /* place, as recorded, or PST_NONE */
     bool covers_labels;  /* the digests are over y, too */
     bool several_epochs; /* samples are found by (epoch, id), not by id alone */
@@ -30,28 +30,35 @@ struct recording {
     size_t mask;             /* slots - 1 */
 };
 
-extern struct recording recording;
+/* The stage. */
+struct join {
+    const char **asked; /* [asked_count]: --take NAME, in the order they came */
+    size_t asked_count;
+    size_t x, y, id; /* places in the input; y may be PST_NONE */
+    struct recording recording;
+};
 
 /*
  * Opens the recording and finds what every recording needs; targets in a compact form are restored as it is
- * read. Returns PST_OK; PST_BAD_DATA where it has no ids, or nothing that binds it to its inputs; what
+ * read. Returns PST_OK; PST_BAD_DATA if it has no ids, or nothing that binds it to its inputs; what
  * pst_open_stream returns.
  */
-PST_CHECKED enum pst_status recording_open(const char *path, struct pst_error *error);
+PST_CHECKED enum pst_status recording_open(const struct pst_run *run, struct recording *recording,
+                                           const char *path, struct pst_error *error);
 
 /*
  * Reads all of it into memory, when the tensors to take are settled.
- * Returns PST_OK; PST_BAD_DATA where it is damaged, empty, or has a sample twice; PST_TRY_AGAIN; what
+ * Returns PST_OK; PST_BAD_DATA if it is damaged, empty, or has a sample twice; PST_TRY_AGAIN; what
  * pst_reader_next returns.
  */
-PST_CHECKED enum pst_status recording_read(struct pst_error *error);
+PST_CHECKED enum pst_status recording_read(struct recording *recording, struct pst_error *error);
 
-/* The number of a sample in the recording, or PST_NONE. epoch: does not matter where there is only one. */
-size_t recording_find(uint64_t epoch, uint64_t id);
+/* The number of a sample in the recording, or PST_NONE. epoch: does not matter if there is only one. */
+size_t recording_find(const struct recording *recording, uint64_t epoch, uint64_t id);
 
 /* Whether a sample's digest is the recorded one, as far as that was kept. */
-bool recording_agrees(size_t number, uint32_t digest);
+bool recording_agrees(const struct recording *recording, size_t number, uint32_t digest);
 
-void recording_free(void);
+void recording_free(struct recording *recording);
 
 #endif

@@ -3,28 +3,13 @@
 # shellcheck disable=SC2030,SC2031,SC2154 # bats' run sets output, stderr and stderr_lines, where shellcheck does not see it
 bats_require_minimum_version 1.5.0
 
-# make_stream FILE PYTHON: writes a stream; PYTHON sets tensors (name to shape and more) and columns (name to array).
-make_stream() {
-    PYTHONPATH=tests/python /usr/bin/python3 -B - "$1" <<END
-import sys
-import numpy as np
-from pipestill_stream import stream
-nan, more, batches = np.nan, {}, None
-$2
-specs = [dict(name=n, dtype="i32" if n == "y" else "f32", shape=[] if n == "y" else [np.shape(c)[1]], **more.get(n, {}))
-         for n, c in columns.items()]
-half = len(next(iter(columns.values()))) // 2
-parts = [slice(0, half), slice(half, None)] if batches is None else batches
-open(sys.argv[1], "wb").write(stream(specs, [{n: c[p] for n, c in columns.items()} for p in parts]))
-END
-}
-
 # Four samples of three classes; worked out by hand: three right, confidence always 1/2; - log p is ln 2 three times and
 # ln 4 once; squared distances are 0.375, 0.375, 0.875 and 0.5.
 SOFT='[[.5, .25, .25], [.25, .5, .25], [.5, .25, .25], [.5, .5, 0]]'
 Y='[0, 1, 1, 0]'
 
 setup() {
+    load evaluator
     cd "$BATS_TEST_DIRNAME/../.." || return
     FILE=$BATS_TEST_TMPDIR/stream.pst
 }
@@ -73,39 +58,42 @@ assert got == {"samples": 4, "errors": 1, "accuracy": 0.75, "confusion": [[2, 0,
                   {"class": 2, "samples": 0, "errors": 0, "accuracy": None}]}, got'
 }
 
-@test "soft is preferred, then the only logits, then the only soft/NAME" {
+@test "a mean is preferred, then the only logits, then the only soft/NAME" {
     make_stream "$FILE" "columns = {'y': $Y, 'soft/a': $SOFT, 'logits/a': $SOFT, 'soft': $SOFT}"
     run --separate-stderr evaluator -i "$FILE"
     [ "${lines[0]}" = "predictions                 soft, T = 1" ]
     make_stream "$FILE" "columns = {'y': $Y, 'soft/a': $SOFT, 'logits/a': $SOFT}"
     run --separate-stderr evaluator -i "$FILE"
     [ "${lines[0]}" = "predictions                 logits/a, T = 1" ]
-    make_stream "$FILE" "columns = {'y': $Y, 'soft/a': $SOFT, 'logits/a': $SOFT, 'logits/b': $SOFT}"
+    make_stream "$FILE" "columns = {'y': $Y, 'soft/a': $SOFT}"
     run --separate-stderr evaluator -i "$FILE"
     [ "${lines[0]}" = "predictions                 soft/a, T = 1" ]
 }
 
-@test "where the choice is open the candidates are listed" {
+@test "one of several predictions must be chosen, and a wrong choice is refused" {
     make_stream "$FILE" "columns = {'y': $Y, 'logits/a': $SOFT, 'logits/b': $SOFT}"
     run --separate-stderr evaluator -i "$FILE"
     [ "$status" -eq 65 ]
     [ "$output" = "" ]
-    [ "$stderr" = "evaluator: which predictions? choose with --of; the stream has: logits/a, logits/b" ]
+    [ "$stderr" = "evaluator: the stream has several logits/NAME; average them first, or choose with --of" ]
     run --separate-stderr evaluator -i "$FILE" --of logits/b
     [ "$status" -eq 0 ]
-    for options in "--of logits/c" "--of y" "--of logits/a --against soft"; do
+    for options in "--of logits/c" "--of logits/a --against logits/c"; do
         # shellcheck disable=SC2086
         run --separate-stderr evaluator -i "$FILE" $options
         [ "$status" -eq 65 ]
-        [[ "$stderr" = *"is no tensor of predictions; the stream has: logits/a, logits/b" ]]
+        [ "$stderr" = "evaluator: the stream has no tensor 'logits/c'; it has: y, logits/a, logits/b" ]
     done
+    run --separate-stderr evaluator -i "$FILE" --of y
+    [ "$status" -eq 65 ]
+    [ "$stderr" = "evaluator: --of y: classes are predicted by logits, logits/NAME, soft or soft/NAME" ]
 }
 
 @test "a stream without predictions is refused with where they come from" {
     make_stream "$FILE" "columns = dict(y=$Y)"
     run --separate-stderr evaluator -i "$FILE"
     [ "$status" -eq 65 ]
-    [[ "$stderr" = *"no predictions: is teacher-forward before this stage?" ]]
+    [[ "$stderr" = *"no predictions of classes: logits, logits/NAME, soft or soft/NAME; is teacher-forward before this stage?" ]]
 }
 
 @test "labels are needed unless there is something to compare with" {
@@ -121,6 +109,8 @@ compared with               soft/b, T = 1
 samples compared                     4
 agreement                     100.0000 %
 KL                            0.000000 nats
+RMS difference                       0
+largest difference                   0
 END
 }
 
@@ -234,8 +224,8 @@ LOW="columns = {'y': [0, 1, 1, 0], 'logits/a': [[3, 0, -9], [2, 1, -9], [2, 1, -
 }
 
 @test "damaged predictions are refused with batch and sample" {
-    for rows in '[0.5, nan, 0]:a number is NaN or infinite' '[0.5, 1e39, 0]:a number is NaN or infinite' \
-        '[0.5, -0.5, 1]:a probability is negative' '[0.5, 0.6, 0]:the probabilities do not add up to 1'; do
+    for rows in '[0.5, nan, 0]:number 1 is nan, not a probability' '[0.5, 1e39, 0]:number 1 is inf, not a probability' \
+        '[0.5, -0.5, 1]:number 1 is -0.5, not a probability' '[0.5, 0.6, 0]:its probabilities add up to 1.1, not to 1'; do
         make_stream "$FILE" "np.seterr(all='ignore'); soft = $SOFT; soft[3] = ${rows%%:*}; columns = dict(y=$Y, soft=soft)"
         run --separate-stderr evaluator -i "$FILE"
         [ "$status" -eq 65 ]
@@ -248,7 +238,7 @@ LOW="columns = {'y': [0, 1, 1, 0], 'logits/a': [[3, 0, -9], [2, 1, -9], [2, 1, -
     make_stream "$FILE" "columns = {'y': $Y, 'soft': $SOFT, 'logits/a': [[nan, 1, 2]] * 4}"
     run --separate-stderr evaluator -i "$FILE" --against logits/a
     [ "$status" -eq 65 ]
-    [ "$stderr" = "evaluator: batch 0: tensor 'logits/a', sample 0 of the batch: a number is NaN or infinite" ]
+    [ "$stderr" = "evaluator: batch 0: tensor 'logits/a', sample 0 of the batch: number 0 is nan, not a finite number" ]
 }
 
 @test "a label outside the classes is refused with batch and sample" {

@@ -129,10 +129,12 @@ static void train(struct pst_network *network, const struct data *data, struct p
         struct pst_loss_sums sums;
         memcpy(pst_workspace_input(workspace), data->input, data->n * data->inputs * sizeof(float));
         pst_forward_training(network, workspace, data->n, dropout, step, data->ids);
-        pst_loss_compute(loss, pst_workspace_logits(workspace), data->labels, data->targets, data->n,
-                         data->classes, pst_workspace_logits_gradient(workspace), &sums);
+        const struct pst_loss_targets targets = { .terms = { data->labels, data->targets },
+                                                  .labels = data->labels };
+        pst_loss_compute(loss, &targets, pst_workspace_logits(workspace), data->n, data->classes,
+                         pst_workspace_logits_gradient(workspace), &sums);
         if (step == 0) {
-            const double losses[] = { sums.total, sums.hard, sums.soft };
+            const double losses[] = { sums.total, sums.terms[0], sums.terms[1] };
             dump("", "losses", "f64", losses, sizeof losses);
             dump("", "logits", "f32", pst_workspace_logits(workspace),
                  data->n * data->classes * sizeof(float));
@@ -160,12 +162,13 @@ int main(int argc, char **argv)
     pst_network_initialise(&network, SEED);
     dump_network("initial.", &network);
     const struct pst_dropout dropout = { .input = number(argv[8]), .hidden = number(argv[9]), .seed = SEED };
-    const struct pst_loss loss = { .hard_weight = number(argv[10]),
-                                   .soft_weight = number(argv[11]),
-                                   .soft = PST_SOFT_KL,
-                                   .temperature = number(argv[12]) };
+    struct pst_loss loss = { 0 };
+    pst_loss_add(&loss, "labels")->weight = number(argv[10]);
+    struct pst_loss_term *soft = pst_loss_add(&loss, "kl");
+    soft->weight = number(argv[11]);
+    soft->temperature = number(argv[12]);
     struct data data;
-    make_data(&data, &network, (size_t)number(argv[3]), loss.temperature);
+    make_data(&data, &network, (size_t)number(argv[3]), soft->temperature);
     train(&network, &data, &optimiser, number(argv[5]), &dropout, &loss);
     dump_network("final.", &network);
     free_data(&data);

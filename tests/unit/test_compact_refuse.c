@@ -89,7 +89,7 @@ static void a_bad_row_is_named_by_tensor_and_sample(void **state)
         ((float *)journey.from.tensors[5].data)[2 * CLASSES + 1] = NAN;
         assert_int_equal(pst_compactor_pack(journey.compactor, &journey.from, &journey.between, &error),
                          PST_BAD_DATA);
-        assert_non_null(strstr(error.message, "tensor 'soft', sample 2 of the batch: a probability is NaN"));
+        assert_non_null(strstr(error.message, "tensor 'soft', sample 2 of the batch: number 1 is nan"));
         end(&journey);
     }
 }

@@ -206,7 +206,7 @@ static void no_class_is_drawn_a_whole_time_too_often_or_too_rarely(void **state)
         double sum = sum_of(row, MANY), offset = pst_random_uniform(&random);
         if (id % 10 == 0)
             offset = id % 20 ? 0 : 1 - 0x1p-53;
-        pst_draw_systematically(row, MANY, sum, offset, draws, drawn);
+        pst_draw_systematically(row, MANY, offset, draws, drawn);
         for (size_t i = 0; i < draws; i++) {
             counts[drawn[i]]++;
             assert_true(i == 0 || drawn[i - 1] <= drawn[i]);
@@ -242,21 +242,6 @@ static void divergences_are_those_worked_out_by_hand(void **state)
     float high[2] = { 1000 + logf(3), 1000 }, flat[2] = { -5, -5 };
     expected = 0.75 * log(1.5) + 0.25 * log(0.5);
     assert_true(fabs(pst_row_divergence(&logits, high, flat) - expected) < 1e-4);
-}
-
-static void what_is_no_distribution_is_refused(void **state)
-{
-    (void)state;
-    struct pst_target target = make_target("soft", PST_COMPACT_U8, 3, 0);
-    double sum;
-    assert_null(pst_row_check(&target, (float[]){ 0.5F, 0.5F, 0 }, &sum));
-    assert_non_null(strstr(pst_row_check(&target, (float[]){ NAN, 0.5F, 0.5F }, &sum), "NaN"));
-    assert_non_null(strstr(pst_row_check(&target, (float[]){ 0, INFINITY, 0 }, &sum), "infinite"));
-    assert_non_null(strstr(pst_row_check(&target, (float[]){ 1.5F, -0.5F, 0 }, &sum), "below 0"));
-    assert_non_null(strstr(pst_row_check(&target, (float[]){ 0.5F, 0.4F, 0 }, &sum), "add up to 1"));
-    target.logits = true;
-    assert_null(pst_row_check(&target, (float[]){ -5, 4, 0 }, &sum));
-    assert_non_null(strstr(pst_row_check(&target, (float[]){ -5, 4, NAN }, &sum), "logit"));
 }
 
 static void logits_beyond_halves_are_refused(void **state)
@@ -320,7 +305,6 @@ int main(void)
         cmocka_unit_test(no_class_is_drawn_a_whole_time_too_often_or_too_rarely),
         cmocka_unit_test(draws_are_restored_as_shares),
         cmocka_unit_test(divergences_are_those_worked_out_by_hand),
-        cmocka_unit_test(what_is_no_distribution_is_refused),
         cmocka_unit_test(logits_beyond_halves_are_refused),
         cmocka_unit_test(compact_rows_that_make_no_sense_are_refused),
     };

@@ -28,7 +28,7 @@ static void draw(uint64_t id, uint16_t *drawn)
 {
     struct pst_random random;
     pst_random_start(&random, 5, PST_RANDOM_DRAWS, 0, id);
-    pst_draw_systematically(full, CLASSES, total, pst_random_uniform(&random), DRAWS, drawn);
+    pst_draw_systematically(full, CLASSES, pst_random_uniform(&random), DRAWS, drawn);
 }
 
 /* The oracle of a worse method: each class drawn by itself. cumulated: [CLASSES]. */
@@ -121,9 +121,11 @@ static void every_part_of_the_tail_is_drawn_as_often_as_it_should(void **state)
 /* Row and loss as student-trainer has them: from the stored classes to the gradient of the mean loss. */
 static void gradient_of(const float *targets, const float *logits, float *gradient)
 {
-    struct pst_loss loss = { .soft_weight = 1, .soft = PST_SOFT_CROSS_ENTROPY, .temperature = 2 };
-    struct pst_loss_sums sums = { 0 };
-    pst_loss_compute(&loss, logits, NULL, targets, 1, CLASSES, gradient, &sums);
+    struct pst_loss loss = { 0 };
+    struct pst_loss_sums sums;
+    pst_loss_add(&loss, "cross-entropy")->temperature = 2;
+    pst_loss_compute(&loss, &(struct pst_loss_targets){ .terms = { targets } }, logits, 1, CLASSES, gradient,
+                     &sums);
 }
 
 static void the_gradients_expectation_is_the_full_gradient(void **state)

@@ -1,5 +1,5 @@
-/* How good predictions are, worked out by hand. */
-#include "pipestill/nn.h"
+/* How good predicted classes are, worked out by hand. */
+#include "pipestill/metrics.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -93,15 +93,18 @@ static void figures_without_a_meaning_are_left_out_of_the_json(void **state)
     const double log_p[300] = { 0 };
     const struct pst_prediction prediction = { log_p, 0 };
     assert_int_equal(pst_metrics_new(&metrics, 300, &error), PST_OK); /* too many for a matrix */
-    json_t *none = pst_metrics_to_json(&metrics);
+    struct pst_report empty = { 0 }, report = { 0 };
+    pst_metrics_report(&metrics, &empty);
+    json_t *none = pst_report_to_json(&empty);
     assert_int_equal(json_object_size(none), 0);
     pst_metrics_add(&metrics, &prediction, 299);
-    json_t *labelled = pst_metrics_to_json(&metrics);
+    pst_metrics_report(&metrics, &report);
+    json_t *labelled = pst_report_to_json(&report);
     assert_non_null(json_object_get(labelled, "accuracy"));
     assert_null(json_object_get(labelled, "confusion"));
     assert_null(json_object_get(labelled, "kl"));
     assert_int_equal(json_array_size(json_object_get(labelled, "per_class")), 300);
-    char *text = pst_metrics_to_text(&metrics);
+    char *text = pst_report_to_text(&report);
     assert_non_null(strstr(text, "  299          1          1    0.0000 %\n"));
     free(text);
     json_decref(none);

@@ -1,0 +1,88 @@
+/* Tensors of targets and predictions: which one is meant, and whether its rows are what they must be. */
+#include "pipestill/stream.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+bool pst_target_kind(const char *name, bool *logits)
+{
+    *logits = strcmp(name, "logits") == 0 || strncmp(name, "logits/", 7) == 0;
+    return *logits || strcmp(name, "soft") == 0 || strncmp(name, "soft/", 5) == 0;
+}
+
+/* An error that lists the tensors that could have been named, as many as fit into a line. */
+static enum pst_status refuse_name(const struct pst_header *header, const char *named,
+                                   struct pst_error *error)
+{
+    char list[256] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < header->tensor_count; i++) {
+        const char *name = header->tensors[i].name;
+        if (used + strlen(name) + sizeof ", , …" > sizeof list) {
+            snprintf(list + used, sizeof list - used, ", …");
+            break;
+        }
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used > 0 ? ", " : "", name);
+    }
+    return pst_fail(error, PST_BAD_DATA, "the stream has no tensor '%.*s'; it has: %s", PST_NAME_SIZE, named,
+                    list);
+}
+
+enum pst_status pst_target_find(const struct pst_header *header, const char *named, const char *option,
+                                const char *const *kinds, size_t *index, struct pst_error *error)
+{
+    const char *const *kind;
+    *index = named != NULL ? pst_header_find(header, named) : PST_NONE;
+    if (named != NULL)
+        return *index != PST_NONE ? PST_OK : refuse_name(header, named, error);
+    for (kind = kinds; *kind != NULL && *index == PST_NONE; kind++)
+        *index = pst_header_find(header, *kind);
+    for (kind = kinds; *kind != NULL && *index == PST_NONE; kind++) {
+        size_t first;
+        size_t count = pst_header_find_all(header, *kind, &first, 1);
+        if (count > 1)
+            return pst_fail(error, PST_BAD_DATA,
+                            "the stream has several %s/NAME; average them first, or choose with %s", *kind,
+                            option);
+        if (count == 1)
+            *index = first;
+    }
+    return PST_OK;
+}
+
+/* Says what is wrong with a row: the first number that cannot be, otherwise the sum. */
+static enum pst_status refuse_row(const struct pst_tensor_spec *spec, const float *row, size_t sample,
+                                  enum pst_row_kind kind, double sum, struct pst_error *error)
+{
+    for (size_t j = 0; j < pst_spec_elements(spec); j++) {
+        if (!isfinite(row[j]) || (kind == PST_ROW_DISTRIBUTION && row[j] < 0))
+            return pst_fail(error, PST_BAD_DATA, "tensor '%s', sample %zu of the batch: number %zu is %g, %s",
+                            spec->name, sample, j, (double)row[j],
+                            kind == PST_ROW_DISTRIBUTION ? "not a probability" : "not a finite number");
+    }
+    return pst_fail(error, PST_BAD_DATA,
+                    "tensor '%s', sample %zu of the batch: its probabilities add up to %g, not to 1",
+                    spec->name, sample, sum);
+}
+
+enum pst_status pst_rows_check(const struct pst_tensor_spec *spec, const float *rows, size_t n,
+                               enum pst_row_kind kind, struct pst_error *error)
+{
+    size_t count = pst_spec_elements(spec);
+    float least = kind == PST_ROW_DISTRIBUTION ? 0 : -HUGE_VALF;
+    for (size_t i = 0; i < n; i++) {
+        const float *row = rows + i * count;
+        double sum = 0;
+        bool good = true;
+        for (size_t j = 0; j < count; j++) {
+            good = good && isfinite(row[j]) && row[j] >= least;
+            sum += (double)row[j];
+        }
+        if (kind == PST_ROW_DISTRIBUTION)
+            good = good && fabs(sum - 1) <= PST_DISTRIBUTION_TOLERANCE;
+        if (!good)
+            return refuse_row(spec, row, i, kind, sum, error);
+    }
+    return PST_OK;
+}
