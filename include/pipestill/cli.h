@@ -47,6 +47,7 @@ struct pst_option {
     enum pst_status (*take)(void *self, const char *value, struct pst_error *error); /* PST_LIST */
     bool required;
     bool silent; /* left out of the stream's history: it does not change what flows (names of files, logs) */
+    bool of_samples; /* says which samples come, and in which order: in the history, but not in the origins */
 };
 
 /* ---- a stage ----------------------------------------------------------------------------------------- */
@@ -155,6 +156,33 @@ uint64_t pst_bytes_written(const struct pst_run *run);
  */
 PST_CHECKED enum pst_status pst_history_note(struct pst_run *run, const char *key, struct json_t *value,
                                              struct pst_error *error);
+
+/*
+ * The same, for something that decides what the stage's tensors hold (the digest of a file): it stands in
+ * their origins as well. value: a text. Options that are not silent stand there already if they are not as
+ * usual.
+ */
+PST_CHECKED enum pst_status pst_origin_note(struct pst_run *run, const char *key, const char *value,
+                                            struct pst_error *error);
+
+/*
+ * Says from which tensors one that this stage adds or replaces is made; from on_header, when it is declared.
+ * Without this call a tensor counts as made from all that come, so its origin tells too much, never too
+ * little. tensor: its place in the output header. as: what it is, whatever the user calls it ("logits");
+ * NULL: its name. from: places in the input header, [count]. Returns PST_OK or PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_made_from(struct pst_run *run, size_t tensor, const char *as,
+                                          const size_t *from, size_t count, struct pst_error *error);
+
+/*
+ * Says what the model that makes this stage's tensors learned from. lineage: of these origins; borrowed.
+ * origins: a list of texts; borrowed. Both may be NULL. Returns PST_OK or PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_learned_from(struct pst_run *run, const struct json_t *lineage,
+                                             const struct json_t *origins, struct pst_error *error);
+
+/* What this stage does to samples, for the history: "adds" (as usual: tensors), "selects" or "reorders". */
+void pst_set_effect(struct pst_run *run, const char *effect);
 
 /* Adds no entry to the history: what is written says nothing else than what was read. From on_header. */
 void pst_verbatim(struct pst_run *run);

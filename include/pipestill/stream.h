@@ -13,7 +13,7 @@
 
 struct json_t; /* jansson's value */
 
-#define PST_FORMAT_VERSION 1
+#define PST_FORMAT_VERSION 2    /* written; 1 is read as well */
 #define PST_MAX_RANK 8          /* dimensions of a tensor, n included */
 #define PST_MAX_TENSORS 4096    /* tensors in a stream */
 #define PST_MAX_META (1U << 20) /* bytes of the metadata of one message */
@@ -48,8 +48,9 @@ struct pst_tensor_spec {
     double offset;
     double temperature;  /* of soft targets: the T they were softened at; 0 where it does not apply */
     size_t sample_bytes; /* of one sample; computed by pst_header_add_tensor */
-    size_t passed_from;  /* a filter's: place in its input of the tensor whose bytes pass on unchanged;
-                            PST_NONE  if the filter fills it, as after pst_header_add_tensor */
+    char origin[PST_DIGEST_TEXT]; /* what made it, see "lineage"; empty: not known */
+    size_t passed_from; /* a filter's: place in its input of the tensor whose bytes pass on unchanged;
+                           PST_NONE  if the filter fills it, as after pst_header_add_tensor */
 };
 
 /* A tensor in a batch: n samples, C order, little-endian, aligned to PST_ALIGNMENT. */
@@ -90,6 +91,7 @@ struct pst_header {
     size_t tensor_count;
     struct pst_tensor_spec *tensors; /* owned */
     struct json_t *history;          /* array of objects, one a stage, source first; owned */
+    struct json_t *lineage;          /* object: from an origin to what made the tensor; owned; may be NULL */
     struct json_t *other;            /* keys this version does not know, handed on; owned; may be NULL */
 };
 
@@ -261,6 +263,49 @@ enum pst_row_kind {
  */
 PST_CHECKED enum pst_status pst_rows_check(const struct pst_tensor_spec *spec, const float *rows, size_t n,
                                            enum pst_row_kind kind, struct pst_error *error);
+
+/* ---- lineage -----------------------------------------------------------------------------------------
+ *
+ * Every tensor carries its origin: a SHA-256 over what made it. An entry of the lineage says that: the stage,
+ * the settings that matter, the digests of its files, and under `from` the origins of the tensors that it was
+ * made from. Its values are texts or lists of texts, and its origin is the digest of the entry as JSON with
+ * sorted keys and no white space. Two tensors belong together if their origins are the same;
+ * docs/stream-format.md has it for other languages.
+ */
+
+/* Gives a tensor an origin, for a stage that brings it from elsewhere; the others' are computed by the frame.
+ */
+void pst_header_set_origin(struct pst_header *header, size_t index, const char *origin);
+
+/* Whether a text is an origin: 64 hexadecimal digits in lower case. */
+bool pst_is_origin(const char *text);
+
+/*
+ * Enters what made a tensor. entry: stolen. origin: receives its origin.
+ * Returns PST_OK or PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_lineage_enter(struct pst_header *header, struct json_t *entry,
+                                              char origin[PST_DIGEST_TEXT], struct pst_error *error);
+
+/* Adds the entries of another lineage, which may be NULL. Returns PST_OK or PST_TRY_AGAIN. */
+PST_CHECKED enum pst_status pst_lineage_merge(struct pst_header *header, const struct json_t *lineage,
+                                              struct pst_error *error);
+
+/* Whether every entry of a lineage is what its origin says. Returns PST_OK, PST_BAD_DATA or PST_TRY_AGAIN. */
+PST_CHECKED enum pst_status pst_lineage_check(const struct json_t *lineage, struct pst_error *error);
+
+/* The part of a lineage that leads to some origins; owned by the caller; NULL if memory is short. */
+PST_CHECKED struct json_t *pst_lineage_part(const struct json_t *lineage, const char *const *origins,
+                                            size_t count);
+
+/* What led to an origin, as a tree of lines for people, to be freed; NULL if memory is short. depth: how far
+ * its first line is indented. */
+PST_CHECKED char *pst_lineage_tree(const struct json_t *lineage, const char *origin, int depth);
+
+/* Says in words how two origins differ: "temperature-softmax temperature=4 here, temperature-softmax
+ * temperature=2 there". */
+void pst_lineage_difference(const struct json_t *a_lineage, const char *a, const struct json_t *b_lineage,
+                            const char *b, char *text, size_t size);
 
 /* ---- integrity --------------------------------------------------------------------------------------- */
 

@@ -31,13 +31,19 @@ struct pst_progress {
 struct pst_frame {
     const struct pst_stage *stage;
     struct pst_run run; /* the stage's, with its own struct */
+    void *usual;        /* the stage's struct before the options were parsed */
     struct pst_common common;
     const struct pst_option *options[MOST_OPTIONS]; /* the stage's, then those in common */
     bool seen[MOST_OPTIONS];                        /* on the command line */
     size_t own_count, option_count;
     struct json_t *details; /* what the history says of this stage */
     bool verbatim;          /* which is nothing */
-    FILE *log;              /* NULL without --log */
+    const char *effect;     /* on samples; NULL: adds */
+    struct json_t *matters; /* what decides what its tensors hold, as texts; NULL: nothing but options */
+    struct json_t *made;    /* from a tensor's name to what it is made from; NULL: nothing is said */
+    struct json_t *learned,
+        *learned_from; /* lineage and origins of the stage's model; NULL: nothing is said */
+    FILE *log;         /* NULL without --log */
     struct pst_progress progress;
     struct pst_streams streams;
     struct pst_header out; /* of what is written */
@@ -100,6 +106,10 @@ void pst_progress_end(struct pst_frame *frame, enum pst_status status);
 
 /* Opens the streams that the stage has, and reads the header. */
 PST_CHECKED enum pst_status pst_streams_open(struct pst_frame *frame, struct pst_error *error);
+
+/* Computes the origins of the tensors that the stage makes. in: NULL for a source. */
+PST_CHECKED enum pst_status pst_origins_compute(struct pst_frame *frame, const struct pst_header *in,
+                                                struct pst_header *out, struct pst_error *error);
 
 /* Has the stage look at the headers, and writes its own. */
 PST_CHECKED enum pst_status pst_headers_pass(struct pst_frame *frame, struct pst_error *error);

@@ -120,6 +120,10 @@ static int end(struct pst_frame *frame, enum pst_status status, const struct pst
     if (!pst_log_close(frame) && status == PST_OK)
         status = PST_IO_ERROR;
     json_decref(frame->details);
+    json_decref(frame->matters);
+    json_decref(frame->made);
+    json_decref(frame->learned);
+    json_decref(frame->learned_from);
     if (number != 0 && status != PST_OK) {
         signal(number, SIG_DFL);
         raise(number);
@@ -132,14 +136,16 @@ static int end(struct pst_frame *frame, enum pst_status status, const struct pst
 static struct pst_frame *new_frame(const struct pst_stage *stage)
 {
     struct pst_frame *frame = pst_allocate(1, sizeof *frame, NULL);
-    void *self = pst_allocate(1, stage->size + 1, NULL);
-    if (frame == NULL || self == NULL) {
+    void *self = pst_allocate(1, stage->size + 1, NULL), *usual = pst_allocate(1, stage->size + 1, NULL);
+    if (frame == NULL || self == NULL || usual == NULL) {
         fprintf(stderr, "%s: out of memory\n", stage->name);
         exit(PST_TRY_AGAIN);
     }
     if (stage->defaults != NULL)
-        memcpy(self, stage->defaults, stage->size);
-    *frame = (struct pst_frame){ .stage = stage, .run = { self, frame }, .common = pst_usual };
+        memcpy(usual, stage->defaults, stage->size);
+    memcpy(self, usual, stage->size);
+    *frame =
+        (struct pst_frame){ .stage = stage, .run = { self, frame }, .common = pst_usual, .usual = usual };
     pst_list_options(frame);
     return frame;
 }
@@ -157,6 +163,7 @@ int pst_main(int argc, char **argv, const struct pst_stage *stage)
     pst_streams_close(frame, status, &error);
     int code = end(frame, status, &error);
     free(frame->run.self);
+    free(frame->usual);
     free(frame);
     return code;
 }

@@ -68,7 +68,10 @@ enum pst_status pst_write_header(struct pst_run *run, struct pst_header *header,
 {
     struct pst_frame *frame = run->frame;
     enum pst_status status = PST_OK;
-    if (!frame->verbatim)
+    if (!frame->verbatim && pst_frame_reads(frame))
+        status = pst_history_note(run, "effect", json_string(frame->effect != NULL ? frame->effect : "adds"),
+                                  error);
+    if (!frame->verbatim && status == PST_OK)
         status = pst_header_append_history(header, frame->stage->name, json_deep_copy(frame->details), error);
     if (status == PST_OK)
         status = pst_writer_header(frame->streams.writer, header, error);
@@ -86,6 +89,8 @@ enum pst_status pst_headers_pass(struct pst_frame *frame, struct pst_error *erro
         status = in != NULL ? pst_header_pass(out, in, error) : pst_header_new(out, error);
     if (status == PST_OK && stage->on_header != NULL)
         status = stage->on_header(&frame->run, in, out, error);
+    if (status == PST_OK && out != NULL)
+        status = pst_origins_compute(frame, in, out, error);
     if (status == PST_OK && out != NULL)
         return pst_write_header(&frame->run, out, error);
     if (status == PST_OK)

@@ -3,6 +3,7 @@
 
 #include "lib/stream/codec.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,8 +47,10 @@ enum pst_status pst_header_copy(struct pst_header *copy, const struct pst_header
     *copy = *header;
     copy->tensors = pst_allocate(header->tensor_count, sizeof *copy->tensors, error);
     copy->history = json_deep_copy(header->history);
+    copy->lineage = header->lineage == NULL ? NULL : json_copy(header->lineage);
     copy->other = header->other == NULL ? NULL : json_deep_copy(header->other);
-    if (copy->tensors == NULL || copy->history == NULL || (header->other != NULL && copy->other == NULL)) {
+    if (copy->tensors == NULL || copy->history == NULL || (header->other != NULL && copy->other == NULL) ||
+        (header->lineage != NULL && copy->lineage == NULL)) {
         pst_header_free(copy);
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for a header");
     }
@@ -74,12 +77,19 @@ void pst_header_drop(struct pst_header *header, size_t index)
 void pst_header_replace(struct pst_header *header, size_t index)
 {
     header->tensors[index].passed_from = PST_NONE;
+    header->tensors[index].origin[0] = '\0';
+}
+
+void pst_header_set_origin(struct pst_header *header, size_t index, const char *origin)
+{
+    snprintf(header->tensors[index].origin, PST_DIGEST_TEXT, "%s", origin);
 }
 
 void pst_header_free(struct pst_header *header)
 {
     free(header->tensors);
     json_decref(header->history);
+    json_decref(header->lineage);
     json_decref(header->other);
     *header = (struct pst_header){ 0 };
 }
@@ -119,6 +129,7 @@ enum pst_status pst_header_add_tensor(struct pst_header *header, const struct ps
 {
     struct pst_tensor_spec measured = *spec;
     measured.passed_from = PST_NONE;
+    measured.origin[0] = '\0'; /* a description that was copied has that of another tensor */
     if (spec->name[0] == '\0' || !measure(&measured))
         return pst_fail(error, PST_BAD_DATA, "tensor '%s': its name or shape is out of bounds", spec->name);
     if (!is_utf8(spec->name))

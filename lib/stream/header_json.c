@@ -27,6 +27,8 @@ json_t *pst_spec_to_json(const struct pst_tensor_spec *spec)
     set_real(object, "scale", spec->scale);
     set_real(object, "offset", spec->offset);
     set_real(object, "temperature", spec->temperature);
+    if (spec->origin[0] != '\0')
+        json_object_set_new(object, "origin", json_string(spec->origin));
     return object;
 }
 
@@ -50,6 +52,8 @@ json_t *pst_header_to_json(const struct pst_header *header)
         json_object_set_new(object, "encoding", json_string("zstd"));
     json_object_set_new(object, "tensors", tensors);
     json_object_set(object, "history", header->history);
+    if (json_object_size(header->lineage) > 0)
+        json_object_set(object, "lineage", header->lineage);
     if (header->other != NULL)
         json_object_update_missing(object, header->other);
     return object;
@@ -114,6 +118,17 @@ static bool get_shape(const json_t *value, struct pst_tensor_spec *spec)
     return true;
 }
 
+static bool get_origin(const json_t *object, char origin[PST_DIGEST_TEXT])
+{
+    const json_t *value = json_object_get(object, "origin");
+    if (value == NULL)
+        return true;
+    if (!pst_is_origin(json_string_value(value)))
+        return false;
+    memcpy(origin, json_string_value(value), PST_DIGEST_TEXT);
+    return true;
+}
+
 bool pst_spec_from_json(struct pst_tensor_spec *spec, const json_t *object)
 {
     *spec = (struct pst_tensor_spec){ 0 };
@@ -121,7 +136,7 @@ bool pst_spec_from_json(struct pst_tensor_spec *spec, const json_t *object)
            get_dtype(json_object_get(object, "dtype"), &spec->dtype) &&
            get_shape(json_object_get(object, "shape"), spec) && get_real(object, "scale", &spec->scale) &&
            get_real(object, "offset", &spec->offset) && get_real(object, "temperature", &spec->temperature) &&
-           spec->temperature >= 0;
+           spec->temperature >= 0 && get_origin(object, spec->origin);
 }
 
 static enum pst_status take_tensor(struct pst_header *header, const json_t *object, struct pst_error *error)
@@ -130,7 +145,11 @@ static enum pst_status take_tensor(struct pst_header *header, const json_t *obje
     if (!pst_spec_from_json(&spec, object))
         return pst_fail(error, PST_BAD_DATA, "header: tensor %zu is not described as it should be",
                         header->tensor_count);
-    return pst_header_add_tensor(header, &spec, NULL, error);
+    size_t index;
+    enum pst_status status = pst_header_add_tensor(header, &spec, &index, error);
+    if (status == PST_OK)
+        pst_header_set_origin(header, index, spec.origin);
+    return status;
 }
 
 static enum pst_status take_tensors(struct pst_header *header, json_t *object, struct pst_error *error)
@@ -195,7 +214,10 @@ enum pst_status pst_header_from_json(struct pst_header *header, json_t *object, 
     header->history = take(object, "history");
     if (!good || !json_is_array(header->history))
         return pst_fail(error, PST_BAD_DATA, "header: run, history, or a count is missing or out of bounds");
-    status = take_encoding(header, object, error);
+    header->lineage = take(object, "lineage");
+    status = pst_lineage_check(header->lineage, error);
+    if (status == PST_OK)
+        status = take_encoding(header, object, error);
     if (status == PST_OK)
         status = take_tensors(header, object, error);
     if (status == PST_OK && json_object_size(object) > 0)
