@@ -17,7 +17,7 @@ struct weight {
 struct averager {
     bool geometric, of_logits;
     size_t expected;        /* --teachers; 0: any number */
-    struct weight *weights; /* [averager->weight_count], in the order they came; owned */
+    struct weight *weights; /* [weight_count], in the order they came; owned */
     size_t weight_count;
     /* The teachers averaged: the places of their tensors, and their shares, which sum to 1. */
     size_t *members; /* [member_count]; owned */
