@@ -244,7 +244,7 @@ print(",".join(f"{c}={sum(counts) / (3 * n)!r}" for c, n in enumerate(counts)))'
 }
 
 @test "class weights that cannot be are refused" {
-    for list in x 0 0= =1 3=1 0=-1 0=nan 0=1, 0=1,,1=1 0.5=1 0=1:1=1; do
+    for list in x 0 0= =1 3=1 0=-1 0=nan '0=1,' 0=1,,1=1 0.5=1 0=1:1=1; do
         assert_fails 64 "--class-weight" student-trainer -a 6-8-3 -i classes.pst -o "$student" --class-weight "$list"
     done
     assert_fails 64 "class 1 is there twice" student-trainer -a 6-8-3 -i classes.pst -o "$student" --class-weight 1=2,1=3
@@ -268,7 +268,7 @@ print(",".join(f"{c}={sum(counts) / (3 * n)!r}" for c, n in enumerate(counts)))'
 @test "a student of numbers explains 95 percent of the variance of samples that it has not seen" {
     for case in '2 numbers' '1 number'; do
         read -r outputs kind <<<"$case"
-        student-trainer -q -a "6-64-$outputs" --loss mse --optimiser adam -r 0.01 --schedule cosine -i $kind.pst -o "$student"
+        student-trainer -q -a "6-64-$outputs" --loss mse --optimiser adam -r 0.01 --schedule cosine -i "$kind.pst" -o "$student"
         above "$(score r2 "$student" "$kind-test.pst")" 0.95
     done
 }
@@ -327,8 +327,8 @@ END
     weighted=$BATS_TEST_TMPDIR/weighted.pst
     checkpoint=$BATS_TEST_TMPDIR/checkpoint
     change 'add("weight", (0.5 + batch["id"] % 3).astype("f4"))' soft.pst "$weighted"
-    training=(student-trainer -q -a 784-12-10 -r 0.02 --loss labels::0.3,smoothing=0.1 --loss kl --loss logits::0.01
-        --class-weight 1=3,4=0.5)
+    training=(student-trainer -q -a 784-12-10 -r 0.02 --loss 'labels::0.3,smoothing=0.1' --loss kl --loss logits::0.01
+        --class-weight '1=3,4=0.5')
     "${training[@]}" -i "$weighted" -o "$BATS_TEST_TMPDIR/whole.safetensors" --log "$log.whole"
     for batches in 1 4 7; do
         rm -f "$student" "$log"
