@@ -58,7 +58,7 @@ LIBS := $(call libs_of,$(MSGPACK) jansson nettle zlib libzstd openblas libzmq) -
 
 ROOMS := base transport stream compact nn data cli oldcli
 # Stages that are not converted to the new frame yet.
-OLD_STAGES := loader temperature-softmax averager compactor dispatcher worker
+OLD_STAGES := dispatcher worker
 LIB_SOURCES := $(foreach room,$(ROOMS),$(wildcard lib/$(room)/*.c lib/$(room)/*/*.c))
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/objects/%.o)
 PERCENT := %
