@@ -243,6 +243,27 @@ print(",".join(f"{c}={sum(counts) / (3 * n)!r}" for c, n in enumerate(counts)))'
     assert_fails 65 "has the label 2, of which there are no samples" "${trainer[@]}" --class-weight balanced -i "$bad"
 }
 
+@test "loader counts the classes of the samples that it takes, and a replay of a part forgets them" {
+    counts() { stream-inspect --json "$1" | grep -o '"class_counts":\[[^]]*\]'; }
+    seen() { # The same from the labels of one epoch.
+        /usr/bin/python3 -B -c 'import sys; sys.path.insert(0, sys.argv[2]); import numpy, pst
+y = pst.column([b for b in pst.read(open(sys.argv[1], "rb").read())[1] if b["epoch"] == 0], "y")
+print("\"class_counts\":" + str(numpy.bincount(y, minlength=10).tolist()).replace(" ", ""))' "$1" "$BATS_TEST_DIRNAME/../python"
+    }
+    loader digits --samples 300 --only-classes 0-3,7 --limit 40 --batch 7 --epochs 2 -o "$BATS_TEST_TMPDIR/part.pst"
+    [ "$(counts "$BATS_TEST_TMPDIR/part.pst")" = "$(seen "$BATS_TEST_TMPDIR/part.pst")" ]
+    loader "$BATS_TEST_TMPDIR/part.pst" --shuffle --batch 10 | teacher-forward t.safetensors -o "$bad"
+    [ "$(counts "$bad")" = "$(counts "$BATS_TEST_TMPDIR/part.pst")" ]
+    student-trainer -q -a 784-8-10 --targets hard --class-weight balanced -i "$bad" -o "$student"
+    loader "$BATS_TEST_TMPDIR/part.pst" --only-classes 1,2 -o "$bad"
+    run -1 counts "$bad"
+    loader digits --samples 300 --only-classes 1,2 --batch 7 -o "$BATS_TEST_TMPDIR/other.pst"
+    loader "$BATS_TEST_TMPDIR/part.pst" "$BATS_TEST_TMPDIR/other.pst" -o "$bad"
+    run -1 counts "$bad"
+    loader "$BATS_TEST_TMPDIR/part.pst" "$BATS_TEST_TMPDIR/part.pst" -o "$bad"
+    [ "$(counts "$bad")" = "$(counts "$BATS_TEST_TMPDIR/part.pst")" ]
+}
+
 @test "class weights that cannot be are refused" {
     for list in x 0 0= =1 3=1 0=-1 0=nan '0=1,' 0=1,,1=1 0.5=1 0=1:1=1; do
         assert_fails 64 "--class-weight" student-trainer -a 6-8-3 -i classes.pst -o "$student" --class-weight "$list"
