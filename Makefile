@@ -51,12 +51,13 @@ CFLAGS_stream := $(call cflags_of,$(MSGPACK) jansson libzstd)
 CFLAGS_compact := $(call cflags_of,jansson)
 # Nothing reads errno after a square root, and one that sets it cannot be vectorised.
 CFLAGS_nn := $(call cflags_of,openblas jansson) -fno-math-errno
+CFLAGS_teacher :=
 CFLAGS_data := $(call cflags_of,zlib)
 CFLAGS_cli := $(call cflags_of,jansson)
 CFLAGS_oldcli := $(CFLAGS_cli)
 LIBS := $(call libs_of,$(MSGPACK) jansson nettle zlib libzstd openblas libzmq) -lm
 
-ROOMS := base transport stream compact nn data cli oldcli
+ROOMS := base transport stream compact nn data teacher cli oldcli
 # Stages that are not converted to the new frame yet.
 OLD_STAGES := dispatcher worker
 LIB_SOURCES := $(foreach room,$(ROOMS),$(wildcard lib/$(room)/*.c lib/$(room)/*/*.c))

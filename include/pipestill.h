@@ -14,6 +14,7 @@
 #include "pipestill/metrics.h"
 #include "pipestill/nn.h"
 #include "pipestill/stream.h"
+#include "pipestill/teacher.h"
 #include "pipestill/transport.h"
 
 #endif

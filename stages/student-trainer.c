@@ -33,14 +33,19 @@ static const struct pst_option options[] = {
       .name = "arch",
       .type = PST_STRING,
       PLACE(settings.architecture),
-      .metavar = "WIDTHS",
-      .help = "a new network: units from input to output, such as 784-800-800-10" },
+      .metavar = "LAYERS",
+      .help = "a new network: inputs and layers, such as 784-800-800-10 or 784-100-tanh-10" },
     { .name = "from",
       .type = PST_STRING,
       PLACE(settings.from_path),
       .metavar = "MODEL",
       .silent = true,
-      .help = "go on from this model instead" },
+      .help = "start from this model instead" },
+    { .name = "activation",
+      .type = PST_STRING,
+      PLACE(settings.activation),
+      .metavar = "NAME",
+      .help = "with --from: what stands between the layers of a model that does not say it" },
     { .name = "loss",
       .type = PST_LIST,
       .take = take_loss,
@@ -196,11 +201,27 @@ static enum pst_status check_options(const struct pst_run *run, struct pst_error
                         "give either --arch, such as --arch 784-800-800-10, or --from MODEL");
     if (settings->resume && settings->checkpoint_path == NULL)
         return pst_fail(error, PST_USAGE, "--resume needs --checkpoint FILE");
+    if (settings->activation != NULL && settings->from_path == NULL)
+        return pst_fail(
+            error, PST_USAGE,
+            "--activation is for --from; --arch names activations itself, such as 784-800-tanh-10");
     if (settings->checkpoint_every > 0 && settings->checkpoint_path == NULL)
         return pst_fail(error, PST_USAGE, "--checkpoint-every needs --checkpoint FILE");
     if ((settings->patience > 0 || settings->keep_last) && settings->validate_endpoint == NULL)
         return pst_fail(error, PST_USAGE, "--patience and --keep-last need --validate");
     return check_loss_options(run, error);
+}
+
+/* Both ways at once would drop by the same random numbers twice. */
+static enum pst_status check_dropout(const struct pst_training *training, struct pst_error *error)
+{
+    bool named = strstr(training->network.architecture, "-drop") != NULL;
+    if (!named || (training->dropout.hidden == 0 && training->dropout.input == 0))
+        return PST_OK;
+    return pst_fail(
+        error, PST_USAGE,
+        "the architecture %.100s has dropout layers; leave --dropout-hidden and --dropout-input out",
+        training->network.architecture);
 }
 
 /* An output that cannot be written should not come to light after hours of training. */
@@ -231,7 +252,7 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     training->dropout.seed = settings->seed;
     if (settings->from_path != NULL) {
         char digest[PST_DIGEST_TEXT];
-        status = pst_model_read(settings->from_path, &training->network, digest, error);
+        status = pst_model_read(settings->from_path, settings->activation, &training->network, digest, error);
         if (status == PST_OK)
             status = pst_history_note(run, "from", json_string(digest), error);
     } else {
@@ -239,6 +260,8 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
         if (status == PST_OK)
             pst_network_initialise(&training->network, settings->seed);
     }
+    if (status == PST_OK)
+        status = check_dropout(training, error);
     if (status == PST_OK)
         status = parse_class_weights(trainer, error);
     return status == PST_OK ? pst_training_begin(training, error) : status;
@@ -314,30 +337,39 @@ static void stop(struct pst_run *run)
     free_validation(trainer);
     for (size_t k = 0; k < PST_MAX_TERMS; k++)
         pst_buffer_free(&trainer->stream.targets[k].numbers);
+    pst_binding_free(&trainer->stream.binding);
     free(trainer->class_weight);
     free(trainer->made_up_ids);
 }
 
-/* Writes what --help says, with the table of types. */
-static void describe(char *text, size_t size)
+/* Writes what --help says, with the tables of layers and losses. */
+static void describe(FILE *text)
 {
-    size_t used = (size_t)snprintf(
-        text, size,
-        "Learns from each batch as it comes and writes the model when the stream has ended as it should.\n"
-        "The same program trains teachers. Types of --loss (T of soft targets is taken from the stream):\n");
-    for (size_t i = 0; pst_loss_types[i] != NULL && used < size; i++) {
+    fputs("Learns from each batch as it comes and writes the model when the stream has ended as it should.\n"
+          "The same program trains teachers.\n\nLayers of --arch, behind the shape of the inputs, with \"-\" "
+          "between:\n",
+          text);
+    for (size_t i = 0; pst_layer_types[i] != NULL; i++)
+        fprintf(text, "\n  %-14s %s: %s", pst_layer_types[i]->name, pst_layer_types[i]->help,
+                pst_layer_types[i]->grammar);
+    fputs("\n\nTypes of --loss (T of soft targets is taken from the stream):\n", text);
+    for (size_t i = 0; pst_loss_types[i] != NULL; i++) {
         const struct pst_loss_type *type = pst_loss_types[i];
-        used += (size_t)snprintf(text + used, size - used, "\n  %-14s %s", type->name, type->help);
-        for (size_t k = 0; k < PST_MAX_LOSS_KEYS && type->keys[k].name != NULL && used < size; k++)
-            used += (size_t)snprintf(text + used, size - used, "\n  %-14s   %s=: %s (default %g)", "",
-                                     type->keys[k].name, type->keys[k].help, type->keys[k].standard);
+        fprintf(text, "\n  %-14s %s", type->name, type->help);
+        for (size_t k = 0; k < PST_MAX_LOSS_KEYS && type->keys[k].name != NULL; k++)
+            fprintf(text, "\n  %-14s   %s=: %s (default %g)", "", type->keys[k].name, type->keys[k].help,
+                    type->keys[k].standard);
     }
 }
 
 int main(int argc, char **argv)
 {
-    char description[4096];
-    describe(description, sizeof description);
+    char description[4096] = "";
+    FILE *text = fmemopen(description, sizeof description, "w");
+    if (text != NULL) {
+        describe(text);
+        fclose(text);
+    }
     return pst_main(argc, argv,
                     &(struct pst_stage){
                         .name = "student-trainer",

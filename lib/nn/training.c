@@ -25,8 +25,7 @@ void pst_training_step(struct pst_training *training, size_t n, const struct pst
                        const uint64_t *ids, uint64_t epoch, double position, struct pst_loss_sums *sums)
 {
     struct pst_workspace *workspace = training->workspace;
-    bool drops = training->dropout.input > 0 || training->dropout.hidden > 0;
-    pst_forward_training(&training->network, workspace, n, drops ? &training->dropout : NULL, epoch, ids);
+    pst_forward_training(&training->network, workspace, n, &training->dropout, epoch, ids);
     pst_loss_compute(&training->loss, targets, pst_workspace_logits(workspace), n,
                      pst_network_outputs(&training->network), pst_workspace_logits_gradient(workspace), sums);
     if (!isfinite(sums->total))

@@ -163,14 +163,12 @@ static void add_sums(struct pst_loss_sums *all, const struct pst_loss_sums *sums
 
 static enum pst_status learn(struct trainer *trainer, const struct pst_batch *batch, struct pst_error *error)
 {
-    struct stream *stream = &trainer->stream;
     struct pst_loss_targets targets;
     float *inputs = pst_training_input(&trainer->training, batch->n, error);
     const uint64_t *ids = sample_ids(trainer, batch, error);
     if (inputs == NULL || ids == NULL)
         return PST_TRY_AGAIN;
-    enum pst_status status =
-        pst_tensor_to_f32(&stream->x_spec, &batch->tensors[stream->x_index], batch->n, inputs, error);
+    enum pst_status status = pst_fill_inputs(&trainer->stream.binding, batch, inputs, error);
     if (status == PST_OK)
         status = read_targets(trainer, batch, &targets, error);
     if (status != PST_OK)

@@ -5,25 +5,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum pst_status bind_network(const struct trainer *trainer, const struct pst_header *header,
+                             struct pst_binding *binding, struct pst_error *error)
+{
+    const struct pst_network *network = &trainer->training.network;
+    const struct pst_inputs inputs = { .who = "the network",
+                                       .shape = &network->chain.in,
+                                       .channels = network->input_channels,
+                                       .scale = network->input_scale };
+    return pst_bind_inputs(binding, header, &inputs, error);
+}
+
+/* A new network remembers how its first stream's bytes were scaled. */
 static enum pst_status settle_inputs(struct trainer *trainer, const struct pst_header *header,
                                      struct pst_error *error)
 {
     struct stream *stream = &trainer->stream;
-    size_t inputs = pst_network_inputs(&trainer->training.network);
-    stream->x_index = pst_header_find(header, "x");
-    if (stream->x_index == PST_NONE)
-        return pst_fail(error, PST_BAD_DATA, "the stream has no inputs 'x'%s", pst_compact_advice(header));
-    stream->x_spec = header->tensors[stream->x_index];
-    if (pst_spec_elements(&stream->x_spec) != inputs)
-        return pst_fail(error, PST_BAD_DATA,
-                        "the network takes %zu inputs, but 'x' has %zu elements a sample", inputs,
-                        pst_spec_elements(&stream->x_spec));
+    struct pst_network *network = &trainer->training.network;
     stream->id_index = pst_header_find(header, "id");
-    if (stream->x_spec.dtype == PST_DTYPE_U8) {
-        trainer->training.network.input_scale = stream->x_spec.scale == 0 ? 1 : stream->x_spec.scale;
-        trainer->training.network.input_offset = stream->x_spec.offset;
-    }
-    return PST_OK;
+    enum pst_status status = bind_network(trainer, header, &stream->binding, error);
+    const struct pst_tensor_spec *x = &stream->binding.spec;
+    if (status != PST_OK || x->dtype != PST_DTYPE_U8 || network->input_channels > 0)
+        return status;
+    return pst_network_set_scale(network, x->scale == 0 ? 1 : x->scale, x->offset, error);
 }
 
 static enum pst_status settle_schedule(struct trainer *trainer, const struct pst_header *header,

@@ -13,8 +13,8 @@ enum validate_by { BY_ERRORS, BY_LOSS };
 
 /* What the user asked for. */
 struct settings {
-    const char *architecture, *from_path, *output_path, *soft_name, *class_weights, *validate_endpoint,
-        *checkpoint_path;
+    const char *architecture, *from_path, *activation, *output_path, *soft_name, *class_weights,
+        *validate_endpoint, *checkpoint_path;
     int targets, soft_loss, optimiser, schedule, validate_by; /* places in the options' lists of words */
     double hard_weight, soft_weight;
     uint64_t seed;
@@ -31,10 +31,10 @@ struct target {
 
 /* What the stream's header said. */
 struct stream {
-    size_t x_index, id_index, labels_index, weight_index; /* PST_NONE if there is no such tensor */
-    struct pst_tensor_spec x_spec;
-    struct target targets[PST_MAX_TERMS]; /* of the terms of the loss */
-    double epochs, batches;               /* in the whole; 0: unknown */
+    size_t id_index, labels_index, weight_index; /* PST_NONE if there is no such tensor */
+    struct pst_binding binding;                  /* of x to the network; owned */
+    struct target targets[PST_MAX_TERMS];        /* of the terms of the loss */
+    double epochs, batches;                      /* in the whole; 0: unknown */
     char digest[PST_DIGEST_TEXT]; /* of what the stream is, whichever way and however often it comes */
 };
 
@@ -77,6 +77,10 @@ struct trainer {
 /* stream.c: settles from the header what is learned from what. */
 PST_CHECKED enum pst_status settle_stream(struct pst_run *run, const struct pst_header *header,
                                           struct pst_error *error);
+
+/* stream.c: settles how a stream's x becomes the network's inputs. */
+PST_CHECKED enum pst_status bind_network(const struct trainer *trainer, const struct pst_header *header,
+                                         struct pst_binding *binding, struct pst_error *error);
 
 /* history.c: whether the header's history contradicts its targets or itself; after the targets are settled.
  */

@@ -42,8 +42,8 @@ static enum pst_status make_room(struct trainer *trainer, size_t n, struct pst_e
     return PST_OK;
 }
 
-static enum pst_status add_validation_batch(struct trainer *trainer, const struct pst_header *header,
-                                            const struct pst_batch *batch, size_t x, struct target *y,
+static enum pst_status add_validation_batch(struct trainer *trainer, const struct pst_binding *x,
+                                            struct target *y, const struct pst_batch *batch,
                                             struct pst_error *error)
 {
     struct validation *validation = &trainer->validation;
@@ -54,8 +54,7 @@ static enum pst_status add_validation_batch(struct trainer *trainer, const struc
         status = read_target(y, validation->loss.terms[0].type->target, &batch->tensors[y->index], batch->n,
                              pst_network_outputs(&trainer->training.network), &data, error);
     if (status == PST_OK)
-        status = pst_tensor_to_f32(&header->tensors[x], &batch->tensors[x], batch->n,
-                                   validation->x + validation->n * inputs, error);
+        status = pst_fill_inputs(x, batch, validation->x + validation->n * inputs, error);
     if (status != PST_OK)
         return pst_fail_at(error, "batch %llu", (unsigned long long)batch->seq);
     memcpy((char *)validation->y + validation->n * bytes, data, batch->n * bytes);
@@ -82,25 +81,25 @@ static enum pst_status read_validation_batches(struct trainer *trainer, struct p
                                                const struct pst_header *header, struct pst_error *error)
 {
     struct validation *validation = &trainer->validation;
-    size_t x = pst_header_find(header, "x"), y = pst_header_find(header, "y");
+    size_t y = pst_header_find(header, "y");
     struct target target = { 0 };
-    if (x == PST_NONE ||
-        pst_spec_elements(&header->tensors[x]) != pst_network_inputs(&trainer->training.network))
-        return pst_fail(error, PST_BAD_DATA, "the stream has no inputs 'x' that fit the network%s",
-                        x == PST_NONE ? pst_compact_advice(header) : "");
+    struct pst_binding binding;
     if (y == PST_NONE)
         return pst_fail(error, PST_BAD_DATA, "the stream has no tensor 'y' to compare with");
     (void)pst_loss_add(&validation->loss, loss_for(trainer, &header->tensors[y]));
-    enum pst_status status = use_tensor(&target, validation->loss.terms[0].type->target, header, y,
-                                        pst_network_outputs(&trainer->training.network), error);
+    enum pst_status status = bind_network(trainer, header, &binding, error);
+    if (status == PST_OK)
+        status = use_tensor(&target, validation->loss.terms[0].type->target, header, y,
+                            pst_network_outputs(&trainer->training.network), error);
     struct pst_batch batch = { 0 };
     while (status == PST_OK) {
         status = pst_reader_next(reader, &batch, error);
         if (status == PST_OK)
-            status = add_validation_batch(trainer, header, &batch, x, &target, error);
+            status = add_validation_batch(trainer, &binding, &target, &batch, error);
     }
     pst_batch_free(&batch);
     pst_buffer_free(&target.numbers);
+    pst_binding_free(&binding);
     if (status == PST_END && validation->n == 0)
         return pst_fail(error, PST_BAD_DATA, "the stream has no samples");
     return status == PST_END ? PST_OK : status;

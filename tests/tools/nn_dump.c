@@ -36,29 +36,28 @@ static void dump(const char *prefix, const char *name, const char *extension, co
         fail(path);
 }
 
-static void dump_layer(const char *prefix, const struct pst_layer *layer, size_t l, const float *weight,
-                       const float *bias)
+/* A parameter's values or gradient under the name that the oracle expects: weight.L or bias.L. */
+static void dump_parameter(const char *prefix, const struct pst_parameter *parameter, const float *values)
 {
-    char name[32];
-    snprintf(name, sizeof name, "weight.%zu", l);
-    dump(prefix, name, "f32", weight, layer->inputs * layer->outputs * sizeof *weight);
-    snprintf(name, sizeof name, "bias.%zu", l);
-    dump(prefix, name, "f32", bias, layer->outputs * sizeof *bias);
+    char name[80];
+    const char *kind = strrchr(parameter->name, '.') + 1;
+    snprintf(name, sizeof name, "%s.%llu", kind, (unsigned long long)parameter->sequence);
+    dump(prefix, name, "f32", values, parameter->count * sizeof *values);
 }
 
 static void dump_network(const char *prefix, const struct pst_network *network)
 {
-    for (size_t l = 0; l < network->layer_count; l++)
-        dump_layer(prefix, &network->layers[l], l, network->layers[l].weight, network->layers[l].bias);
+    for (size_t t = 0; t < network->tensor_count; t++)
+        dump_parameter(prefix, network->tensors[t], network->parameters + network->tensors[t]->at);
 }
 
 /* Writes the gradients of the first step down before they are used. */
-static void dump_and_take(void *context, size_t l, const float *weight_gradient, const float *bias_gradient)
+static void dump_and_take(void *context, const struct pst_parameter *parameter, const float *gradient)
 {
     struct pst_optimiser *optimiser = context;
     if (optimiser->step == 1)
-        dump_layer("gradient.", &optimiser->network->layers[l], l, weight_gradient, bias_gradient);
-    pst_optimiser_take(optimiser, l, weight_gradient, bias_gradient);
+        dump_parameter("gradient.", parameter, gradient);
+    pst_optimiser_take(optimiser, parameter, gradient);
 }
 
 static double number(const char *text)
