@@ -67,7 +67,8 @@ struct pst_loss {
 /* The targets of n samples; all borrowed. */
 struct pst_loss_targets {
     const void *terms[PST_MAX_TERMS]; /* of each term: int32_t [n] for labels, otherwise float [n, outputs] */
-    const int32_t *labels; /* [n], for counting errors and for class weights; NULL: there are none */
+    const int32_t *labels; /* [n], for counting errors and for class weights; NULL: there are none, and
+                              classes have no weight */
     const float *weight;   /* [n], ≥ 0: how much each sample counts; NULL: all count 1 */
 };
 

@@ -17,7 +17,9 @@ static double sample_weight(const struct pst_loss *loss, const struct pst_loss_t
                             size_t sample)
 {
     double weight = targets->weight != NULL ? (double)targets->weight[sample] : 1;
-    return loss->class_weight != NULL ? weight * loss->class_weight[targets->labels[sample]] : weight;
+    if (loss->class_weight == NULL || targets->labels == NULL)
+        return weight;
+    return weight * loss->class_weight[targets->labels[sample]];
 }
 
 static const void *target_of(const struct pst_loss_term *term, const void *targets, size_t sample,
