@@ -73,6 +73,7 @@ static const struct pst_option options[] = {
       .at = offsetof(struct averager, expected),
       .least = 0,
       .most = PST_MAX_TENSORS,
+      .of_samples = true,
       .help = "how many teachers there must be; 0: any number" },
     { 0 },
 };
@@ -185,7 +186,10 @@ static enum pst_status declare(struct pst_run *run, const struct pst_header *in,
     struct pst_tensor_spec spec = in->tensors[averager->members[0]];
     strcpy(spec.name, kind);
     averager->classes = spec.shape[0];
-    return pst_header_add_tensor(out, &spec, &averager->target, error);
+    status = pst_header_add_tensor(out, &spec, &averager->target, error);
+    return status == PST_OK
+               ? pst_made_from(run, averager->target, kind, averager->members, averager->member_count, error)
+               : status;
 }
 
 /* A member's row of one sample. */

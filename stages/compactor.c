@@ -78,23 +78,26 @@ static const struct pst_option options[] = {
     { 0 },
 };
 
-/* The history says what was done, and no option that did nothing. */
+/* The history says what was done, and no option that did nothing; so do the origins of what the form holds.
+ */
 static enum pst_status note_options(struct pst_run *run, struct pst_error *error)
 {
     const struct compaction *self = run->self;
     const struct pst_compact_options *asked = &self->asked;
+    char kept[24], seed[24];
+    snprintf(kept, sizeof kept, "%zu", asked->top + asked->draws);
+    snprintf(seed, sizeof seed, "%" PRIu64, asked->seed);
     if (self->restore)
         return pst_history_note(run, "restore", json_true(), error);
-    enum pst_status status =
-        pst_history_note(run, "targets", json_string(pst_compact_form_name(asked->form)), error);
+    enum pst_status status = pst_origin_note(run, "targets", pst_compact_form_name(asked->form), error);
     if (status == PST_OK)
         status = pst_history_note(run, "inputs", json_string(pst_compact_inputs_name(asked->inputs)), error);
     if (status == PST_OK && asked->top > 0)
-        status = pst_history_note(run, "top", json_integer((json_int_t)asked->top), error);
+        status = pst_origin_note(run, "top", kept, error);
     if (status == PST_OK && asked->draws > 0)
-        status = pst_history_note(run, "draws", json_integer((json_int_t)asked->draws), error);
+        status = pst_origin_note(run, "draws", kept, error);
     if (status == PST_OK && asked->draws > 0)
-        status = pst_history_note(run, "seed", json_integer((json_int_t)asked->seed), error);
+        status = pst_origin_note(run, "seed", seed, error);
     return status;
 }
 
@@ -150,6 +153,27 @@ static enum pst_status plan_restoring(struct pst_run *run, const struct pst_head
                         : "");
 }
 
+/* What the form holds is made from the targets; f32 is the targets themselves. The digest is made from x. */
+static enum pst_status say_origins(struct pst_run *run, const struct pst_header *in, struct pst_header *out,
+                                   struct pst_error *error)
+{
+    const struct compaction *self = run->self;
+    const size_t *places;
+    size_t from, x = pst_header_find(in, "x"), digest = pst_header_find(out, PST_COMPACT_DIGEST);
+    size_t count = pst_compactor_parts(self->compactor, &places, &from);
+    enum pst_status status = PST_OK;
+    if (digest != PST_NONE)
+        status = pst_made_from(run, digest, NULL, &x, 1, error);
+    for (size_t i = 0; i < count && status == PST_OK; i++) {
+        char part[32];
+        snprintf(part, sizeof part, "part %zu", i);
+        if (self->asked.form == PST_COMPACT_F32)
+            pst_header_set_origin(out, places[i], in->tensors[from].origin);
+        status = pst_made_from(run, places[i], part, &from, 1, error);
+    }
+    return status;
+}
+
 static enum pst_status plan(struct pst_run *run, const struct pst_header *in, struct pst_header *out,
                             struct pst_error *error)
 {
@@ -158,8 +182,10 @@ static enum pst_status plan(struct pst_run *run, const struct pst_header *in, st
     if (self->restore)
         return plan_restoring(run, in, out, error);
     self->loss = pst_allocate(1, sizeof *self->loss, error);
-    return self->loss == NULL ? PST_TRY_AGAIN
-                              : pst_compactor_new(&self->compactor, in, &self->asked, out, error);
+    if (self->loss == NULL)
+        return PST_TRY_AGAIN;
+    enum pst_status status = pst_compactor_new(&self->compactor, in, &self->asked, out, error);
+    return status == PST_OK ? say_origins(run, in, out, error) : status;
 }
 
 /* ---- batches ------------------------------------------------------------------------------------------- */

@@ -47,24 +47,21 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
 
 /* ---- do the two belong together? ---- */
 
-static const char *text_of(const struct pst_header *header, const char *key)
+/* The inputs that come must have been made as those that the targets were computed from. */
+static enum pst_status check_origin(const struct pst_run *run, const struct pst_header *header,
+                                    struct pst_error *error)
 {
-    return json_string_value(json_object_get(json_array_get(header->history, 0), key));
-}
-
-/* The digest of the data set that a stream began with; NULL where its source did not say. */
-static enum pst_status check_data(const struct pst_run *run, const struct pst_header *header,
-                                  struct pst_error *error)
-{
-    const struct recording *recording = &((struct join *)run->self)->recording;
-    const char *ours = text_of(header, "digest"), *theirs = text_of(&recording->header, "digest");
-    if (ours == NULL || theirs == NULL || strcmp(ours, theirs) == 0)
+    const struct join *join = run->self;
+    const struct recording *recording = &join->recording;
+    size_t x = pst_header_find(&recording->header, "x");
+    const char *ours = header->tensors[join->x].origin;
+    const char *theirs = x == PST_NONE ? "" : recording->header.tensors[x].origin;
+    if (ours[0] == '\0' || theirs[0] == '\0' || strcmp(ours, theirs) == 0)
         return PST_OK;
-    const char *our_name = text_of(header, "data"), *their_name = text_of(&recording->header, "data");
-    return pst_fail(error, PST_BAD_DATA,
-                    "%s was recorded from other data (%s, digest %.16s) than that of %s (%s, digest %.16s)",
-                    recording->path, their_name == NULL ? "?" : their_name, theirs, pst_input_name(run),
-                    our_name == NULL ? "?" : our_name, ours);
+    char words[256];
+    pst_lineage_difference(header->lineage, ours, recording->header.lineage, theirs, words, sizeof words);
+    return pst_fail(error, PST_BAD_DATA, "%s was recorded from other inputs than those of %s: %s",
+                    recording->path, pst_input_name(run), words);
 }
 
 static bool same_input(const struct pst_tensor_spec *a, const struct pst_tensor_spec *b)
@@ -104,13 +101,13 @@ static enum pst_status check_input(const struct pst_run *run, const struct pst_h
         header->classes != recording->header.classes)
         return pst_fail(error, PST_BAD_DATA, "%s has %" PRIu64 " classes, but %s has %" PRIu64,
                         recording->path, recording->header.classes, pst_input_name(run), header->classes);
-    return check_data(run, header, error);
+    return check_origin(run, header, error);
 }
 
 /* ---- what is taken ---- */
 
 /* Declares a tensor of the recording behind those of the input. */
-static enum pst_status take(const struct pst_run *run, struct pst_header *header, size_t from,
+static enum pst_status take(struct pst_run *run, struct pst_header *header, size_t from,
                             struct pst_error *error)
 {
     struct recording *recording = &((struct join *)run->self)->recording;
@@ -126,11 +123,11 @@ static enum pst_status take(const struct pst_run *run, struct pst_header *header
     if (status != PST_OK)
         return pst_fail_at(error, "%s", recording->path);
     recording->taken_count++;
-    return PST_OK;
+    pst_header_set_origin(header, taken->to, spec->origin);
+    return spec->origin[0] != '\0' ? PST_OK : pst_made_from_unknown(run, taken->to, error);
 }
 
-static enum pst_status take_asked(const struct pst_run *run, struct pst_header *header,
-                                  struct pst_error *error)
+static enum pst_status take_asked(struct pst_run *run, struct pst_header *header, struct pst_error *error)
 {
     const struct join *join = run->self;
     const struct recording *recording = &join->recording;
@@ -144,7 +141,7 @@ static enum pst_status take_asked(const struct pst_run *run, struct pst_header *
     return status;
 }
 
-static enum pst_status take_all(const struct pst_run *run, struct pst_header *header, struct pst_error *error)
+static enum pst_status take_all(struct pst_run *run, struct pst_header *header, struct pst_error *error)
 {
     const struct recording *recording = &((struct join *)run->self)->recording;
     enum pst_status status = PST_OK;
@@ -185,6 +182,8 @@ static enum pst_status declare(struct pst_run *run, const struct pst_header *in,
     if (recording->taken == NULL)
         return PST_TRY_AGAIN;
     status = join->asked_count > 0 ? take_asked(run, out, error) : take_all(run, out, error);
+    if (status == PST_OK)
+        status = pst_lineage_merge(out, recording->header.lineage, error);
     if (status == PST_OK)
         status = note(run, error);
     return status == PST_OK ? recording_read(recording, error) : status;

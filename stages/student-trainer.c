@@ -251,10 +251,10 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     training->schedule.kind = (enum pst_schedule_kind)settings->schedule;
     training->dropout.seed = settings->seed;
     if (settings->from_path != NULL) {
-        char digest[PST_DIGEST_TEXT];
-        status = pst_model_read(settings->from_path, settings->activation, &training->network, digest, error);
+        status = pst_model_read(settings->from_path, settings->activation, &training->network,
+                                trainer->from_digest, error);
         if (status == PST_OK)
-            status = pst_history_note(run, "from", json_string(digest), error);
+            status = pst_history_note(run, "from", json_string(trainer->from_digest), error);
     } else {
         status = pst_network_new(&training->network, settings->architecture, error);
         if (status == PST_OK)

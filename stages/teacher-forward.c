@@ -81,6 +81,19 @@ static enum pst_status check_stream(struct forward *forward, const struct pst_he
     return pst_bind_inputs(&forward->binding, in, &inputs, error);
 }
 
+/* What decides what the logits are: the model, and the inputs. */
+static enum pst_status note_origin(struct pst_run *run, struct pst_error *error)
+{
+    struct forward *forward = run->self;
+    const struct json_t *lineage = forward->teacher.lineage;
+    enum pst_status status = pst_origin_note(run, "model", forward->teacher.digest, error);
+    if (status == PST_OK)
+        status = pst_learned_from(run, json_object_get(lineage, "entries"), json_object_get(lineage, "from"),
+                                  error);
+    return status == PST_OK ? pst_made_from(run, forward->logits, "logits", &forward->binding.x, 1, error)
+                            : status;
+}
+
 /* Adds the teacher's logits to the header. */
 static enum pst_status add_logits(struct pst_run *run, struct pst_header *out, struct pst_error *error)
 {
@@ -100,8 +113,7 @@ static enum pst_status add_logits(struct pst_run *run, struct pst_header *out, s
     status = pst_history_note(run, "name", json_string(teacher), error);
     if (status == PST_OK)
         status = pst_history_note(run, "architecture", json_string(forward->teacher.description), error);
-    return status == PST_OK ? pst_history_note(run, "model", json_string(forward->teacher.digest), error)
-                            : status;
+    return status == PST_OK ? note_origin(run, error) : status;
 }
 
 static enum pst_status declare(struct pst_run *run, const struct pst_header *in, struct pst_header *out,

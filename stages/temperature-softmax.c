@@ -35,9 +35,10 @@ static const struct pst_option options[] = {
 };
 
 /* Declares TO/NAME beside the tensor FROM/NAME. */
-static enum pst_status add_pair(struct softening *softening, struct pst_header *header, const char *to,
-                                size_t from, struct pst_error *error)
+static enum pst_status add_pair(struct pst_run *run, struct pst_header *header, const char *to, size_t from,
+                                struct pst_error *error)
 {
+    struct softening *softening = run->self;
     struct pst_tensor_spec spec = header->tensors[from];
     double temperature = softening->temperature;
     if (spec.dtype != PST_DTYPE_F32 || spec.rank != 1)
@@ -54,7 +55,8 @@ static enum pst_status add_pair(struct softening *softening, struct pst_header *
     spec.temperature = softening->from_probs ? 0 : temperature;
     struct pair *pair = &softening->pairs[softening->pair_count++];
     pair->from = from;
-    return pst_header_add_tensor(header, &spec, &pair->to, error);
+    enum pst_status status = pst_header_add_tensor(header, &spec, &pair->to, error);
+    return status == PST_OK ? pst_made_from(run, pair->to, to, &from, 1, error) : status;
 }
 
 static enum pst_status declare(struct pst_run *run, const struct pst_header *in, struct pst_header *out,
@@ -73,7 +75,7 @@ static enum pst_status declare(struct pst_run *run, const struct pst_header *in,
     if (status == PST_OK)
         pst_header_find_all(in, from, found, count);
     for (size_t i = 0; i < count && status == PST_OK; i++)
-        status = add_pair(softening, out, from_probs ? "logits" : "soft", found[i], error);
+        status = add_pair(run, out, from_probs ? "logits" : "soft", found[i], error);
     free(found);
     return status;
 }

@@ -174,6 +174,10 @@ PST_CHECKED enum pst_status pst_origin_note(struct pst_run *run, const char *key
 PST_CHECKED enum pst_status pst_made_from(struct pst_run *run, size_t tensor, const char *as,
                                           const size_t *from, size_t count, struct pst_error *error);
 
+/* Says that it is not known what a tensor of this stage is made from. Returns PST_OK or PST_TRY_AGAIN. */
+PST_CHECKED enum pst_status pst_made_from_unknown(struct pst_run *run, size_t tensor,
+                                                  struct pst_error *error);
+
 /*
  * Says what the model that makes this stage's tensors learned from. lineage: of these origins; borrowed.
  * origins: a list of texts; borrowed. Both may be NULL. Returns PST_OK or PST_TRY_AGAIN.

@@ -95,6 +95,10 @@ PST_CHECKED enum pst_status pst_compactor_new(struct pst_compactor **compactor,
 /* The name of the tensor that holds the targets; valid as long as the compactor. */
 const char *pst_compactor_target(const struct pst_compactor *compactor);
 
+/* The tensors of the smaller stream that hold the targets: how many there are, and their places in its
+ * header. from: receives the place of the target in the original. */
+size_t pst_compactor_parts(const struct pst_compactor *compactor, const size_t **places, size_t *from);
+
 /*
  * Makes a batch smaller.
  * original: of the planned stream. compact: reused from batch to batch, {0} at first; receives seq, epoch, n

@@ -25,7 +25,9 @@ struct pst_network {
     /* How inputs were made from what the data held: scale · x + offset. 0 channels: not known; 1: the same
      * for all; otherwise a pair for each channel, the first dimension of the input's shape. */
     size_t input_channels;
-    double *input_scale; /* [2, input_channels]: scales, then offsets; owned */
+    double *input_scale;    /* [2, input_channels]: scales, then offsets; owned */
+    struct json_t *lineage; /* what it learned from, as its file says: "from", origins, and "entries"; owned;
+                               NULL: not known */
 };
 
 /*
@@ -260,7 +262,7 @@ void pst_safetensors_free(struct pst_safetensors *file);
 
 /*
  * Writes a network as a model: "layers.0.weight", "layers.0.bias", … and metadata format, architecture,
- * activation, input_scale and input_offset if they are known, and what extra holds. extra: object of
+ * activation, input_scale, input_offset and lineage if they are known, and what extra holds. extra: object of
  * strings; borrowed; may be NULL.
  */
 PST_CHECKED enum pst_status pst_model_write(const char *path, const struct pst_network *network,

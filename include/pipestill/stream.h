@@ -118,6 +118,15 @@ PST_CHECKED enum pst_status pst_header_copy(struct pst_header *copy, const struc
 PST_CHECKED enum pst_status pst_header_pass(struct pst_header *out, const struct pst_header *in,
                                             struct pst_error *error);
 
+/*
+ * Declares a tensor that passes on unchanged, at the end of the list: under the same origin.
+ * spec: its description. from: its place in the header of the stream that was read. index: may be NULL.
+ * Returns what pst_header_add_tensor returns.
+ */
+PST_CHECKED enum pst_status pst_header_pass_tensor(struct pst_header *header,
+                                                   const struct pst_tensor_spec *spec, size_t from,
+                                                   size_t *index, struct pst_error *error);
+
 /* Takes a tensor out of a header; those behind it move up. */
 void pst_header_drop(struct pst_header *header, size_t index);
 

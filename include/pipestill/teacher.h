@@ -10,6 +10,8 @@
 #include "pipestill/layers.h"
 #include "pipestill/stream.h"
 
+struct json_t; /* jansson's value */
+
 /* ---- teachers ---------------------------------------------------------------------------------------- */
 
 struct pst_teacher_type;
@@ -24,7 +26,8 @@ struct pst_teacher {
     char digest[PST_DIGEST_TEXT]; /* SHA-256 of its file */
     size_t input_channels;     /* how it wants bytes scaled, as in struct pst_network; 0: it does not say */
     const double *input_scale; /* [2, input_channels]; lives as long as the teacher */
-    void *own;                 /* the type's */
+    const struct json_t *lineage; /* what it learned from, as in struct pst_network; or NULL */
+    void *own;                    /* the type's */
 };
 
 /* One asker of a teacher, with memory for its samples. {.teacher = …} is new. */

@@ -53,6 +53,11 @@ enum pst_status pst_made_from(struct pst_run *run, size_t tensor, const char *as
     return set(&run->frame->made, frame->out.tensors[tensor].name, made, error);
 }
 
+enum pst_status pst_made_from_unknown(struct pst_run *run, size_t tensor, struct pst_error *error)
+{
+    return set(&run->frame->made, run->frame->out.tensors[tensor].name, json_pack("{s:n}", "from"), error);
+}
+
 enum pst_status pst_learned_from(struct pst_run *run, const json_t *lineage, const json_t *origins,
                                  struct pst_error *error)
 {

@@ -20,6 +20,14 @@ const char *pst_compactor_target(const struct pst_compactor *compactor)
     return compactor->description.targets[0].dense.name;
 }
 
+size_t pst_compactor_parts(const struct pst_compactor *compactor, const size_t **places, size_t *from)
+{
+    const struct pst_target *target = &compactor->description.targets[0];
+    *places = target->part_at;
+    *from = target->at;
+    return target->part_count;
+}
+
 /* ---- which targets ---- */
 
 static enum pst_status find_target(const struct pst_header *header, const char *name, size_t *index,
@@ -104,7 +112,7 @@ static enum pst_status settle_inputs(struct pst_compactor *compactor, struct pst
     if (compactor->description.targets[0].form == PST_COMPACT_SAMPLED && compactor->id == PST_NONE)
         return pst_fail(error, PST_BAD_DATA,
                         "the stream has no tensor 'id', on which a sample's draws depend");
-    return pst_compactor_check_history(header->history, inputs, error);
+    return PST_OK;
 }
 
 /* ---- the header ---- */
@@ -142,11 +150,9 @@ static enum pst_status sort_tensors(struct pst_compactor *compactor, json_t *los
             continue;
         }
         if (fate == STAYS) {
-            size_t to;
-            enum pst_status status = pst_header_add_tensor(&compactor->compact, spec, &to, error);
+            enum pst_status status = pst_header_pass_tensor(&compactor->compact, spec, i, NULL, error);
             if (status != PST_OK)
                 return status;
-            compactor->compact.tensors[to].passed_from = i;
         } else {
             description->absent[description->absent_count++] =
                 (struct pst_absent){ .spec = *spec, .place = place };

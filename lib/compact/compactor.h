@@ -11,12 +11,4 @@ struct pst_compactor {
     size_t digest;   /* place in the compact form, or PST_NONE */
 };
 
-/*
- * Whether inputs that are left out could be had again, as far as the history tells.
- * Returns PST_OK; PST_BAD_DATA where they could not, with what works instead.
- */
-PST_CHECKED enum pst_status pst_compactor_check_history(const struct json_t *history,
-                                                        enum pst_compact_inputs inputs,
-                                                        struct pst_error *error);
-
 #endif

@@ -99,14 +99,11 @@ static enum pst_status declare_all(struct pst_restorer *restorer, const bool *ta
                             "header: its key 'compact' says that '%s' is left out, of which it says nothing "
                             "else",
                             spec->name);
-        size_t index;
-        enum pst_status status = pst_header_add_tensor(&restorer->restored, spec, &index, error);
+        size_t from = left_out != NULL ? PST_NONE : next;
+        enum pst_status status = pst_header_pass_tensor(&restorer->restored, spec, from, NULL, error);
         if (status != PST_OK)
             return status;
-        if (left_out != NULL)
-            absent++;
-        else
-            restorer->restored.tensors[index].passed_from = next++;
+        *(left_out != NULL ? &absent : &next) += 1;
     }
     if (absent != restorer->description.absent_count)
         return pst_fail(error, PST_BAD_DATA,
@@ -125,6 +122,9 @@ static enum pst_status find_targets(struct pst_restorer *restorer, struct pst_er
                             target->dense.name);
         if (target->classes > restorer->most_classes)
             restorer->most_classes = target->classes;
+        /* What comes back from a form is what the form holds, not what it was made from. */
+        pst_header_set_origin(&restorer->restored, target->at,
+                              restorer->compact.tensors[target->part_at[0]].origin);
     }
     return PST_OK;
 }

@@ -74,6 +74,20 @@ static enum pst_status read_scale(const struct pst_safetensors *file, const char
     return PST_OK;
 }
 
+/* What the model learned from; a text that is not that is an error, not passed over. */
+static enum pst_status read_lineage(const struct pst_safetensors *file, const char *path,
+                                    struct pst_network *network, struct pst_error *error)
+{
+    const char *text = said(file, "lineage");
+    if (text == NULL)
+        return PST_OK;
+    network->lineage = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    if (json_is_array(json_object_get(network->lineage, "from")) &&
+        json_is_object(json_object_get(network->lineage, "entries")))
+        return PST_OK;
+    return pst_fail(error, PST_BAD_DATA, "%s: metadata: the lineage is not one", path);
+}
+
 /* ---- tensors ----------------------------------------------------------------------------------------- */
 
 static enum pst_status check_shape(const struct pst_named_tensor *tensor,
@@ -136,7 +150,9 @@ static enum pst_status build(const struct pst_safetensors *file, const char *pat
     if (status == PST_OK)
         status = own ? read_own(file, path, network, error)
                      : pst_model_adopt(file, path, activation, network, error);
-    return status == PST_OK ? read_scale(file, path, network, error) : status;
+    if (status == PST_OK)
+        status = read_scale(file, path, network, error);
+    return status == PST_OK ? read_lineage(file, path, network, error) : status;
 }
 
 enum pst_status pst_model_read(const char *path, const char *activation, struct pst_network *network,

@@ -38,11 +38,15 @@ static json_t *describe(const struct pst_network *network, const json_t *extra)
     size_t channels = network->input_channels;
     json_t *scale = number_list(network->input_scale, channels);
     json_t *offset = number_list(network->input_scale + channels, channels);
-    json_t *own =
-        json_pack("{s:s, s:s, s:s, s:o*, s:o*}", "format", PST_MODEL_FORMAT, "architecture",
-                  network->architecture, "activation", "relu", "input_scale", scale, "input_offset", offset);
+    char *lineage =
+        network->lineage == NULL ? NULL : json_dumps(network->lineage, JSON_COMPACT | JSON_SORT_KEYS);
+    json_t *own = json_pack("{s:s, s:s, s:s, s:o*, s:o*, s:s*}", "format", PST_MODEL_FORMAT, "architecture",
+                            network->architecture, "activation", "relu", "input_scale", scale, "input_offset",
+                            offset, "lineage", lineage);
     json_t *all = extra != NULL ? json_deep_copy(extra) : json_object();
-    bool whole = channels == 0 || (scale != NULL && offset != NULL);
+    bool whole =
+        (channels == 0 || (scale != NULL && offset != NULL)) && (network->lineage == NULL || lineage != NULL);
+    free(lineage);
     if (own == NULL || all == NULL || !whole || json_object_update(all, own) != 0) {
         json_decref(all);
         all = NULL;

@@ -3,6 +3,7 @@
 
 #include "lib/nn/passes.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,5 +181,6 @@ void pst_network_free(struct pst_network *network)
     free(network->tensors);
     free(network->architecture);
     free(network->input_scale);
+    json_decref(network->lineage);
     *network = (struct pst_network){ 0 };
 }

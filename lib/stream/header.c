@@ -153,6 +153,20 @@ enum pst_status pst_header_add_tensor(struct pst_header *header, const struct ps
     return PST_OK;
 }
 
+enum pst_status pst_header_pass_tensor(struct pst_header *header, const struct pst_tensor_spec *spec,
+                                       size_t from, size_t *index, struct pst_error *error)
+{
+    size_t at;
+    enum pst_status status = pst_header_add_tensor(header, spec, &at, error);
+    if (status != PST_OK)
+        return status;
+    header->tensors[at].passed_from = from;
+    pst_header_set_origin(header, at, spec->origin);
+    if (index != NULL)
+        *index = at;
+    return PST_OK;
+}
+
 size_t pst_header_find(const struct pst_header *header, const char *name)
 {
     for (size_t i = 0; i < header->tensor_count; i++) {

@@ -2,6 +2,7 @@
 #include "pipestill/nn.h"
 #include "pipestill/teacher.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,10 @@ static enum pst_status open_network(struct pst_teacher *teacher, const char *pat
     if (network == NULL)
         return PST_TRY_AGAIN;
     enum pst_status status = pst_model_read(path, activation, network, teacher->digest, error);
+    if (status == PST_OK && pst_lineage_check(json_object_get(network->lineage, "entries"), error) != PST_OK)
+        status = pst_fail_at(error, "%s", path);
     if (status != PST_OK) {
+        pst_network_free(network);
         free(network);
         return status;
     }
@@ -29,6 +33,7 @@ static enum pst_status open_network(struct pst_teacher *teacher, const char *pat
     teacher->precision = "f32";
     teacher->input_channels = network->input_channels;
     teacher->input_scale = network->input_scale;
+    teacher->lineage = network->lineage;
     return PST_OK;
 }
 

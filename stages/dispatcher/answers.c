@@ -14,12 +14,14 @@ static enum pst_status begin_output(struct pool *pool, const struct pst_header *
     if (status == PST_OK)
         status = pst_header_copy(&pool->header, input, error);
     for (size_t i = 0; status == PST_OK && i < answer->tensor_count; i++)
-        status = pst_header_add_tensor(&pool->header, &answer->tensors[i], NULL, error);
+        status = pst_header_pass_tensor(&pool->header, &answer->tensors[i], PST_NONE, NULL, error);
     size_t known = json_array_size(input->history);
     for (size_t i = known; status == PST_OK && i < json_array_size(answer->history); i++) {
         if (json_array_append(pool->header.history, json_array_get(answer->history, i)) != 0)
             status = pst_fail(error, PST_TRY_AGAIN, "out of memory for the stream's history");
     }
+    if (status == PST_OK)
+        status = pst_lineage_merge(&pool->header, answer->lineage, error);
     if (status == PST_OK)
         status = pst_write_header(pool->run, &pool->header, error);
     pool->own = input->tensor_count;

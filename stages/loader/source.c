@@ -1,6 +1,7 @@
 /* A data set as a source, epoch after epoch. */
 #include "stages/loader/set.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,14 @@ static enum pst_status go_to_start(struct source *source, struct pst_error *erro
     return PST_OK;
 }
 
+/* Samples that are moved about are others with another seed. */
+static enum pst_status note_augmentation(struct pst_run *run, const struct set *set, struct pst_error *error)
+{
+    char seed[24];
+    snprintf(seed, sizeof seed, "%" PRIu64, set->wishes.seed);
+    return pst_origin_note(run, "augmentation_seed", seed, error);
+}
+
 static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
 {
     struct source *source = source_of(run);
@@ -58,7 +67,9 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     if (status == PST_OK)
         status = pst_history_note(run, "data", json_string(set->data.name), error);
     if (status == PST_OK)
-        status = pst_history_note(run, "digest", json_string(set->data.digest), error);
+        status = pst_origin_note(run, "digest", set->data.digest, error);
+    if (status == PST_OK && (set->distorted || set->wishes.shift > 0))
+        status = note_augmentation(run, set, error);
     if (status == PST_OK)
         status = pst_history_note(run, "shuffle", json_boolean(set->shuffled), error);
     if (status == PST_OK)

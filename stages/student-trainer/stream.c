@@ -44,17 +44,18 @@ static enum pst_status settle_schedule(struct trainer *trainer, const struct pst
     return PST_OK;
 }
 
-/* A digest of what the stream is, whichever way and however often it comes. */
+/* A digest of what the stream is, whichever way and however often it comes: its tensors and its length. */
 static enum pst_status digest_stream(struct trainer *trainer, const struct pst_header *header,
                                      struct pst_error *error)
 {
-    json_t *object = pst_header_to_json(header);
-    if (object == NULL)
-        return pst_fail(error, PST_TRY_AGAIN, "out of memory");
-    json_object_del(object, "run");
-    json_object_del(object, "first");
-    json_object_del(object, "encoding");
-    char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
+    json_t *whole = pst_header_to_json(header);
+    json_t *object = json_object();
+    static const char *const keys[] = { "tensors", "classes", "samples", "epochs", "batches" };
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (json_object_get(whole, keys[i]) != NULL)
+            json_object_set(object, keys[i], json_object_get(whole, keys[i]));
+    char *text = whole == NULL ? NULL : json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(whole);
     json_decref(object);
     if (text == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory");
@@ -74,7 +75,9 @@ enum pst_status settle_stream(struct pst_run *run, const struct pst_header *head
     if (status == PST_OK)
         status = settle_weights(trainer, header, error);
     if (status == PST_OK)
-        status = check_history(trainer, header, error);
+        status = check_origins(trainer, header, error);
+    if (status == PST_OK)
+        status = settle_lineage(trainer, header, error);
     if (status == PST_OK)
         status = settle_schedule(trainer, header, error);
     return status == PST_OK ? digest_stream(trainer, header, error) : status;

@@ -63,7 +63,8 @@ struct validation {
 /* The stage. */
 struct trainer {
     struct settings settings;
-    struct pst_training training; /* has fields that are settings, too */
+    struct pst_training training;      /* has fields that are settings, too */
+    char from_digest[PST_DIGEST_TEXT]; /* of the model of --from */
     struct stream stream;
     struct state state;
     bool shorthand;       /* the terms are those of --targets and its kin, not of --loss */
@@ -82,10 +83,13 @@ PST_CHECKED enum pst_status settle_stream(struct pst_run *run, const struct pst_
 PST_CHECKED enum pst_status bind_network(const struct trainer *trainer, const struct pst_header *header,
                                          struct pst_binding *binding, struct pst_error *error);
 
-/* history.c: whether the header's history contradicts its targets or itself; after the targets are settled.
- */
-PST_CHECKED enum pst_status check_history(const struct trainer *trainer, const struct pst_header *header,
+/* lineage.c: whether targets were computed from the inputs that stand beside them, as far as origins tell. */
+PST_CHECKED enum pst_status check_origins(const struct trainer *trainer, const struct pst_header *header,
                                           struct pst_error *error);
+
+/* lineage.c: gives the network the lineage of what it is about to learn from. */
+PST_CHECKED enum pst_status settle_lineage(struct trainer *trainer, const struct pst_header *header,
+                                           struct pst_error *error);
 
 /* terms.c: adds a term for --loss. */
 enum pst_status take_loss(void *self, const char *value, struct pst_error *error);
