@@ -14,10 +14,68 @@ struct source {
     double *log_p; /* [classes] */
 };
 
-/* Finds a tensor of predictions and makes room for a sample of it. named, option: as of pst_target_find.
- * classes: as many it must have; 0: any. */
-enum pst_status source_open(struct source *source, const char *named, const char *option, size_t classes,
-                            const struct pst_header *header, struct pst_error *error);
+/* Samples of --fit-bias, in arrays that grow together. {0} is empty. */
+struct kept {
+    float *rows, *others; /* [capacity, classes], of --of, and of --against or NULL */
+    int32_t *labels;      /* [capacity] */
+    size_t count, capacity;
+};
+
+struct class_bias {
+    uint64_t class;
+    double bias;
+};
+
+enum { FIT_BY_MASS, FIT_BY_ERRORS };
+
+struct evaluator {
+    /* options */
+    const char *of_name, *against_name;
+    double tolerance; /* infinite: not given */
+    struct class_bias *biases;
+    uint64_t *fitted;
+    size_t bias_count, fitted_count;
+    int fit_by;
+    bool as_json;
+    /* the stream */
+    const struct target_type *type;
+    struct source of, against; /* against.index: PST_NONE if nothing is compared */
+    size_t y, id;              /* PST_NONE: there is none */
+    struct pst_tensor_spec y_spec;
+    /* sums */
+    uint64_t samples;
+    double squares, largest; /* of the differences: the sum of squares, and the largest size */
+    struct pst_metrics classes;
+    struct pst_regression numbers;
+    struct pst_label_scores bits;
+    bool *free_classes; /* [classes], of --fit-bias */
+    struct kept kept;
+};
+
+/* A type of what is predicted, and of y. */
+struct target_type {
+    const char *name; /* in messages: "numbers" */
+    enum pst_dtype dtype;
+    bool of_logits; /* only logits predict it; otherwise soft targets do, too */
+    /* Checks y and its size against the predictions, and makes the scores. */
+    enum pst_status (*open)(struct pst_run *run, const struct pst_header *header, struct pst_error *error);
+    /* Counts the samples of a batch, whose predictions are checked already. */
+    enum pst_status (*count)(struct evaluator *evaluator, const struct pst_batch *batch,
+                             struct pst_error *error);
+    /* Called after the last batch; NULL: there is nothing to do. */
+    enum pst_status (*finish)(struct evaluator *evaluator, struct pst_error *error);
+    /* Adds the figures to an empty report. */
+    void (*report)(const struct evaluator *evaluator, struct pst_report *report);
+};
+
+extern const struct target_type target_classes, target_numbers, target_bits;
+
+/* ---- predictions --------------------------------------------------------------------------------------- */
+
+/* Finds a tensor of predictions and makes room for a sample of it. named, option: as of pst_target_find. */
+enum pst_status source_open(struct source *source, const char *named, const char *option,
+                            const struct target_type *type, const struct pst_header *header,
+                            struct pst_error *error);
 void source_close(struct source *source);
 
 /* The predictions of one sample of a batch. */
@@ -27,82 +85,50 @@ const float *source_row(const struct source *source, const struct pst_batch *bat
 enum pst_status source_check(const struct source *source, const struct pst_batch *batch,
                              struct pst_error *error);
 
+/* Checks that there is a number or bit of y for each number that is predicted. */
+enum pst_status source_fits(const struct evaluator *evaluator, const struct pst_header *header,
+                            struct pst_error *error);
+
 /* A number of a row as a logit or log-probability; of 0 no logarithm can be taken, so the smallest normal f32
  * stands for it. */
 double source_score(const struct source *source, float number);
 
-/* Turns one sample into a prediction, which lives until the next. Probabilities are used as they are where
+/* Turns one sample into a prediction, which lives until the next. Probabilities are used as they are if
  * there is no bias. row: from source_row. */
 struct pst_prediction source_predict(const struct source *source, const float *row);
 
+/* ---- the numbers of --of and --against, whatever they predict ------------------------------------------ */
+
+/* Whether they are comparable: both logits, or both probabilities. */
+bool differences_apply(const struct evaluator *evaluator);
+
+/* Adds up the differences in a batch. Returns PST_OK; PST_BAD_DATA if one is above --tolerance. */
+enum pst_status differences_add(struct evaluator *evaluator, const struct pst_batch *batch,
+                                struct pst_error *error);
+
+/* Adds their root mean square and the largest one to a report. */
+void differences_report(const struct evaluator *evaluator, struct pst_figures *figures);
+
 /* ---- --fit-bias ---------------------------------------------------------------------------------------- */
 
-/* A sample kept until all are there, since biases can be fitted only then. */
-struct sample {
-    const float *row, *other; /* of --of, and of --against or NULL; borrowed */
-    int32_t label;            /* -1 for none */
-};
-
-/* Samples kept, one after another in arrays that grow together. {0} holds none. */
-struct kept {
-    float *rows, *others; /* [capacity, classes] */
-    int32_t *labels;      /* [capacity] */
-    size_t count, capacity, next;
-    bool compared;
-};
-
-/* Keeps a copy of a sample. Returns PST_OK or PST_TRY_AGAIN. */
-enum pst_status fit_keep(struct kept *kept, const struct sample *sample, size_t classes,
-                         struct pst_error *error);
+/* Keeps a copy of a sample, for biases can be found only when all are there. other: NULL for none. label: -1
+ * for none. Returns PST_OK or PST_TRY_AGAIN. */
+enum pst_status fit_keep(struct kept *kept, const float *row, const float *other, int32_t label,
+                         size_t classes, struct pst_error *error);
 
 /*
- * Finds the biases of the classes marked from the samples kept, and puts them into of->bias.
- * against: the source of the others, for the mass of each class; without one the labels tell it.
- * Returns PST_OK; PST_BAD_DATA; PST_TRY_AGAIN.
+ * Finds the biases of the free classes from the samples kept, and puts them into of.bias. The mass of each
+ * class is that of --against; without it the labels tell it. Returns PST_OK; PST_BAD_DATA; PST_TRY_AGAIN.
  */
-enum pst_status fit_biases(const struct kept *kept, struct source *of, const struct source *against,
-                           const bool *free_classes, bool by_errors, struct pst_error *error);
+enum pst_status fit_biases(struct evaluator *evaluator, struct pst_error *error);
 
-/* The samples kept, one after another: false where there are no more. */
-bool fit_next(struct kept *kept, struct sample *sample, size_t classes);
 void fit_forget(struct kept *kept);
-
-/* ---- the stage ----------------------------------------------------------------------------------------- */
-
-enum { BY_MASS, BY_ERRORS }; /* --fit-by */
-
-/* CLASS=NUMBER. */
-struct class_bias {
-    uint64_t class;
-    double bias;
-};
-
-struct evaluator {
-    const char *of_name, *against_name;
-    bool as_json;
-    int fit_by;
-    struct class_bias *biases; /* --class-bias */
-    size_t bias_count;
-    uint64_t *fitted; /* --fit-bias */
-    size_t fitted_count;
-    /* What the stream holds, and what was found in it. */
-    struct source of, against; /* index PST_NONE: there is none */
-    size_t y_index;            /* or PST_NONE */
-    bool *free_classes;        /* [classes], of --fit-bias */
-    struct kept kept;
-    struct pst_metrics metrics;
-};
 
 /* ---- the report ---------------------------------------------------------------------------------------- */
 
-struct report {
-    const struct pst_metrics *metrics;
-    const struct source *of, *against; /* against: NULL for none */
-    const bool *fitted;                /* [classes], whose biases were found; NULL for none */
-};
-
-/* Print it, as a table for people or as one JSON object. Return what pst_print does; PST_TRY_AGAIN. */
-enum pst_status report_table(struct pst_run *run, const struct report *report, struct pst_error *error);
-enum pst_status report_json(struct pst_run *run, const struct report *report, struct pst_error *error);
+/* Print a report and what it is of, as a table for people or as one JSON object. Return what pst_print does;
+ * PST_TRY_AGAIN. */
+enum pst_status report_table(struct pst_run *run, const struct pst_report *report, struct pst_error *error);
+enum pst_status report_json(struct pst_run *run, const struct pst_report *report, struct pst_error *error);
 
 #endif

@@ -28,40 +28,28 @@ static bool grow_labels(struct kept *kept, size_t capacity)
     return grown != NULL;
 }
 
-static enum pst_status make_room(struct kept *kept, size_t classes, struct pst_error *error)
+static enum pst_status make_room(struct kept *kept, size_t classes, bool compared, struct pst_error *error)
 {
     if (kept->count < kept->capacity)
         return PST_OK;
     size_t capacity = kept->capacity == 0 ? 1024 : kept->capacity;
     if (!pst_multiply(capacity, 2, &capacity) || !grow_rows(&kept->rows, capacity, classes) ||
-        (kept->compared && !grow_rows(&kept->others, capacity, classes)) || !grow_labels(kept, capacity))
+        (compared && !grow_rows(&kept->others, capacity, classes)) || !grow_labels(kept, capacity))
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for keeping %zu samples", kept->count);
     kept->capacity = capacity;
     return PST_OK;
 }
 
-enum pst_status fit_keep(struct kept *kept, const struct sample *sample, size_t classes,
-                         struct pst_error *error)
+enum pst_status fit_keep(struct kept *kept, const float *row, const float *other, int32_t label,
+                         size_t classes, struct pst_error *error)
 {
-    kept->compared = sample->other != NULL;
-    if (make_room(kept, classes, error) != PST_OK)
+    if (make_room(kept, classes, other != NULL, error) != PST_OK)
         return PST_TRY_AGAIN;
-    memcpy(kept->rows + kept->count * classes, sample->row, classes * sizeof *kept->rows);
-    if (sample->other != NULL)
-        memcpy(kept->others + kept->count * classes, sample->other, classes * sizeof *kept->others);
-    kept->labels[kept->count++] = sample->label;
+    memcpy(kept->rows + kept->count * classes, row, classes * sizeof *row);
+    if (other != NULL)
+        memcpy(kept->others + kept->count * classes, other, classes * sizeof *other);
+    kept->labels[kept->count++] = label;
     return PST_OK;
-}
-
-bool fit_next(struct kept *kept, struct sample *sample, size_t classes)
-{
-    if (kept->next == kept->count)
-        return false;
-    *sample = (struct sample){ .row = kept->rows + kept->next * classes,
-                               .other = kept->compared ? kept->others + kept->next * classes : NULL,
-                               .label = kept->labels[kept->next] };
-    kept->next++;
-    return true;
 }
 
 void fit_forget(struct kept *kept)
@@ -72,27 +60,29 @@ void fit_forget(struct kept *kept)
 }
 
 /* The share of each class: the mean of the other predictions, or how often the label is seen. */
-static void measure_mass(const struct kept *kept, const struct source *against, size_t classes, double *mass)
+static void measure_mass(const struct evaluator *evaluator, double *mass)
 {
+    const struct kept *kept = &evaluator->kept;
+    size_t classes = evaluator->classes.classes;
     for (size_t i = 0; i < kept->count; i++) {
-        if (against == NULL) {
+        if (kept->others == NULL) {
             mass[kept->labels[i]] += 1 / (double)kept->count;
             continue;
         }
-        struct pst_prediction other = source_predict(against, kept->others + i * classes);
+        struct pst_prediction other = source_predict(&evaluator->against, kept->others + i * classes);
         for (size_t j = 0; j < classes; j++)
             mass[j] += exp(other.log_probabilities[j]) / (double)kept->count;
     }
 }
 
-static enum pst_status find_biases(const struct kept *kept, const struct pst_class_bias_problem *problem,
-                                   const struct source *against, bool by_errors, double *bias,
-                                   struct pst_error *error)
+static enum pst_status find_biases(const struct evaluator *evaluator,
+                                   const struct pst_class_bias_problem *problem, struct pst_error *error)
 {
     size_t classes = problem->classes;
-    if (by_errors) {
+    double *bias = evaluator->of.bias;
+    if (evaluator->fit_by == FIT_BY_ERRORS) {
         double shift;
-        enum pst_status status = pst_class_bias_fewest_errors(problem, kept->labels, &shift, error);
+        enum pst_status status = pst_class_bias_fewest_errors(problem, evaluator->kept.labels, &shift, error);
         for (size_t j = 0; status == PST_OK && j < classes; j++)
             bias[j] = problem->free[j] ? shift : 0;
         return status;
@@ -100,25 +90,23 @@ static enum pst_status find_biases(const struct kept *kept, const struct pst_cla
     double *mass = pst_allocate(classes, sizeof *mass, error);
     if (mass == NULL)
         return PST_TRY_AGAIN;
-    measure_mass(kept, against, classes, mass);
+    measure_mass(evaluator, mass);
     enum pst_status status = pst_class_bias_match_mass(problem, mass, bias, error);
     free(mass);
     return status;
 }
 
-enum pst_status fit_biases(const struct kept *kept, struct source *of, const struct source *against,
-                           const bool *free_classes, bool by_errors, struct pst_error *error)
+enum pst_status fit_biases(struct evaluator *evaluator, struct pst_error *error)
 {
-    size_t classes = of->spec.shape[0];
-    if (kept->count == 0)
-        return PST_OK; /* the report will say that there are no samples */
+    const struct kept *kept = &evaluator->kept;
+    size_t classes = evaluator->classes.classes;
     float *scores = pst_allocate(kept->count * classes, sizeof *scores, error);
     if (scores == NULL)
         return PST_TRY_AGAIN;
     for (size_t i = 0; i < kept->count * classes; i++)
-        scores[i] = (float)source_score(of, kept->rows[i]);
-    struct pst_class_bias_problem problem = { scores, kept->count, classes, free_classes };
-    enum pst_status status = find_biases(kept, &problem, against, by_errors, of->bias, error);
+        scores[i] = (float)source_score(&evaluator->of, kept->rows[i]);
+    struct pst_class_bias_problem problem = { scores, kept->count, classes, evaluator->free_classes };
+    enum pst_status status = find_biases(evaluator, &problem, error);
     free(scores);
     return status;
 }

@@ -5,24 +5,28 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* ---- what the stream holds ----------------------------------------------------------------------------- */
-
-enum pst_status source_open(struct source *source, const char *named, const char *option, size_t classes,
-                            const struct pst_header *header, struct pst_error *error)
+static const char *tensors_of(const struct target_type *type)
 {
-    static const char *const kinds[] = { "logits", "soft", NULL };
+    return type->of_logits ? "logits or logits/NAME" : "logits, logits/NAME, soft or soft/NAME";
+}
+
+enum pst_status source_open(struct source *source, const char *named, const char *option,
+                            const struct target_type *type, const struct pst_header *header,
+                            struct pst_error *error)
+{
+    const char *const kinds[] = { "logits", type->of_logits ? NULL : "soft", NULL };
     enum pst_status status = pst_target_find(header, named, option, kinds, &source->index, error);
     if (status != PST_OK)
         return status;
     if (source->index == PST_NONE)
-        return pst_fail(error, PST_BAD_DATA,
-                        "the stream holds no predictions; is teacher-forward before this stage?");
+        return pst_fail(
+            error, PST_BAD_DATA, "the stream holds no predictions of %s: %s%s", type->name, tensors_of(type),
+            pst_compact_is(header) ? pst_compact_advice(header) : "; is teacher-forward before this stage?");
     const char *name = header->tensors[source->index].name;
-    if (!pst_target_kind(name, &source->logits))
-        return pst_fail(error, PST_BAD_DATA,
-                        "%s %s: not a tensor of predictions: soft, soft/NAME, logits or logits/NAME", option,
-                        name);
-    status = pst_header_require(header, name, PST_DTYPE_F32, 1, &classes, &source->index, error);
+    if (!pst_target_kind(name, &source->logits) || (type->of_logits && !source->logits))
+        return pst_fail(error, PST_BAD_DATA, "%s %s: %s are predicted by %s", option, name, type->name,
+                        tensors_of(type));
+    status = pst_header_require(header, name, PST_DTYPE_F32, 1, NULL, &source->index, error);
     if (status != PST_OK)
         return status;
     source->spec = header->tensors[source->index];
@@ -31,6 +35,16 @@ enum pst_status source_open(struct source *source, const char *named, const char
     source->scores = pst_allocate(source->spec.shape[0], sizeof *source->scores, error);
     source->log_p = pst_allocate(source->spec.shape[0], sizeof *source->log_p, error);
     return source->scores == NULL || source->log_p == NULL ? PST_TRY_AGAIN : PST_OK;
+}
+
+enum pst_status source_fits(const struct evaluator *evaluator, const struct pst_header *header,
+                            struct pst_error *error)
+{
+    const struct pst_tensor_spec *of = &evaluator->of.spec, *y = &header->tensors[evaluator->y];
+    if (pst_spec_elements(y) == of->shape[0])
+        return PST_OK;
+    return pst_fail(error, PST_BAD_DATA, "'%s' has %zu outputs, but 'y' (%s: %s) has %zu a sample", of->name,
+                    of->shape[0], pst_dtype_name(y->dtype), evaluator->type->name, pst_spec_elements(y));
 }
 
 static size_t largest(const float *numbers, size_t count)

@@ -5,28 +5,42 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What the figures are of, and the figures. */
-enum pst_status report_table(struct pst_run *run, const struct report *report, struct pst_error *error)
+/* What the figures are of. Only predictions of classes have a temperature. */
+static enum pst_status print_source(struct pst_run *run, const char *title, const struct source *source,
+                                    struct pst_error *error)
 {
-    char line[PST_NAME_SIZE + 64];
-    snprintf(line, sizeof line, "predictions                 %s, T = %g\n", report->of->spec.name,
-             report->of->spec.temperature);
-    enum pst_status status = pst_print(run, line, error);
-    if (status == PST_OK && report->against != NULL) {
-        snprintf(line, sizeof line, "compared with               %s, T = %g\n", report->against->spec.name,
-                 report->against->spec.temperature);
-        status = pst_print(run, line, error);
-    }
-    for (size_t j = 0; status == PST_OK && report->fitted != NULL && j < report->metrics->classes; j++) {
-        if (!report->fitted[j])
+    const struct evaluator *evaluator = run->self;
+    char line[PST_NAME_SIZE + 64], temperature[32] = "";
+    if (!evaluator->type->of_logits)
+        snprintf(temperature, sizeof temperature, ", T = %g", source->spec.temperature);
+    snprintf(line, sizeof line, "%-28s%s%s\n", title, source->spec.name, temperature);
+    return pst_print(run, line, error);
+}
+
+static enum pst_status print_biases(struct pst_run *run, struct pst_error *error)
+{
+    const struct evaluator *evaluator = run->self;
+    char line[96];
+    enum pst_status status = PST_OK;
+    for (size_t j = 0; status == PST_OK && j < evaluator->of.spec.shape[0]; j++) {
+        if (!evaluator->free_classes[j])
             continue;
         snprintf(line, sizeof line, "bias found                  --class-bias %zu=%.17g\n", j,
-                 report->of->bias[j]);
+                 evaluator->of.bias[j]);
         status = pst_print(run, line, error);
     }
-    struct pst_report figures = { 0 };
-    pst_metrics_report(report->metrics, &figures);
-    char *text = pst_report_to_text(&figures);
+    return status;
+}
+
+enum pst_status report_table(struct pst_run *run, const struct pst_report *report, struct pst_error *error)
+{
+    const struct evaluator *evaluator = run->self;
+    enum pst_status status = print_source(run, "predictions", &evaluator->of, error);
+    if (status == PST_OK && evaluator->against.index != PST_NONE)
+        status = print_source(run, "compared with", &evaluator->against, error);
+    if (status == PST_OK && evaluator->fitted_count > 0)
+        status = print_biases(run, error);
+    char *text = pst_report_to_text(report);
     if (text == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for the report");
     if (status == PST_OK)
@@ -36,13 +50,14 @@ enum pst_status report_table(struct pst_run *run, const struct report *report, s
 }
 
 /* The biases that were found: an object of numbers by class. */
-static json_t *found_biases(const struct report *report)
+static json_t *found_biases(const struct evaluator *evaluator)
 {
     json_t *object = json_object();
-    for (size_t j = 0; object != NULL && j < report->metrics->classes; j++) {
+    for (size_t j = 0; object != NULL && j < evaluator->of.spec.shape[0]; j++) {
         char class[24];
         snprintf(class, sizeof class, "%zu", j);
-        if (report->fitted[j] && json_object_set_new(object, class, json_real(report->of->bias[j])) != 0) {
+        if (evaluator->free_classes[j] &&
+            json_object_set_new(object, class, json_real(evaluator->of.bias[j])) != 0) {
             json_decref(object);
             return NULL;
         }
@@ -50,13 +65,12 @@ static json_t *found_biases(const struct report *report)
     return object;
 }
 
-enum pst_status report_json(struct pst_run *run, const struct report *report, struct pst_error *error)
+enum pst_status report_json(struct pst_run *run, const struct pst_report *report, struct pst_error *error)
 {
-    struct pst_report whole = { 0 };
-    pst_metrics_report(report->metrics, &whole);
-    json_t *figures = pst_report_to_json(&whole);
-    if (figures != NULL && report->fitted != NULL &&
-        json_object_set_new(figures, "class_bias", found_biases(report)) != 0) {
+    const struct evaluator *evaluator = run->self;
+    json_t *figures = pst_report_to_json(report);
+    if (figures != NULL && evaluator->fitted_count > 0 &&
+        json_object_set_new(figures, "class_bias", found_biases(evaluator)) != 0) {
         json_decref(figures);
         figures = NULL;
     }

@@ -3,28 +3,13 @@
 # shellcheck disable=SC2030,SC2031,SC2154 # bats' run sets output, stderr and stderr_lines, where shellcheck does not see it
 bats_require_minimum_version 1.5.0
 
-# make_stream FILE PYTHON: writes a stream; PYTHON sets tensors (name to shape and more) and columns (name to array).
-make_stream() {
-    PYTHONPATH=tests/python /usr/bin/python3 -B - "$1" <<END
-import sys
-import numpy as np
-from pipestill_stream import stream
-nan, more, batches = np.nan, {}, None
-$2
-specs = [dict(name=n, dtype="i32" if n == "y" else "f32", shape=[] if n == "y" else [np.shape(c)[1]], **more.get(n, {}))
-         for n, c in columns.items()]
-half = len(next(iter(columns.values()))) // 2
-parts = [slice(0, half), slice(half, None)] if batches is None else batches
-open(sys.argv[1], "wb").write(stream(specs, [{n: c[p] for n, c in columns.items()} for p in parts]))
-END
-}
-
 # Four samples of three classes; worked out by hand: three right, confidence always 1/2; - log p is ln 2 three times and
 # ln 4 once; squared distances are 0.375, 0.375, 0.875 and 0.5.
 SOFT='[[.5, .25, .25], [.25, .5, .25], [.5, .25, .25], [.5, .5, 0]]'
 Y='[0, 1, 1, 0]'
 
 setup() {
+    load evaluator
     cd "$BATS_TEST_DIRNAME/../.." || return
     FILE=$BATS_TEST_TMPDIR/stream.pst
 }
@@ -101,14 +86,14 @@ assert got == {"samples": 4, "errors": 1, "accuracy": 0.75, "confusion": [[2, 0,
     done
     run --separate-stderr evaluator -i "$FILE" --of y
     [ "$status" -eq 65 ]
-    [ "$stderr" = "evaluator: --of y: not a tensor of predictions: soft, soft/NAME, logits or logits/NAME" ]
+    [ "$stderr" = "evaluator: --of y: classes are predicted by logits, logits/NAME, soft or soft/NAME" ]
 }
 
 @test "a stream without predictions is refused with where they come from" {
     make_stream "$FILE" "columns = dict(y=$Y)"
     run --separate-stderr evaluator -i "$FILE"
     [ "$status" -eq 65 ]
-    [[ "$stderr" = *"no predictions; is teacher-forward before this stage?" ]]
+    [[ "$stderr" = *"no predictions of classes: logits, logits/NAME, soft or soft/NAME; is teacher-forward before this stage?" ]]
 }
 
 @test "labels are needed unless there is something to compare with" {
@@ -124,6 +109,8 @@ compared with               soft/b, T = 1
 samples compared                     4
 agreement                     100.0000 %
 KL                            0.000000 nats
+RMS difference                       0
+largest difference                   0
 END
 }
 

@@ -36,6 +36,26 @@ def calibration_error(p, y):
     return error
 
 
+def difference(a, b):
+    """Of two tensors' numbers as they stand in the stream."""
+    distance = numpy.abs(a.astype(float) - b.astype(float))
+    return {"rms_difference": (distance ** 2).mean() ** 0.5, "largest_difference": distance.max()}
+
+
+def regression(predicted, y):
+    """RMSE, MAE and R squared; y: [n, outputs]."""
+    errors = predicted.astype(float) - y
+    spread = ((y - y.mean(axis=0)) ** 2).sum()
+    return {"rmse": (errors ** 2).mean() ** 0.5, "mae": numpy.abs(errors).mean(),
+            "r2": 1 - (errors ** 2).sum() / spread if spread > 0 else None}
+
+
+def bit_quality(predicted, y):
+    true = (predicted & y).sum()
+    return {name: true * times / whole if whole > 0 else None for name, times, whole in
+            (("precision", 1, predicted.sum()), ("recall", 1, y.sum()), ("f1", 2, predicted.sum() + y.sum()))}
+
+
 def expected(p, y=None, other=None):
     figures = {"samples": len(p)}
     log_p = numpy.log(p)
@@ -106,12 +126,13 @@ def main():
     columns = {"y": y, "logits/s": logits, "logits/t": teacher}
     got = evaluate([("y", {}), ("logits/s", {}), ("logits/t", {})], columns, sizes,
                    "--of", "logits/s", "--against", "logits/t")
-    compare("agreement and KL are of the predictions from the other tensor", got, expected(softmax(exact), y, t))
+    compare("agreement and KL are of the predictions from the other tensor", got,
+            expected(softmax(exact), y, t) | difference(logits, teacher))
 
     got = evaluate([("logits/s", {}), ("logits/t", {})], columns | {}, sizes,
                    "--of", "logits/s", "--against", "logits/t")
-    want = expected(softmax(exact), None, t)
-    compare("without labels only agreement and KL are reported", got, want)
+    want = expected(softmax(exact), None, t) | difference(logits, teacher)
+    compare("without labels only the comparison is reported", got, want)
 
     got = evaluate([("y", {}), ("soft/s", {"temperature": 3.0})], {"y": y, "soft/s": soft}, sizes)
     compare("softened probabilities are used as they are", got, expected(soft.astype(float), y))
@@ -134,6 +155,35 @@ def main():
     nll = -log_p[numpy.arange(n), y].mean()
     check("a likelihood beyond f32 is exact from logits", abs(got[0]["negative_log_likelihood"] - nll) < 1e-6 * nll,
           got[0])
+
+    scales = numpy.array([1e-3, 1, 5, 1e5, 1])
+    numbers = (random.normal(7, 2, (n, CLASSES)) * scales).astype(numpy.float32)
+    numbers[:, 4] = 0.1
+    guesses = (numbers + random.normal(0, 0.5, (n, CLASSES)) * scales).astype(numpy.float32)
+    typed = ("y", {"dtype": "f32", "shape": [CLASSES]})
+    exactly = numbers.astype(float)
+    exactly[:, 4] = exactly[0, 4]  # so that numpy's mean leaves no spread
+    got = evaluate([typed, ("logits/s", {}), ("logits/t", {})],
+                   {"y": numbers, "logits/s": guesses, "logits/t": logits}, sizes,
+                   "--of", "logits/s", "--against", "logits/t")
+    rows = [{"output": j} | regression(guesses[:, j:j + 1], exactly[:, j:j + 1]) for j in range(CLASSES)]
+    rows[4]["r2"] = None
+    compare("numbers are scored as a regression", got, {"samples": n, "per_output": rows} |
+            regression(guesses, exactly) | difference(guesses, logits))
+
+    bits = random.integers(0, 2, (n, CLASSES)).astype(bool)
+    bits[:, 3] = False
+    outputs = (logits + 2 * bits).astype(numpy.float32)
+    outputs[:, 3] = -1
+    typed = ("y", {"dtype": "u8", "shape": [CLASSES]})
+    got = evaluate([typed, ("logits/s", {})], {"y": bits, "logits/s": outputs}, sizes)
+    predicted = outputs > 0
+    wrong = predicted != bits
+    rows = [{"label": j, "positives": int(bits[:, j].sum()), "errors": int(wrong[:, j].sum())} |
+            bit_quality(predicted[:, j], bits[:, j]) for j in range(CLASSES)]
+    compare("bits are scored by label and together", got, {
+        "samples": n, "wrong_samples": int(wrong.any(axis=1).sum()), "wrong_bits": int(wrong.sum()),
+        "wrong_bit_share": wrong.mean(), "per_label": rows} | bit_quality(predicted, bits))
 
     print(f"1..{count}")
     return 1 if failed else 0
