@@ -53,12 +53,9 @@ CFLAGS_compact := $(call cflags_of,jansson)
 CFLAGS_nn := $(call cflags_of,openblas jansson) -fno-math-errno
 CFLAGS_data := $(call cflags_of,zlib)
 CFLAGS_cli := $(call cflags_of,jansson)
-CFLAGS_oldcli := $(CFLAGS_cli)
 LIBS := $(call libs_of,$(MSGPACK) jansson nettle zlib libzstd openblas libzmq) -lm
 
-ROOMS := base transport stream compact nn data cli oldcli
-# Stages that are not converted to the new frame yet.
-OLD_STAGES := loader temperature-softmax averager compactor dispatcher worker
+ROOMS := base transport stream compact nn data cli
 LIB_SOURCES := $(foreach room,$(ROOMS),$(wildcard lib/$(room)/*.c))
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/objects/%.o)
 PERCENT := %
@@ -115,7 +112,7 @@ $(BUILD)/libpipestill.so: $(LIB_OBJECTS)
 # ---- the stages: one file, one program; a folder of the stage's name holds the rest of a stage that needs more ----
 $(BUILD)/objects/stages/%.o: stages/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(CFLAGS_cli) $(if $(filter $(word 2,$(subst /, ,$(basename $<))),$(OLD_STAGES)),-DPST_OLD_FRAME) -MMD -MP -c $< -o $@
+	$(CC) $(CFLAGS) $(CFLAGS_cli) -MMD -MP -c $< -o $@
 
 .SECONDEXPANSION:
 $(STAGE_PROGRAMS): $(BUILD)/stages/%: $(BUILD)/objects/stages/%.o \

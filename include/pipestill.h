@@ -3,11 +3,7 @@
 #define PIPESTILL_H
 
 #include "pipestill/base.h"
-#ifdef PST_OLD_FRAME /* stages that are not converted yet */
-#include "pipestill/oldcli.h"
-#else
 #include "pipestill/cli.h"
-#endif
 #include "pipestill/compact.h"
 #include "pipestill/data.h"
 #include "pipestill/metrics.h"

@@ -144,7 +144,7 @@ def write(kind, meta, **data):
 def declare(header, network, name):
     """Adds the tensor and this stage to a header. Returns the place of x."""
     need(header["format"] == 1, "the stream is of a newer format")
-    need("encoding" not in header, "the stream is compressed; put 'compactor --targets keep' in front")
+    need("encoding" not in header, "the stream is compressed; leave --zstd away in the stage before")
     names = [spec["name"] for spec in header["tensors"]]
     need("x" in names, "the stream has no inputs 'x'")
     need(f"logits/{name}" not in names, f"'logits/{name}' is in the stream already; choose another NAME")

@@ -7,43 +7,47 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool geometric, of_logits;
-static size_t expected;
-
-/* --weight NAME=W, in the order they came. */
-static struct weight {
+/* --weight NAME=W. */
+struct weight {
     char name[PST_NAME_SIZE];
     double weight;
     bool used;
-} * weights;
-static size_t weight_count;
+};
 
-/* The teachers averaged: the places of their tensors, and their shares, which sum to 1. */
-static size_t *members;
-static double *shares;
-static size_t member_count;
-static size_t target, classes;
-static double *row; /* [classes] */
+struct averager {
+    bool geometric, of_logits;
+    size_t expected;        /* --teachers; 0: any number */
+    struct weight *weights; /* [weight_count], in the order they came; owned */
+    size_t weight_count;
+    /* The teachers averaged: the places of their tensors, and their shares, which sum to 1. */
+    size_t *members; /* [member_count]; owned */
+    double *shares;  /* [member_count]; owned */
+    size_t member_count;
+    size_t target, classes;
+    double *row; /* [classes]; a job's own */
+};
 
-static enum pst_status take_weight(const char *value, struct pst_error *error)
+static enum pst_status take_weight(void *self, const char *value, struct pst_error *error)
 {
+    struct averager *averager = self;
     const char *equals = strrchr(value, '=');
     double weight;
     if (equals == NULL || equals == value || (size_t)(equals - value) >= PST_NAME_SIZE ||
         !pst_parse_double(equals + 1, 0, 1e6, &weight))
         return pst_fail(error, PST_USAGE, "a weight is NAME=W, W a number from 0 to 1000000");
     size_t length = (size_t)(equals - value);
-    for (size_t w = 0; w < weight_count; w++) {
-        if (strlen(weights[w].name) == length && memcmp(weights[w].name, value, length) == 0)
-            return pst_fail(error, PST_USAGE, "'%s' has a weight already", weights[w].name);
+    for (size_t w = 0; w < averager->weight_count; w++) {
+        const char *name = averager->weights[w].name;
+        if (strlen(name) == length && memcmp(name, value, length) == 0)
+            return pst_fail(error, PST_USAGE, "'%s' has a weight already", name);
     }
-    struct weight *grown = realloc(weights, (weight_count + 1) * sizeof *grown);
+    struct weight *grown = realloc(averager->weights, (averager->weight_count + 1) * sizeof *grown);
     if (grown == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory");
-    weights = grown;
-    weights[weight_count] = (struct weight){ .weight = weight };
-    memcpy(weights[weight_count].name, value, length);
-    weight_count++;
+    averager->weights = grown;
+    struct weight *new = &averager->weights[averager->weight_count++];
+    *new = (struct weight){ .weight = weight };
+    memcpy(new->name, value, length);
     return PST_OK;
 }
 
@@ -51,7 +55,7 @@ static const struct pst_option options[] = {
     { .letter = 'g',
       .name = "geometric",
       .type = PST_FLAG,
-      .target = &geometric,
+      .at = offsetof(struct averager, geometric),
       .help = "geometric mean, made to sum to 1 again, instead of the arithmetic one" },
     { .letter = 'w',
       .name = "weight",
@@ -61,32 +65,34 @@ static const struct pst_option options[] = {
       .help = "weight of a teacher; those not named have 1; weights are divided by their sum" },
     { .name = "logits",
       .type = PST_FLAG,
-      .target = &of_logits,
+      .at = offsetof(struct averager, of_logits),
       .help = "average logits/NAME into logits, for student-trainer --soft-loss logits" },
     { .letter = 'n',
       .name = "teachers",
       .type = PST_SIZE,
-      .target = &expected,
+      .at = offsetof(struct averager, expected),
       .least = 0,
       .most = PST_MAX_TENSORS,
       .help = "how many teachers there must be; 0: any number" },
     { 0 },
 };
 
-static enum pst_status start(size_t count, char **operands, struct pst_error *error)
+static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
 {
-    (void)count;
-    (void)operands;
-    if (geometric && of_logits)
+    (void)count, (void)operands;
+    const struct averager *averager = run->self;
+    if (averager->geometric && averager->of_logits)
         return pst_fail(error, PST_USAGE,
                         "--geometric is of probabilities; with --logits there is only one mean");
     return PST_OK;
 }
 
 /* What the i-th member adds to the mean, and a check against the first member. */
-static enum pst_status check_member(const struct pst_header *header, size_t i, struct pst_error *error)
+static enum pst_status check_member(struct averager *averager, const struct pst_header *header, size_t i,
+                                    struct pst_error *error)
 {
-    const struct pst_tensor_spec *first = &header->tensors[members[0]], *spec = &header->tensors[members[i]];
+    const struct pst_tensor_spec *first = &header->tensors[averager->members[0]],
+                                 *spec = &header->tensors[averager->members[i]];
     if (spec->dtype != PST_DTYPE_F32 || spec->rank != 1)
         return pst_fail(error, PST_BAD_DATA, "tensor '%s' is not f32 with one dimension of classes",
                         spec->name);
@@ -96,30 +102,32 @@ static enum pst_status check_member(const struct pst_header *header, size_t i, s
     if (spec->temperature != first->temperature)
         return pst_fail(error, PST_BAD_DATA, "'%s' is at temperature %g, but '%s' at %g: soften them alike",
                         first->name, first->temperature, spec->name, spec->temperature);
-    shares[i] = 1;
-    for (size_t w = 0; w < weight_count; w++) {
-        if (strcmp(strchr(spec->name, '/') + 1, weights[w].name) == 0) {
-            weights[w].used = true;
-            shares[i] = weights[w].weight;
+    averager->shares[i] = 1;
+    for (size_t w = 0; w < averager->weight_count; w++) {
+        struct weight *weight = &averager->weights[w];
+        if (strcmp(strchr(spec->name, '/') + 1, weight->name) == 0) {
+            weight->used = true;
+            averager->shares[i] = weight->weight;
         }
     }
     return PST_OK;
 }
 
-static enum pst_status settle_shares(const char *kind, struct pst_error *error)
+static enum pst_status settle_shares(struct averager *averager, const char *kind, struct pst_error *error)
 {
-    for (size_t w = 0; w < weight_count; w++) {
-        if (!weights[w].used)
+    for (size_t w = 0; w < averager->weight_count; w++) {
+        const struct weight *weight = &averager->weights[w];
+        if (!weight->used)
             return pst_fail(error, PST_BAD_DATA, "--weight names '%s', but the stream has no %s/%s",
-                            weights[w].name, kind, weights[w].name);
+                            weight->name, kind, weight->name);
     }
     double sum = 0;
-    for (size_t i = 0; i < member_count; i++)
-        sum += shares[i];
+    for (size_t i = 0; i < averager->member_count; i++)
+        sum += averager->shares[i];
     if (!(sum > 0))
         return pst_fail(error, PST_USAGE, "the weights sum to 0");
-    for (size_t i = 0; i < member_count; i++)
-        shares[i] /= sum;
+    for (size_t i = 0; i < averager->member_count; i++)
+        averager->shares[i] /= sum;
     return PST_OK;
 }
 
@@ -141,66 +149,75 @@ static enum pst_status check_softened(const struct pst_header *header, struct ps
 }
 
 /* Finds the teachers whose tensors are averaged. */
-static enum pst_status find_members(const struct pst_header *header, const char *kind,
-                                    struct pst_error *error)
+static enum pst_status find_members(struct averager *averager, const struct pst_header *header,
+                                    const char *kind, struct pst_error *error)
 {
-    member_count = pst_header_find_all(header, kind, NULL, 0);
-    if (member_count == 0)
+    averager->member_count = pst_header_find_all(header, kind, NULL, 0);
+    if (averager->member_count == 0)
         return pst_fail(error, PST_BAD_DATA, "the stream has no tensor %s/NAME; is %s before this stage?",
-                        kind, of_logits ? "a teacher-forward" : "temperature-softmax");
-    enum pst_status status = of_logits ? PST_OK : check_softened(header, error);
+                        kind, averager->of_logits ? "a teacher-forward" : "temperature-softmax");
+    enum pst_status status = averager->of_logits ? PST_OK : check_softened(header, error);
     if (status != PST_OK)
         return status;
-    if (expected != 0 && member_count != expected)
+    if (averager->expected != 0 && averager->member_count != averager->expected)
         return pst_fail(error, PST_BAD_DATA, "%zu teachers are in the stream, where --teachers says %zu",
-                        member_count, expected);
-    members = calloc(member_count, sizeof *members);
-    shares = calloc(member_count, sizeof *shares);
-    if (members == NULL || shares == NULL)
+                        averager->member_count, averager->expected);
+    averager->members = calloc(averager->member_count, sizeof *averager->members);
+    averager->shares = calloc(averager->member_count, sizeof *averager->shares);
+    if (averager->members == NULL || averager->shares == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory");
-    pst_header_find_all(header, kind, members, member_count);
+    pst_header_find_all(header, kind, averager->members, averager->member_count);
     return PST_OK;
 }
 
-static enum pst_status declare(struct pst_header *header, struct pst_error *error)
+static enum pst_status declare(struct pst_run *run, const struct pst_header *in, struct pst_header *out,
+                               struct pst_error *error)
 {
-    const char *kind = of_logits ? "logits" : "soft";
-    enum pst_status status = find_members(header, kind, error);
-    for (size_t i = 0; i < member_count && status == PST_OK; i++)
-        status = check_member(header, i, error);
+    struct averager *averager = run->self;
+    const char *kind = averager->of_logits ? "logits" : "soft";
+    enum pst_status status = find_members(averager, in, kind, error);
+    for (size_t i = 0; i < averager->member_count && status == PST_OK; i++)
+        status = check_member(averager, in, i, error);
     if (status == PST_OK)
-        status = settle_shares(kind, error);
+        status = settle_shares(averager, kind, error);
     if (status != PST_OK)
         return status;
-    struct pst_tensor_spec spec = header->tensors[members[0]];
+    struct pst_tensor_spec spec = in->tensors[averager->members[0]];
     strcpy(spec.name, kind);
-    classes = spec.shape[0];
-    row = calloc(classes, sizeof *row);
-    if (row == NULL)
-        return pst_fail(error, PST_TRY_AGAIN, "out of memory");
-    return pst_header_add_tensor(header, &spec, &target, error);
+    averager->classes = spec.shape[0];
+    return pst_header_add_tensor(out, &spec, &averager->target, error);
+}
+
+/* A member's row of one sample. */
+static const float *row_of(const struct averager *averager, const struct pst_batch *batch, size_t member,
+                           size_t sample)
+{
+    return (const float *)batch->tensors[averager->members[member]].data + sample * averager->classes;
 }
 
 /* The weighted sum of one sample's rows. */
-static void add_up(const struct pst_batch *batch, size_t sample)
+static void add_up(const struct averager *averager, const struct pst_batch *batch, size_t sample)
 {
-    memset(row, 0, classes * sizeof *row);
-    for (size_t i = 0; i < member_count; i++) {
-        const float *from = (const float *)batch->tensors[members[i]].data + sample * classes;
-        for (size_t c = 0; c < classes; c++)
-            row[c] += shares[i] * (double)from[c];
+    double *row = averager->row;
+    memset(row, 0, averager->classes * sizeof *row);
+    for (size_t i = 0; i < averager->member_count; i++) {
+        const float *from = row_of(averager, batch, i, sample);
+        for (size_t c = 0; c < averager->classes; c++)
+            row[c] += averager->shares[i] * (double)from[c];
     }
 }
 
 /* The same of logarithms; a probability of 0 counts as the smallest that f32 holds, so that one teacher's 0
  * is no veto. */
-static void multiply_up(const struct pst_batch *batch, size_t sample)
+static void multiply_up(const struct averager *averager, const struct pst_batch *batch, size_t sample)
 {
+    double *row = averager->row;
+    size_t classes = averager->classes;
     memset(row, 0, classes * sizeof *row);
-    for (size_t i = 0; i < member_count; i++) {
-        const float *from = (const float *)batch->tensors[members[i]].data + sample * classes;
+    for (size_t i = 0; i < averager->member_count; i++) {
+        const float *from = row_of(averager, batch, i, sample);
         for (size_t c = 0; c < classes; c++)
-            row[c] += shares[i] * log(fmax((double)from[c], 0x1p-126));
+            row[c] += averager->shares[i] * log(fmax((double)from[c], 0x1p-126));
     }
     double largest = row[0], sum = 0;
     for (size_t c = 1; c < classes; c++)
@@ -211,65 +228,76 @@ static void multiply_up(const struct pst_batch *batch, size_t sample)
         row[c] /= sum;
 }
 
-/* Means hide a NaN among numbers (fmax would), so what goes in is looked at, not what comes out. */
-static enum pst_status check_sample(const struct pst_batch *batch, const struct pst_header *header,
-                                    size_t sample, struct pst_error *error)
+/* Means hide a NaN among numbers (fmax would), so what goes in is checked, not what comes out. */
+static enum pst_status check_members(const struct pst_run *run, const struct pst_batch *in,
+                                     struct pst_error *error)
 {
-    for (size_t i = 0; i < member_count; i++) {
-        const float *from = (const float *)batch->tensors[members[i]].data + sample * classes;
-        for (size_t c = 0; c < classes; c++) {
-            if (!isfinite(from[c]) || (!of_logits && from[c] < 0))
-                return pst_fail(error, PST_BAD_DATA, "tensor '%s', sample %zu of the batch: %g is no %s",
-                                header->tensors[members[i]].name, sample, (double)from[c],
-                                of_logits ? "logit" : "probability");
-        }
+    const struct averager *averager = run->self;
+    enum pst_row_kind kind = averager->of_logits ? PST_ROW_LOGITS : PST_ROW_DISTRIBUTION;
+    enum pst_status status = PST_OK;
+    for (size_t i = 0; i < averager->member_count && status == PST_OK; i++) {
+        size_t member = averager->members[i];
+        status = pst_rows_check(&pst_input_header(run)->tensors[member], in->tensors[member].data, in->n,
+                                kind, error);
     }
-    return PST_OK;
+    return status;
 }
 
-static enum pst_status average(struct pst_batch *batch, const struct pst_header *header,
+static enum pst_status average(struct pst_run *run, const struct pst_batch *in, struct pst_batch *out,
                                struct pst_error *error)
 {
-    float *to = batch->tensors[target].data;
-    for (size_t sample = 0; sample < batch->n; sample++) {
-        enum pst_status status = check_sample(batch, header, sample, error);
-        if (status != PST_OK)
-            return status;
-        if (geometric)
-            multiply_up(batch, sample);
+    struct averager *averager = run->self;
+    size_t classes = averager->classes;
+    float *to = out->tensors[averager->target].data;
+    if (averager->row == NULL)
+        averager->row = pst_allocate(classes, sizeof *averager->row, error);
+    if (averager->row == NULL)
+        return PST_TRY_AGAIN;
+    enum pst_status status = check_members(run, in, error);
+    for (size_t sample = 0; sample < in->n && status == PST_OK; sample++) {
+        if (averager->geometric)
+            multiply_up(averager, in, sample);
         else
-            add_up(batch, sample);
+            add_up(averager, in, sample);
         for (size_t c = 0; c < classes; c++)
-            to[sample * classes + c] = (float)row[c];
+            to[sample * classes + c] = (float)averager->row[c];
     }
-    return PST_OK;
+    return status;
 }
 
-static void stop(void)
+static void leave(struct pst_run *run)
 {
-    free(weights);
-    free(members);
-    free(shares);
-    free(row);
+    struct averager *averager = run->self;
+    free(averager->row);
+}
+
+static void stop(struct pst_run *run)
+{
+    struct averager *averager = run->self;
+    free(averager->weights);
+    free(averager->members);
+    free(averager->shares);
 }
 
 int main(int argc, char **argv)
 {
-    return pst_filter_main(
+    return pst_main(
         argc, argv,
-        &(struct pst_filter){
-            .stage = { .name = "averager",
-                       .purpose = "average the teachers' soft targets into one",
-                       .description =
-                           "Adds soft, the arithmetic mean of all soft/NAME, or their geometric or weighted "
+        &(struct pst_stage){
+            .name = "averager",
+            .purpose = "average the teachers' soft targets into one",
+            .description = "Adds soft, the arithmetic mean of all soft/NAME, or their geometric or weighted "
                            "mean.\nThe geometric mean of softmaxes is the softmax of the mean logits.",
-                       .options = options,
-                       .example =
-                           "loader mnist | teacher-forward a.safetensors | teacher-forward b.safetensors | "
-                           "temperature-softmax -T 20 | averager --geometric >soft.pst",
-                       .see_also = "temperature-softmax(1), student-trainer(1)",
-                       .start = start,
-                       .stop = stop },
+            .example = "loader mnist | teacher-forward a.safetensors | teacher-forward b.safetensors | "
+                       "temperature-softmax -T 20 | averager --geometric >soft.pst",
+            .see_also = "temperature-softmax(1), student-trainer(1)",
+            .options = options,
+            .size = sizeof(struct averager),
+            .traits = PST_READS | PST_WRITES | PST_PARALLEL,
+            .start = start,
             .on_header = declare,
-            .on_batch = average });
+            .on_batch = average,
+            .leave = leave,
+            .stop = stop,
+        });
 }

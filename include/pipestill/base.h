@@ -254,6 +254,12 @@ void pst_stop_on_signals(void);
 /* The signal that asked this program to stop, or 0. */
 int pst_stop_signal(void);
 
+/* From now on SIGUSR1 asks for a report, which pst_report_asked shows. */
+void pst_report_on_signal(void);
+
+/* Whether a report was asked for since this function was called last. */
+bool pst_report_asked(void);
+
 /* ---- time -------------------------------------------------------------------------------------------- */
 
 /* Seconds on a clock that only goes forward. */

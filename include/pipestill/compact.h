@@ -98,13 +98,14 @@ const char *pst_compactor_target(const struct pst_compactor *compactor);
 /*
  * Makes a batch smaller.
  * original: of the planned stream. compact: reused from batch to batch, {0} at first; receives seq, epoch, n
- * and all tensors, with the checksums of those that stay as they are.
+ * and all tensors; those that stay as they are share the original's bytes (see pst_batch_derive).
+ * scratch: memory that is reused, {0} at first. Several threads may each have a scratch of their own.
  * Returns PST_OK; PST_BAD_DATA where targets are not what they should be (the message names tensor and
  * sample); PST_TRY_AGAIN.
  */
-PST_CHECKED enum pst_status pst_compactor_pack(struct pst_compactor *compactor,
+PST_CHECKED enum pst_status pst_compactor_pack(const struct pst_compactor *compactor,
                                                const struct pst_batch *original, struct pst_batch *compact,
-                                               struct pst_error *error);
+                                               struct pst_buffer *scratch, struct pst_error *error);
 
 /* How far restored targets are from the full ones. {0} is empty. */
 struct pst_compact_loss {
@@ -115,13 +116,14 @@ struct pst_compact_loss {
 
 /*
  * Adds what a batch has lost: restores its targets and compares. A probability restored as 0 counts as
- * 2^-126. original, compact: what pst_compactor_pack took and made. Returns PST_OK, or PST_BAD_DATA where
- * what is compact is not what was made.
+ * 2^-126. original, compact, scratch: what pst_compactor_pack took and made. Returns PST_OK, or PST_BAD_DATA
+ * where what is compact is not what was made.
  */
-PST_CHECKED enum pst_status pst_compactor_compare(struct pst_compactor *compactor,
+PST_CHECKED enum pst_status pst_compactor_compare(const struct pst_compactor *compactor,
                                                   const struct pst_batch *original,
                                                   const struct pst_batch *compact,
-                                                  struct pst_compact_loss *loss, struct pst_error *error);
+                                                  struct pst_compact_loss *loss, struct pst_buffer *scratch,
+                                                  struct pst_error *error);
 
 /* NULL is allowed. */
 void pst_compactor_free(struct pst_compactor *compactor);
@@ -149,12 +151,14 @@ enum pst_compact_inputs pst_restorer_inputs(const struct pst_restorer *restorer)
 /*
  * Restores a batch.
  * restored: reused from batch to batch, {0} at first; receives seq, epoch, n, targets as f32 and every tensor
- * that stayed as it was; inputs that were left out have room, and undefined contents.
+ * that stayed as it was, which shares the bytes of `compact`; inputs that were left out have room, and
+ * undefined contents. scratch: memory that is reused, {0} at first; a thread's own.
  * Returns PST_OK; PST_BAD_DATA where compact targets make no sense (the message names tensor and sample), or
  * the batch becomes larger than max_message; PST_TRY_AGAIN.
  */
-PST_CHECKED enum pst_status pst_restorer_batch(struct pst_restorer *restorer, const struct pst_batch *compact,
-                                               struct pst_batch *restored, struct pst_error *error);
+PST_CHECKED enum pst_status pst_restorer_batch(const struct pst_restorer *restorer,
+                                               const struct pst_batch *compact, struct pst_batch *restored,
+                                               struct pst_buffer *scratch, struct pst_error *error);
 
 /* NULL is allowed. */
 void pst_restorer_free(struct pst_restorer *restorer);

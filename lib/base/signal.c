@@ -1,26 +1,49 @@
-/* Stopping by signal: a mark instead of sudden death, for programs that have something to save. */
+/* Signals that only set a mark: to stop, for programs that have something to save, and to report. */
 #include "pipestill/base.h"
 
 #include <signal.h>
 #include <string.h>
 
-static volatile sig_atomic_t received;
+static volatile sig_atomic_t received, asked;
 
 static void mark(int number)
 {
     received = number;
 }
 
-void pst_stop_on_signals(void)
+static void mark_question(int number)
+{
+    (void)number;
+    asked = 1;
+}
+
+static void handle(int number, void (*handler)(int), unsigned flags)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    action.sa_handler = mark;
-    /* No SA_RESTART: a read that waits must return. The second signal finds the default action. */
-    action.sa_flags = (int)SA_RESETHAND;
+    action.sa_handler = handler;
+    action.sa_flags = (int)flags;
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    sigaction(number, &action, NULL);
+}
+
+void pst_stop_on_signals(void)
+{
+    /* No SA_RESTART: a read that waits must return. The second signal finds the default action. */
+    handle(SIGINT, mark, SA_RESETHAND);
+    handle(SIGTERM, mark, SA_RESETHAND);
+}
+
+void pst_report_on_signal(void)
+{
+    handle(SIGUSR1, mark_question, SA_RESTART);
+}
+
+bool pst_report_asked(void)
+{
+    bool was_asked = asked != 0;
+    asked = 0;
+    return was_asked;
 }
 
 int pst_stop_signal(void)

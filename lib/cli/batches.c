@@ -21,6 +21,8 @@ enum pst_status pst_job_answer(struct pst_job *job, struct pst_error *error)
         status = pst_batch_derive(out, &frame->out, in, error);
     if (status == PST_OK && frame->stage->on_batch != NULL)
         status = frame->stage->on_batch(&job->run, in, out, error);
+    if (in == NULL)
+        out->seq = job->seq++;
     if (status == PST_OK || status == PST_END || in == NULL)
         return status;
     return pst_fail_at(error, "batch %llu", (unsigned long long)in->seq);
@@ -64,12 +66,10 @@ static enum pst_status pass_batch(struct pst_job *job, struct pst_error *error)
 
 enum pst_status pst_batches_pass(struct pst_frame *frame, struct pst_error *error)
 {
-    struct pst_job job = { .run = frame->run };
+    struct pst_job job = { .run = frame->run, .seq = frame->out.first };
     enum pst_status status = PST_OK;
-    for (uint64_t seq = frame->out.first; status == PST_OK; seq++) {
-        job.out.seq = seq; /* a filter's has that of its input */
+    while (status == PST_OK)
         status = pass_batch(&job, error);
-    }
     pst_job_free(&job);
     if (frame->stage->leave != NULL)
         frame->stage->leave(&frame->run);

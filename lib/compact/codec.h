@@ -23,6 +23,16 @@ struct pst_target {
     size_t part_at[MOST_PARTS]; /* places among the compact tensors */
 };
 
+/* Where a sample's elements are in the parts of a target. */
+static inline void pst_parts_of(const struct pst_target *target, const struct pst_batch *compact,
+                                size_t sample, void *parts[MOST_PARTS])
+{
+    for (size_t i = 0; i < MOST_PARTS; i++)
+        parts[i] = i >= target->part_count ? NULL
+                                           : (char *)compact->tensors[target->part_at[i]].data +
+                                                 sample * target->parts[i].sample_bytes;
+}
+
 /* What is wrong with a row, in words that follow "sample 3 of the batch: "; NULL where nothing is. */
 typedef const char *pst_fault;
 

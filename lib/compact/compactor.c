@@ -12,9 +12,6 @@ void pst_compactor_free(struct pst_compactor *compactor)
     pst_description_free(&compactor->description);
     pst_header_free(&compactor->original);
     pst_header_free(&compactor->compact);
-    free(compactor->passages);
-    pst_buffer_free(&compactor->scratch);
-    pst_buffer_free(&compactor->row);
     free(compactor);
 }
 
@@ -145,11 +142,11 @@ static enum pst_status sort_tensors(struct pst_compactor *compactor, json_t *los
             continue;
         }
         if (fate == STAYS) {
-            struct pst_passage *passage = &compactor->passages[compactor->passage_count++];
-            passage->from = i;
-            enum pst_status status = pst_header_add_tensor(&compactor->compact, spec, &passage->to, error);
+            size_t to;
+            enum pst_status status = pst_header_add_tensor(&compactor->compact, spec, &to, error);
             if (status != PST_OK)
                 return status;
+            compactor->compact.tensors[to].passed_from = i;
         } else {
             description->absent[description->absent_count++] =
                 (struct pst_absent){ .spec = *spec, .place = place };
@@ -194,12 +191,11 @@ static enum pst_status describe(struct pst_compactor *compactor, const json_t *l
 static enum pst_status make_header(struct pst_compactor *compactor, struct pst_error *error)
 {
     size_t count = compactor->original.tensor_count;
-    compactor->passages = pst_allocate(count, sizeof *compactor->passages, error);
     compactor->description.absent = pst_allocate(count, sizeof *compactor->description.absent, error);
     json_t *lost = json_array();
     enum pst_status status = pst_header_copy(&compactor->compact, &compactor->original, error);
     compactor->compact.tensor_count = 0;
-    if (compactor->passages == NULL || compactor->description.absent == NULL || lost == NULL) {
+    if (compactor->description.absent == NULL || lost == NULL) {
         json_decref(lost);
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for a compactor");
     }

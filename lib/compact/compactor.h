@@ -2,7 +2,6 @@
 #ifndef PIPESTILL_LIB_COMPACT_COMPACTOR_H
 #define PIPESTILL_LIB_COMPACT_COMPACTOR_H
 
-#include "lib/compact/batch.h"
 #include "lib/compact/description.h"
 
 struct pst_compactor {
@@ -10,10 +9,6 @@ struct pst_compactor {
     struct pst_header original, compact;
     size_t x, y, id; /* places in the original, or PST_NONE */
     size_t digest;   /* place in the compact form, or PST_NONE */
-    size_t passage_count;
-    struct pst_passage *passages;
-    struct pst_buffer scratch; /* double [classes] */
-    struct pst_buffer row;     /* float [classes] */
 };
 
 /*

@@ -14,8 +14,8 @@ static void digest_inputs(const struct pst_compactor *compactor, const struct ps
                            digests + i * PST_COMPACT_DIGEST_SIZE);
 }
 
-static enum pst_status pack_targets(struct pst_compactor *compactor, const struct pst_batch *original,
-                                    struct pst_batch *compact, struct pst_error *error)
+static enum pst_status pack_targets(const struct pst_compactor *compactor, const struct pst_batch *original,
+                                    struct pst_batch *compact, double *scratch, struct pst_error *error)
 {
     const struct pst_target *target = &compactor->description.targets[0];
     const float *rows = original->tensors[target->at].data;
@@ -31,8 +31,7 @@ static enum pst_status pack_targets(struct pst_compactor *compactor, const struc
         pst_parts_of(target, compact, i, parts);
         if (draws)
             pst_random_start(&random, target->seed, PST_RANDOM_DRAWS, original->epoch, ids[i]);
-        pst_fault fault =
-            pst_row_pack(target, rows + i * target->classes, parts, &random, compactor->scratch.data);
+        pst_fault fault = pst_row_pack(target, rows + i * target->classes, parts, &random, scratch);
         if (fault != NULL)
             return pst_fail(error, PST_BAD_DATA, "tensor '%s', sample %zu of the batch: %s",
                             target->dense.name, i, fault);
@@ -40,36 +39,43 @@ static enum pst_status pack_targets(struct pst_compactor *compactor, const struc
     return PST_OK;
 }
 
-enum pst_status pst_compactor_pack(struct pst_compactor *compactor, const struct pst_batch *original,
-                                   struct pst_batch *compact, struct pst_error *error)
+/* Memory for a row as it is worked on, and for one that is restored. */
+static enum pst_status make_room(const struct pst_compactor *compactor, struct pst_buffer *scratch,
+                                 struct pst_error *error)
 {
-    enum pst_status status = pst_batch_follow(compact, &compactor->compact, error);
-    if (status == PST_OK)
-        status = pst_batch_resize(compact, &compactor->compact, original->n, 0, error);
-    if (status != PST_OK)
-        return status;
-    status = pst_buffer_reserve(&compactor->scratch,
-                                compactor->description.targets[0].classes * sizeof(double), 0, error);
-    if (status != PST_OK)
-        return status;
-    pst_batch_pass(original, compact, compactor->passages, compactor->passage_count);
-    if (compactor->digest != PST_NONE)
-        digest_inputs(compactor, original, compact);
-    return pack_targets(compactor, original, compact, error);
+    size_t bytes = sizeof(double) + sizeof(float);
+    return pst_buffer_reserve(scratch, compactor->description.targets[0].classes * bytes, 0, error);
 }
 
-enum pst_status pst_compactor_compare(struct pst_compactor *compactor, const struct pst_batch *original,
+enum pst_status pst_compactor_pack(const struct pst_compactor *compactor, const struct pst_batch *original,
+                                   struct pst_batch *compact, struct pst_buffer *scratch,
+                                   struct pst_error *error)
+{
+    enum pst_status status = pst_batch_derive(compact, &compactor->compact, original, error);
+    if (status == PST_OK)
+        status = make_room(compactor, scratch, error);
+    if (status != PST_OK)
+        return status;
+    if (compactor->digest != PST_NONE)
+        digest_inputs(compactor, original, compact);
+    return pack_targets(compactor, original, compact, scratch->data, error);
+}
+
+enum pst_status pst_compactor_compare(const struct pst_compactor *compactor, const struct pst_batch *original,
                                       const struct pst_batch *compact, struct pst_compact_loss *loss,
-                                      struct pst_error *error)
+                                      struct pst_buffer *scratch, struct pst_error *error)
 {
     const struct pst_target *target = &compactor->description.targets[0];
     const float *rows = original->tensors[target->at].data;
-    enum pst_status status = pst_buffer_reserve(&compactor->row, target->classes * sizeof(float), 0, error);
-    float *row = compactor->row.data;
-    for (size_t i = 0; i < original->n && status == PST_OK; i++) {
+    enum pst_status status = make_room(compactor, scratch, error);
+    if (status != PST_OK)
+        return status;
+    double *work = scratch->data;
+    float *row = (float *)(work + target->classes);
+    for (size_t i = 0; i < original->n; i++) {
         void *parts[MOST_PARTS];
         pst_parts_of(target, compact, i, parts);
-        pst_fault fault = pst_row_restore(target, (const void *const *)parts, row, compactor->scratch.data);
+        pst_fault fault = pst_row_restore(target, (const void *const *)parts, row, work);
         if (fault != NULL)
             return pst_fail(error, PST_BAD_DATA, "tensor '%s', sample %zu of the batch: %s",
                             target->parts[0].name, i, fault);
@@ -78,5 +84,5 @@ enum pst_status pst_compactor_compare(struct pst_compactor *compactor, const str
         loss->largest = divergence > loss->largest ? divergence : loss->largest;
         loss->samples++;
     }
-    return status;
+    return PST_OK;
 }

@@ -1,5 +1,4 @@
 /* Restoring a compact stream: the original's header, and then batch by batch. */
-#include "lib/compact/batch.h"
 #include "lib/compact/description.h"
 
 #include <jansson.h>
@@ -9,11 +8,8 @@
 struct pst_restorer {
     struct pst_description description;
     struct pst_header compact, restored;
-    size_t passage_count;
-    struct pst_passage *passages;
     size_t max_message;
     size_t most_classes;
-    struct pst_buffer scratch; /* double [most_classes] */
 };
 
 void pst_restorer_free(struct pst_restorer *restorer)
@@ -23,8 +19,6 @@ void pst_restorer_free(struct pst_restorer *restorer)
     pst_description_free(&restorer->description);
     pst_header_free(&restorer->compact);
     pst_header_free(&restorer->restored);
-    free(restorer->passages);
-    pst_buffer_free(&restorer->scratch);
     free(restorer);
 }
 
@@ -112,8 +106,7 @@ static enum pst_status declare_all(struct pst_restorer *restorer, const bool *ta
         if (left_out != NULL)
             absent++;
         else
-            restorer->passages[restorer->passage_count++] =
-                (struct pst_passage){ .from = next++, .to = index };
+            restorer->restored.tensors[index].passed_from = next++;
     }
     if (absent != restorer->description.absent_count)
         return pst_fail(error, PST_BAD_DATA,
@@ -155,8 +148,7 @@ static enum pst_status make_header(struct pst_restorer *restorer, struct pst_err
     restorer->restored.tensor_count = 0;
     forget_key(&restorer->restored);
     bool *taken = pst_allocate(count + 1, sizeof *taken, error);
-    restorer->passages = pst_allocate(count + 1, sizeof *restorer->passages, error);
-    status = taken == NULL || restorer->passages == NULL ? PST_TRY_AGAIN : find_parts(restorer, taken, error);
+    status = taken == NULL ? PST_TRY_AGAIN : find_parts(restorer, taken, error);
     if (status == PST_OK)
         status = declare_all(restorer, taken, error);
     free(taken);
@@ -207,16 +199,15 @@ static enum pst_status check_size(const struct pst_restorer *restorer, const str
     return PST_OK;
 }
 
-static enum pst_status restore_target(struct pst_restorer *restorer, const struct pst_target *target,
-                                      const struct pst_batch *compact, struct pst_batch *restored,
-                                      struct pst_error *error)
+static enum pst_status restore_target(const struct pst_target *target, const struct pst_batch *compact,
+                                      struct pst_batch *restored, double *scratch, struct pst_error *error)
 {
     float *rows = restored->tensors[target->at].data;
     for (size_t i = 0; i < compact->n; i++) {
         void *parts[MOST_PARTS];
         pst_parts_of(target, compact, i, parts);
-        pst_fault fault = pst_row_restore(target, (const void *const *)parts, rows + i * target->classes,
-                                          restorer->scratch.data);
+        pst_fault fault =
+            pst_row_restore(target, (const void *const *)parts, rows + i * target->classes, scratch);
         if (fault != NULL)
             return pst_fail(error, PST_BAD_DATA, "tensor '%s', sample %zu of the batch: %s",
                             target->parts[0].name, i, fault);
@@ -227,21 +218,16 @@ static enum pst_status restore_target(struct pst_restorer *restorer, const struc
                                 target->logits ? PST_ROW_LOGITS : PST_ROW_DISTRIBUTION, error);
 }
 
-enum pst_status pst_restorer_batch(struct pst_restorer *restorer, const struct pst_batch *compact,
-                                   struct pst_batch *restored, struct pst_error *error)
+enum pst_status pst_restorer_batch(const struct pst_restorer *restorer, const struct pst_batch *compact,
+                                   struct pst_batch *restored, struct pst_buffer *scratch,
+                                   struct pst_error *error)
 {
     enum pst_status status = check_size(restorer, compact, error);
     if (status == PST_OK)
-        status = pst_batch_follow(restored, &restorer->restored, error);
+        status = pst_batch_derive(restored, &restorer->restored, compact, error);
     if (status == PST_OK)
-        status = pst_batch_resize(restored, &restorer->restored, compact->n, 0, error);
-    if (status != PST_OK)
-        return status;
-    status = pst_buffer_reserve(&restorer->scratch, restorer->most_classes * sizeof(double), 0, error);
-    if (status != PST_OK)
-        return status;
-    pst_batch_pass(compact, restored, restorer->passages, restorer->passage_count);
+        status = pst_buffer_reserve(scratch, restorer->most_classes * sizeof(double), 0, error);
     for (size_t t = 0; t < restorer->description.target_count && status == PST_OK; t++)
-        status = restore_target(restorer, &restorer->description.targets[t], compact, restored, error);
+        status = restore_target(&restorer->description.targets[t], compact, restored, scratch->data, error);
     return status;
 }

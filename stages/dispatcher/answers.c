@@ -21,7 +21,7 @@ static enum pst_status begin_output(struct pool *pool, const struct pst_header *
             status = pst_fail(error, PST_TRY_AGAIN, "out of memory for the stream's history");
     }
     if (status == PST_OK)
-        status = pst_relay_header(pool->streams, &pool->header, error);
+        status = pst_write_header(pool->run, &pool->header, error);
     pool->own = input->tensor_count;
     memcpy(pool->first_worker, worker->name, sizeof pool->first_worker);
     pool->has_answers = status == PST_OK;
@@ -110,8 +110,9 @@ static enum pst_status take_answer(struct pool *pool, const struct arrival *arri
 {
     struct pst_header header;
     struct pst_error fault = { 0 };
-    enum pst_status status = pst_parcel_open(message->payload, message->payload_size,
-                                             pst_link_options()->max_message, &header, &pool->answer, &fault);
+    enum pst_status status =
+        pst_parcel_open(message->payload, message->payload_size, pst_link_options(pool->run)->max_message,
+                        &header, &pool->answer, &fault);
     if (status == PST_BAD_DATA)
         return fail(pool, arrival, fault.message, error);
     if (status != PST_OK)
@@ -164,7 +165,7 @@ enum pst_status take_message(struct pool *pool, const struct pst_message *messag
     struct pst_pool_control control;
     struct pst_error fault;
     if (pst_pool_parse(message, &control, &fault) != PST_OK) {
-        pst_say("a peer is refused: %s", fault.message);
+        pst_say(pool->run, "a peer is refused: %s", fault.message);
         return answer_stranger(pool, message->peer, PST_POOL_REFUSE, fault.message, error);
     }
     if (was_dismissed(pool, message->peer))

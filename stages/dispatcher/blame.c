@@ -57,7 +57,7 @@ enum pst_status take_failure(struct pool *pool, size_t place, uint64_t seq, bool
     struct slot *slot = had_it ? find_slot(pool, seq) : NULL;
     worker->failed++;
     worker->failed_in_a_row++;
-    pst_say("worker %s: batch %llu failed: %s", worker->name, (unsigned long long)seq, why);
+    pst_say(pool->run, "worker %s: batch %llu failed: %s", worker->name, (unsigned long long)seq, why);
     enum pst_status status = slot == NULL ? PST_OK : blame_batch(pool, slot, worker, why, error);
     /* The last one stays: it may be the batches' fault, which then stops the run. */
     if (status == PST_OK && worker->failed_in_a_row >= MOST_FAILURES && worker->present &&

@@ -71,7 +71,7 @@ static void look_at_jobs(struct pool *pool, struct worker *worker, double now)
         job->late = true;
         requeue(pool, worker, job->seq);
         if (i == 0 && find_slot(pool, job->seq) != NULL)
-            pst_say("worker %s has not answered batch %llu for %.3g s%s", worker->name,
+            pst_say(pool->run, "worker %s has not answered batch %llu for %.3g s%s", worker->name,
                     (unsigned long long)job->seq, seconds,
                     present_workers(pool) > 1 ? "; another one gets it" : "");
     }
@@ -90,7 +90,8 @@ void look_at_times(struct pool *pool, double now)
     }
     bool all = present > 0 && late == present;
     if (all && !pool->told_late)
-        pst_say("no worker has answered for %.3g s (--batch-timeout), and %zu %s here; waiting for one of "
+        pst_say(pool->run,
+                "no worker has answered for %.3g s (--batch-timeout), and %zu %s here; waiting for one of "
                 "them, or for another",
                 pool->batch_timeout, present, present == 1 ? "is" : "are");
     pool->told_late = all;

@@ -106,11 +106,13 @@ struct departed {
     uint64_t workers, answered, samples, failed;
 };
 
+/* The stage. */
 struct pool {
+    double batch_timeout, no_worker_timeout; /* seconds */
+    const char *endpoint;                    /* as the user typed it; borrowed */
+    struct pst_run *run;
     struct pst_streams *streams;
     struct pst_socket *socket;
-    const char *endpoint;                    /* as the user typed it; borrowed */
-    double batch_timeout, no_worker_timeout; /* seconds */
     struct window window;
     struct worker *workers;
     size_t worker_count;
@@ -208,9 +210,7 @@ bool same_work(const struct pst_header *first, const struct pst_header *other, c
 
 /* ---- report.c ---- */
 
-/* SIGUSR1 asks for the state. */
-void report_on_signal(void);
-/* Shows the state where it is asked for or due; end: in any case. */
+/* Shows the state if it is asked for (pst_report_on_signal) or due; end: in any case. */
 void report(struct pool *pool, bool end);
 
 #endif

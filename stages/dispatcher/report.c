@@ -2,29 +2,9 @@
 #include "stages/dispatcher/pool.h"
 
 #include <jansson.h>
-#include <signal.h>
-#include <string.h>
 
 #define LOG_EVERY 2.0  /* seconds */
 #define SAY_EVERY 10.0 /* seconds, where the terminal's progress line is a later stage's */
-
-static volatile sig_atomic_t asked;
-
-static void ask(int signal_number)
-{
-    (void)signal_number;
-    asked = 1;
-}
-
-void report_on_signal(void)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = ask;
-    action.sa_flags = (int)SA_RESTART;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGUSR1, &action, NULL);
-}
 
 static uint64_t in_flight(const struct pool *pool)
 {
@@ -45,6 +25,7 @@ static double rate(uint64_t samples, double since)
 static void say_sum(const struct pool *pool)
 {
     pst_say(
+        pool->run,
         "%zu workers, %llu batches in flight, %llu given out, %llu of them again, %llu answered twice, %.0f "
         "samples/s",
         present_workers(pool), (unsigned long long)in_flight(pool), (unsigned long long)pool->given,
@@ -58,13 +39,15 @@ static void say_state(const struct pool *pool)
     say_sum(pool);
     for (size_t i = 0; i < pool->worker_count; i++) {
         const struct worker *worker = &pool->workers[i];
-        pst_say("worker %s: here, %llu batches answered, %llu failed, %zu in flight, %.0f samples/s",
+        pst_say(pool->run,
+                "worker %s: here, %llu batches answered, %llu failed, %zu in flight, %.0f samples/s",
                 worker->name, (unsigned long long)worker->answered, (unsigned long long)worker->failed,
                 worker->job_count, rate(worker->samples, worker->since));
     }
     if (gone->workers > 0)
-        pst_say("%llu workers went: %llu batches answered, %llu failed", (unsigned long long)gone->workers,
-                (unsigned long long)gone->answered, (unsigned long long)gone->failed);
+        pst_say(pool->run, "%llu workers went: %llu batches answered, %llu failed",
+                (unsigned long long)gone->workers, (unsigned long long)gone->answered,
+                (unsigned long long)gone->failed);
 }
 
 static json_t *describe_workers(const struct pool *pool)
@@ -87,7 +70,7 @@ static void log_state(const struct pool *pool)
     json_t *sum = json_pack("{s:I, s:I, s:I, s:I}", "workers", (json_int_t)gone->workers, "answered",
                             (json_int_t)gone->answered, "samples", (json_int_t)gone->samples, "failed",
                             (json_int_t)gone->failed);
-    pst_log("pool",
+    pst_log(pool->run, "pool",
             json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:o}", "workers_here",
                       (json_int_t)present_workers(pool), "in_flight", (json_int_t)in_flight(pool),
                       "given_out", (json_int_t)pool->given, "given_out_again", (json_int_t)pool->given_again,
@@ -99,10 +82,9 @@ static void log_state(const struct pool *pool)
 void report(struct pool *pool, bool end)
 {
     double now = pst_seconds();
-    if (asked)
+    if (pst_report_asked())
         say_state(pool);
-    asked = 0;
-    if (pst_progress_is_elsewhere() && (end || now - pool->said >= SAY_EVERY)) {
+    if (pst_progress_is_elsewhere(pool->run) && (end || now - pool->said >= SAY_EVERY)) {
         pool->said = now;
         say_sum(pool);
     }
@@ -110,7 +92,7 @@ void report(struct pool *pool, bool end)
         return;
     pool->logged = now;
     log_state(pool);
-    pst_progress_note("%zu workers, %llu in flight, %llu again, %llu twice", present_workers(pool),
+    pst_progress_note(pool->run, "%zu workers, %llu in flight, %llu again, %llu twice", present_workers(pool),
                       (unsigned long long)in_flight(pool), (unsigned long long)pool->given_again,
                       (unsigned long long)pool->answered_twice);
 }

@@ -41,7 +41,7 @@ void tell_all(struct pool *pool, enum pst_pool_kind kind, const char *text)
     for (size_t i = 0; i < pool->worker_count; i++) {
         if (pool->workers[i].present &&
             send_to(pool, i, kind, 0, text, text == NULL ? 0 : strlen(text), &unheard) != PST_OK)
-            pst_say("%s", unheard.message);
+            pst_say(pool->run, "%s", unheard.message);
     }
 }
 
@@ -53,7 +53,7 @@ void lose_worker(struct pool *pool, size_t worker, const char *why)
     lost->present = false;
     count_loss(pool, lost);
     drop_jobs(pool, lost);
-    pst_say("worker %s %s (%zu left)", lost->name, why, present_workers(pool));
+    pst_say(pool->run, "worker %s %s (%zu left)", lost->name, why, present_workers(pool));
 }
 
 void dismiss(struct pool *pool, size_t worker, const char *why)
@@ -63,7 +63,7 @@ void dismiss(struct pool *pool, size_t worker, const char *why)
     memcpy(pool->turned_away[next], pool->workers[worker].peer, PST_PEER_SIZE);
     drop_jobs(pool, &pool->workers[worker]); /* first, for no batch is to blame */
     if (send_to(pool, worker, PST_POOL_REFUSE, 0, why, strlen(why), &unheard) != PST_OK)
-        pst_say("%s", unheard.message);
+        pst_say(pool->run, "%s", unheard.message);
     lose_worker(pool, worker, why);
 }
 
@@ -124,7 +124,7 @@ enum pst_status welcome(struct pool *pool, const struct pst_message *message,
     worker->session = control->session;
     uint64_t credit = control->seq < MOST_CREDIT ? control->seq : MOST_CREDIT;
     worker->credit = credit < 1 ? 1 : (size_t)credit;
-    pst_say("worker %s is here (%zu now)", worker->name, present_workers(pool));
+    pst_say(pool->run, "worker %s is here (%zu now)", worker->name, present_workers(pool));
     pool->alone_since = 0;
     pool->told_alone = false;
     return PST_OK;
@@ -148,7 +148,7 @@ static enum pst_status look_at_loneliness(struct pool *pool, double now, struct 
     if (pool->alone_since == 0)
         pool->alone_since = now;
     if (!pool->told_alone && now - pool->alone_since >= ALONE_TO_TELL) {
-        pst_say("no worker is here; waiting for one at %s", pool->endpoint);
+        pst_say(pool->run, "no worker is here; waiting for one at %s", pool->endpoint);
         pool->told_alone = true;
     }
     if (pool->no_worker_timeout == 0 || now - pool->alone_since < pool->no_worker_timeout)

@@ -82,9 +82,9 @@ static bool has_labels(const struct sources *sources, const struct pst_header *r
            (sources->y != PST_NONE || sources->rebuilder->set.data.labels != NULL);
 }
 
-enum pst_status choose_recorded(const struct shards *shards, const struct pst_header *restored,
-                                struct rebuilder *rebuilder, struct pst_chosen *chosen,
-                                struct pst_error *error)
+enum pst_status choose_recorded(const struct wishes *wishes, const struct shards *shards,
+                                const struct pst_header *restored, struct rebuilder *rebuilder,
+                                struct pst_chosen *chosen, struct pst_error *error)
 {
     struct sources sources = { .shards = shards,
                                .rebuilder = rebuilder,
@@ -93,7 +93,7 @@ enum pst_status choose_recorded(const struct shards *shards, const struct pst_he
     bool mask[MOST_CLASSES];
     struct pst_selection_rules rules;
     bool labelled = has_labels(&sources, restored);
-    enum pst_status status = settle_rules(&asked, labelled, sources.classes, mask, &rules, error);
+    enum pst_status status = settle_rules(wishes, labelled, sources.classes, mask, &rules, error);
     if (status != PST_OK)
         return status;
     uint8_t *bytes = labelled ? pst_allocate((size_t)shards->samples, 1, error) : NULL;

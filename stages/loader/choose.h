@@ -8,12 +8,12 @@
 /*
  * Chooses as from any set. Of recordings without labels only a share or a number can be taken. Memory is 9/64
  * bytes a sample, and one more a sample while labels are looked at.
- * restored: the header of what comes out. rebuilder: of inputs that were left out; {0} where they were not.
- * Returns what pst_choose and settle_rules return; PST_BAD_DATA where a label is no class; what reading
+ * restored: the header of what comes out. rebuilder: of inputs that were left out; {0} if they were not.
+ * Returns what pst_choose and settle_rules return; PST_BAD_DATA if a label is no class; what reading
  * returns.
  */
-PST_CHECKED enum pst_status choose_recorded(const struct shards *shards, const struct pst_header *restored,
-                                            struct rebuilder *rebuilder, struct pst_chosen *chosen,
-                                            struct pst_error *error);
+PST_CHECKED enum pst_status choose_recorded(const struct wishes *wishes, const struct shards *shards,
+                                            const struct pst_header *restored, struct rebuilder *rebuilder,
+                                            struct pst_chosen *chosen, struct pst_error *error);
 
 #endif

@@ -13,17 +13,16 @@
 /* ---- the data set ---- */
 
 /* The wishes that the recording's loader had. What the user says of files counts: a history names none. */
-static enum pst_status recall_wishes(const json_t *entry, struct wishes *wishes, struct pst_error *error)
+static enum pst_status recall_wishes(const json_t *entry, const struct wishes *asked, struct wishes *wishes,
+                                     struct pst_error *error)
 {
     static const char *const known[] = { "stage", "version", "data", "digest", NULL };
-    struct wishes mine = asked;
-    asked = (struct wishes)USUAL_WISHES;
-    enum pst_status status = pst_options_recall(loader_options, entry, known, error);
-    *wishes = asked;
-    asked = mine;
+    struct loader recalled = { .asked = USUAL_WISHES };
+    enum pst_status status = pst_options_recall(loader_options, &recalled, entry, known, error);
+    *wishes = recalled.asked;
     wishes->no_shuffle = !wishes->shuffle;
-    wishes->images = asked.images;
-    wishes->labels = asked.labels;
+    wishes->images = asked->images;
+    wishes->labels = asked->labels;
     return status;
 }
 
@@ -39,7 +38,8 @@ static enum pst_status check_digest(const struct set *set, const json_t *entry, 
 }
 
 /* What the loader at the beginning of the history loaded, and how. */
-static enum pst_status open_set(struct set *set, const struct pst_header *compact, struct pst_error *error)
+static enum pst_status open_set(struct set *set, const struct wishes *asked, const struct pst_header *compact,
+                                struct pst_error *error)
 {
     const json_t *entry = json_array_get(compact->history, 0);
     const char *stage = json_string_value(json_object_get(entry, "stage"));
@@ -52,7 +52,7 @@ static enum pst_status open_set(struct set *set, const struct pst_header *compac
                 ? ""
                 : "; '… | stream-join FILE' brings its targets to inputs from elsewhere");
     struct wishes wishes;
-    enum pst_status status = recall_wishes(entry, &wishes, error);
+    enum pst_status status = recall_wishes(entry, asked, &wishes, error);
     if (status != PST_OK)
         return status;
     bool named = strcmp(data, "mnist") == 0 || strcmp(data, "digits") == 0;
@@ -80,12 +80,12 @@ static enum pst_status find_places(struct rebuilder *rebuilder, const struct pst
     return status;
 }
 
-enum pst_status rebuilder_open(struct rebuilder *rebuilder, enum pst_compact_inputs inputs,
-                               const struct pst_header *compact, const struct pst_header *restored,
-                               struct pst_error *error)
+enum pst_status rebuilder_open(struct rebuilder *rebuilder, const struct wishes *asked,
+                               enum pst_compact_inputs inputs, const struct pst_header *compact,
+                               const struct pst_header *restored, struct pst_error *error)
 {
     rebuilder->inputs = inputs;
-    enum pst_status status = open_set(&rebuilder->set, compact, error);
+    enum pst_status status = open_set(&rebuilder->set, asked, compact, error);
     if (status == PST_OK)
         status = find_places(rebuilder, compact, restored, error);
     if (status != PST_OK)

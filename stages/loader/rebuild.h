@@ -30,12 +30,12 @@ struct rebuilder {
 /*
  * Opens the data set of a compact recording as it was loaded then. {0} before; rebuilder_close also after a
  * failure.
- * compact, restored: both headers; compact must live as long as the rebuilder, which borrows from its
- * history. Returns PST_OK; PST_BAD_DATA where the data set has changed since, or the recording does not say
- * enough; what opening the set returns.
+ * asked: what the user says of files. compact, restored: both headers; compact must live as long as the
+ * rebuilder, which borrows from its history. Returns PST_OK; PST_BAD_DATA where the data set has changed
+ * since, or the recording does not say enough; what opening the set returns.
  */
-PST_CHECKED enum pst_status rebuilder_open(struct rebuilder *rebuilder, enum pst_compact_inputs inputs,
-                                           const struct pst_header *compact,
+PST_CHECKED enum pst_status rebuilder_open(struct rebuilder *rebuilder, const struct wishes *asked,
+                                           enum pst_compact_inputs inputs, const struct pst_header *compact,
                                            const struct pst_header *restored, struct pst_error *error);
 
 /*

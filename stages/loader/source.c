@@ -5,121 +5,129 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct {
+struct source {
     struct set set;
     size_t *order;   /* [selection.count]: the current epoch's */
     size_t x, y, id; /* places of the tensors; y is PST_NONE without labels */
     uint64_t epoch;
     size_t position; /* in the epoch */
-} source;
+};
 
-static void begin_epoch(uint64_t epoch, size_t position)
+static struct source *source_of(const struct pst_run *run)
 {
-    source.epoch = epoch;
-    source.position = position;
-    set_order(&source.set, epoch, source.order);
+    return ((const struct loader *)run->self)->source;
+}
+
+static void begin_epoch(struct source *source, uint64_t epoch, size_t position)
+{
+    source->epoch = epoch;
+    source->position = position;
+    set_order(&source->set, epoch, source->order);
 }
 
 /* Batches of the whole stream, or 0 where it is endless or cannot be counted. */
-static uint64_t batches_in_stream(void)
+static uint64_t batches_in_stream(const struct set *set)
 {
     size_t batches = 0;
-    return pst_multiply(set_batches(&source.set), asked.epochs, &batches) ? batches : 0;
+    return pst_multiply(set_batches(set), set->wishes.epochs, &batches) ? batches : 0;
 }
 
-static enum pst_status go_to_start(struct pst_error *error)
+static enum pst_status go_to_start(struct source *source, struct pst_error *error)
 {
-    if (asked.epochs > 0 && asked.start > batches_in_stream())
+    const struct wishes *asked = &source->set.wishes;
+    if (asked->epochs > 0 && asked->start > batches_in_stream(&source->set))
         return pst_fail(error, PST_USAGE, "--start %llu: the stream has only %llu batches",
-                        (unsigned long long)asked.start, (unsigned long long)batches_in_stream());
-    source.order = pst_allocate(source.set.selection.count, sizeof *source.order, error);
-    if (source.order == NULL)
+                        (unsigned long long)asked->start,
+                        (unsigned long long)batches_in_stream(&source->set));
+    source->order = pst_allocate(source->set.selection.count, sizeof *source->order, error);
+    if (source->order == NULL)
         return PST_TRY_AGAIN;
-    uint64_t batches = set_batches(&source.set);
-    begin_epoch(asked.start / batches, (size_t)(asked.start % batches) * source.set.wishes.batch);
+    uint64_t batches = set_batches(&source->set);
+    begin_epoch(source, asked->start / batches, (size_t)(asked->start % batches) * source->set.wishes.batch);
     return PST_OK;
 }
 
-static enum pst_status start(size_t count, char **operands, struct pst_error *error)
+static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
 {
-    struct set *set = &source.set;
-    enum pst_status status = set_open(set, &asked, count > 0 ? operands[0] : NULL, error);
+    struct source *source = source_of(run);
+    struct set *set = &source->set;
+    enum pst_status status =
+        set_open(set, &((const struct loader *)run->self)->asked, count > 0 ? operands[0] : NULL, error);
     if (status == PST_OK)
-        status = go_to_start(error);
+        status = go_to_start(source, error);
     if (status == PST_OK)
-        status = pst_history_note("data", json_string(set->data.name), error);
+        status = pst_history_note(run, "data", json_string(set->data.name), error);
     if (status == PST_OK)
-        status = pst_history_note("digest", json_string(set->data.digest), error);
+        status = pst_history_note(run, "digest", json_string(set->data.digest), error);
     if (status == PST_OK)
-        status = pst_history_note("shuffle", json_boolean(set->shuffled), error);
+        status = pst_history_note(run, "shuffle", json_boolean(set->shuffled), error);
     if (status == PST_OK)
-        status = pst_history_note("batch", json_integer((json_int_t)set->wishes.batch), error);
+        status = pst_history_note(run, "batch", json_integer((json_int_t)set->wishes.batch), error);
     return status;
 }
 
-static enum pst_status on_header(struct pst_header *header, struct pst_error *error)
+static enum pst_status on_header(struct pst_run *run, struct pst_header *header, struct pst_error *error)
 {
-    const struct pst_dataset *data = &source.set.data;
+    struct source *source = source_of(run);
+    const struct wishes *wishes = &source->set.wishes;
+    const struct pst_dataset *data = &source->set.data;
     header->classes = data->labels != NULL ? data->classes : 0;
-    header->samples = source.set.selection.count;
-    header->epochs = asked.epochs;
-    header->batches = batches_in_stream();
-    header->first = asked.start;
+    header->samples = source->set.selection.count;
+    header->epochs = wishes->epochs;
+    header->batches = batches_in_stream(&source->set);
+    header->first = wishes->start;
     struct pst_tensor_spec x = { .name = "x", .dtype = PST_DTYPE_U8, .rank = data->rank, .scale = 1.0 / 255 };
     memcpy(x.shape, data->shape, sizeof x.shape);
-    enum pst_status status = pst_header_add_tensor(header, &x, &source.x, error);
-    source.y = PST_NONE;
+    enum pst_status status = pst_header_add_tensor(header, &x, &source->x, error);
+    source->y = PST_NONE;
     struct pst_tensor_spec y = { .name = "y", .dtype = PST_DTYPE_I32 };
     if (status == PST_OK && data->labels != NULL)
-        status = pst_header_add_tensor(header, &y, &source.y, error);
+        status = pst_header_add_tensor(header, &y, &source->y, error);
     struct pst_tensor_spec id = { .name = "id", .dtype = PST_DTYPE_U64 };
     if (status == PST_OK)
-        status = pst_header_add_tensor(header, &id, &source.id, error);
+        status = pst_header_add_tensor(header, &id, &source->id, error);
     return status;
 }
 
-static enum pst_status next(struct pst_batch *batch, const struct pst_header *header, struct pst_error *error)
+static enum pst_status next(struct pst_run *run, struct pst_batch *batch, struct pst_error *error)
 {
-    const struct set *set = &source.set;
-    if (source.position >= set->selection.count)
-        begin_epoch(source.epoch + 1, 0);
-    if (asked.epochs > 0 && source.epoch >= asked.epochs)
+    struct source *source = source_of(run);
+    const struct set *set = &source->set;
+    if (source->position >= set->selection.count)
+        begin_epoch(source, source->epoch + 1, 0);
+    if (set->wishes.epochs > 0 && source->epoch >= set->wishes.epochs)
         return PST_END;
-    size_t left = set->selection.count - source.position;
+    size_t left = set->selection.count - source->position;
     size_t n = left < set->wishes.batch ? left : set->wishes.batch;
-    enum pst_status status = pst_batch_resize(batch, header, n, 0, error);
+    enum pst_status status = pst_batch_resize(batch, pst_output_header(run), n, 0, error);
     if (status != PST_OK)
         return status;
-    batch->epoch = source.epoch;
-    uint8_t *x = batch->tensors[source.x].data;
-    int32_t *y = source.y != PST_NONE ? batch->tensors[source.y].data : NULL;
-    uint64_t *id = batch->tensors[source.id].data;
+    batch->epoch = source->epoch;
+    uint8_t *x = batch->tensors[source->x].data;
+    int32_t *y = source->y != PST_NONE ? batch->tensors[source->y].data : NULL;
+    uint64_t *id = batch->tensors[source->id].data;
     for (size_t i = 0; i < n; i++) {
-        size_t index = source.order[source.position + i];
-        set_sample(set, index, source.epoch, x + i * set->data.sample_bytes);
+        size_t index = source->order[source->position + i];
+        set_sample(set, index, source->epoch, x + i * set->data.sample_bytes);
         if (y != NULL)
             y[i] = set->data.labels[index];
         id[i] = set->data.first_id + index;
     }
-    source.position += n;
+    source->position += n;
     return PST_OK;
 }
 
-static bool never(void)
+static void stop(struct pst_run *run)
 {
-    return false;
-}
-
-static void stop(void)
-{
-    set_close(&source.set);
-    free(source.order);
+    struct source *source = source_of(run);
+    set_close(&source->set);
+    free(source->order);
 }
 
 const struct kind set_kind = {
+    .size = sizeof(struct source),
     .start = start,
     .on_header = on_header,
     .next = next,
-    .verbatim = never,
     .stop = stop,
 };

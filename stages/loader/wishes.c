@@ -2,31 +2,32 @@
 #include "stages/loader/loader.h"
 
 /* An option that would have no effect is refused, not passed over. */
-enum pst_status check_replay_wishes(struct pst_error *error)
+enum pst_status check_replay_wishes(const struct pst_run *run, struct pst_error *error)
 {
+    const struct wishes *asked = &((const struct loader *)run->self)->asked;
     static const char *const of_sets[] = { "split",     "hold-out", "hold-out-seed", "classes", "samples",
                                            "data-seed", NULL };
     static const char *const moves[] = { "shift",  "elastic",      "elastic-smoothness",
                                          "rotate", "scale-jitter", NULL };
-    const char *given = pst_options_given(of_sets);
+    const char *given = pst_options_given(run, of_sets);
     if (given != NULL)
         return pst_fail(
             error, PST_USAGE,
             "--%s and other options that make or split a set are for data sets, not for recordings", given);
-    given = pst_options_given(moves);
+    given = pst_options_given(run, moves);
     if (given != NULL)
         return pst_fail(
             error, PST_USAGE,
             "--%s: recorded samples cannot be moved about: their soft targets belong to them as they are",
             given);
-    if (asked.shuffle && asked.no_shuffle)
+    if (asked->shuffle && asked->no_shuffle)
         return pst_fail(error, PST_USAGE, "--shuffle and --no-shuffle exclude each other");
     return PST_OK;
 }
 
-enum pst_status refuse_files(const char *path, struct pst_error *error)
+enum pst_status refuse_files(const struct pst_run *run, const char *path, struct pst_error *error)
 {
-    const char *given = pst_options_given((const char *const[]){ "images", "labels", NULL });
+    const char *given = pst_options_given(run, (const char *const[]){ "images", "labels", NULL });
     if (given == NULL)
         return PST_OK;
     return pst_fail(

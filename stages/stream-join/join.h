@@ -17,6 +17,7 @@ struct recording {
     struct pst_reader *reader;
     struct pst_header recorded;    /* of what is read */
     struct pst_restorer *restorer; /* of a compact recording; else NULL */
+    struct pst_buffer scratch;     /* of the restorer */
     struct pst_header header;      /* of what is taken from: as it was recorded, or restored */
     size_t x, y, id;     /* places, restored; PST_NONE if there is no such tensor, or x was left out */
     size_t digest;       /* place, as recorded, or PST_NONE */

@@ -185,7 +185,7 @@ static enum pst_status read_batch(struct recording *recording, struct pst_batch 
         return status;
     if (recording->restorer == NULL)
         return keep(recording, recorded, recorded, error);
-    status = pst_restorer_batch(recording->restorer, recorded, restored, error);
+    status = pst_restorer_batch(recording->restorer, recorded, restored, &recording->scratch, error);
     return status == PST_OK ? keep(recording, recorded, restored, error)
                             : pst_fail_at(error, "%s, batch %" PRIu64, recording->path, recorded->seq);
 }
@@ -223,6 +223,7 @@ void recording_free(struct recording *recording)
 {
     pst_reader_free(recording->reader);
     pst_restorer_free(recording->restorer);
+    pst_buffer_free(&recording->scratch);
     pst_header_free(&recording->recorded);
     pst_header_free(&recording->header);
     for (size_t i = 0; i < recording->taken_count; i++)

@@ -10,9 +10,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum pst_status command_new(struct command *command, char **arguments, size_t room, struct pst_error *error)
+enum pst_status command_new(struct command *command, struct pst_run *run, char **arguments, size_t room,
+                            struct pst_error *error)
 {
-    *command = (struct command){ .arguments = arguments, .room = room };
+    *command = (struct command){ .run = run, .arguments = arguments, .room = room };
     command->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     command->tasks = calloc(room, sizeof *command->tasks);
     pthread_mutex_init(&command->lock, NULL);
@@ -69,7 +70,7 @@ static void *feed(void *argument)
     if (status == PST_OK && is_patient(command))
         status = pst_writer_finish(command->writer, &error);
     if (status != PST_OK && status != PST_READER_LEFT)
-        pst_say("%s", error.message);
+        pst_say(command->run, "%s", error.message);
     pst_writer_free(command->writer); /* the child sees the end */
     command->writer = NULL;
     return NULL;
@@ -239,7 +240,7 @@ enum pst_status command_start(struct command *command, const struct pst_header *
     if (status == PST_OK)
         status = pst_input_from_fd(&input, out, "the command's output", error);
     if (status == PST_OK)
-        status = pst_reader_new(&command->reader, input, pst_link_options()->max_message, error);
+        status = pst_reader_new(&command->reader, input, pst_link_options(command->run)->max_message, error);
     command->put = command->fed = command->answered = command->taken = 0;
     command->closing = command->aborting = command->ended = false;
     command->error = (struct pst_error){ 0 };

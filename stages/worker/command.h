@@ -23,9 +23,10 @@ struct task {
 };
 
 struct command {
-    char **arguments; /* ended by NULL; borrowed */
-    size_t room;      /* tasks at once */
-    int event;        /* eventfd: something can be taken, or the child has ended */
+    struct pst_run *run; /* the worker's */
+    char **arguments;    /* ended by NULL; borrowed */
+    size_t room;         /* tasks at once */
+    int event;           /* eventfd: something can be taken, or the child has ended */
     bool running;
 
     pid_t child; /* and the leader of its process group */
@@ -49,8 +50,8 @@ struct command {
 };
 
 /* Makes a command that does not run yet. */
-PST_CHECKED enum pst_status command_new(struct command *command, char **arguments, size_t room,
-                                        struct pst_error *error);
+PST_CHECKED enum pst_status command_new(struct command *command, struct pst_run *run, char **arguments,
+                                        size_t room, struct pst_error *error);
 
 /* Starts the child for the stream of this header. Returns PST_OK; PST_UNAVAILABLE where it cannot be started;
  * PST_TRY_AGAIN. */

@@ -60,9 +60,9 @@ setup() {
     assert_refused "'soft/c' is not f32 with one dimension" averager -i "$bad"
 }
 
-@test "what is no probability is refused, with tensor, batch and sample" {
-    for value in nan inf -0.5; do
-        change "batch['soft/b'][5, 9] = batch['seq'] and np.float32('$value')" soft.pst "$bad"
+@test "what is no distribution is refused, with tensor, batch and sample" {
+    for value in nan inf -0.5 0.9; do
+        change "batch['soft/b'][5, 9] = np.float32('$value') if batch['seq'] else batch['soft/b'][5, 9]" soft.pst "$bad"
         assert_refused "batch 1: tensor 'soft/b', sample 5 of the batch: " averager -i "$bad"
         assert_refused "batch 1: tensor 'soft/b', sample 5 of the batch: " averager -g -i "$bad"
     done
@@ -70,7 +70,7 @@ setup() {
 
 @test "a logit that is NaN is refused" {
     change 'batch["logits/a"][0, 0] = np.nan' soft.pst "$bad"
-    assert_refused "batch 0: tensor 'logits/a', sample 0 of the batch: nan is no logit" averager --logits -i "$bad"
+    assert_refused "batch 0: tensor 'logits/a', sample 0 of the batch: number 0 is nan, not a finite number" averager --logits -i "$bad"
 }
 
 @test "weights: an unknown name, the same name twice, no number, and nothing but 0 are refused" {

@@ -8,7 +8,7 @@ setup_file() {
     loader digits --samples 1000 | student-trainer -a 784-12-10 -o teacher.safetensors
     loader digits --samples 4000 | teacher-forward teacher.safetensors | temperature-softmax -T 4 -o small.pst
     loader small.pst --epochs 120 -o large.pst # 420 MB
-    compactor --targets keep --zstd 1 -i large.pst -o compressed.pst
+    loader large.pst --zstd 1 -o compressed.pst
     loader small.pst --batch 1 --epochs 120 -o ones.pst
 }
 

@@ -7,15 +7,11 @@ bats_require_minimum_version 1.5.0
 SOURCE=(loader digits --samples 90 --batch 20 --epochs 4 --shift 2 --seed 3 --run one) # 20 batches
 TRAINING=(-a 784-12-10 -r 0.05 --targets both --seed 9 -q)
 
-small() {
-    compactor --targets keep --zstd 3 "$@"
-}
-
 setup_file() {
     cd "$BATS_FILE_TMPDIR" || return
     loader digits --samples 40 --epochs 2 | student-trainer -a 784-12-10 -r 0.05 -o teacher.safetensors
     "${SOURCE[@]}" | teacher-forward teacher.safetensors | temperature-softmax -T 4 -o plain.pst
-    small -i plain.pst -o small.pst
+    loader plain.pst --zstd 3 -o small.pst
     student-trainer "${TRAINING[@]}" -i plain.pst -o live.safetensors
 }
 
@@ -79,7 +75,6 @@ for p, s in zip(plain[:4], small):
 
 @test "what is replayed of a compressed recording is written plain, and equals what is replayed of the plain one" {
     loader small.pst | cmp - plain.pst
-    compactor --targets keep -i small.pst | cmp - plain.pst
     for options in --shuffle '--shuffle --batch 7 --epochs 2' '--only-classes 3,4 --batch 5' '--start 12'; do
         # The options are words.
         # shellcheck disable=SC2086
@@ -94,7 +89,7 @@ for p, s in zip(plain[:4], small):
 
 @test "what was compact already is compressed, and restored by reference from it" {
     compactor --targets u8 --inputs reference --zstd 19 -i plain.pst -o "$bad"
-    compactor --targets u8 --inputs reference -i plain.pst | small -o "$bad.2"
+    compactor --targets u8 --inputs reference -z 3 -i plain.pst -o "$bad.2"
     [ "$(trailer "$bad")" = "$(trailer "$bad.2")" ]
     compactor --targets u8 -i plain.pst | compactor --restore | student-trainer "${TRAINING[@]}" -o "$student.live"
     loader "$bad" | student-trainer "${TRAINING[@]}" -o "$student"
@@ -116,7 +111,7 @@ for p, s in zip(plain[:4], small):
 }
 
 @test "batches of many sizes need no index" {
-    loader digits --samples 33000 --batch 1 --no-shuffle | small -o "$bad"
+    loader digits --samples 33000 --batch 1 --no-shuffle --zstd 3 -o "$bad"
     # More runs of equal batches than a trailer holds.
     python 'import msgpack, sys
 last = list(msgpack.Unpacker(open(sys.argv[1], "rb")))[-1]
@@ -131,9 +126,9 @@ assert "index" not in msgpack.unpackb(last["meta"])' "$bad"
         head -c "$at" small.pst >"$bad"
         stream-repair "$bad"
         whole=$(stream-inspect --check --json "$bad" | sed 's/.*"batches":\([0-9]*\).*/\1/')
-        "${SOURCE[@]}" --start "$whole" | teacher-forward teacher.safetensors | temperature-softmax -T 4 | small -o "$bad.more"
+        "${SOURCE[@]}" --start "$whole" | teacher-forward teacher.safetensors | temperature-softmax -T 4 -z 3 -o "$bad.more"
         stream-repair "$bad" "$bad.more"
-        cmp "$bad" <("${SOURCE[@]}" | teacher-forward teacher.safetensors | temperature-softmax -T 4 | small)
+        cmp "$bad" <("${SOURCE[@]}" | teacher-forward teacher.safetensors | temperature-softmax -T 4 -z 3)
         rm "$bad" "$bad.more"
     done
 }
@@ -142,8 +137,7 @@ assert "index" not in msgpack.unpackb(last["meta"])' "$bad"
     head -c 20000 small.pst >"$bad"
     stream-repair "$bad"
     whole=$(stream-inspect --check --json "$bad" | sed 's/.*"batches":\([0-9]*\).*/\1/')
-    "${SOURCE[@]}" --start "$whole" | teacher-forward teacher.safetensors | temperature-softmax -T 4 |
-        compactor --targets keep -o "$bad.more"
+    "${SOURCE[@]}" --start "$whole" | teacher-forward teacher.safetensors | temperature-softmax -T 4 -o "$bad.more"
     assert_fails 65 "does not go on from $bad" stream-repair "$bad" "$bad.more"
 }
 
@@ -205,10 +199,24 @@ open(sys.argv[1], "wb").write(data)' "$bad" "$at" "$seed"
 
 # ---- options ----
 
-@test "a level that zstd does not have, and options that do not go with keep, are refused" {
-    assert_fails 64 "--zstd" compactor --zstd 20 -i plain.pst
-    assert_fails 64 "--zstd" compactor --zstd -1 -i plain.pst
-    assert_fails 64 "--targets keep takes no other option" compactor --targets keep --top 3 -i plain.pst
-    assert_fails 64 "--targets keep takes no other option" compactor --targets keep --inputs digest -i plain.pst
-    assert_fails 64 "--targets keep takes no other option" compactor --targets keep --error -i plain.pst
+@test "a level that zstd does not have is refused" {
+    for level in 20 -1 x; do
+        assert_fails 64 "--zstd: '$level' is not a whole number from 0 to 19" loader plain.pst --zstd $level
+    done
+}
+
+@test "every stage that writes a stream compresses it, and 0 leaves it plain" {
+    # compressed COMMAND…: what a command writes with --zstd is compressed, and plain it is what the command writes without.
+    compressed() {
+        "$@" -o "$bad.plain"
+        "$@" --zstd 5 -o "$bad"
+        stream-inspect "$bad" | grep -qx 'encoding   zstd'
+        loader "$bad" | cmp - "$bad.plain"
+        "$@" -z 0 | cmp - "$bad.plain"
+    }
+    compressed "${SOURCE[@]}"
+    compressed teacher-forward teacher.safetensors --name other -i plain.pst
+    compressed averager -i plain.pst
+    "${SOURCE[@]}" -o "$bad.source"
+    compressed stream-join small.pst --take soft/teacher -i "$bad.source"
 }

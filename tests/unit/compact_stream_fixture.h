@@ -58,6 +58,7 @@ struct journey {
     struct pst_compactor *compactor;
     struct pst_restorer *restorer;
     struct pst_batch from, between, to;
+    struct pst_buffer scratch;
 };
 
 static inline void begin(struct journey *journey, const struct pst_compact_options *options)
@@ -75,8 +76,10 @@ static inline enum pst_status step(struct journey *journey, uint64_t seq, size_t
     make_targets(&journey->from, &journey->original, seq, n);
     journey->from.tensors[6].crc = 77; /* of `extra`, and wrong: it must be handed on as it came */
     journey->from.tensors[6].crc_known = true;
-    enum pst_status status = pst_compactor_pack(journey->compactor, &journey->from, &journey->between, error);
-    return status == PST_OK ? pst_restorer_batch(journey->restorer, &journey->between, &journey->to, error)
+    enum pst_status status =
+        pst_compactor_pack(journey->compactor, &journey->from, &journey->between, &journey->scratch, error);
+    return status == PST_OK ? pst_restorer_batch(journey->restorer, &journey->between, &journey->to,
+                                                 &journey->scratch, error)
                             : status;
 }
 
@@ -90,6 +93,7 @@ static inline void end(struct journey *journey)
     pst_batch_free(&journey->from);
     pst_batch_free(&journey->between);
     pst_batch_free(&journey->to);
+    pst_buffer_free(&journey->scratch);
 }
 
 #endif

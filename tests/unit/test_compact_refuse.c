@@ -87,8 +87,9 @@ static void a_bad_row_is_named_by_tensor_and_sample(void **state)
         begin(&journey, &every[i]);
         make_targets(&journey.from, &journey.original, 0, 4);
         ((float *)journey.from.tensors[5].data)[2 * CLASSES + 1] = NAN;
-        assert_int_equal(pst_compactor_pack(journey.compactor, &journey.from, &journey.between, &error),
-                         PST_BAD_DATA);
+        assert_int_equal(
+            pst_compactor_pack(journey.compactor, &journey.from, &journey.between, &journey.scratch, &error),
+            PST_BAD_DATA);
         assert_non_null(strstr(error.message, "tensor 'soft', sample 2 of the batch: number 1 is nan"));
         end(&journey);
     }
@@ -103,8 +104,9 @@ static void a_bad_compact_row_is_named_by_tensor_and_sample(void **state)
     assert_int_equal(step(&journey, 0, 4, NULL), PST_OK);
     ((uint16_t *)journey.between.tensors[pst_header_find(&journey.compact, "top/soft")].data)[3 * 3] =
         CLASSES;
-    assert_int_equal(pst_restorer_batch(journey.restorer, &journey.between, &journey.to, &error),
-                     PST_BAD_DATA);
+    assert_int_equal(
+        pst_restorer_batch(journey.restorer, &journey.between, &journey.to, &journey.scratch, &error),
+        PST_BAD_DATA);
     assert_non_null(strstr(error.message, "tensor 'top/soft', sample 3 of the batch: a class that it names"));
     end(&journey);
 }
@@ -123,7 +125,7 @@ static void a_batch_that_would_become_too_large_is_refused(void **state)
         bytes += journey.to.tensors[t].bytes;
     for (size_t less = 0; less < 2; less++) {
         assert_int_equal(pst_restorer_new(&small, &journey.compact, bytes - less, &restored, NULL), PST_OK);
-        assert_int_equal(pst_restorer_batch(small, &journey.between, &journey.to, &error),
+        assert_int_equal(pst_restorer_batch(small, &journey.between, &journey.to, &journey.scratch, &error),
                          less ? PST_BAD_DATA : PST_OK);
         pst_restorer_free(small);
         pst_header_free(&restored);

@@ -93,7 +93,8 @@ static void samples_of_several_batches_can_be_restored_together(void **state)
         memcpy(mixed.tensors[t].data, from + 3 * bytes, bytes);
         memcpy((char *)mixed.tensors[t].data + bytes, from + bytes, bytes);
     }
-    assert_int_equal(pst_restorer_batch(journey.restorer, &mixed, &journey.to, NULL), PST_OK);
+    assert_int_equal(pst_restorer_batch(journey.restorer, &mixed, &journey.to, &journey.scratch, NULL),
+                     PST_OK);
     assert_memory_equal(journey.to.tensors[3].data, second, sizeof second);
     assert_memory_equal((float *)journey.to.tensors[3].data + CLASSES, first, sizeof first);
     pst_batch_free(&mixed);
@@ -113,8 +114,9 @@ static void draws_depend_on_seed_epoch_and_id_alone(void **state)
         make_targets(&journey.from, &journey.original, 0, N);
         journey.from.seq = i; /* counts for nothing */
         journey.from.epoch = i == 2;
-        assert_int_equal(pst_compactor_pack(journey.compactor, &journey.from, &journey.between, NULL),
-                         PST_OK);
+        assert_int_equal(
+            pst_compactor_pack(journey.compactor, &journey.from, &journey.between, &journey.scratch, NULL),
+            PST_OK);
         size_t at = pst_header_find(&journey.compact, "sampled/soft");
         memcpy(drawn[i], journey.between.tensors[at].data, sizeof drawn[i]);
         end(&journey);
@@ -156,8 +158,9 @@ static void what_is_lost_is_measured(void **state)
     begin(&journey, &every[2]);
     for (uint64_t seq = 0; seq < 2; seq++) {
         assert_int_equal(step(&journey, seq, 6, NULL), PST_OK);
-        assert_int_equal(
-            pst_compactor_compare(journey.compactor, &journey.from, &journey.between, &loss, NULL), PST_OK);
+        assert_int_equal(pst_compactor_compare(journey.compactor, &journey.from, &journey.between, &loss,
+                                               &journey.scratch, NULL),
+                         PST_OK);
     }
     assert_int_equal(loss.samples, 12);
     assert_true(loss.sum > 0 && loss.largest > 0 && loss.largest < loss.sum && loss.sum < 12 * 1e-4);
