@@ -51,12 +51,13 @@ CFLAGS_stream := $(call cflags_of,$(MSGPACK) jansson libzstd)
 CFLAGS_compact := $(call cflags_of,jansson)
 # Nothing reads errno after a square root, and one that sets it cannot be vectorised.
 CFLAGS_nn := $(call cflags_of,openblas jansson) -fno-math-errno
+CFLAGS_teacher :=
 CFLAGS_data := $(call cflags_of,zlib)
 CFLAGS_cli := $(call cflags_of,jansson)
 LIBS := $(call libs_of,$(MSGPACK) jansson nettle zlib libzstd openblas libzmq) -lm
 
-ROOMS := base transport stream compact nn data cli
-LIB_SOURCES := $(foreach room,$(ROOMS),$(wildcard lib/$(room)/*.c))
+ROOMS := base transport stream compact nn data teacher cli
+LIB_SOURCES := $(foreach room,$(ROOMS),$(wildcard lib/$(room)/*.c lib/$(room)/*/*.c))
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/objects/%.o)
 PERCENT := %
 STAGES := $(patsubst stages/%.c,%,$(wildcard stages/*.c))
@@ -179,7 +180,7 @@ lint: lint-deps
 	@BUILD=$(BUILD) tests/lint
 
 format:
-	clang-format -i $(wildcard include/*.h include/pipestill/*.h lib/*/*.[ch] stages/*.c stages/*/*.[ch] tests/*/*.[ch] bench/*.c)
+	clang-format -i $(wildcard include/*.h include/pipestill/*.h lib/*/*.[ch] lib/*/*/*.[ch] stages/*.c stages/*/*.[ch] tests/*/*.[ch] bench/*.c)
 
 # ---- installation ----
 # As root after `make` as oneself this compiles nothing. What an older version installed and this one does not have, only

@@ -20,13 +20,14 @@
 #define SAMPLES 128
 #define REPETITIONS 101
 #define WARM_UP 10
+#define MOST_LAYERS 32
 
 /* What is timed: a network in use or in training, and memory of the same shapes for the bare products. */
 struct subject {
     struct pst_network network;
     struct pst_workspace *workspace;
     struct pst_optimiser optimiser;
-    float *values[PST_MAX_LAYERS + 1], *gradients[PST_MAX_LAYERS + 1], *weights[PST_MAX_LAYERS];
+    float *values[MOST_LAYERS + 1], *gradients[MOST_LAYERS + 1], *weights[MOST_LAYERS];
     float *weight_gradient;
 };
 
@@ -55,15 +56,15 @@ static float *random_floats(size_t count, double scale)
 static void bare_products(struct subject *subject, bool training)
 {
     const blasint n = SAMPLES;
-    for (size_t l = 0; l < subject->network.layer_count; l++) {
-        blasint in = (blasint)subject->network.layers[l].inputs,
-                out = (blasint)subject->network.layers[l].outputs;
+    for (size_t l = 0; l < subject->network.chain.count; l++) {
+        blasint in = (blasint)subject->network.chain.layers[l].in.size[0],
+                out = (blasint)subject->network.chain.layers[l].out.size[0];
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, out, in, 1, subject->values[l], in,
                     subject->weights[l], in, 0, subject->values[l + 1], out);
     }
-    for (size_t l = subject->network.layer_count; training && l-- > 0;) {
-        blasint in = (blasint)subject->network.layers[l].inputs,
-                out = (blasint)subject->network.layers[l].outputs;
+    for (size_t l = subject->network.chain.count; training && l-- > 0;) {
+        blasint in = (blasint)subject->network.chain.layers[l].in.size[0],
+                out = (blasint)subject->network.chain.layers[l].out.size[0];
         if (l > 0)
             cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, in, out, 1, subject->gradients[l + 1],
                         out, subject->weights[l], in, 0, subject->gradients[l], in);
@@ -95,17 +96,21 @@ static void prepare(struct subject *subject, const char *architecture)
         exit((int)error.status);
     }
     pst_network_initialise(&subject->network, 1);
+    if (subject->network.chain.count > MOST_LAYERS || subject->network.chain.in.rank != 1) {
+        fprintf(stderr, "nn_step: give a dense network of at most %d layers\n", MOST_LAYERS);
+        exit(PST_USAGE);
+    }
     size_t largest = 0, inputs = pst_network_inputs(&subject->network);
     subject->values[0] = random_floats(SAMPLES * inputs, 1);
     for (size_t i = 0; i < SAMPLES * inputs; i++)
         pst_workspace_input(subject->workspace)[i] = subject->values[0][i];
-    for (size_t l = 0; l < subject->network.layer_count; l++) {
-        const struct pst_layer *layer = &subject->network.layers[l];
-        size_t count = layer->inputs * layer->outputs;
+    for (size_t l = 0; l < subject->network.chain.count; l++) {
+        const struct pst_layer *layer = &subject->network.chain.layers[l];
+        size_t outputs = layer->out.size[0], count = layer->in.size[0] * outputs;
         largest = count > largest ? count : largest;
         subject->weights[l] = random_floats(count, 0.1);
-        subject->values[l + 1] = random_floats(SAMPLES * layer->outputs, 1);
-        subject->gradients[l + 1] = random_floats(SAMPLES * layer->outputs, 1e-3);
+        subject->values[l + 1] = random_floats(SAMPLES * outputs, 1);
+        subject->gradients[l + 1] = random_floats(SAMPLES * outputs, 1e-3);
     }
     for (size_t i = 0; i < SAMPLES * pst_network_outputs(&subject->network); i++)
         pst_workspace_logits_gradient(subject->workspace)[i] = 1e-4F * (float)(i % 7);
@@ -114,10 +119,10 @@ static void prepare(struct subject *subject, const char *architecture)
 
 static void clear(struct subject *subject)
 {
-    for (size_t l = 0; l <= subject->network.layer_count; l++) {
+    for (size_t l = 0; l <= subject->network.chain.count; l++) {
         free(subject->values[l]);
         free(subject->gradients[l]);
-        if (l < subject->network.layer_count)
+        if (l < subject->network.chain.count)
             free(subject->weights[l]);
     }
     free(subject->weight_gradient);

@@ -6,9 +6,11 @@
 #include "pipestill/cli.h"
 #include "pipestill/compact.h"
 #include "pipestill/data.h"
+#include "pipestill/losses.h"
 #include "pipestill/metrics.h"
 #include "pipestill/nn.h"
 #include "pipestill/stream.h"
+#include "pipestill/teacher.h"
 #include "pipestill/transport.h"
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * student-trainer: a sink that trains a network from hard targets, soft targets or both, batch by batch as
- * they come. What a step does is lib/nn's; student-trainer/ holds what is around it: targets, validation,
- * checkpoints, epochs.
+ * student-trainer: a sink that trains a network from labels, soft targets, numbers or bits, batch by batch as
+ * they come. What a step does is lib/nn's; student-trainer/ holds what is around it: terms of the loss,
+ * validation, checkpoints, epochs.
  */
 #include "stages/student-trainer/trainer.h"
 
@@ -12,10 +12,10 @@
 #include <string.h>
 
 static const struct trainer defaults = {
-    .settings = { .hard_weight = 1, .soft_weight = 1, .seed = 1, .soft_loss = PST_SOFT_KL },
+    .settings = { .hard_weight = 1, .soft_weight = 1, .seed = 1 },
     .training = { .optimiser_settings = { .momentum = 0.9, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8 },
                   .schedule = { .rate = 0.02, .step_epochs = 10, .gamma = 0.5 } },
-    .stream = { .y_index = PST_NONE, .soft_index = PST_NONE, .id_index = PST_NONE },
+    .stream = { .labels_index = PST_NONE, .weight_index = PST_NONE },
 };
 
 #define PLACE(member) .at = offsetof(struct trainer, member)
@@ -33,31 +33,46 @@ static const struct pst_option options[] = {
       .name = "arch",
       .type = PST_STRING,
       PLACE(settings.architecture),
-      .metavar = "WIDTHS",
-      .help = "a new network: units from input to output, such as 784-800-800-10" },
+      .metavar = "LAYERS",
+      .help = "a new network: inputs and layers, such as 784-800-800-10 or 784-100-tanh-10" },
     { .name = "from",
       .type = PST_STRING,
       PLACE(settings.from_path),
       .metavar = "MODEL",
       .silent = true,
-      .help = "go on from this model instead" },
+      .help = "start from this model instead" },
+    { .name = "activation",
+      .type = PST_STRING,
+      PLACE(settings.activation),
+      .metavar = "NAME",
+      .help = "with --from: what stands between the layers of a model that does not say it" },
+    { .name = "loss",
+      .type = PST_LIST,
+      .take = take_loss,
+      .metavar = "TERM",
+      .help = "a term of the loss: TYPE[:TENSOR[:WEIGHT]][,KEY=NUMBER...]; types are above" },
+    { .name = "class-weight",
+      .type = PST_STRING,
+      PLACE(settings.class_weights),
+      .metavar = "LIST",
+      .help = "how much samples count by their label: 0=1,7=5, or balanced" },
     { .name = "targets",
       .type = PST_CHOICE,
       PLACE(settings.targets),
       .choices = (const char *const[]){ "auto", "hard", "soft", "both", NULL },
-      .help = "what to learn from; auto: soft where the stream has soft targets, else hard" },
+      .help = "short for --loss: what to learn from; auto: soft if the stream has soft targets, else hard" },
     { .name = "hard-weight",
       .type = PST_DOUBLE,
       PLACE(settings.hard_weight),
-      .help = "weight of the hard loss" },
+      .help = "weight of the loss on labels" },
     { .name = "soft-weight",
       .type = PST_DOUBLE,
       PLACE(settings.soft_weight),
-      .help = "weight of the soft loss" },
+      .help = "weight of the loss on soft targets" },
     { .name = "soft-loss",
       .type = PST_CHOICE,
       PLACE(settings.soft_loss),
-      .choices = (const char *const[]){ "kl", "cross-entropy", "logits", NULL },
+      .choices = soft_losses,
       .help = "T^2 KL, T^2 cross-entropy, or squared error on logits" },
     { .name = "soft-targets",
       .type = PST_STRING,
@@ -178,19 +193,35 @@ static const struct pst_option options[] = {
     { 0 },
 };
 
-static enum pst_status check_options(struct trainer *trainer, struct pst_error *error)
+static enum pst_status check_options(const struct pst_run *run, struct pst_error *error)
 {
-    const struct settings *settings = &trainer->settings;
+    const struct settings *settings = &((const struct trainer *)run->self)->settings;
     if ((settings->architecture == NULL) == (settings->from_path == NULL))
         return pst_fail(error, PST_USAGE,
                         "give either --arch, such as --arch 784-800-800-10, or --from MODEL");
     if (settings->resume && settings->checkpoint_path == NULL)
         return pst_fail(error, PST_USAGE, "--resume needs --checkpoint FILE");
+    if (settings->activation != NULL && settings->from_path == NULL)
+        return pst_fail(
+            error, PST_USAGE,
+            "--activation is for --from; --arch names activations itself, such as 784-800-tanh-10");
     if (settings->checkpoint_every > 0 && settings->checkpoint_path == NULL)
         return pst_fail(error, PST_USAGE, "--checkpoint-every needs --checkpoint FILE");
     if ((settings->patience > 0 || settings->keep_last) && settings->validate_endpoint == NULL)
         return pst_fail(error, PST_USAGE, "--patience and --keep-last need --validate");
-    return PST_OK;
+    return check_loss_options(run, error);
+}
+
+/* Both ways at once would drop by the same random numbers twice. */
+static enum pst_status check_dropout(const struct pst_training *training, struct pst_error *error)
+{
+    bool named = strstr(training->network.architecture, "-drop") != NULL;
+    if (!named || (training->dropout.hidden == 0 && training->dropout.input == 0))
+        return PST_OK;
+    return pst_fail(
+        error, PST_USAGE,
+        "the architecture %.100s has dropout layers; leave --dropout-hidden and --dropout-input out",
+        training->network.architecture);
 }
 
 /* An output that cannot be written should not come to light after hours of training. */
@@ -211,7 +242,7 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     struct pst_training *training = &trainer->training;
     (void)count;
     (void)operands;
-    enum pst_status status = check_options(trainer, error);
+    enum pst_status status = check_options(run, error);
     if (status == PST_OK)
         status = try_output(trainer, error);
     if (status != PST_OK)
@@ -221,7 +252,7 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     training->dropout.seed = settings->seed;
     if (settings->from_path != NULL) {
         char digest[PST_DIGEST_TEXT];
-        status = pst_model_read(settings->from_path, &training->network, digest, error);
+        status = pst_model_read(settings->from_path, settings->activation, &training->network, digest, error);
         if (status == PST_OK)
             status = pst_history_note(run, "from", json_string(digest), error);
     } else {
@@ -229,6 +260,10 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
         if (status == PST_OK)
             pst_network_initialise(&training->network, settings->seed);
     }
+    if (status == PST_OK)
+        status = check_dropout(training, error);
+    if (status == PST_OK)
+        status = parse_class_weights(trainer, error);
     return status == PST_OK ? pst_training_begin(training, error) : status;
 }
 
@@ -237,7 +272,7 @@ static enum pst_status begin(struct pst_run *run, const struct pst_header *heade
 {
     (void)out;
     struct trainer *trainer = run->self;
-    enum pst_status status = settle_stream(trainer, header, error);
+    enum pst_status status = settle_stream(run, header, error);
     if (status == PST_OK && trainer->settings.validate_endpoint != NULL)
         status = read_validation(run, error);
     if (status != PST_OK)
@@ -300,19 +335,46 @@ static void stop(struct pst_run *run)
     struct trainer *trainer = run->self;
     pst_training_free(&trainer->training);
     free_validation(trainer);
+    for (size_t k = 0; k < PST_MAX_TERMS; k++)
+        pst_buffer_free(&trainer->stream.targets[k].numbers);
+    pst_binding_free(&trainer->stream.binding);
+    free(trainer->class_weight);
     free(trainer->made_up_ids);
+}
+
+/* Writes what --help says, with the tables of layers and losses. */
+static void describe(FILE *text)
+{
+    fputs("Learns from each batch as it comes and writes the model when the stream has ended as it should.\n"
+          "The same program trains teachers.\n\nLayers of --arch, behind the shape of the inputs, with \"-\" "
+          "between:\n",
+          text);
+    for (size_t i = 0; pst_layer_types[i] != NULL; i++)
+        fprintf(text, "\n  %-14s %s: %s", pst_layer_types[i]->name, pst_layer_types[i]->help,
+                pst_layer_types[i]->grammar);
+    fputs("\n\nTypes of --loss (T of soft targets is taken from the stream):\n", text);
+    for (size_t i = 0; pst_loss_types[i] != NULL; i++) {
+        const struct pst_loss_type *type = pst_loss_types[i];
+        fprintf(text, "\n  %-14s %s", type->name, type->help);
+        for (size_t k = 0; k < PST_MAX_LOSS_KEYS && type->keys[k].name != NULL; k++)
+            fprintf(text, "\n  %-14s   %s=: %s (default %g)", "", type->keys[k].name, type->keys[k].help,
+                    type->keys[k].standard);
+    }
 }
 
 int main(int argc, char **argv)
 {
+    char description[4096] = "";
+    FILE *text = fmemopen(description, sizeof description, "w");
+    if (text != NULL) {
+        describe(text);
+        fclose(text);
+    }
     return pst_main(argc, argv,
                     &(struct pst_stage){
                         .name = "student-trainer",
-                        .purpose = "train a network from hard targets, soft targets or both",
-                        .description =
-                            "Learns from each batch as it comes and writes the model when the stream has "
-                            "ended as it should.\nT is taken from the stream. The same program trains "
-                            "teachers.",
+                        .purpose = "train a network from labels, soft targets, numbers or bits",
+                        .description = description,
                         .options = options,
                         .size = sizeof(struct trainer),
                         .defaults = &defaults,

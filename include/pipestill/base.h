@@ -110,6 +110,13 @@ PST_CHECKED bool pst_parse_u64(const char *text, uint64_t least, uint64_t most, 
  */
 PST_CHECKED bool pst_parse_double(const char *text, double least, double most, double *value);
 
+/*
+ * Parses a list of such numbers with "," between: "0.5" or "0.5,0.6,0.7".
+ * values: receives up to `room`. Returns how many there are; 0 if the text is anything else, or has more.
+ */
+PST_CHECKED size_t pst_parse_doubles(const char *text, double least, double most, double *values,
+                                     size_t room);
+
 /* ---- numbers of 16 bits ------------------------------------------------------------------------------ */
 
 /* The number that an IEEE 754 binary16 stands for; every one of them is an f32. */

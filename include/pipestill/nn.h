@@ -1,83 +1,65 @@
 /*
- * nn.h: fully connected networks and how they learn: layers, losses, optimisers, rates, model files. Knows
- * nothing of streams. docs/training.md writes out every formula with its gradient.
- *
- * Matrices are row-major. A layer's weight is [outputs, inputs], as in the model file, so a forward pass is
- * X · Wᵀ and each row of a weight holds what comes into one unit.
+ * nn.h: networks and how they learn: passes, optimisers, rates, model files. What a network is made of is in
+ * layers.h, what it minimises in losses.h. Knows nothing of streams. docs/training.md writes out every
+ * formula with its gradient.
  */
 #ifndef PIPESTILL_NN_H
 #define PIPESTILL_NN_H
 
 #include "pipestill/base.h"
+#include "pipestill/layers.h"
+#include "pipestill/losses.h"
 
 struct json_t; /* jansson's value */
 
-#define PST_MAX_LAYERS 32        /* weight layers */
-#define PST_MAX_WIDTH (1U << 20) /* units in a layer */
-
 /* ---- networks ---------------------------------------------------------------------------------------- */
 
-/* One dense layer; ReLU follows every layer but the last. Pointers lead into the network's parameters. */
-struct pst_layer {
-    size_t inputs, outputs;
-    float *weight;             /* [outputs, inputs] */
-    float *bias;               /* [outputs] */
-    size_t weight_at, bias_at; /* their places in a flat parameter vector */
-};
-
-/* A multilayer perceptron with ReLU. {0} is empty. */
+/* A chain of layers and what it has learned. {0} is empty. */
 struct pst_network {
-    size_t layer_count;
-    struct pst_layer layers[PST_MAX_LAYERS];
-    float *parameters;      /* all weights and biases, [parameter_count], aligned; owned */
-    size_t parameter_count; /* including padding between layers, which stays 0 */
-    double input_scale;  /* recorded with the model: what x's u8 elements were multiplied by; 0: not known */
-    double input_offset; /* and what was added then */
+    struct pst_chain chain;
+    char *architecture;             /* as text, in the one way that pst_network_new would write it; owned */
+    float *parameters;              /* all that is learned, [parameter_count], aligned; owned */
+    size_t parameter_count;         /* including padding between parameters, which stays 0 */
+    struct pst_parameter **tensors; /* every parameter, [tensor_count], in the order of the vector; owned */
+    size_t tensor_count;
+    /* How inputs were made from what the data held: scale · x + offset. 0 channels: not known; 1: the same
+     * for all; otherwise a pair for each channel, the first dimension of the input's shape. */
+    size_t input_channels;
+    double *input_scale; /* [2, input_channels]: scales, then offsets; owned */
 };
 
 /*
  * Makes a network with all parameters 0.
- * architecture: widths from input to output with "-" between: "784-800-800-10".
- * Returns PST_OK; PST_USAGE where the text is not that; PST_TRY_AGAIN.
+ * architecture: the shape of an input and the words of its layers (layers.h), with "-" between:
+ * "784-800-800-10".
+ * Returns PST_OK; PST_USAGE if the text is not that (the message names the word); PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_network_new(struct pst_network *network, const char *architecture,
                                             struct pst_error *error);
 
 /*
- * Initial weights: normal with variance 2 / inputs (He et al. 2015), the last layer's with 1 / inputs; biases
- * 0. The weights into unit u of layer l are the sequence (seed, PST_RANDOM_INITIAL, epoch l, id u), so a
- * layer of the same shape starts alike in every network.
+ * Initial weights: normal with variance 2 / inputs before ReLU (He et al. 2015), 1 / inputs in the last
+ * layer; the table of activations has the others; biases 0. The weights into unit u of the l-th layer with
+ * weights, from 0, are the sequence (seed, PST_RANDOM_INITIAL, epoch l, id u), so a layer of the same shape
+ * starts alike in every network.
  */
 void pst_network_initialise(struct pst_network *network, uint64_t seed);
 
-/* Writes the architecture as text, "784-800-800-10". size: at least 512 holds every network. */
-void pst_network_describe(const struct pst_network *network, char *text, size_t size);
-
-/* Inputs of the first layer, outputs of the last. */
+/* Elements of one sample's inputs and outputs. */
 size_t pst_network_inputs(const struct pst_network *network);
 size_t pst_network_outputs(const struct pst_network *network);
+
+/*
+ * Records how inputs were made: the same scale and offset for all channels.
+ * Returns PST_OK or PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_network_set_scale(struct pst_network *network, double scale, double offset,
+                                                  struct pst_error *error);
 
 /* Frees what a network holds and makes it {0}. */
 void pst_network_free(struct pst_network *network);
 
 /* ---- forward and backward ---------------------------------------------------------------------------- */
-
-/*
- * Dropout (Srivastava et al. 2014), inverted: what is kept is divided by the share kept, so a forward pass
- * for use needs no change. A unit is kept or dropped by (seed, epoch, sample id, layer, unit), whatever the
- * batch that its sample comes in:
- *
- * With threshold = min(round(share · 65536), 65535), unit u is dropped where its 16 random bits are below the
- * threshold; what is kept is multiplied by 65536 / (65536 - threshold). The bits come from the Philox block
- * with key pst_random_key(seed, PST_RANDOM_DROPOUT + layer), layer 0 being the network's input and layer l
- * the units of hidden layer l, and counter {u / 8, epoch, id low, id high}. Unit u has word (u % 8) / 2 of
- * the block's four, its low half where u is even, its high half where u is odd.
- */
-struct pst_dropout {
-    double input;  /* share of inputs dropped, [0, 1) */
-    double hidden; /* share of hidden units dropped, [0, 1) */
-    uint64_t seed;
-};
 
 /* Memory of forward and backward passes for up to `most` samples at once. */
 struct pst_workspace;
@@ -107,27 +89,21 @@ float *pst_workspace_logits_gradient(struct pst_workspace *workspace);
  * passes; the same inputs give the same bits, whatever the workspace was used for before. */
 void pst_forward(const struct pst_network *network, struct pst_workspace *workspace, size_t n);
 
-/* A forward pass as in training. ids: [n] sample ids, for dropout; may be NULL without. dropout: NULL for
- * none; then the logits are those of pst_forward, bit for bit. */
+/* A forward pass as in training. ids: [n] sample ids, for dropout; may be NULL if nothing drops. dropout:
+ * what is dropped beside the architecture's own dropout layers, which have its seed. If nothing is dropped
+ * the logits are those of pst_forward, bit for bit. */
 void pst_forward_training(const struct pst_network *network, struct pst_workspace *workspace, size_t n,
                           const struct pst_dropout *dropout, uint64_t epoch, const uint64_t *ids);
 
 /*
- * Is given each layer's gradient during a backward pass, last layer first, when the layer's old weights are
- * no longer needed; so it may change them. weight: [outputs, inputs], bias: [outputs]; valid during the call.
- */
-typedef void pst_gradient_taker(void *context, size_t layer, const float *weight_gradient,
-                                const float *bias_gradient);
-
-/*
  * A backward pass after pst_forward_training of the same n samples, from the workspace's logits gradient.
- * ReLU passes a gradient on where its output is above 0. The gradient of the network's own input is not
- * computed. workspace: made for training. take: called once for each layer.
+ * ReLU passes a gradient on if its output is above 0. The gradient of the network's own input is not
+ * computed. workspace: made for training. take: called once for each parameter.
  */
 void pst_backward(struct pst_network *network, struct pst_workspace *workspace, size_t n,
                   pst_gradient_taker *take, void *context);
 
-/* ---- softmax and losses ------------------------------------------------------------------------------ */
+/* ---- softmax ----------------------------------------------------------------------------------------- */
 
 /*
  * softmax(logits / T), computed stably (Hinton et al. 2015, eq. 1). Rows of `classes` numbers. Does not need
@@ -137,40 +113,6 @@ void pst_softmax(const float *logits, float *probabilities, size_t n, size_t cla
 
 /* log softmax(logits / T) of one row, in double. */
 void pst_log_softmax(const float *logits, double *log_probabilities, size_t classes, double temperature);
-
-enum pst_soft_loss {
-    PST_SOFT_KL,            /* T² · KL(targets ‖ softmax(z / T)) */
-    PST_SOFT_CROSS_ENTROPY, /* T² · cross-entropy(targets, softmax(z / T)); the same gradient */
-    PST_SOFT_LOGITS,        /* ½ ‖z − v‖² / classes, v the teacher's logits (Bucilă et al. 2006) */
-};
-
-/* What is minimised: a mean over samples of hard_weight · cross-entropy(y, softmax(z)) + soft_weight · the
- * soft loss. */
-struct pst_loss {
-    double hard_weight; /* ≥ 0; labels are needed where > 0 */
-    double soft_weight; /* ≥ 0; targets are needed where > 0 */
-    enum pst_soft_loss soft;
-    double temperature; /* of the soft targets, > 0; not looked at by PST_SOFT_LOGITS */
-};
-
-/* Sums over samples, in double: divide by n for means. */
-struct pst_loss_sums {
-    double total;  /* hard_weight · hard + soft_weight · soft */
-    double hard;   /* cross-entropy with the labels, whatever its weight; 0 without labels */
-    double soft;   /* the soft loss; 0 where its weight is 0 */
-    size_t errors; /* samples whose largest logit is not that of the label; 0 without labels */
-};
-
-/*
- * Computes a loss and its gradient.
- * logits: [n, classes]. labels: [n], each 0 … classes - 1, or NULL. targets: [n, classes], soft targets (or
- * logits for PST_SOFT_LOGITS), or NULL. gradient: receives [n, classes], of the mean over the n samples; may
- * be NULL. sums: receives the sums over these n samples. Values that are not finite go through to the sums,
- * for the caller to see.
- */
-void pst_loss_compute(const struct pst_loss *loss, const float *logits, const int32_t *labels,
-                      const float *targets, size_t n, size_t classes, float *gradient,
-                      struct pst_loss_sums *sums);
 
 /* ---- biases of classes ---------------------------------------------------------------------------------
  *
@@ -318,23 +260,25 @@ void pst_safetensors_free(struct pst_safetensors *file);
 
 /*
  * Writes a network as a model: "layers.0.weight", "layers.0.bias", … and metadata format, architecture,
- * activation, input_scale and input_offset where they are known, and what extra holds. extra: object of
+ * activation, input_scale and input_offset if they are known, and what extra holds. extra: object of
  * strings; borrowed; may be NULL.
  */
 PST_CHECKED enum pst_status pst_model_write(const char *path, const struct pst_network *network,
                                             const struct json_t *extra, struct pst_error *error);
 
 /*
- * Reads a model. Without an architecture in the metadata the tensors' shapes tell it.
- * digest: receives the SHA-256 of the file; may be NULL.
- * Returns PST_OK; PST_NO_INPUT; PST_BAD_DATA (layers that do not fit each other, a value that is not finite);
- * PST_IO_ERROR; PST_TRY_AGAIN.
+ * Reads a model, in F32, F16, BF16 or F64: one of this project, or dense layers that another tool wrote.
+ * activation: the word of what stands between the layers of another tool's model that does not name it in its
+ * metadata ("activation"); NULL if the user named none. digest: receives the SHA-256 of the file; may be
+ * NULL. Returns PST_OK; PST_NO_INPUT; PST_USAGE if the activation is not known or contradicts the file;
+ * PST_BAD_DATA (layers that do not fit each other, a value that is not finite, an activation that is not
+ * named); PST_IO_ERROR; PST_TRY_AGAIN.
  */
-PST_CHECKED enum pst_status pst_model_read(const char *path, struct pst_network *network,
-                                           char digest[PST_DIGEST_TEXT], struct pst_error *error);
+PST_CHECKED enum pst_status pst_model_read(const char *path, const char *activation,
+                                           struct pst_network *network, char digest[PST_DIGEST_TEXT],
+                                           struct pst_error *error);
 
-/* ---- training
- * ---------------------------------------------------------------------------------------------- */
+/* ---- training ---------------------------------------------------------------------------------------- */
 
 /* A network that learns, with all that a step needs. Fill in settings and network, then pst_training_begin.
  */
@@ -357,11 +301,11 @@ PST_CHECKED float *pst_training_input(struct pst_training *training, size_t n, s
 
 /*
  * One step on the n samples whose inputs are in place: forward, loss, backward, update.
- * labels: [n]; targets: [n, classes]; each NULL where its weight is 0. ids: [n].
+ * targets: of the n samples. ids: [n].
  * epoch: for dropout; position: for the learning rate, epochs passed with their fraction.
  * Where the loss is not finite, no update is made.
  */
-void pst_training_step(struct pst_training *training, size_t n, const int32_t *labels, const float *targets,
+void pst_training_step(struct pst_training *training, size_t n, const struct pst_loss_targets *targets,
                        const uint64_t *ids, uint64_t epoch, double position, struct pst_loss_sums *sums);
 
 /* Frees all that a training owns. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 bool pst_parse_u64(const char *text, uint64_t least, uint64_t most, uint64_t *value)
@@ -42,6 +43,23 @@ bool pst_parse_double(const char *text, double least, double most, double *value
         return false;
     *value = number;
     return true;
+}
+
+size_t pst_parse_doubles(const char *text, double least, double most, double *values, size_t room)
+{
+    for (size_t count = 0; count < room; text++) {
+        char number[64] = "";
+        size_t length = strcspn(text, ",");
+        if (length >= sizeof number)
+            return 0;
+        memcpy(number, text, length);
+        if (!pst_parse_double(number, least, most, &values[count++]))
+            return 0;
+        text += length;
+        if (*text == '\0')
+            return count;
+    }
+    return 0;
 }
 
 double pst_seconds(void)

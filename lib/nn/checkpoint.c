@@ -27,11 +27,10 @@ enum pst_status pst_checkpoint_write(const char *path, const struct pst_training
         all[tensors++] = vector("optimiser.second", training->optimiser.second, count);
     if (best != NULL)
         all[tensors++] = vector("best", best, count);
-    char architecture[512], step[24];
-    pst_network_describe(&training->network, architecture, sizeof architecture);
+    char step[24];
     snprintf(step, sizeof step, "%llu", (unsigned long long)training->optimiser.step);
     json_t *metadata = json_pack("{s:s, s:s, s:s}", "format", "pipestill-checkpoint", "architecture",
-                                 architecture, "step", step);
+                                 training->network.architecture, "step", step);
     enum pst_status status;
     if (metadata == NULL || json_object_update_missing(metadata, (json_t *)(uintptr_t)state) != 0)
         status = pst_fail(error, PST_TRY_AGAIN, "out of memory for a checkpoint");
@@ -57,10 +56,8 @@ static bool restore(const struct pst_safetensors *file, const char *name, float 
 
 static bool same_network(const struct pst_safetensors *file, const struct pst_training *training)
 {
-    char architecture[512];
-    pst_network_describe(&training->network, architecture, sizeof architecture);
     const char *said = json_string_value(json_object_get(file->metadata, "architecture"));
-    return said != NULL && strcmp(said, architecture) == 0;
+    return said != NULL && strcmp(said, training->network.architecture) == 0;
 }
 
 enum pst_status pst_checkpoint_read(const char *path, struct pst_training *training, float *best,

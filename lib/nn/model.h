@@ -2,9 +2,28 @@
 #ifndef PIPESTILL_LIB_NN_MODEL_H
 #define PIPESTILL_LIB_NN_MODEL_H
 
-/* The metadata's "format". Everything else that begins like the family is a file of this project, but no
+#include "pipestill/nn.h"
+
+/* The metadata's "format". Everything else that begins like the family is a file of this project, but not a
  * model. */
 #define PST_MODEL_FORMAT "pipestill-model-1"
 #define PST_FORMAT_FAMILY "pipestill-"
+
+/*
+ * Copies a tensor's values as f32 and checks that each is finite. tensor: F32, F16, BF16 or F64.
+ * values: receives all elements of the tensor. Returns PST_OK or PST_BAD_DATA.
+ */
+PST_CHECKED enum pst_status pst_tensor_values(const struct pst_named_tensor *tensor, float *values,
+                                              const char *path, struct pst_error *error);
+
+/*
+ * Makes a network from the tensors of a file that another tool made: NAME.0.weight, NAME.0.bias,
+ * NAME.1.weight and so on are dense layers in the order of their numbers. activation: the word of what stands
+ * between the layers; NULL if neither the file nor the user says it. Returns PST_OK; PST_BAD_DATA (the
+ * message names the tensor); PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_model_adopt(const struct pst_safetensors *file, const char *path,
+                                            const char *activation, struct pst_network *network,
+                                            struct pst_error *error);
 
 #endif

@@ -1,41 +1,49 @@
 /* Writing models. */
 #include "lib/nn/model.h"
 
-#include "pipestill/nn.h"
-
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-static void name_layer(struct pst_named_tensor pair[2], const struct pst_layer *layer, size_t number)
+static struct pst_named_tensor name_tensor(const struct pst_network *network,
+                                           const struct pst_parameter *parameter)
 {
-    pair[0] = (struct pst_named_tensor){ .dtype = "F32",
-                                         .rank = 2,
-                                         .shape = { layer->outputs, layer->inputs },
-                                         .data = layer->weight,
-                                         .bytes = layer->outputs * layer->inputs * sizeof(float) };
-    pair[1] = (struct pst_named_tensor){ .dtype = "F32",
-                                         .rank = 1,
-                                         .shape = { layer->outputs },
-                                         .data = layer->bias,
-                                         .bytes = layer->outputs * sizeof(float) };
-    snprintf(pair[0].name, sizeof pair[0].name, "layers.%zu.weight", number);
-    snprintf(pair[1].name, sizeof pair[1].name, "layers.%zu.bias", number);
+    struct pst_named_tensor tensor = { .dtype = "F32",
+                                       .rank = parameter->rank,
+                                       .data = network->parameters + parameter->at,
+                                       .bytes = parameter->count * sizeof(float) };
+    for (size_t i = 0; i < parameter->rank; i++)
+        tensor.shape[i] = parameter->shape[i];
+    snprintf(tensor.name, sizeof tensor.name, "%s", parameter->name);
+    return tensor;
 }
 
-/* The metadata of a model; NULL where memory is short. */
+/* "0.5" or "0.5,0.6,0.7"; NULL if there are no numbers. */
+static json_t *number_list(const double *numbers, size_t count)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = count == 0 ? NULL : open_memstream(&text, &size);
+    for (size_t i = 0; out != NULL && i < count; i++)
+        fprintf(out, "%s%.17g", i == 0 ? "" : ",", numbers[i]);
+    json_t *list = out != NULL && fclose(out) == 0 ? json_string(text) : NULL;
+    free(text);
+    return list;
+}
+
+/* The metadata of a model; NULL if memory is short. Of this project's models "activation" is the one that is
+ * not named between two dense layers. */
 static json_t *describe(const struct pst_network *network, const json_t *extra)
 {
-    char architecture[512], scale[32], offset[32];
-    pst_network_describe(network, architecture, sizeof architecture);
-    snprintf(scale, sizeof scale, "%.17g", network->input_scale);
-    snprintf(offset, sizeof offset, "%.17g", network->input_offset);
-    bool known = network->input_scale != 0;
-    json_t *own = json_pack("{s:s, s:s, s:s, s:s*, s:s*}", "format", PST_MODEL_FORMAT, "architecture",
-                            architecture, "activation", "relu", "input_scale", known ? scale : NULL,
-                            "input_offset", known ? offset : NULL);
+    size_t channels = network->input_channels;
+    json_t *scale = number_list(network->input_scale, channels);
+    json_t *offset = number_list(network->input_scale + channels, channels);
+    json_t *own =
+        json_pack("{s:s, s:s, s:s, s:o*, s:o*}", "format", PST_MODEL_FORMAT, "architecture",
+                  network->architecture, "activation", "relu", "input_scale", scale, "input_offset", offset);
     json_t *all = extra != NULL ? json_deep_copy(extra) : json_object();
-    if (own == NULL || all == NULL || json_object_update(all, own) != 0) {
+    bool whole = channels == 0 || (scale != NULL && offset != NULL);
+    if (own == NULL || all == NULL || !whole || json_object_update(all, own) != 0) {
         json_decref(all);
         all = NULL;
     }
@@ -47,14 +55,14 @@ enum pst_status pst_model_write(const char *path, const struct pst_network *netw
                                 const struct json_t *extra, struct pst_error *error)
 {
     json_t *metadata = describe(network, extra);
-    struct pst_named_tensor *tensors = pst_allocate(2 * network->layer_count, sizeof *tensors, error);
+    struct pst_named_tensor *tensors = pst_allocate(network->tensor_count, sizeof *tensors, error);
     enum pst_status status = PST_TRY_AGAIN;
     if (metadata == NULL || tensors == NULL) {
         pst_fail(error, status, "%s: out of memory", path);
     } else {
-        for (size_t i = 0; i < network->layer_count; i++)
-            name_layer(&tensors[2 * i], &network->layers[i], i);
-        status = pst_safetensors_write(path, metadata, tensors, 2 * network->layer_count, error);
+        for (size_t t = 0; t < network->tensor_count; t++)
+            tensors[t] = name_tensor(network, network->tensors[t]);
+        status = pst_safetensors_write(path, metadata, tensors, network->tensor_count, error);
     }
     free(tensors);
     json_decref(metadata);

@@ -1,139 +1,184 @@
-/* Networks: their shape as text, their parameters in one piece of memory, their initial weights. */
+/* Networks: a chain of layers, their parameters in one piece of memory, their initial values. */
 #include "pipestill/nn.h"
 
-#include <math.h>
-#include <stdio.h>
+#include "lib/nn/passes.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#define FLOATS_ALIGNED (PST_ALIGNMENT / sizeof(float))
+/* ---- parameters -------------------------------------------------------------------------------------- */
 
-/*
- * Reads one width and steps behind it.
- * Returns 0 where the text does not start with a number from 1 to PST_MAX_WIDTH.
- */
-static size_t read_width(const char **text)
+/* Calls visit for every parameter of a chain, in the order in which they stand in the flat vector. prefix: of
+ * their names, "layers.". Returns false as soon as visit does. */
+static bool visit_chain(struct pst_chain *chain, const char *prefix, void *context,
+                        bool (*visit)(void *context, struct pst_parameter *parameter, const char *prefix))
 {
-    char digits[8];
-    size_t length = strspn(*text, "0123456789");
-    if (length == 0 || length >= sizeof digits)
-        return 0;
-    memcpy(digits, *text, length);
-    digits[length] = '\0';
-    uint64_t width;
-    if (!pst_parse_u64(digits, 1, PST_MAX_WIDTH, &width))
-        return 0;
-    *text += length;
-    return (size_t)width;
-}
-
-/* Fills layer_count and the layers' inputs and outputs. Returns false where the text is no architecture. */
-static bool parse_architecture(struct pst_network *network, const char *text)
-{
-    size_t inputs = read_width(&text);
-    if (inputs == 0)
-        return false;
-    while (*text == '-' && network->layer_count < PST_MAX_LAYERS) {
-        text++;
-        size_t outputs = read_width(&text);
-        if (outputs == 0)
+    size_t number = 0;
+    for (size_t i = 0; i < chain->count; i++) {
+        struct pst_layer *layer = &chain->layers[i];
+        char own[sizeof layer->parameters->name], inside[sizeof own + 16];
+        int length = snprintf(own, sizeof own, "%s%zu.", prefix, number);
+        if (length < 0 || (size_t)length >= sizeof own)
             return false;
-        network->layers[network->layer_count++] = (struct pst_layer){ .inputs = inputs, .outputs = outputs };
-        inputs = outputs;
-    }
-    return *text == '\0' && network->layer_count > 0;
-}
-
-/* Takes count floats from the end of the parameter vector; each piece starts on a new cache line. */
-static bool place(struct pst_network *network, size_t count, size_t *at)
-{
-    size_t padded = (count + FLOATS_ALIGNED - 1) / FLOATS_ALIGNED * FLOATS_ALIGNED;
-    *at = network->parameter_count;
-    return padded >= count && !__builtin_add_overflow(*at, padded, &network->parameter_count);
-}
-
-static bool place_layers(struct pst_network *network)
-{
-    for (size_t l = 0; l < network->layer_count; l++) {
-        struct pst_layer *layer = &network->layers[l];
-        size_t weights;
-        if (!pst_multiply(layer->inputs, layer->outputs, &weights) ||
-            !place(network, weights, &layer->weight_at) || !place(network, layer->outputs, &layer->bias_at))
-            return false;
+        for (size_t p = 0; p < layer->parameter_count; p++)
+            if (!visit(context, &layer->parameters[p], own))
+                return false;
+        for (size_t which = 0; layer->type->inner != NULL && layer->type->inner(layer, which) != NULL;
+             which++) {
+            snprintf(inside, sizeof inside, which == 0 ? "%slayers." : "%slayers%zu.", own, which + 1);
+            if (!visit_chain(layer->type->inner(layer, which), inside, context, visit))
+                return false;
+        }
+        number += pst_layer_learns(layer);
     }
     return true;
+}
+
+/* Gives a parameter its place, on a new cache line, and its whole name. */
+static bool place(void *context, struct pst_parameter *parameter, const char *prefix)
+{
+    struct pst_network *network = context;
+    char name[sizeof parameter->name];
+    int length = snprintf(name, sizeof name, "%s%s", prefix, parameter->name);
+    if (length < 0 || (size_t)length >= sizeof name)
+        return false;
+    memcpy(parameter->name, name, sizeof name);
+    parameter->at = network->parameter_count;
+    network->tensor_count++;
+    return !__builtin_add_overflow(network->parameter_count, pst_aligned(parameter->count),
+                                   &network->parameter_count);
+}
+
+static bool list(void *context, struct pst_parameter *parameter, const char *prefix)
+{
+    struct pst_network *network = context;
+    (void)prefix;
+    network->tensors[network->tensor_count++] = parameter;
+    return true;
+}
+
+static enum pst_status make_parameters(struct pst_network *network, struct pst_error *error)
+{
+    if (!visit_chain(&network->chain, "layers.", network, place))
+        return pst_fail(error, PST_TRY_AGAIN, "too large for memory, or too deep");
+    if (network->tensor_count == 0)
+        return pst_fail(error, PST_USAGE, "no layer has weights, so there is nothing to learn");
+    network->tensors = pst_allocate(network->tensor_count, sizeof *network->tensors, error);
+    network->parameters = pst_allocate(network->parameter_count, sizeof(float), error);
+    if (network->tensors == NULL || network->parameters == NULL)
+        return PST_TRY_AGAIN;
+    network->tensor_count = 0;
+    return visit_chain(&network->chain, "layers.", network, list) ? PST_OK : PST_TRY_AGAIN;
+}
+
+/* ---- networks ---------------------------------------------------------------------------------------- */
+
+/* The architecture as it is written in one way only. */
+static enum pst_status describe(struct pst_network *network, struct pst_error *error)
+{
+    size_t size = 0;
+    FILE *text = open_memstream(&network->architecture, &size);
+    if (text != NULL) {
+        pst_shape_describe(&network->chain.in, text);
+        fputc('-', text);
+        pst_chain_describe(&network->chain, text);
+    }
+    return text != NULL && fclose(text) == 0 ? PST_OK : pst_fail(error, PST_TRY_AGAIN, "out of memory");
+}
+
+/* Reads the shape that stands before the first "-". words: receives what follows. */
+static enum pst_status parse_input(const char *architecture, struct pst_shape *shape, const char **words,
+                                   struct pst_error *error)
+{
+    char text[32] = "";
+    size_t length = strcspn(architecture, "-");
+    if (length < sizeof text)
+        memcpy(text, architecture, length);
+    if (architecture[length] == '\0' || !pst_shape_parse(text, shape))
+        return pst_fail(
+            error, PST_USAGE,
+            "begin with the shape of the inputs, then name the layers, with \"-\" between, such as "
+            "784-800-800-10 or 3x32x32-flatten-100-10");
+    *words = architecture + length + 1;
+    return PST_OK;
+}
+
+static enum pst_status build(struct pst_network *network, const char *architecture, struct pst_error *error)
+{
+    struct pst_shape input;
+    struct pst_settling settling = { 0 };
+    const char *words = architecture;
+    enum pst_status status = parse_input(architecture, &input, &words, error);
+    if (status == PST_OK)
+        status = pst_chain_parse(&network->chain, words, error);
+    if (status == PST_OK)
+        status = pst_chain_settle(&network->chain, &input, &settling, true, error);
+    if (status == PST_OK)
+        status = make_parameters(network, error);
+    return status == PST_OK ? describe(network, error) : status;
 }
 
 enum pst_status pst_network_new(struct pst_network *network, const char *architecture,
                                 struct pst_error *error)
 {
     *network = (struct pst_network){ 0 };
-    if (!parse_architecture(network, architecture)) {
-        *network = (struct pst_network){ 0 };
-        return pst_fail(
-            error, PST_USAGE,
-            "architecture \"%.100s\": give 2 to %d widths from 1 to %u with \"-\" between, such as "
-            "784-800-800-10",
-            architecture, PST_MAX_LAYERS + 1, PST_MAX_WIDTH);
-    }
-    if (!place_layers(network)) {
-        *network = (struct pst_network){ 0 };
-        return pst_fail(error, PST_TRY_AGAIN, "architecture \"%.100s\": too large for memory", architecture);
-    }
-    network->parameters = pst_allocate(network->parameter_count, sizeof(float), error);
-    if (network->parameters == NULL) {
-        *network = (struct pst_network){ 0 };
-        return PST_TRY_AGAIN;
-    }
-    for (size_t l = 0; l < network->layer_count; l++) {
-        struct pst_layer *layer = &network->layers[l];
-        layer->weight = network->parameters + layer->weight_at;
-        layer->bias = network->parameters + layer->bias_at;
-    }
-    return PST_OK;
+    enum pst_status status = build(network, architecture, error);
+    if (status == PST_OK)
+        return PST_OK;
+    pst_network_free(network);
+    if (error != NULL)
+        pst_fail_at(error, "architecture \"%.100s\"", architecture);
+    return status;
 }
 
 void pst_network_initialise(struct pst_network *network, uint64_t seed)
 {
     memset(network->parameters, 0, network->parameter_count * sizeof(float));
-    for (size_t l = 0; l < network->layer_count; l++) {
-        const struct pst_layer *layer = &network->layers[l];
-        /* ReLU halves the variance of what it lets through; behind the last layer there is none. */
-        double variance = (l + 1 < network->layer_count ? 2.0 : 1.0) / (double)layer->inputs;
-        double deviation = sqrt(variance);
-        for (size_t unit = 0; unit < layer->outputs; unit++) {
+    for (size_t t = 0; t < network->tensor_count; t++) {
+        const struct pst_parameter *tensor = network->tensors[t];
+        size_t row = pst_parameter_row(tensor);
+        for (size_t i = 0; i < tensor->count; i++)
+            network->parameters[tensor->at + i] = tensor->initial;
+        for (size_t unit = 0; tensor->deviation > 0 && unit < tensor->shape[0]; unit++) {
             struct pst_random random;
-            pst_random_start(&random, seed, PST_RANDOM_INITIAL, l, unit);
-            for (size_t i = 0; i < layer->inputs; i++)
-                layer->weight[unit * layer->inputs + i] = (float)(deviation * pst_random_normal(&random));
+            float *values = network->parameters + tensor->at + unit * row;
+            pst_random_start(&random, seed, PST_RANDOM_INITIAL, tensor->sequence, unit);
+            for (size_t i = 0; i < row; i++)
+                values[i] = (float)(tensor->deviation * pst_random_normal(&random));
         }
     }
 }
 
-void pst_network_describe(const struct pst_network *network, char *text, size_t size)
-{
-    if (size == 0)
-        return;
-    text[0] = '\0';
-    if (network->layer_count == 0)
-        return;
-    size_t used = (size_t)snprintf(text, size, "%zu", network->layers[0].inputs);
-    for (size_t l = 0; l < network->layer_count && used < size; l++)
-        used += (size_t)snprintf(text + used, size - used, "-%zu", network->layers[l].outputs);
-}
-
 size_t pst_network_inputs(const struct pst_network *network)
 {
-    return network->layer_count > 0 ? network->layers[0].inputs : 0;
+    return pst_shape_elements(&network->chain.in);
 }
 
 size_t pst_network_outputs(const struct pst_network *network)
 {
-    return network->layer_count > 0 ? network->layers[network->layer_count - 1].outputs : 0;
+    return pst_shape_elements(&network->chain.out);
+}
+
+enum pst_status pst_network_set_scale(struct pst_network *network, double scale, double offset,
+                                      struct pst_error *error)
+{
+    double *numbers = pst_allocate(2, sizeof *numbers, error);
+    if (numbers == NULL)
+        return PST_TRY_AGAIN;
+    numbers[0] = scale;
+    numbers[1] = offset;
+    free(network->input_scale);
+    network->input_scale = numbers;
+    network->input_channels = 1;
+    return PST_OK;
 }
 
 void pst_network_free(struct pst_network *network)
 {
+    pst_chain_free(&network->chain);
     free(network->parameters);
+    free(network->tensors);
+    free(network->architecture);
+    free(network->input_scale);
     *network = (struct pst_network){ 0 };
 }

@@ -1,4 +1,4 @@
-/* Optimisers: each layer is updated in one pass when its gradient arrives. */
+/* Optimisers: each parameter is updated in one pass when its gradient arrives. */
 #include "pipestill/nn.h"
 
 #include "lib/nn/kernels.h"
@@ -40,7 +40,7 @@ void pst_optimiser_begin(struct pst_optimiser *optimiser, double learning_rate)
     optimiser->rate = learning_rate;
 }
 
-/* The step under way in the numbers of the kernels. weight_decay: 0 for biases. */
+/* The step under way in the numbers of the kernels. weight_decay: 0 for what does not decay. */
 static struct pst_step current_step(const struct pst_optimiser *optimiser, double weight_decay)
 {
     const struct pst_optimiser_settings *settings = &optimiser->settings;
@@ -79,20 +79,18 @@ static void update(const struct pst_optimiser *optimiser, const struct pst_step 
     }
 }
 
-void pst_optimiser_take(void *context, size_t layer_number, const float *weight_gradient,
-                        const float *bias_gradient)
+void pst_optimiser_take(void *context, const struct pst_parameter *tensor, const float *gradient)
 {
     const struct pst_optimiser *optimiser = context;
-    const struct pst_layer *layer = &optimiser->network->layers[layer_number];
-    const struct pst_step weight_step = current_step(optimiser, optimiser->settings.weight_decay);
-    const struct pst_step bias_step = current_step(optimiser, 0);
-    bool limited = optimiser->settings.max_norm > 0 && layer_number + 1 < optimiser->network->layer_count;
-    if (!limited)
-        update(optimiser, &weight_step, layer->weight_at, layer->inputs * layer->outputs, weight_gradient);
-    for (size_t unit = 0; limited && unit < layer->outputs; unit++) {
-        size_t at = unit * layer->inputs;
-        update(optimiser, &weight_step, layer->weight_at + at, layer->inputs, weight_gradient + at);
-        pst_kernel_limit_norm(layer->weight + at, layer->inputs, optimiser->settings.max_norm);
+    const struct pst_optimiser_settings *settings = &optimiser->settings;
+    const struct pst_step step = current_step(optimiser, tensor->decays ? settings->weight_decay : 0);
+    if (settings->max_norm <= 0 || !tensor->limited) {
+        update(optimiser, &step, tensor->at, tensor->count, gradient);
+        return;
     }
-    update(optimiser, &bias_step, layer->bias_at, layer->outputs, bias_gradient);
+    size_t row = pst_parameter_row(tensor);
+    for (size_t at = 0; at < tensor->count; at += row) {
+        update(optimiser, &step, tensor->at + at, row, gradient + at);
+        pst_kernel_limit_norm(optimiser->network->parameters + tensor->at + at, row, settings->max_norm);
+    }
 }

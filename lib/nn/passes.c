@@ -1,105 +1,149 @@
-/* Forward and backward passes: matrix products from BLAS, and the kernels between them. */
-#include "lib/nn/kernels.h"
-#include "lib/nn/workspace.h"
+/* Passes through chains: where each layer finds its inputs, leaves its outputs, and what it keeps for the way
+ * back. Nothing here knows a type of layer, and nothing is allocated. */
+#include "lib/nn/passes.h"
 
-#include <cblas.h>
+#include <string.h>
 
-/* outputs[n, outputs] = inputs[n, inputs] · weightᵀ */
-static void multiply_forward(const struct pst_layer *layer, const float *inputs, float *outputs, size_t n)
+#define FLOATS_ALIGNED (PST_ALIGNMENT / sizeof(float))
+
+size_t pst_aligned(size_t count)
 {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)n, (blasint)layer->outputs,
-                (blasint)layer->inputs, 1, inputs, (blasint)layer->inputs, layer->weight,
-                (blasint)layer->inputs, 0, outputs, (blasint)layer->outputs);
+    return (count + FLOATS_ALIGNED - 1) / FLOATS_ALIGNED * FLOATS_ALIGNED;
 }
 
-/* weight_gradient[outputs, inputs] = gradient[n, outputs]ᵀ · inputs[n, inputs] */
-static void multiply_weight_gradient(const struct pst_layer *layer, const float *gradient,
-                                     const float *inputs, float *weight_gradient, size_t n)
+static size_t larger(size_t a, size_t b)
 {
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)layer->outputs, (blasint)layer->inputs,
-                (blasint)n, 1, gradient, (blasint)layer->outputs, inputs, (blasint)layer->inputs, 0,
-                weight_gradient, (blasint)layer->inputs);
+    return a > b ? a : b;
 }
 
-/* input_gradient[n, inputs] = gradient[n, outputs] · weight */
-static void multiply_input_gradient(const struct pst_layer *layer, const float *gradient,
-                                    float *input_gradient, size_t n)
+/* ---- memory ------------------------------------------------------------------------------------------ */
+
+/*
+ * Two pieces as wide as the widest of what is between two layers come first. In a pass for use they are the
+ * outputs, in turn; on the way back through a training pass, whose outputs all stay, they are the gradients.
+ */
+void pst_chain_lay_out(struct pst_chain *chain)
 {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)n, (blasint)layer->inputs,
-                (blasint)layer->outputs, 1, gradient, (blasint)layer->outputs, layer->weight,
-                (blasint)layer->inputs, 0, input_gradient, (blasint)layer->inputs);
+    size_t widest = 0, turn = 0, most = 0;
+    for (size_t i = 0; i + 1 < chain->count; i++)
+        widest = larger(widest, pst_shape_elements(&chain->layers[i].out));
+    size_t at = 2 * widest;
+    for (size_t i = 0; i < chain->count; i++) {
+        struct pst_layer *layer = &chain->layers[i];
+        layer->memory_at[false] = 2 * widest;
+        layer->memory_at[true] = at;
+        at += layer->memory_for_training;
+        most = larger(most, layer->memory_for_use);
+        if (layer->type->in_place || i + 1 == chain->count)
+            continue;
+        layer->out_at[false] = turn;
+        layer->out_at[true] = at;
+        at += pst_shape_elements(&layer->out);
+        turn = widest - turn;
+    }
+    chain->widest = widest;
+    chain->memory[false] = 2 * widest + most;
+    chain->memory[true] = at;
 }
 
-static const float *layer_inputs(const struct pst_workspace *workspace, size_t layer)
+bool pst_layer_learns(const struct pst_layer *layer)
 {
-    return layer == 0 ? workspace->input : workspace->activation[layer - 1];
+    return layer->parameter_count > 0 || layer->type->inner != NULL;
 }
 
-static void drop_rows(float *values, size_t n, size_t width, const struct pst_drop *drop, const uint64_t *ids)
+size_t pst_chain_gradient_count(const struct pst_chain *chain)
 {
-    for (size_t sample = 0; sample < n; sample++)
-        pst_kernel_drop(values + sample * width, width, drop, ids[sample]);
+    size_t most = 0;
+    for (size_t i = 0; i < chain->count; i++) {
+        const struct pst_layer *layer = &chain->layers[i];
+        most = larger(most, layer->gradient_count);
+        for (size_t which = 0; layer->type->inner != NULL && layer->type->inner(layer, which) != NULL;
+             which++)
+            most = larger(most, pst_chain_gradient_count(layer->type->inner(layer, which)));
+    }
+    return most;
 }
 
-/* Bias, ReLU and dropout of one row after the other, so that each is in the nearest cache for all three. */
-static void finish_hidden(const struct pst_layer *layer, float *values, size_t n, const struct pst_drop *drop,
-                          const uint64_t *ids)
+/* ---- layers in a pass -------------------------------------------------------------------------------- */
+
+const float *pst_layer_values(const struct pst_layer *layer, const struct pst_pass *pass, size_t parameter)
 {
-    for (size_t sample = 0; sample < n; sample++) {
-        float *row = values + sample * layer->outputs;
-        pst_kernel_bias_relu(row, layer->bias, 1, layer->outputs);
-        pst_kernel_drop(row, layer->outputs, drop, ids[sample]);
+    return pass->parameters + layer->parameters[parameter].at;
+}
+
+float *pst_layer_gradient(const struct pst_layer *layer, const struct pst_pass *pass, size_t parameter)
+{
+    size_t at = 0;
+    for (size_t p = 0; p < parameter; p++)
+        at += pst_aligned(layer->parameters[p].count);
+    return pass->gradients + at;
+}
+
+/* A chain in a pass: the same for all of its layers. */
+struct walk {
+    const struct pst_chain *chain;
+    const struct pst_pass *pass;
+    const float *inputs;
+    float *memory;
+};
+
+/* Where a layer's inputs are: at the chain's own, or with the last layer before it that is not in place. */
+static const float *inputs_of(const struct walk *walk, size_t layer)
+{
+    while (layer > 0 && walk->chain->layers[layer - 1].type->in_place)
+        layer--;
+    return layer == 0 ? walk->inputs
+                      : walk->memory +
+                            walk->chain->layers[layer - 1].out_at[walk->pass->training] * walk->pass->room;
+}
+
+static float *memory_of(const struct walk *walk, size_t layer)
+{
+    return walk->memory + walk->chain->layers[layer].memory_at[walk->pass->training] * walk->pass->room;
+}
+
+void pst_chain_forward(const struct pst_chain *chain, const struct pst_pass *pass, const float *inputs,
+                       float *outputs, float *memory)
+{
+    const struct walk walk = { chain, pass, inputs, memory };
+    for (size_t i = 0; i < chain->count; i++) {
+        const struct pst_layer *layer = &chain->layers[i];
+        bool last = i + 1 == chain->count;
+        const float *from = inputs_of(&walk, i);
+        float *to = last ? outputs : memory + layer->out_at[pass->training] * pass->room;
+        if (!layer->type->in_place)
+            layer->type->forward(layer, pass, from, to, memory_of(&walk, i));
+        else if (last)
+            memcpy(to, from, pass->n * pst_shape_elements(&layer->in) * sizeof *to);
     }
 }
 
-void pst_forward_training(const struct pst_network *network, struct pst_workspace *workspace, size_t n,
-                          const struct pst_dropout *dropout, uint64_t epoch, const uint64_t *ids)
+/* The first layer that the way back must reach: nothing before it learns. */
+static size_t first_to_learn(const struct pst_chain *chain)
 {
-    workspace->hidden_scale = 1;
-    if (dropout != NULL && dropout->input > 0) {
-        struct pst_drop drop = pst_drop_start(dropout->input, dropout->seed, 0, epoch);
-        drop_rows(workspace->input, n, pst_network_inputs(network), &drop, ids);
-    }
-    size_t last = network->layer_count - 1;
-    for (size_t l = 0; l < last; l++) {
-        const struct pst_layer *layer = &network->layers[l];
-        float *outputs = workspace->activation[l];
-        multiply_forward(layer, layer_inputs(workspace, l), outputs, n);
-        if (dropout != NULL && dropout->hidden > 0) {
-            struct pst_drop drop = pst_drop_start(dropout->hidden, dropout->seed, l + 1, epoch);
-            finish_hidden(layer, outputs, n, &drop, ids);
-            workspace->hidden_scale = drop.scale;
-        } else {
-            pst_kernel_bias_relu(outputs, layer->bias, n, layer->outputs);
-        }
-    }
-    multiply_forward(&network->layers[last], layer_inputs(workspace, last), workspace->logits, n);
-    pst_kernel_bias(workspace->logits, network->layers[last].bias, n, network->layers[last].outputs);
+    size_t first = 0;
+    while (first + 1 < chain->count && !pst_layer_learns(&chain->layers[first]))
+        first++;
+    return first;
 }
 
-void pst_forward(const struct pst_network *network, struct pst_workspace *workspace, size_t n)
+void pst_chain_backward(const struct pst_chain *chain, const struct pst_pass *pass, const float *inputs,
+                        const float *outputs, float *gradient, float *input_gradient, float *memory)
 {
-    pst_forward_training(network, workspace, n, NULL, 0, NULL);
-}
-
-void pst_backward(struct pst_network *network, struct pst_workspace *workspace, size_t n,
-                  pst_gradient_taker *take, void *context)
-{
-    size_t last = network->layer_count - 1;
-    const float *gradient = workspace->logits_gradient;
-    pst_kernel_column_sums(gradient, workspace->bias_gradient, n, network->layers[last].outputs);
-    for (size_t l = last;; l--) {
-        const struct pst_layer *layer = &network->layers[l];
-        const float *inputs = layer_inputs(workspace, l);
-        float *input_gradient = workspace->hidden_gradient[l % 2];
-        if (l > 0) /* nothing learns from the gradient of the network's own input */
-            multiply_input_gradient(layer, gradient, input_gradient, n);
-        multiply_weight_gradient(layer, gradient, inputs, workspace->weight_gradient, n);
-        take(context, l, workspace->weight_gradient, workspace->bias_gradient);
-        if (l == 0)
-            return;
-        pst_kernel_relu_gradient(input_gradient, inputs, workspace->hidden_scale, workspace->bias_gradient, n,
-                                 layer->inputs);
-        gradient = input_gradient;
+    const struct walk walk = { chain, pass, inputs, memory };
+    size_t first = input_gradient == NULL ? first_to_learn(chain) : 0, turn = 0;
+    for (size_t i = chain->count; i-- > first;) {
+        const struct pst_layer *layer = &chain->layers[i];
+        const float *from = inputs_of(&walk, i);
+        if (layer->type->in_place && i > first)
+            continue; /* its gradient is that of the layer before it */
+        float *to = i == first ? input_gradient : memory + turn * pass->room;
+        if (!layer->type->in_place)
+            layer->type->backward(layer, pass, from, outputs, gradient, to, memory_of(&walk, i));
+        else if (to != NULL)
+            memcpy(to, gradient, pass->n * pst_shape_elements(&layer->in) * sizeof *to);
+        outputs = from;
+        gradient = to;
+        turn = chain->widest - turn;
     }
 }

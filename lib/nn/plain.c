@@ -2,6 +2,7 @@
 #include "lib/nn/plain.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 double pst_plain_drop_factor(double share, uint64_t seed, uint64_t epoch, uint64_t id, size_t layer,
@@ -19,78 +20,86 @@ double pst_plain_drop_factor(double share, uint64_t seed, uint64_t epoch, uint64
     return bits < threshold ? 0 : 65536 / (65536 - threshold);
 }
 
-/* By what dropout multiplies a unit of one sample in a batch. layer: as in pst_plain_drop_factor. */
-static double drop_factor(const struct pst_plain_batch *batch, size_t sample, size_t layer, size_t unit)
+double pst_plain_drop(const struct pst_plain_pass *pass, double share, size_t sample, size_t layer,
+                      size_t unit)
 {
-    const struct pst_dropout *dropout = batch->dropout;
-    if (dropout == NULL)
-        return 1;
-    double share = layer == 0 ? dropout->input : dropout->hidden;
     if (share <= 0)
         return 1;
-    return pst_plain_drop_factor(share, dropout->seed, batch->epoch, batch->ids[sample], layer, unit);
+    return pst_plain_drop_factor(share, pass->dropout.seed, pass->epoch, pass->ids[sample], layer, unit);
 }
 
-void pst_plain_forward(const struct pst_network *network, const double *parameters,
-                       const struct pst_plain_batch *batch, double *const values[PST_MAX_LAYERS + 1])
+void pst_plain_drop_inputs(const struct pst_network *network, const struct pst_plain_pass *pass,
+                           double *inputs)
 {
-    size_t inputs = pst_network_inputs(network);
-    for (size_t sample = 0; sample < batch->n; sample++)
-        for (size_t i = 0; i < inputs; i++)
-            values[0][sample * inputs + i] =
-                batch->input[sample * inputs + i] * drop_factor(batch, sample, 0, i);
-    for (size_t l = 0; l < network->layer_count; l++) {
-        const struct pst_layer *layer = &network->layers[l];
-        bool hidden = l + 1 < network->layer_count;
-        for (size_t sample = 0; sample < batch->n; sample++)
-            for (size_t unit = 0; unit < layer->outputs; unit++) {
-                const double *weight = parameters + layer->weight_at + unit * layer->inputs;
-                double sum = parameters[layer->bias_at + unit];
-                for (size_t i = 0; i < layer->inputs; i++)
-                    sum += weight[i] * values[l][sample * layer->inputs + i];
-                if (hidden)
-                    sum = sum < 0 ? 0 : sum * drop_factor(batch, sample, l + 1, unit);
-                values[l + 1][sample * layer->outputs + unit] = sum;
-            }
-    }
+    size_t width = pst_network_inputs(network);
+    for (size_t i = 0; i < pass->n * width; i++)
+        inputs[i] *= pst_plain_drop(pass, pass->dropout.input, i / width, 0, i % width);
 }
 
-/* Of one layer: from the gradient of its outputs to those of its parameters and its inputs. */
-static void backward_layer(const struct pst_layer *layer, const double *parameters, size_t n,
-                           const double *inputs, const double *gradient, double *input_gradient,
-                           double *parameter_gradient)
+/* ---- chains ------------------------------------------------------------------------------------------ */
+
+static void free_values(double **values, size_t count)
 {
-    memset(input_gradient, 0, n * layer->inputs * sizeof *input_gradient);
-    for (size_t sample = 0; sample < n; sample++)
-        for (size_t unit = 0; unit < layer->outputs; unit++) {
-            double g = gradient[sample * layer->outputs + unit];
-            parameter_gradient[layer->bias_at + unit] += g;
-            for (size_t i = 0; i < layer->inputs; i++) {
-                size_t at = layer->weight_at + unit * layer->inputs + i;
-                parameter_gradient[at] += g * inputs[sample * layer->inputs + i];
-                input_gradient[sample * layer->inputs + i] += g * parameters[at];
-            }
+    for (size_t i = 0; values != NULL && i < count; i++)
+        free(values[i]);
+    free(values);
+}
+
+/* What every layer gives: values[i] is [n, out of layer i]. NULL if memory is short. */
+static double **all_values(const struct pst_chain *chain, const struct pst_plain_pass *pass,
+                           const double *inputs)
+{
+    double **values = pst_allocate(chain->count, sizeof *values, NULL);
+    for (size_t i = 0; values != NULL && i < chain->count; i++) {
+        const struct pst_layer *layer = &chain->layers[i];
+        size_t count = pass->n * pst_shape_elements(&layer->out);
+        values[i] = pst_allocate(count, sizeof **values, NULL);
+        if (values[i] == NULL) {
+            free_values(values, i);
+            return NULL;
         }
+        if (layer->type->in_place)
+            memcpy(values[i], inputs, count * sizeof **values);
+        else
+            layer->type->plain_forward(layer, pass, inputs, values[i]);
+        inputs = values[i];
+    }
+    return values;
 }
 
-void pst_plain_backward(const struct pst_network *network, const double *parameters,
-                        const struct pst_plain_batch *batch, double *const values[PST_MAX_LAYERS + 1],
-                        double *const gradients[PST_MAX_LAYERS + 1], double *parameter_gradient)
+bool pst_plain_chain_forward(const struct pst_chain *chain, const struct pst_plain_pass *pass,
+                             const double *inputs, double *outputs)
 {
-    memset(parameter_gradient, 0, network->parameter_count * sizeof *parameter_gradient);
-    for (size_t l = network->layer_count; l-- > 0;) {
-        const struct pst_layer *layer = &network->layers[l];
-        backward_layer(layer, parameters, batch->n, values[l], gradients[l + 1], gradients[l],
-                       parameter_gradient);
-        if (l == 0) /* nothing learns from the gradient of the network's own input */
-            break;
-        for (size_t sample = 0; sample < batch->n; sample++)
-            for (size_t unit = 0; unit < layer->inputs; unit++) {
-                size_t at = sample * layer->inputs + unit;
-                gradients[l][at] *= values[l][at] > 0 ? drop_factor(batch, sample, l, unit) : 0;
-            }
-    }
+    double **values = all_values(chain, pass, inputs);
+    if (values != NULL)
+        memcpy(outputs, values[chain->count - 1],
+               pass->n * pst_shape_elements(&chain->out) * sizeof *outputs);
+    free_values(values, chain->count);
+    return values != NULL;
 }
+
+bool pst_plain_chain_backward(const struct pst_chain *chain, const struct pst_plain_pass *pass,
+                              const double *inputs, const double *gradient, double *input_gradient,
+                              double *parameter_gradient)
+{
+    double **values = all_values(chain, pass, inputs), **gradients = all_values(chain, pass, inputs);
+    bool good = values != NULL && gradients != NULL;
+    for (size_t i = chain->count; good && i-- > 0;) {
+        const struct pst_layer *layer = &chain->layers[i];
+        double *to = i > 0 ? gradients[i - 1] : input_gradient;
+        if (layer->type->in_place)
+            memcpy(to, gradient, pass->n * pst_shape_elements(&layer->in) * sizeof *to);
+        else
+            layer->type->plain_backward(layer, pass, i > 0 ? values[i - 1] : inputs, gradient, to,
+                                        parameter_gradient);
+        gradient = to;
+    }
+    free_values(values, chain->count);
+    free_values(gradients, chain->count);
+    return good;
+}
+
+/* ---- steps ------------------------------------------------------------------------------------------- */
 
 /* The step of the parameter at one place of the flat vectors. decay: weight decay, 0 for biases. */
 static void step_parameter(const struct pst_optimiser_settings *settings, double *parameters,
@@ -130,17 +139,13 @@ void pst_plain_step(const struct pst_network *network, const struct pst_optimise
                     double *parameters, const double *gradient, double *first, double *second, uint64_t step,
                     double learning_rate)
 {
-    for (size_t l = 0; l < network->layer_count; l++) {
-        const struct pst_layer *layer = &network->layers[l];
-        size_t weights = layer->inputs * layer->outputs;
-        for (size_t at = layer->weight_at; at < layer->weight_at + weights; at++)
+    for (size_t t = 0; t < network->tensor_count; t++) {
+        const struct pst_parameter *tensor = network->tensors[t];
+        size_t row = pst_parameter_row(tensor);
+        for (size_t at = tensor->at; at < tensor->at + tensor->count; at++)
             step_parameter(settings, parameters, gradient, first, second, at, step, learning_rate,
-                           settings->weight_decay);
-        for (size_t at = layer->bias_at; at < layer->bias_at + layer->outputs; at++)
-            step_parameter(settings, parameters, gradient, first, second, at, step, learning_rate, 0);
-        if (settings->max_norm > 0 && l + 1 < network->layer_count)
-            for (size_t unit = 0; unit < layer->outputs; unit++)
-                limit_norm(parameters + layer->weight_at + unit * layer->inputs, layer->inputs,
-                           settings->max_norm);
+                           tensor->decays ? settings->weight_decay : 0);
+        for (size_t unit = 0; settings->max_norm > 0 && tensor->limited && unit < tensor->shape[0]; unit++)
+            limit_norm(parameters + tensor->at + unit * row, row, settings->max_norm);
     }
 }

@@ -8,35 +8,32 @@
 
 #include "pipestill/nn.h"
 
-/* What a pass is made over. */
-struct pst_plain_batch {
-    size_t n;
-    const double *input;               /* [n, inputs], before dropout */
-    const struct pst_dropout *dropout; /* NULL for none */
-    uint64_t epoch;
-    const uint64_t *ids; /* [n]; may be NULL without dropout */
-};
-
 /*
  * By what dropout multiplies a unit: 0 or 1 / (share kept).
- * layer: 0 for the network's input, l for the units of hidden layer l.
+ * layer: 0 for the network's input, l for the units behind the l-th activation.
  */
 double pst_plain_drop_factor(double share, uint64_t seed, uint64_t epoch, uint64_t id, size_t layer,
                              size_t unit);
 
-/* What a layer gives, in doubles: layer 0 is the input after dropout, the last the logits. Each is [n,
- * width]. parameters: [parameter_count]; the network gives only the shapes. */
-void pst_plain_forward(const struct pst_network *network, const double *parameters,
-                       const struct pst_plain_batch *batch, double *const values[PST_MAX_LAYERS + 1]);
+/* The same for a sample of a pass; 1 if the share is 0. */
+double pst_plain_drop(const struct pst_plain_pass *pass, double share, size_t sample, size_t layer,
+                      size_t unit);
+
+/* Goes through a chain: inputs [n, in] to outputs [n, out]. Returns false if memory is short. */
+PST_CHECKED bool pst_plain_chain_forward(const struct pst_chain *chain, const struct pst_plain_pass *pass,
+                                         const double *inputs, double *outputs);
 
 /*
- * The gradient of a loss with respect to every parameter: [parameter_count], 0 in the padding.
- * values: of pst_plain_forward. gradients: [n, width] for each layer as in values; that of the last is given,
- * the others are filled.
+ * And back, from the gradient of its outputs [n, out] to that of its inputs [n, in].
+ * parameter_gradient: [parameters of the network]; is added to. Returns false if memory is short.
  */
-void pst_plain_backward(const struct pst_network *network, const double *parameters,
-                        const struct pst_plain_batch *batch, double *const values[PST_MAX_LAYERS + 1],
-                        double *const gradients[PST_MAX_LAYERS + 1], double *parameter_gradient);
+PST_CHECKED bool pst_plain_chain_backward(const struct pst_chain *chain, const struct pst_plain_pass *pass,
+                                          const double *inputs, const double *gradient,
+                                          double *input_gradient, double *parameter_gradient);
+
+/* Drops a network's inputs, [n, inputs], in place, as a training pass does before its first layer. */
+void pst_plain_drop_inputs(const struct pst_network *network, const struct pst_plain_pass *pass,
+                           double *inputs);
 
 /* One step, the step-th from 1, over all parameters. first, second: the state; second is for Adam only. */
 void pst_plain_step(const struct pst_network *network, const struct pst_optimiser_settings *settings,

@@ -21,15 +21,13 @@ float *pst_training_input(struct pst_training *training, size_t n, struct pst_er
     return pst_workspace_input(training->workspace);
 }
 
-void pst_training_step(struct pst_training *training, size_t n, const int32_t *labels, const float *targets,
+void pst_training_step(struct pst_training *training, size_t n, const struct pst_loss_targets *targets,
                        const uint64_t *ids, uint64_t epoch, double position, struct pst_loss_sums *sums)
 {
     struct pst_workspace *workspace = training->workspace;
-    size_t classes = pst_network_outputs(&training->network);
-    bool drops = training->dropout.input > 0 || training->dropout.hidden > 0;
-    pst_forward_training(&training->network, workspace, n, drops ? &training->dropout : NULL, epoch, ids);
-    pst_loss_compute(&training->loss, pst_workspace_logits(workspace), labels, targets, n, classes,
-                     pst_workspace_logits_gradient(workspace), sums);
+    pst_forward_training(&training->network, workspace, n, &training->dropout, epoch, ids);
+    pst_loss_compute(&training->loss, targets, pst_workspace_logits(workspace), n,
+                     pst_network_outputs(&training->network), pst_workspace_logits_gradient(workspace), sums);
     if (!isfinite(sums->total))
         return;
     pst_optimiser_begin(&training->optimiser, pst_schedule_rate(&training->schedule, position));

@@ -1,10 +1,22 @@
-/* The memory of forward and backward passes: laid out once in one piece, so that a pass allocates nothing. */
-#include "lib/nn/workspace.h"
+/* The memory of forward and backward passes, laid out once in one piece, and the passes of whole networks. */
+#include "pipestill/nn.h"
+
+#include "lib/nn/kernels.h"
+#include "lib/nn/passes.h"
 
 #include <limits.h>
 #include <stdlib.h>
 
-#define FLOATS_ALIGNED (PST_ALIGNMENT / sizeof(float))
+/* Pointers lead into memory. */
+struct pst_workspace {
+    struct pst_pass pass;   /* the last one */
+    float *input;           /* [room, inputs] */
+    float *logits;          /* [room, outputs] */
+    float *logits_gradient; /* [room, outputs]; NULL without training */
+    float *gradients;       /* of one layer's parameters; NULL without training */
+    float *chain;           /* [room, chain->memory] */
+    void *memory;           /* owned */
+};
 
 /* A piece of memory that is handed out from its start; with base NULL it only counts what would be needed. */
 struct carving {
@@ -16,64 +28,25 @@ struct carving {
 static float *carve(struct carving *carving, size_t rows, size_t columns)
 {
     size_t count, at = carving->used;
-    if (!pst_multiply(rows, columns, &count) || count > SIZE_MAX - FLOATS_ALIGNED) {
+    if (!pst_multiply(rows, columns, &count) || count > SIZE_MAX / 2) {
         carving->overflow = true;
         return NULL;
     }
-    count = (count + FLOATS_ALIGNED - 1) / FLOATS_ALIGNED * FLOATS_ALIGNED;
-    carving->overflow |= __builtin_add_overflow(at, count, &carving->used);
+    carving->overflow |= __builtin_add_overflow(at, pst_aligned(count), &carving->used);
     return carving->base == NULL ? NULL : carving->base + at;
 }
 
-static size_t larger(size_t a, size_t b)
+static void lay_out(struct pst_workspace *workspace, const struct pst_network *network, bool training,
+                    struct carving *carving)
 {
-    return a > b ? a : b;
-}
-
-/* What a pass for use needs: layers read and write two pieces of memory in turn. */
-static void lay_out_for_use(struct pst_workspace *workspace, const struct pst_network *network, size_t most,
-                            size_t widest_hidden, struct carving *carving)
-{
-    size_t hidden = network->layer_count - 1;
-    float *turns[2];
-    for (int i = 0; i < 2; i++)
-        turns[i] = carve(carving, most, widest_hidden);
-    for (size_t l = 0; l < hidden; l++)
-        workspace->activation[l] = turns[l % 2];
-}
-
-/* What a training pass needs: every activation for the way back, and gradients. */
-static void lay_out_for_training(struct pst_workspace *workspace, const struct pst_network *network,
-                                 size_t most, size_t widest_hidden, struct carving *carving)
-{
-    size_t largest_weight = 0, widest_output = 0;
-    for (size_t l = 0; l < network->layer_count; l++) {
-        const struct pst_layer *layer = &network->layers[l];
-        if (l + 1 < network->layer_count)
-            workspace->activation[l] = carve(carving, most, layer->outputs);
-        largest_weight = larger(largest_weight, layer->inputs * layer->outputs);
-        widest_output = larger(widest_output, layer->outputs);
-    }
-    workspace->logits_gradient = carve(carving, most, pst_network_outputs(network));
-    for (int i = 0; i < 2; i++)
-        workspace->hidden_gradient[i] = carve(carving, most, widest_hidden);
-    workspace->weight_gradient = carve(carving, 1, largest_weight);
-    workspace->bias_gradient = carve(carving, 1, widest_output);
-}
-
-static void lay_out(struct pst_workspace *workspace, const struct pst_network *network, size_t most,
-                    bool training, struct carving *carving)
-{
-    size_t widest_hidden = 0;
-    for (size_t l = 0; l + 1 < network->layer_count; l++)
-        widest_hidden = larger(widest_hidden, network->layers[l].outputs);
-    workspace->input = carve(carving, most, pst_network_inputs(network));
-    if (training)
-        lay_out_for_training(workspace, network, most, widest_hidden, carving);
-    else
-        lay_out_for_use(workspace, network, most, widest_hidden, carving);
-    workspace->logits = carve(carving, most, pst_network_outputs(network));
-    workspace->activation[network->layer_count - 1] = workspace->logits;
+    size_t room = workspace->pass.room, outputs = pst_network_outputs(network);
+    workspace->input = carve(carving, room, pst_network_inputs(network));
+    workspace->chain = carve(carving, room, network->chain.memory[training]);
+    workspace->logits = carve(carving, room, outputs);
+    if (!training)
+        return;
+    workspace->logits_gradient = carve(carving, room, outputs);
+    workspace->gradients = carve(carving, 1, pst_chain_gradient_count(&network->chain));
 }
 
 enum pst_status pst_workspace_new(struct pst_workspace **workspace, const struct pst_network *network,
@@ -83,10 +56,10 @@ enum pst_status pst_workspace_new(struct pst_workspace **workspace, const struct
     struct pst_workspace *made = pst_allocate(1, sizeof *made, error);
     if (made == NULL)
         return PST_TRY_AGAIN;
-    struct carving carving = { 0 };
-    lay_out(made, network, most, training, &carving);
-    /* BLAS counts rows with an int. */
-    if (carving.overflow || most > INT_MAX) {
+    struct carving carving = { .overflow = most > INT_MAX }; /* BLAS counts rows with an int */
+    made->pass.room = carving.overflow ? 0 : pst_aligned(most);
+    lay_out(made, network, training, &carving);
+    if (carving.overflow) {
         free(made);
         return pst_fail(error, PST_TRY_AGAIN, "a batch of %zu samples is too large for memory", most);
     }
@@ -96,8 +69,7 @@ enum pst_status pst_workspace_new(struct pst_workspace **workspace, const struct
         return PST_TRY_AGAIN;
     }
     carving = (struct carving){ .base = made->memory };
-    lay_out(made, network, most, training, &carving);
-    made->hidden_scale = 1;
+    lay_out(made, network, training, &carving);
     *workspace = made;
     return PST_OK;
 }
@@ -122,4 +94,45 @@ const float *pst_workspace_logits(const struct pst_workspace *workspace)
 float *pst_workspace_logits_gradient(struct pst_workspace *workspace)
 {
     return workspace->logits_gradient;
+}
+
+/* ---- passes ------------------------------------------------------------------------------------------ */
+
+void pst_forward(const struct pst_network *network, struct pst_workspace *workspace, size_t n)
+{
+    workspace->pass =
+        (struct pst_pass){ .n = n, .room = workspace->pass.room, .parameters = network->parameters };
+    pst_chain_forward(&network->chain, &workspace->pass, workspace->input, workspace->logits,
+                      workspace->chain);
+}
+
+void pst_forward_training(const struct pst_network *network, struct pst_workspace *workspace, size_t n,
+                          const struct pst_dropout *dropout, uint64_t epoch, const uint64_t *ids)
+{
+    struct pst_pass *pass = &workspace->pass;
+    size_t inputs = pst_network_inputs(network);
+    *pass = (struct pst_pass){ .n = n,
+                               .room = pass->room,
+                               .training = true,
+                               .parameters = network->parameters,
+                               .gradients = workspace->gradients,
+                               .dropout = dropout != NULL ? *dropout : (struct pst_dropout){ 0 },
+                               .epoch = epoch,
+                               .ids = ids };
+    if (pass->dropout.input > 0) {
+        struct pst_drop drop = pst_drop_start(dropout->input, dropout->seed, 0, epoch);
+        for (size_t sample = 0; sample < n; sample++)
+            pst_kernel_drop(workspace->input + sample * inputs, inputs, &drop, ids[sample]);
+    }
+    pst_chain_forward(&network->chain, pass, workspace->input, workspace->logits, workspace->chain);
+}
+
+void pst_backward(struct pst_network *network, struct pst_workspace *workspace, size_t n,
+                  pst_gradient_taker *take, void *context)
+{
+    workspace->pass.n = n;
+    workspace->pass.take = take;
+    workspace->pass.context = context;
+    pst_chain_backward(&network->chain, &workspace->pass, workspace->input, workspace->logits,
+                       workspace->logits_gradient, NULL, workspace->chain);
 }

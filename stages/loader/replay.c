@@ -209,6 +209,18 @@ static bool is_verbatim(const struct replay *replay)
            replay->asked->run == NULL;
 }
 
+/* Whether the recordings hold their classes in one proportion, as their headers say, and lack nothing. */
+static bool have_equal_counts(const struct shards *shards)
+{
+    const struct pst_header *first = pst_recording_header(shards->list[0].recording);
+    const json_t *counts = json_object_get(first->other, "class_counts");
+    for (size_t i = 1; i < shards->count; i++)
+        if (!json_equal(counts, json_object_get(pst_recording_header(shards->list[i].recording)->other,
+                                                "class_counts")))
+            return false;
+    return shards->left_out == 0;
+}
+
 static enum pst_status on_header(struct pst_run *run, struct pst_header *header, struct pst_error *error)
 {
     const struct replay *replay = replay_of(run);
@@ -224,6 +236,8 @@ static enum pst_status on_header(struct pst_run *run, struct pst_header *header,
     uint64_t epochs = replay->asked->shuffle ? 1 : replay->shards.epochs;
     size_t all;
     header->samples = replay->count / epochs;
+    if (is_choosy(replay->asked) || !have_equal_counts(&replay->shards))
+        json_object_del(header->other, "class_counts"); /* they were those of other samples */
     header->epochs = epochs * replay->asked->epochs;
     header->batches =
         pst_multiply(replay->batches, replay->asked->epochs, &all) && all > 0 ? base(replay) + all : 0;

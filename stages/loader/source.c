@@ -66,6 +66,25 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     return status;
 }
 
+/* Tells how many of the chosen samples are of each class, which one pass over a stream cannot find out in
+ * time. */
+static enum pst_status tell_counts(const struct set *set, struct pst_header *header, struct pst_error *error)
+{
+    uint64_t *counts = pst_allocate(set->data.classes, sizeof *counts, error);
+    if (counts == NULL)
+        return PST_TRY_AGAIN;
+    for (size_t i = 0; i < set->selection.count; i++)
+        counts[set->data.labels[set->selection.indices[i]]]++;
+    json_t *list = json_array();
+    bool good = list != NULL;
+    for (size_t class = 0; class < set->data.classes && good; class ++)
+        good = json_array_append_new(list, json_integer((json_int_t)counts[class])) == 0;
+    free(counts);
+    header->other = json_pack("{s:o}", "class_counts", list);
+    return good && header->other != NULL ? PST_OK
+                                         : pst_fail(error, PST_TRY_AGAIN, "out of memory for a header");
+}
+
 static enum pst_status on_header(struct pst_run *run, struct pst_header *header, struct pst_error *error)
 {
     struct source *source = source_of(run);
@@ -86,7 +105,8 @@ static enum pst_status on_header(struct pst_run *run, struct pst_header *header,
     struct pst_tensor_spec id = { .name = "id", .dtype = PST_DTYPE_U64 };
     if (status == PST_OK)
         status = pst_header_add_tensor(header, &id, &source->id, error);
-    return status;
+    bool counted = data->labels != NULL && data->classes <= MOST_CLASSES;
+    return status == PST_OK && counted ? tell_counts(&source->set, header, error) : status;
 }
 
 static enum pst_status next(struct pst_run *run, struct pst_batch *batch, struct pst_error *error)

@@ -9,6 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What the sums of the terms are called. */
+static const char term_names[PST_MAX_TERMS][8] = { "term0", "term1", "term2", "term3",
+                                                   "term4", "term5", "term6", "term7" };
+
 static void put_number(json_t *object, const char *name, uint64_t number)
 {
     char text[24];
@@ -45,8 +49,9 @@ enum pst_status save_checkpoint(struct pst_run *run, struct pst_error *error)
     put_number(object, "has_best", state->has_best);
     put_number(object, "stopped", state->stopped);
     put_real(object, "total", state->sums.total);
-    put_real(object, "hard", state->sums.hard);
-    put_real(object, "soft", state->sums.soft);
+    put_real(object, "weight", state->sums.weight);
+    for (size_t k = 0; k < trainer->training.loss.count; k++)
+        put_real(object, term_names[k], state->sums.terms[k]);
     put_real(object, "best_value", state->best_value);
     put_real(object, "first_loss", state->first_loss);
     enum pst_status status = pst_checkpoint_write(trainer->settings.checkpoint_path, &trainer->training,
@@ -87,8 +92,9 @@ static void take_state(struct trainer *trainer, const json_t *object)
     state->has_best = get_number(object, "has_best") != 0;
     state->stopped = get_number(object, "stopped") != 0;
     state->sums.total = get_real(object, "total");
-    state->sums.hard = get_real(object, "hard");
-    state->sums.soft = get_real(object, "soft");
+    state->sums.weight = get_real(object, "weight");
+    for (size_t k = 0; k < trainer->training.loss.count; k++)
+        state->sums.terms[k] = get_real(object, term_names[k]);
     state->best_value = get_real(object, "best_value");
     state->first_loss = get_real(object, "first_loss");
 }

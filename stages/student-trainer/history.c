@@ -58,17 +58,26 @@ static enum pst_status check_data(const json_t *history, const json_t **first, s
     return status;
 }
 
+static enum pst_status check_target(const struct pst_header *header, size_t index, bool tempered,
+                                    struct pst_error *error)
+{
+    bool logits;
+    if (!pst_target_kind(header->tensors[index].name, &logits))
+        return PST_OK;
+    enum pst_status status = tempered ? check_temperature(header, &header->tensors[index], error) : PST_OK;
+    if (status == PST_OK)
+        status = check_mean(header, index, error);
+    return status == PST_OK ? check_models(header, index, error) : status;
+}
+
 enum pst_status check_history(const struct trainer *trainer, const struct pst_header *header,
                               struct pst_error *error)
 {
-    const struct stream *stream = &trainer->stream;
+    const struct pst_loss *loss = &trainer->training.loss;
     const json_t *first = NULL;
     enum pst_status status = check_data(header->history, &first, error);
-    if (status != PST_OK || trainer->settings.targets == HARD)
-        return status;
-    if (trainer->settings.soft_loss != PST_SOFT_LOGITS)
-        status = check_temperature(header, &header->tensors[stream->soft_index], error);
-    if (status == PST_OK)
-        status = check_mean(header, stream->soft_index, error);
-    return status == PST_OK ? check_models(header, stream->soft_index, error) : status;
+    for (size_t k = 0; k < loss->count && status == PST_OK; k++)
+        status = check_target(header, trainer->stream.targets[k].index, loss->terms[k].type->has_temperature,
+                              error);
+    return status;
 }

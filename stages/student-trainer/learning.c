@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,15 +26,18 @@ enum pst_status diverged(struct trainer *trainer, struct pst_error *error)
 }
 
 /*
- * Looks at the mean loss of a batch. With ReLU and a rate far too large it need not become infinite: the
- * hidden units die, and the loss stays as high as the biases have been thrown. No run that learns has a loss
- * a thousand times the first one (or, where that was near 0, a thousand).
+ * Looks at the mean loss of a batch; weights of samples are taken out of it. With ReLU and a rate far too
+ * large it need not become infinite: the hidden units die, and the loss stays as high as the biases have been
+ * thrown. No run that learns has a loss a thousand times the first one (or, if that was near 0, a thousand).
  */
-static enum pst_status check_loss(struct trainer *trainer, const struct pst_batch *batch, double loss,
+static enum pst_status check_loss(struct trainer *trainer, const struct pst_loss_sums *sums,
                                   struct pst_error *error)
 {
     struct state *state = &trainer->state;
-    if (batch->seq == 0)
+    double loss = sums->total / sums->weight;
+    if (sums->weight == 0)
+        return PST_OK;
+    if (state->first_loss == 0)
         state->first_loss = loss;
     if (isfinite(loss) && loss <= 1000 * fmax(state->first_loss, 1))
         return PST_OK;
@@ -64,7 +68,7 @@ static enum pst_status validate_epoch(struct pst_run *run, json_t *event, struct
     state->stopped = settings->patience > 0 && state->epochs_since_best >= settings->patience;
     json_object_set_new(event, "validation_errors", json_real(errors));
     json_object_set_new(event, "validation_loss", json_real(loss));
-    pst_progress_note(run, "validation errors %.0f, best %g", errors, state->best_value);
+    pst_progress_note(run, "validation errors %g, best %g", errors, state->best_value);
     return PST_OK;
 }
 
@@ -82,16 +86,38 @@ static void doubt_learning(struct pst_run *run, double loss)
                 loss, state->first_loss, trainer->training.schedule.rate);
 }
 
+/* The figures of each term: of --targets and its kin hard_loss and soft_loss, of --loss by TYPE:TENSOR. */
+static void add_figures(const struct trainer *trainer, json_t *event)
+{
+    const struct state *state = &trainer->state;
+    const struct pst_loss *loss = &trainer->training.loss;
+    double n = (double)state->samples, halves[2] = { 0 };
+    json_t *terms = json_object();
+    for (size_t k = 0; k < loss->count; k++) {
+        char name[PST_TARGET_NAME + 64];
+        snprintf(name, sizeof name, "%s:%s", loss->terms[k].type->name, loss->terms[k].tensor);
+        json_object_set_new(terms, name, json_real(state->sums.terms[k] / n));
+        halves[loss->terms[k].type->target != PST_TARGET_LABELS] = state->sums.terms[k] / n;
+    }
+    if (trainer->shorthand) {
+        json_object_set_new(event, "hard_loss", json_real(halves[0]));
+        json_object_set_new(event, "soft_loss", json_real(halves[1]));
+    } else
+        json_object_set(event, "terms", terms);
+    json_decref(terms);
+    if (trainer->shorthand || trainer->stream.labels_index != PST_NONE)
+        json_object_set_new(event, "error_share", json_real((double)state->sums.errors / n));
+}
+
 enum pst_status end_epoch(struct pst_run *run, struct pst_error *error)
 {
     struct trainer *trainer = run->self;
     struct state *state = &trainer->state;
-    double n = (double)state->samples, loss = state->sums.total / n;
     if (state->epoch == 0)
-        doubt_learning(run, loss);
-    json_t *event = json_pack("{s:I, s:f, s:f, s:f, s:f}", "epoch", (json_int_t)state->epoch, "loss", loss,
-                              "hard_loss", state->sums.hard / n, "soft_loss", state->sums.soft / n,
-                              "error_share", (double)state->sums.errors / n);
+        doubt_learning(run, state->sums.total / state->sums.weight);
+    json_t *event = json_pack("{s:I, s:f}", "epoch", (json_int_t)state->epoch, "loss",
+                              state->sums.total / (double)state->samples);
+    add_figures(trainer, event);
     enum pst_status status = has_validation(trainer) ? validate_epoch(run, event, error) : PST_OK;
     pst_log(run, "epoch", event);
     state->epoch_open = false;
@@ -126,35 +152,35 @@ static double position(const struct trainer *trainer, const struct pst_batch *ba
                                                      : (double)batch->epoch;
 }
 
+static void add_sums(struct pst_loss_sums *all, const struct pst_loss_sums *sums)
+{
+    all->total += sums->total;
+    all->weight += sums->weight;
+    all->errors += sums->errors;
+    for (size_t k = 0; k < PST_MAX_TERMS; k++)
+        all->terms[k] += sums->terms[k];
+}
+
 static enum pst_status learn(struct trainer *trainer, const struct pst_batch *batch, struct pst_error *error)
 {
-    struct state *state = &trainer->state;
-    struct stream *stream = &trainer->stream;
-    const int32_t *labels = stream->y_index == PST_NONE ? NULL : batch->tensors[stream->y_index].data;
-    const float *soft = trainer->settings.targets == HARD ? NULL : batch->tensors[stream->soft_index].data;
+    struct pst_loss_targets targets;
     float *inputs = pst_training_input(&trainer->training, batch->n, error);
     const uint64_t *ids = sample_ids(trainer, batch, error);
     if (inputs == NULL || ids == NULL)
         return PST_TRY_AGAIN;
-    enum pst_status status =
-        pst_tensor_to_f32(&stream->x_spec, &batch->tensors[stream->x_index], batch->n, inputs, error);
-    if (status == PST_OK && labels != NULL)
-        status = check_labels(trainer, labels, batch->n, error);
-    if (status == PST_OK && soft != NULL)
-        status = check_soft(trainer, soft, batch->n, pst_network_outputs(&trainer->training.network), error);
+    enum pst_status status = pst_fill_inputs(&trainer->stream.binding, batch, inputs, error);
+    if (status == PST_OK)
+        status = read_targets(trainer, batch, &targets, error);
     if (status != PST_OK)
         return status;
     struct pst_loss_sums sums;
-    pst_training_step(&trainer->training, batch->n, labels, soft, ids, batch->epoch, position(trainer, batch),
+    pst_training_step(&trainer->training, batch->n, &targets, ids, batch->epoch, position(trainer, batch),
                       &sums);
-    status = check_loss(trainer, batch, sums.total / (double)batch->n, error);
+    status = check_loss(trainer, &sums, error);
     if (status != PST_OK)
         return status;
-    state->sums.total += sums.total;
-    state->sums.hard += sums.hard;
-    state->sums.soft += sums.soft;
-    state->sums.errors += sums.errors;
-    state->samples += batch->n;
+    add_sums(&trainer->state.sums, &sums);
+    trainer->state.samples += batch->n;
     return PST_OK;
 }
 

@@ -1,160 +1,193 @@
-/* What student-trainer learns from: inputs, labels, soft targets, as the stream's header has them. */
+/* The tensors that the terms of the loss are computed from: which they are, and whether their rows are such.
+ */
 #include "stages/student-trainer/trainer.h"
 
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
-/* The tensor that --soft-targets names, or the one that stands to reason; PST_NONE where there is none.
+/* ---- which tensors ---------------------------------------------------------------------------------------
  */
-static enum pst_status find_soft(struct trainer *trainer, const struct pst_header *header,
-                                 struct pst_error *error)
+
+/* The stream has nothing that this term could be computed from: what is to be put in between. */
+static enum pst_status miss(const struct pst_loss_term *term, const struct pst_header *header,
+                            struct pst_error *error)
 {
-    const struct settings *settings = &trainer->settings;
-    const char *kind = settings->soft_loss == PST_SOFT_LOGITS ? "logits" : "soft";
-    trainer->stream.soft_index =
-        pst_header_find(header, settings->soft_name != NULL ? settings->soft_name : kind);
-    if (trainer->stream.soft_index != PST_NONE)
+    const char *advice = pst_compact_advice(header);
+    size_t first;
+    switch (term->type->target) {
+    case PST_TARGET_LABELS:
+        return pst_fail(error, PST_BAD_DATA, "the stream has no labels 'y'%s",
+                        *advice != '\0' ? advice : "; only a source that knows them can bring them");
+    case PST_TARGET_DISTRIBUTION:
+        if (*advice == '\0' && pst_header_find_all(header, "logits", &first, 1) > 0)
+            advice = ", but logits: put temperature-softmax before this stage";
+        return pst_fail(error, PST_BAD_DATA, "the stream has no soft targets%s",
+                        *advice != '\0' ? advice : "; is temperature-softmax before this stage?");
+    case PST_TARGET_LOGITS:
+        return pst_fail(error, PST_BAD_DATA, "the stream has no logits%s",
+                        *advice != '\0' ? advice : "; is teacher-forward before this stage?");
+    default:
+        return pst_fail(
+            error, PST_BAD_DATA,
+            "the stream has no tensor 'y'; name another one, --loss %s:TENSOR, or put a stage that "
+            "brings it before this one",
+            term->type->name);
+    }
+}
+
+/* The tensor of a term: the one that is named, or the one that its type is for. */
+static enum pst_status find_tensor(const struct trainer *trainer, struct pst_loss_term *term,
+                                   const struct pst_header *header, size_t *index, struct pst_error *error)
+{
+    static const char *const kinds[PST_TARGET_BITS + 1][2] = {
+        [PST_TARGET_DISTRIBUTION] = { "soft" }, [PST_TARGET_LOGITS] = { "logits" }
+    };
+    enum pst_loss_target kind = term->type->target;
+    char option[64];
+    snprintf(option, sizeof option, "--loss %s:TENSOR", term->type->name);
+    enum pst_status status = PST_OK;
+    if (term->tensor[0] == '\0' && kind != PST_TARGET_DISTRIBUTION && kind != PST_TARGET_LOGITS)
+        *index = pst_header_find(header, "y");
+    else
+        status = pst_target_find(header, term->tensor[0] == '\0' ? NULL : term->tensor,
+                                 trainer->shorthand ? "--soft-targets" : option, kinds[kind], index, error);
+    if (status == PST_OK && *index == PST_NONE)
+        return miss(term, header, error);
+    if (status == PST_OK)
+        strcpy(term->tensor, header->tensors[*index].name);
+    return status;
+}
+
+enum pst_status use_tensor(struct target *target, enum pst_loss_target kind, const struct pst_header *header,
+                           size_t index, size_t outputs, struct pst_error *error)
+{
+    const struct pst_tensor_spec *spec = &header->tensors[index];
+    target->index = index;
+    target->spec = *spec;
+    if (kind == PST_TARGET_LABELS) {
+        if (spec->dtype == PST_DTYPE_I32 && spec->rank == 0)
+            return PST_OK;
+        return pst_fail(error, PST_BAD_DATA,
+                        "tensor '%s' is %s of rank %zu a sample, and labels are i32 of rank 0; numbers are "
+                        "learned with --loss mse, bits with --loss bce",
+                        spec->name, pst_dtype_name(spec->dtype), spec->rank);
+    }
+    bool rows = kind == PST_TARGET_NUMBERS || kind == PST_TARGET_BITS;
+    bool good = spec->dtype == PST_DTYPE_F32 ||
+                (rows && (spec->dtype == PST_DTYPE_F16 || spec->dtype == PST_DTYPE_U8));
+    if (good && pst_spec_elements(spec) == outputs && (rows || spec->rank == 1))
         return PST_OK;
-    if (settings->soft_name != NULL)
-        return pst_fail(error, PST_BAD_DATA, "the stream has no tensor '%s'", settings->soft_name);
-    if (pst_header_find_all(header, kind, &trainer->stream.soft_index, 1) > 1)
-        return pst_fail(error, PST_BAD_DATA,
-                        "the stream has several %s/NAME; average them first, or choose with "
-                        "--soft-targets",
-                        kind);
-    return PST_OK;
+    return pst_fail(error, PST_BAD_DATA,
+                    "tensor '%s' is %s with %zu elements a sample, and the network needs %s with %zu",
+                    spec->name, pst_dtype_name(spec->dtype), pst_spec_elements(spec),
+                    rows ? "f32, f16 or u8" : "f32", outputs);
 }
 
-static enum pst_status use_soft(struct trainer *trainer, const struct pst_header *header, size_t classes,
-                                struct pst_error *error)
+/* T is what the tensor says, or what the user says of a tensor that does not. */
+static enum pst_status settle_temperature(struct pst_loss_term *term, double said, struct pst_error *error)
 {
-    const struct settings *settings = &trainer->settings;
-    struct stream *stream = &trainer->stream;
-    struct pst_training *training = &trainer->training;
-    if (stream->soft_index == PST_NONE && pst_compact_is(header))
-        return pst_fail(error, PST_BAD_DATA, "the stream has no soft targets%s", pst_compact_advice(header));
-    if (stream->soft_index == PST_NONE)
-        return pst_fail(error, PST_BAD_DATA, "the stream has no soft targets; is %s before this stage?",
-                        settings->soft_loss == PST_SOFT_LOGITS ? "a teacher-forward" : "temperature-softmax");
-    const struct pst_tensor_spec *spec = &header->tensors[stream->soft_index];
-    if (spec->dtype != PST_DTYPE_F32 || spec->rank != 1 || spec->shape[0] != classes)
-        return pst_fail(error, PST_BAD_DATA, "tensor '%s' is not f32 with %zu classes", spec->name, classes);
-    if (settings->soft_loss != PST_SOFT_LOGITS && !(spec->temperature > 0))
-        return pst_fail(error, PST_BAD_DATA, "tensor '%s' does not say at which temperature it is",
-                        spec->name);
-    training->loss.soft = (enum pst_soft_loss)settings->soft_loss;
-    training->loss.soft_weight = settings->soft_weight;
-    training->loss.temperature = spec->temperature;
-    return PST_OK;
+    if (!term->type->has_temperature)
+        return PST_OK;
+    if (said > 0 && term->temperature > 0 && fabs(said - term->temperature) > 1e-9 * said)
+        return pst_fail(error, PST_BAD_DATA, "T=%g: tensor '%s' says that it is at temperature %g",
+                        term->temperature, term->tensor, said);
+    if (said > 0)
+        term->temperature = said;
+    if (term->temperature > 0)
+        return PST_OK;
+    return pst_fail(error, PST_BAD_DATA,
+                    "tensor '%s' does not say at which temperature it is; --loss %s,T=NUMBER says it",
+                    term->tensor, term->type->name);
 }
 
-/* Settles what is learned from. Labels are used for counting errors even where nothing is learned from them.
- */
-static enum pst_status settle_targets(struct trainer *trainer, const struct pst_header *header,
-                                      struct pst_error *error)
+static enum pst_status settle_term(struct trainer *trainer, size_t k, const struct pst_header *header,
+                                   struct pst_error *error)
 {
-    struct settings *settings = &trainer->settings;
-    struct pst_training *training = &trainer->training;
-    size_t classes = pst_network_outputs(&training->network);
-    enum pst_status status = find_soft(trainer, header, error);
-    if (status != PST_OK && settings->targets != HARD)
-        return status;
-    if (settings->targets == AUTO) /* those of a compact stream are wanted, though they are not restored */
-        settings->targets = trainer->stream.soft_index != PST_NONE || pst_compact_is(header) ? SOFT : HARD;
-    if (settings->targets != HARD) {
-        status = use_soft(trainer, header, classes, error);
-        if (status != PST_OK)
-            return status;
+    struct pst_loss *loss = &trainer->training.loss;
+    struct pst_loss_term *term = &loss->terms[k];
+    struct target *target = &trainer->stream.targets[k];
+    size_t index;
+    enum pst_status status = find_tensor(trainer, term, header, &index, error);
+    if (status == PST_OK)
+        status = use_tensor(target, term->type->target, header, index,
+                            pst_network_outputs(&trainer->training.network), error);
+    if (status == PST_OK)
+        status = settle_temperature(term, target->spec.temperature, error);
+    for (size_t i = 0; i < k && status == PST_OK; i++)
+        if (loss->terms[i].type == term->type && trainer->stream.targets[i].index == index)
+            return pst_fail(error, PST_USAGE, "the loss has the term %s of '%s' twice", term->type->name,
+                            term->tensor);
+    return status;
+}
+
+/* Whether the outputs are of classes, as many as the stream says. */
+static enum pst_status check_classes(const struct trainer *trainer, const struct pst_header *header,
+                                     bool *of_classes, struct pst_error *error)
+{
+    const struct pst_loss *loss = &trainer->training.loss;
+    size_t outputs = pst_network_outputs(&trainer->training.network);
+    *of_classes = false;
+    for (size_t k = 0; k < loss->count; k++)
+        *of_classes |= loss->terms[k].type->target <= PST_TARGET_LOGITS;
+    if (!*of_classes || header->classes == 0 || header->classes == outputs)
+        return PST_OK;
+    return pst_fail(error, PST_BAD_DATA,
+                    "the network has %zu outputs, but the stream has %" PRIu64 " classes", outputs,
+                    header->classes);
+}
+
+/* What is minimised, in words that --loss takes: two runs with the same words learn the same. */
+static enum pst_status note_terms(struct pst_run *run, struct pst_error *error)
+{
+    const struct trainer *trainer = run->self;
+    const struct pst_loss *loss = &trainer->training.loss;
+    json_t *list = json_array();
+    for (size_t k = 0; k < loss->count; k++) {
+        const struct pst_loss_term *term = &loss->terms[k];
+        char text[PST_TARGET_NAME + 128];
+        int used = snprintf(text, sizeof text, "%s:%s:%.17g", term->type->name, term->tensor, term->weight);
+        if (term->type->has_temperature)
+            used += snprintf(text + used, sizeof text - (size_t)used, ",T=%.17g", term->temperature);
+        for (size_t i = 0; i < PST_MAX_LOSS_KEYS && term->type->keys[i].name != NULL; i++)
+            used += snprintf(text + used, sizeof text - (size_t)used, ",%s=%.17g", term->type->keys[i].name,
+                             term->values[i]);
+        json_array_append_new(list, json_string(text));
     }
-    if (settings->targets != SOFT)
-        training->loss.hard_weight = settings->hard_weight;
-    if (training->loss.hard_weight + training->loss.soft_weight == 0)
+    return pst_history_note(run, "terms", list, error);
+}
+
+enum pst_status settle_targets(struct pst_run *run, const struct pst_header *header, struct pst_error *error)
+{
+    struct trainer *trainer = run->self;
+    const struct pst_loss *loss = &trainer->training.loss;
+    struct stream *stream = &trainer->stream;
+    double weight = 0;
+    bool of_classes;
+    enum pst_status status = check_classes(trainer, header, &of_classes, error);
+    for (size_t k = 0; k < loss->count && status == PST_OK; k++) {
+        status = settle_term(trainer, k, header, error);
+        weight += loss->terms[k].weight;
+    }
+    if (status == PST_OK && weight == 0)
         return pst_fail(error, PST_USAGE, "the weights of the targets are 0: there is nothing to learn from");
-    if (pst_header_find(header, "y") == PST_NONE)
-        return settings->targets == SOFT ? PST_OK
-                                         : pst_fail(error, PST_BAD_DATA, "the stream has no labels 'y'");
-    return pst_header_require(header, "y", PST_DTYPE_I32, 0, NULL, &trainer->stream.y_index, error);
+    size_t y = pst_header_find(header, "y");
+    if (of_classes && y != PST_NONE && header->tensors[y].dtype == PST_DTYPE_I32 &&
+        header->tensors[y].rank == 0)
+        stream->labels_index = y;
+    for (size_t k = loss->count; k-- > 0;)
+        if (loss->terms[k].type->target == PST_TARGET_LABELS)
+            stream->labels_index = stream->targets[k].index;
+    return status == PST_OK ? note_terms(run, error) : status;
 }
 
-static enum pst_status settle_inputs(struct trainer *trainer, const struct pst_header *header,
-                                     struct pst_error *error)
-{
-    struct stream *stream = &trainer->stream;
-    size_t inputs = pst_network_inputs(&trainer->training.network),
-           classes = pst_network_outputs(&trainer->training.network);
-    stream->x_index = pst_header_find(header, "x");
-    if (stream->x_index == PST_NONE)
-        return pst_fail(error, PST_BAD_DATA, "the stream has no inputs 'x'%s", pst_compact_advice(header));
-    stream->x_spec = header->tensors[stream->x_index];
-    if (pst_spec_elements(&stream->x_spec) != inputs)
-        return pst_fail(error, PST_BAD_DATA,
-                        "the network takes %zu inputs, but 'x' has %zu elements a sample", inputs,
-                        pst_spec_elements(&stream->x_spec));
-    if (header->classes != 0 && header->classes != classes)
-        return pst_fail(error, PST_BAD_DATA,
-                        "the network has %zu outputs, but the stream has %" PRIu64 " classes", classes,
-                        header->classes);
-    stream->id_index = pst_header_find(header, "id");
-    if (stream->x_spec.dtype == PST_DTYPE_U8) {
-        trainer->training.network.input_scale = stream->x_spec.scale == 0 ? 1 : stream->x_spec.scale;
-        trainer->training.network.input_offset = stream->x_spec.offset;
-    }
-    return PST_OK;
-}
+/* ---- rows ------------------------------------------------------------------------------------------------
+ */
 
-static enum pst_status settle_schedule(struct trainer *trainer, const struct pst_header *header,
-                                       struct pst_error *error)
+static enum pst_status check_labels(const int32_t *labels, size_t n, size_t classes, struct pst_error *error)
 {
-    struct stream *stream = &trainer->stream;
-    stream->epochs = (double)header->epochs;
-    stream->batches = (double)header->batches;
-    trainer->training.schedule.epochs = stream->epochs;
-    if (trainer->settings.schedule >= PST_LINEAR && (header->epochs == 0 || header->batches == 0))
-        return pst_fail(error, PST_BAD_DATA,
-                        "the stream does not say how long it is, which --schedule %s needs",
-                        trainer->settings.schedule == PST_LINEAR ? "linear" : "cosine");
-    return PST_OK;
-}
-
-/* A digest of what the stream is, whichever way and however often it comes. */
-static enum pst_status digest_stream(struct trainer *trainer, const struct pst_header *header,
-                                     struct pst_error *error)
-{
-    json_t *object = pst_header_to_json(header);
-    if (object == NULL)
-        return pst_fail(error, PST_TRY_AGAIN, "out of memory");
-    json_object_del(object, "run");
-    json_object_del(object, "first");
-    json_object_del(object, "encoding");
-    char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
-    json_decref(object);
-    if (text == NULL)
-        return pst_fail(error, PST_TRY_AGAIN, "out of memory");
-    pst_digest(text, strlen(text), trainer->stream.digest);
-    free(text);
-    return PST_OK;
-}
-
-enum pst_status settle_stream(struct trainer *trainer, const struct pst_header *header,
-                              struct pst_error *error)
-{
-    enum pst_status status = settle_inputs(trainer, header, error);
-    if (status == PST_OK)
-        status = settle_targets(trainer, header, error);
-    if (status == PST_OK)
-        status = check_history(trainer, header, error);
-    if (status == PST_OK)
-        status = settle_schedule(trainer, header, error);
-    return status == PST_OK ? digest_stream(trainer, header, error) : status;
-}
-
-enum pst_status check_labels(const struct trainer *trainer, const int32_t *labels, size_t n,
-                             struct pst_error *error)
-{
-    size_t classes = pst_network_outputs(&trainer->training.network);
     for (size_t i = 0; i < n; i++) {
         if (labels[i] < 0 || (size_t)labels[i] >= classes)
             return pst_fail(error, PST_BAD_DATA,
@@ -164,22 +197,55 @@ enum pst_status check_labels(const struct trainer *trainer, const int32_t *label
     return PST_OK;
 }
 
-/* Soft targets must be distributions: a row that is not would teach in silence. */
-enum pst_status check_soft(const struct trainer *trainer, const float *rows, size_t n, size_t classes,
-                           struct pst_error *error)
+static enum pst_status check_bits(const char *name, const float *bits, size_t n, size_t outputs,
+                                  struct pst_error *error)
 {
-    const struct settings *settings = &trainer->settings;
-    for (size_t i = 0; i < n; i++) {
-        double sum = 0;
-        bool good = true;
-        for (size_t c = 0; c < classes; c++) {
-            float value = rows[i * classes + c];
-            good = good && isfinite(value) && (settings->soft_loss == PST_SOFT_LOGITS || value >= 0);
-            sum += (double)value;
-        }
-        if (!good || (settings->soft_loss != PST_SOFT_LOGITS && fabs(sum - 1) > 1e-3))
-            return pst_fail(error, PST_BAD_DATA, "sample %zu of the batch: its soft targets are no %s", i,
-                            settings->soft_loss == PST_SOFT_LOGITS ? "logits" : "distribution");
+    for (size_t i = 0; i < n * outputs; i++) {
+        if (!(bits[i] >= 0 && bits[i] <= 1))
+            return pst_fail(
+                error, PST_BAD_DATA,
+                "tensor '%s', sample %zu of the batch: number %zu is %g, and a bit is from 0 to 1", name,
+                i / outputs, i % outputs, (double)bits[i]);
     }
     return PST_OK;
+}
+
+enum pst_status read_target(struct target *target, enum pst_loss_target kind, const struct pst_tensor *tensor,
+                            size_t n, size_t outputs, const void **data, struct pst_error *error)
+{
+    *data = tensor->data;
+    if (kind == PST_TARGET_LABELS)
+        return check_labels(tensor->data, n, outputs, error);
+    if (kind == PST_TARGET_DISTRIBUTION)
+        return pst_rows_check(&target->spec, tensor->data, n, PST_ROW_DISTRIBUTION, error);
+    if (kind == PST_TARGET_LOGITS)
+        return pst_rows_check(&target->spec, tensor->data, n, PST_ROW_LOGITS, error);
+    enum pst_status status = pst_buffer_reserve(&target->numbers, n * outputs * sizeof(float), 0, error);
+    *data = target->numbers.data;
+    if (status == PST_OK)
+        status = pst_tensor_to_f32(&target->spec, tensor, n, target->numbers.data, error);
+    if (status == PST_OK && kind == PST_TARGET_BITS)
+        status = check_bits(target->spec.name, target->numbers.data, n, outputs, error);
+    return status;
+}
+
+enum pst_status read_targets(struct trainer *trainer, const struct pst_batch *batch,
+                             struct pst_loss_targets *targets, struct pst_error *error)
+{
+    const struct pst_loss *loss = &trainer->training.loss;
+    struct stream *stream = &trainer->stream;
+    size_t outputs = pst_network_outputs(&trainer->training.network);
+    enum pst_status status = PST_OK;
+    *targets = (struct pst_loss_targets){ 0 };
+    if (stream->labels_index != PST_NONE) {
+        targets->labels = batch->tensors[stream->labels_index].data;
+        status = check_labels(targets->labels, batch->n, outputs, error);
+    }
+    for (size_t k = 0; k < loss->count && status == PST_OK; k++)
+        status = read_target(&stream->targets[k], loss->terms[k].type->target,
+                             &batch->tensors[stream->targets[k].index], batch->n, outputs, &targets->terms[k],
+                             error);
+    if (stream->weight_index != PST_NONE)
+        targets->weight = batch->tensors[stream->weight_index].data;
+    return status == PST_OK ? check_sample_weights(trainer, targets, batch->n, error) : status;
 }

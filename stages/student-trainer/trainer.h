@@ -8,11 +8,13 @@
 #include "pipestill.h"
 
 enum targets { AUTO, HARD, SOFT, BOTH };
+extern const char *const soft_losses[]; /* the words of --soft-loss, ended by NULL */
 enum validate_by { BY_ERRORS, BY_LOSS };
 
 /* What the user asked for. */
 struct settings {
-    const char *architecture, *from_path, *output_path, *soft_name, *validate_endpoint, *checkpoint_path;
+    const char *architecture, *from_path, *activation, *output_path, *soft_name, *class_weights,
+        *validate_endpoint, *checkpoint_path;
     int targets, soft_loss, optimiser, schedule, validate_by; /* places in the options' lists of words */
     double hard_weight, soft_weight;
     uint64_t seed;
@@ -20,11 +22,19 @@ struct settings {
     bool resume, keep_last;
 };
 
+/* The tensor that a term of a loss is computed from. */
+struct target {
+    size_t index;
+    struct pst_tensor_spec spec;
+    struct pst_buffer numbers; /* of a batch, f32, if they are numbers or bits */
+};
+
 /* What the stream's header said. */
 struct stream {
-    size_t x_index, y_index, soft_index, id_index; /* PST_NONE where there is no such tensor */
-    struct pst_tensor_spec x_spec;
-    double epochs, batches;       /* in the whole; 0 where unknown */
+    size_t id_index, labels_index, weight_index; /* PST_NONE if there is no such tensor */
+    struct pst_binding binding;                  /* of x to the network; owned */
+    struct target targets[PST_MAX_TERMS];        /* of the terms of the loss */
+    double epochs, batches;                      /* in the whole; 0: unknown */
     char digest[PST_DIGEST_TEXT]; /* of what the stream is, whichever way and however often it comes */
 };
 
@@ -39,14 +49,15 @@ struct state {
     double best_value;
     bool has_best, stopped;
     bool spoiled;      /* the run has diverged: there is nothing in it that a checkpoint should keep */
-    double first_loss; /* of the first batch: nothing is learned while it does not fall */
+    double first_loss; /* of the first batch that counts: nothing is learned while it does not fall */
 };
 
 /* The samples of --validate, held in memory. */
 struct validation {
     float *x; /* [n, inputs] */
-    int32_t *y;
+    void *y;  /* what the loss is computed from: int32_t [n] or float [n, outputs] */
     size_t n, room;
+    struct pst_loss loss; /* of one term */
 };
 
 /* The stage. */
@@ -55,28 +66,66 @@ struct trainer {
     struct pst_training training; /* has fields that are settings, too */
     struct stream stream;
     struct state state;
+    bool shorthand;       /* the terms are those of --targets and its kin, not of --loss */
+    double *class_weight; /* [outputs] with --class-weight, else NULL; owned */
     struct validation validation;
     float *best_parameters; /* [parameter_count] with --validate, else NULL; owned */
     uint64_t *made_up_ids;  /* [made_up_room], for a stream without ids; owned */
     size_t made_up_room;
 };
 
-/* targets.c: settles from the header what is learned from what. */
-PST_CHECKED enum pst_status settle_stream(struct trainer *trainer, const struct pst_header *header,
+/* stream.c: settles from the header what is learned from what. */
+PST_CHECKED enum pst_status settle_stream(struct pst_run *run, const struct pst_header *header,
                                           struct pst_error *error);
+
+/* stream.c: settles how a stream's x becomes the network's inputs. */
+PST_CHECKED enum pst_status bind_network(const struct trainer *trainer, const struct pst_header *header,
+                                         struct pst_binding *binding, struct pst_error *error);
 
 /* history.c: whether the header's history contradicts its targets or itself; after the targets are settled.
  */
 PST_CHECKED enum pst_status check_history(const struct trainer *trainer, const struct pst_header *header,
                                           struct pst_error *error);
 
-/* targets.c: whether all n labels are classes of the network; the message names the sample. */
-PST_CHECKED enum pst_status check_labels(const struct trainer *trainer, const int32_t *labels, size_t n,
-                                         struct pst_error *error);
+/* terms.c: adds a term for --loss. */
+enum pst_status take_loss(void *self, const char *value, struct pst_error *error);
 
-/* targets.c: whether n rows of soft targets are distributions (or finite, if they are logits). */
-PST_CHECKED enum pst_status check_soft(const struct trainer *trainer, const float *rows, size_t n,
-                                       size_t classes, struct pst_error *error);
+/* terms.c: whether the options that make terms go together. */
+PST_CHECKED enum pst_status check_loss_options(const struct pst_run *run, struct pst_error *error);
+
+/* terms.c: makes the terms of the shorthands, unless --loss has made some. */
+PST_CHECKED enum pst_status make_terms(struct pst_run *run, const struct pst_header *header,
+                                       struct pst_error *error);
+
+/* targets.c: finds the tensor of each term, and those of labels and weights. */
+PST_CHECKED enum pst_status settle_targets(struct pst_run *run, const struct pst_header *header,
+                                           struct pst_error *error);
+
+/* targets.c: checks that a tensor is what a term of this kind can be computed from. */
+PST_CHECKED enum pst_status use_tensor(struct target *target, enum pst_loss_target kind,
+                                       const struct pst_header *header, size_t index, size_t outputs,
+                                       struct pst_error *error);
+
+/* targets.c: checks the targets of n samples. data: receives them: int32_t [n] or float [n, outputs]. */
+PST_CHECKED enum pst_status read_target(struct target *target, enum pst_loss_target kind,
+                                        const struct pst_tensor *tensor, size_t n, size_t outputs,
+                                        const void **data, struct pst_error *error);
+
+/* targets.c: all that the loss of a batch is computed from, checked. */
+PST_CHECKED enum pst_status read_targets(struct trainer *trainer, const struct pst_batch *batch,
+                                         struct pst_loss_targets *targets, struct pst_error *error);
+
+/* weights.c: reads --class-weight; after the network is there. */
+PST_CHECKED enum pst_status parse_class_weights(struct trainer *trainer, struct pst_error *error);
+
+/* weights.c: settles --class-weight balanced, and looks for the tensor of weights. */
+PST_CHECKED enum pst_status settle_weights(struct trainer *trainer, const struct pst_header *header,
+                                           struct pst_error *error);
+
+/* weights.c: whether all weights of a batch are such. */
+PST_CHECKED enum pst_status check_sample_weights(const struct trainer *trainer,
+                                                 const struct pst_loss_targets *targets, size_t n,
+                                                 struct pst_error *error);
 
 /* validation.c: reads the stream of --validate into memory and makes best_parameters. */
 PST_CHECKED enum pst_status read_validation(struct pst_run *run, struct pst_error *error);
@@ -84,7 +133,8 @@ PST_CHECKED enum pst_status read_validation(struct pst_run *run, struct pst_erro
 /* validation.c: whether there are validation samples. */
 bool has_validation(const struct trainer *trainer);
 
-/* validation.c: counts errors on the validation samples and computes their mean loss. */
+/* validation.c: counts errors on the validation samples (of numbers: their mean loss once more) and computes
+ * their mean loss. */
 PST_CHECKED enum pst_status validate(struct trainer *trainer, double *errors, double *loss,
                                      struct pst_error *error);
 void free_validation(struct trainer *trainer);

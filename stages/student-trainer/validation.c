@@ -16,6 +16,13 @@ void free_validation(struct trainer *trainer)
     free(trainer->best_parameters);
 }
 
+/* Bytes of what the loss of one sample is computed from. */
+static size_t y_bytes(const struct trainer *trainer)
+{
+    bool labels = trainer->validation.loss.terms[0].type->target == PST_TARGET_LABELS;
+    return labels ? sizeof(int32_t) : pst_network_outputs(&trainer->training.network) * sizeof(float);
+}
+
 /* Makes room for at least n samples. What is there stays, and is freed at the end, whatever happens. */
 static enum pst_status make_room(struct trainer *trainer, size_t n, struct pst_error *error)
 {
@@ -26,7 +33,7 @@ static enum pst_status make_room(struct trainer *trainer, size_t n, struct pst_e
     float *x = realloc(validation->x, room * inputs * sizeof *x);
     if (x != NULL)
         validation->x = x;
-    int32_t *y = realloc(validation->y, room * sizeof *y);
+    void *y = realloc(validation->y, room * y_bytes(trainer));
     if (y != NULL)
         validation->y = y;
     if (x == NULL || y == NULL)
@@ -35,41 +42,65 @@ static enum pst_status make_room(struct trainer *trainer, size_t n, struct pst_e
     return PST_OK;
 }
 
-static enum pst_status add_validation_batch(struct trainer *trainer, const struct pst_header *header,
-                                            const struct pst_batch *batch, size_t x, size_t y,
+static enum pst_status add_validation_batch(struct trainer *trainer, const struct pst_binding *x,
+                                            struct target *y, const struct pst_batch *batch,
                                             struct pst_error *error)
 {
     struct validation *validation = &trainer->validation;
-    size_t inputs = pst_network_inputs(&trainer->training.network);
+    size_t inputs = pst_network_inputs(&trainer->training.network), bytes = y_bytes(trainer);
+    const void *data;
     enum pst_status status = make_room(trainer, validation->n + batch->n, error);
-    if (status != PST_OK)
-        return status;
-    memcpy(validation->y + validation->n, batch->tensors[y].data, batch->tensors[y].bytes);
-    status = check_labels(trainer, validation->y + validation->n, batch->n, error);
     if (status == PST_OK)
-        status = pst_tensor_to_f32(&header->tensors[x], &batch->tensors[x], batch->n,
-                                   validation->x + validation->n * inputs, error);
+        status = read_target(y, validation->loss.terms[0].type->target, &batch->tensors[y->index], batch->n,
+                             pst_network_outputs(&trainer->training.network), &data, error);
+    if (status == PST_OK)
+        status = pst_fill_inputs(x, batch, validation->x + validation->n * inputs, error);
+    if (status != PST_OK)
+        return pst_fail_at(error, "batch %llu", (unsigned long long)batch->seq);
+    memcpy((char *)validation->y + validation->n * bytes, data, batch->n * bytes);
     validation->n += batch->n;
-    return status == PST_OK ? PST_OK : pst_fail_at(error, "batch %llu", (unsigned long long)batch->seq);
+    return PST_OK;
+}
+
+/* By its kind: labels are i32; bits and numbers are what the student takes them for. */
+static const char *loss_for(const struct trainer *trainer, const struct pst_tensor_spec *y)
+{
+    const struct pst_loss *loss = &trainer->training.loss;
+    if (y->dtype == PST_DTYPE_I32)
+        return "labels";
+    for (size_t k = 0; k < loss->count; k++) {
+        if (loss->terms[k].type->target == PST_TARGET_BITS)
+            return "bce";
+        if (loss->terms[k].type->target == PST_TARGET_NUMBERS)
+            return "mse";
+    }
+    return y->dtype == PST_DTYPE_U8 ? "bce" : "mse";
 }
 
 static enum pst_status read_validation_batches(struct trainer *trainer, struct pst_reader *reader,
                                                const struct pst_header *header, struct pst_error *error)
 {
-    size_t x = pst_header_find(header, "x"), y;
-    if (x == PST_NONE ||
-        pst_spec_elements(&header->tensors[x]) != pst_network_inputs(&trainer->training.network))
-        return pst_fail(error, PST_BAD_DATA, "the stream has no inputs 'x' that fit the network%s",
-                        x == PST_NONE ? pst_compact_advice(header) : "");
-    enum pst_status status = pst_header_require(header, "y", PST_DTYPE_I32, 0, NULL, &y, error);
+    struct validation *validation = &trainer->validation;
+    size_t y = pst_header_find(header, "y");
+    struct target target = { 0 };
+    struct pst_binding binding;
+    if (y == PST_NONE)
+        return pst_fail(error, PST_BAD_DATA, "the stream has no tensor 'y' to compare with");
+    (void)pst_loss_add(&validation->loss, loss_for(trainer, &header->tensors[y]));
+    enum pst_status status = bind_network(trainer, header, &binding, error);
+    if (status == PST_OK)
+        status = use_tensor(&target, validation->loss.terms[0].type->target, header, y,
+                            pst_network_outputs(&trainer->training.network), error);
     struct pst_batch batch = { 0 };
     while (status == PST_OK) {
         status = pst_reader_next(reader, &batch, error);
         if (status == PST_OK)
-            status = add_validation_batch(trainer, header, &batch, x, y, error);
+            status = add_validation_batch(trainer, &binding, &target, &batch, error);
     }
     pst_batch_free(&batch);
-    if (status == PST_END && trainer->validation.n == 0)
+    pst_buffer_free(&target.numbers);
+    pst_binding_free(&binding);
+    if (status == PST_END && validation->n == 0)
         return pst_fail(error, PST_BAD_DATA, "the stream has no samples");
     return status == PST_END ? PST_OK : status;
 }
@@ -92,14 +123,23 @@ enum pst_status read_validation(struct pst_run *run, struct pst_error *error)
     return trainer->best_parameters == NULL ? PST_TRY_AGAIN : PST_OK;
 }
 
+/* Bits on the wrong side: an output above 0 says that it is so. */
+static size_t count_wrong_bits(const float *outputs, const float *bits, size_t count)
+{
+    size_t wrong = 0;
+    for (size_t j = 0; j < count; j++)
+        wrong += (outputs[j] > 0) != (bits[j] > 0.5F);
+    return wrong;
+}
+
 enum pst_status validate(struct trainer *trainer, double *errors, double *loss, struct pst_error *error)
 {
     struct validation *validation = &trainer->validation;
     enum { AT_ONCE = 256 };
     struct pst_workspace *workspace;
-    const struct pst_loss hard = { .hard_weight = 1, .temperature = 1 };
+    enum pst_loss_target kind = validation->loss.terms[0].type->target;
     size_t inputs = pst_network_inputs(&trainer->training.network),
-           classes = pst_network_outputs(&trainer->training.network);
+           outputs = pst_network_outputs(&trainer->training.network);
     enum pst_status status = pst_workspace_new(&workspace, &trainer->training.network, AT_ONCE, false, error);
     if (status != PST_OK)
         return status;
@@ -108,12 +148,17 @@ enum pst_status validate(struct trainer *trainer, double *errors, double *loss, 
         size_t n = validation->n - at < AT_ONCE ? validation->n - at : AT_ONCE;
         memcpy(pst_workspace_input(workspace), validation->x + at * inputs, n * inputs * sizeof(float));
         pst_forward(&trainer->training.network, workspace, n);
+        const float *said = pst_workspace_logits(workspace);
+        const void *y = (const char *)validation->y + at * y_bytes(trainer);
+        struct pst_loss_targets targets = { .terms = { y }, .labels = kind == PST_TARGET_LABELS ? y : NULL };
         struct pst_loss_sums sums;
-        pst_loss_compute(&hard, pst_workspace_logits(workspace), validation->y + at, NULL, n, classes, NULL,
-                         &sums);
-        *errors += (double)sums.errors;
-        *loss += sums.hard / (double)validation->n;
+        pst_loss_compute(&validation->loss, &targets, said, n, outputs, NULL, &sums);
+        *errors +=
+            kind == PST_TARGET_BITS ? (double)count_wrong_bits(said, y, n * outputs) : (double)sums.errors;
+        *loss += sums.total / (double)validation->n;
     }
+    if (kind == PST_TARGET_NUMBERS)
+        *errors = *loss;
     pst_workspace_free(workspace);
     return PST_OK;
 }

@@ -136,7 +136,7 @@ END
     change 'drop("y")' test.pst "$bad"
     assert_no_model 65 "--validate $bad: the stream has no tensor 'y'" -a 784-8-10 -i short.pst --validate "$bad"
     change 'x = batch["x"][:, :27]; drop("x"); add("x", x)' test.pst "$bad"
-    assert_no_model 65 "--validate $bad: the stream has no inputs 'x' that fit" -a 784-8-10 -i short.pst --validate "$bad"
+    assert_no_model 65 "--validate $bad: the network takes 784 inputs, but 'x' has 756" -a 784-8-10 -i short.pst --validate "$bad"
     change 'batch["y"][5] = 10' test.pst "$bad"
     assert_no_model 65 "--validate $bad: batch 0: sample 5 of the batch: label 10" -a 784-8-10 -i short.pst --validate "$bad"
     head -c 20000 test.pst >"$bad"
@@ -151,7 +151,7 @@ END
     assert_no_model 65 "the stream has no labels 'y'" -a 784-8-10 --targets both -i "$bad"
     assert_no_model 65 "the stream has no soft targets; is temperature-softmax before this stage?" \
         -a 784-8-10 --targets soft -i short.pst
-    assert_no_model 65 "the stream has no soft targets; is a teacher-forward before this stage?" \
+    assert_no_model 65 "the stream has no logits; is teacher-forward before this stage?" \
         -a 784-8-10 --targets both --soft-loss logits -i short.pst
     assert_no_model 65 "the stream has no tensor 'soft/none'" -a 784-8-10 --soft-targets soft/none -i short-soft.pst
     change 'drop("x")' short.pst "$bad"
@@ -182,10 +182,11 @@ END
     assert_no_model 65 "batch 1: tensor 'x', sample 3" -a 784-8-10 -i "$bad"
     for edit in '4, 0] = np.nan' '4, 1] = -0.25' '4] = 0.2'; do
         change "batch['soft/teacher'][$edit" short-soft.pst "$bad"
-        assert_no_model 65 "batch 0: sample 4 of the batch: its soft targets are no distribution" -a 784-8-10 -i "$bad"
+        assert_no_model 65 "batch 0: tensor 'soft/teacher', sample 4 of the batch: " -a 784-8-10 -i "$bad"
     done
+    [[ $stderr == *"its probabilities add up to 2, not to 1" ]]
     change "batch['logits/teacher'][4, 0] = np.inf" short-soft.pst "$bad"
-    assert_no_model 65 "batch 0: sample 4 of the batch: its soft targets are no logits" \
+    assert_no_model 65 "batch 0: tensor 'logits/teacher', sample 4 of the batch: number 0 is inf" \
         -a 784-8-10 --soft-loss logits -i "$bad"
 }
 
@@ -287,4 +288,29 @@ END
     [ "$(cat "$model")" = before ]
     student-trainer -a 784-8-10 -o "$model" -i short.pst
     [ "$(head -c 6 "$model" | tr -d '\0')" != before ]
+}
+
+@test "a network of any layers is trained, used and taken on again" {
+    student-trainer -a 28x28-flatten-drop0.1-16-tanh-12-leaky0.2-10 -r 0.05 -i short.pst -o "$model"
+    teacher-forward "$model" -i short.pst | evaluator >/dev/null
+    student-trainer --from "$model" -r 0.01 -i short.pst -o "$BATS_TEST_TMPDIR/further.safetensors"
+    run ! cmp "$model" "$BATS_TEST_TMPDIR/further.safetensors"
+}
+
+@test "an architecture that cannot be is refused with the word or the layer" {
+    assert_no_model 64 "'tahn' is not a layer" -a 784-8-tahn-10 -i short.pst
+    assert_no_model 64 "layer 1, dense, takes one row of numbers; put flatten before it" -a 28x28-10 -i short.pst
+    assert_no_model 64 "has dropout layers; leave --dropout-hidden and --dropout-input out" \
+        -a 784-8-drop0.5-10 --dropout-hidden 0.5 -i short.pst
+    assert_no_model 64 "--activation is for --from" -a 784-8-10 --activation tanh -i short.pst
+}
+
+@test "a model is taken on with the scale of inputs that it was trained on" {
+    student-trainer -a 784-8-10 -i short.pst -o "$model"
+    change 'spec("x")["scale"] = 0.5' short.pst "$BATS_TEST_TMPDIR/other.pst"
+    for stream in short.pst "$BATS_TEST_TMPDIR/other.pst"; do
+        student-trainer --from "$model" -i "$stream" -o "$BATS_TEST_TMPDIR/further.safetensors"
+        tail -c 20000 "$BATS_TEST_TMPDIR/further.safetensors" | sha256sum >>"$BATS_TEST_TMPDIR/weights"
+    done
+    [ "$(sort -u "$BATS_TEST_TMPDIR/weights" | wc -l)" -eq 1 ]
 }

@@ -78,12 +78,66 @@ setup() {
     assert_refused "the stream has no inputs 'x'" teacher-forward a.safetensors -i "$bad"
 }
 
-@test "inputs scaled otherwise than in training are refused" {
-    change 'spec("x")["scale"] = 0.5' digits.pst "$bad"
-    assert_refused "trained on inputs scaled by 0.00392157 with offset 0, but the stream says 0.5 and 0" \
-        teacher-forward a.safetensors -i "$bad"
-    change 'spec("x")["offset"] = -0.5' digits.pst "$bad"
-    assert_refused "but the stream says 0.00392157 and -0.5" teacher-forward a.safetensors -i "$bad"
+@test "bytes are scaled as in training, whatever the stream says" {
+    teacher-forward a.safetensors -i digits.pst -o "$out"
+    change 'spec("x")["scale"] = 0.5; spec("x")["offset"] = -0.5' digits.pst "$bad"
+    teacher-forward a.safetensors -i "$bad" -o "$BATS_TEST_TMPDIR/other.pst"
+    diff <(column "$out" logits/a) <(column "$BATS_TEST_TMPDIR/other.pst" logits/a)
+}
+
+# as_foreign FROM TO: a model as another tool would write it, without metadata.
+as_foreign() {
+    /usr/bin/python3 - "$1" "$2" <<'END'
+import json, sys
+data = open(sys.argv[1], "rb").read()
+end = 8 + int.from_bytes(data[:8], "little")
+header = json.loads(data[8:end])
+del header["__metadata__"]
+text = json.dumps(header).encode()
+open(sys.argv[2], "wb").write(len(text).to_bytes(8, "little") + text + data[end:])
+END
+}
+
+@test "a foreign model is asked with the activation that the user names, and not without one" {
+    student-trainer -a 784-16-tanh-10 -r 0.1 -o tanh.safetensors -i digits.pst
+    as_foreign tanh.safetensors foreign.safetensors
+    assert_refused "foreign.safetensors: does not say which activation stands between its layers; give --activation" \
+        teacher-forward foreign.safetensors -i digits.pst
+    for activation in tanh relu; do
+        teacher-forward --activation $activation --mean 0 --deviation 1 foreign.safetensors -i digits.pst \
+            -o "$BATS_TEST_TMPDIR/$activation.pst"
+    done
+    teacher-forward --name foreign tanh.safetensors -i digits.pst -o "$out"
+    diff <(column "$out" logits/foreign) <(column "$BATS_TEST_TMPDIR/tanh.pst" logits/foreign)
+    run ! diff -q <(column "$out" logits/foreign) <(column "$BATS_TEST_TMPDIR/relu.pst" logits/foreign)
+}
+
+@test "an activation that is not known, or contradicts the model, is a mistake of the command line" {
+    assert_fails 64 "--activation swish: known are: relu, leaky, tanh" \
+        teacher-forward --activation swish a.safetensors -i digits.pst
+    assert_fails 64 "a.safetensors: says that its activation is relu; leave --activation tanh out" \
+        teacher-forward --activation tanh a.safetensors -i digits.pst
+}
+
+@test "a mean and a deviation that cannot be are mistakes of the command line" {
+    as_foreign a.safetensors foreign.safetensors
+    for words in "--mean 0.5:--mean and --deviation belong together" \
+        "--deviation 0.5:--mean and --deviation belong together" \
+        "--mean 0.5 --deviation 0:--deviation 0: give 1 positive numbers" \
+        "--mean x --deviation 1:--mean x: give 1 numbers" \
+        "--mean 1,2 --deviation 1,2:--mean has 2 numbers; give one, or one for each of 28 channels"; do
+        # shellcheck disable=SC2086 # options are words
+        assert_fails 64 "${words#*:}" teacher-forward ${words%%:*} --activation relu foreign.safetensors -i digits.pst
+    done
+    assert_fails 64 "a.safetensors says itself how its inputs are scaled" \
+        teacher-forward --mean 0.5 --deviation 1 a.safetensors -i digits.pst
+}
+
+@test "a model whose inputs have another shape is refused" {
+    student-trainer -a 28x28-flatten-10 -o shaped.safetensors -i digits.pst
+    teacher-forward shaped.safetensors -i digits.pst -o "$out"
+    change 'x = batch["x"].reshape(-1, 14, 56); drop("x"); add("x", x, scale=1 / 255)' digits.pst "$bad"
+    assert_refused "in another shape (channels come first)" teacher-forward shaped.safetensors -i "$bad"
 }
 
 @test "an input that is NaN or infinite is refused, with batch and sample" {

@@ -1,5 +1,4 @@
 """temperature-softmax, averager and teacher-forward against numpy, through the bytes of streams. Prints TAP."""
-import json
 import os
 import subprocess
 import tempfile
@@ -7,6 +6,7 @@ import tempfile
 import numpy
 
 import pst
+import safetensors
 from pipestill_stream import stream
 
 CLASSES = 10
@@ -132,18 +132,9 @@ def test_geometric_identity(random):
 
 def write_model(path, layers):
     """A safetensors file of dense layers, by hand: weights [outputs, inputs] and biases."""
-    entries, parts, at = {}, [], 0
-    for number, (weight, bias) in enumerate(layers):
-        for name, array in (("weight", weight), ("bias", bias)):
-            part = array.astype("<f4").tobytes()
-            entries[f"layers.{number}.{name}"] = {"dtype": "F32", "shape": array.shape,
-                                                  "data_offsets": [at, at + len(part)]}
-            parts.append(part)
-            at += len(part)
-    head = json.dumps(entries).encode()
-    head += b" " * (-len(head) % 8)
-    with open(path, "wb") as file:
-        file.write(len(head).to_bytes(8, "little") + head + b"".join(parts))
+    tensors = {f"layers.{number}.{name}": array
+               for number, pair in enumerate(layers) for name, array in zip(("weight", "bias"), pair)}
+    safetensors.write(path, tensors, activation="relu")
 
 
 def forward(layers, x):

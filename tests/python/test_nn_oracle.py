@@ -124,7 +124,7 @@ class Run:
         t = self.temperature
         hard_log, soft_log = log_softmax(logits), log_softmax(logits / t)
         hard = -hard_log[np.arange(self.n), self.labels].sum()
-        soft = t * t * (self.targets * (np.log(self.targets) - soft_log)).sum() if self.soft > 0 else 0
+        soft = t * t * (self.targets * (np.log(self.targets) - soft_log)).sum()
         one_hot = np.eye(self.widths[-1])[self.labels]
         gradient = self.hard * (np.exp(hard_log) - one_hot) + self.soft * t * (np.exp(soft_log) - self.targets)
         return np.array([self.hard * hard + self.soft * soft, hard, soft]), gradient / self.n

@@ -73,6 +73,49 @@ def test_losses(folder):
                   abs(event["error_share"] - (z.argmax(axis=1) != y).mean()) < 1e-9)
 
 
+def test_terms(folder):
+    """The same for --loss, with the weights of classes and samples."""
+    made = subprocess.run(["tests/python/make_targets.py", "classes", "40", "1", "5"], stdout=subprocess.PIPE, check=True)
+    header, batches = pst.read(made.stdout)
+    whole = {name: pst.column(batches, name) for name in ("x", "y", "id")}
+    random = numpy.random.default_rng(3)
+    v = random.normal(0, 3, (40, 3)).astype("f4")
+    soft = numpy.exp(log_softmax(v, 4.0)).astype("f4")
+    weight = random.uniform(0, 3, 40).astype("f4")
+    bits = random.integers(0, 2, (40, 3)).astype("u1")
+    more = {"logits/t": v, "soft/t": soft, "weight": weight, "bits": bits}
+    header["tensors"] += [{"name": name, "dtype": "u8" if name == "bits" else "f32", "shape": list(values.shape[1:])}
+                          for name, values in more.items()]
+    data = pst.write(header, [whole | more | {"epoch": 0}])
+    start = f"{folder}/begun.safetensors"
+    pipe(data, ["student-trainer", "-a", "6-5-3", "--targets", "hard", "-o", start])
+    z = pst.column(pst.read(pipe(data, ["teacher-forward", start]))[1], "logits/begun").astype(float)
+    y, counts = whole["y"], numpy.bincount(whole["y"], minlength=3)
+    smoothed = 0.8 * numpy.eye(3)[y] + 0.2 / 3
+    terms = {
+        "labels": -log_softmax(z)[numpy.arange(40), y],
+        "labels,smoothing=0.2": -(smoothed * log_softmax(z)).sum(axis=1),
+        "kl:soft/t:0.5,T=4": 16 * (soft * (numpy.log(soft.astype(float)) - log_softmax(z, 4.0))).sum(axis=1),
+        "cross-entropy,T=4": -16 * (soft * log_softmax(z, 4.0)).sum(axis=1),
+        "logits::3": 0.5 * numpy.square(z - v).mean(axis=1),
+        "mse:logits/t:2": numpy.square(z - v).mean(axis=1),
+        "bce:bits": -(bits * numpy.log(1 / (1 + numpy.exp(-z))) + (1 - bits) * numpy.log(1 / (1 + numpy.exp(z)))).mean(axis=1),
+    }
+    factors = {None: weight, "0=0.5,2=3": weight * numpy.array([0.5, 1, 3])[y],
+               "balanced": weight * (40 / (numpy.count_nonzero(counts) * counts[y]))}
+    for term, values in terms.items():
+        for classes, factor in factors.items():
+            options = ["--class-weight", classes] if classes else []
+            if classes and term.startswith(("mse", "bce")):
+                continue
+            event, = trained(data, folder, "--from", start, "--loss", term, *options)
+            (_, said), = event["terms"].items()
+            scale = float(term.split(",")[0].split(":")[2]) if term.count(":") > 1 else 1
+            good = abs(said - (factor * values).mean()) < 1e-5 and abs(event["loss"] - scale * said) < 1e-9
+            check(f"the value of --loss {term} with class weights {classes}", good,
+                  f"{said}, not {(factor * values).mean()}")
+
+
 def errors_of(model, data):
     said = pipe(data, ["teacher-forward", model], ["evaluator", "--json"])
     return json.loads(said)["errors"]
@@ -115,5 +158,6 @@ def test_validation(folder):
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 with tempfile.TemporaryDirectory() as scratch:
     test_losses(scratch)
+    test_terms(scratch)
     test_validation(scratch)
 print(f"1..{count}")

@@ -36,29 +36,28 @@ static void dump(const char *prefix, const char *name, const char *extension, co
         fail(path);
 }
 
-static void dump_layer(const char *prefix, const struct pst_layer *layer, size_t l, const float *weight,
-                       const float *bias)
+/* A parameter's values or gradient under the name that the oracle expects: weight.L or bias.L. */
+static void dump_parameter(const char *prefix, const struct pst_parameter *parameter, const float *values)
 {
-    char name[32];
-    snprintf(name, sizeof name, "weight.%zu", l);
-    dump(prefix, name, "f32", weight, layer->inputs * layer->outputs * sizeof *weight);
-    snprintf(name, sizeof name, "bias.%zu", l);
-    dump(prefix, name, "f32", bias, layer->outputs * sizeof *bias);
+    char name[80];
+    const char *kind = strrchr(parameter->name, '.') + 1;
+    snprintf(name, sizeof name, "%s.%llu", kind, (unsigned long long)parameter->sequence);
+    dump(prefix, name, "f32", values, parameter->count * sizeof *values);
 }
 
 static void dump_network(const char *prefix, const struct pst_network *network)
 {
-    for (size_t l = 0; l < network->layer_count; l++)
-        dump_layer(prefix, &network->layers[l], l, network->layers[l].weight, network->layers[l].bias);
+    for (size_t t = 0; t < network->tensor_count; t++)
+        dump_parameter(prefix, network->tensors[t], network->parameters + network->tensors[t]->at);
 }
 
 /* Writes the gradients of the first step down before they are used. */
-static void dump_and_take(void *context, size_t l, const float *weight_gradient, const float *bias_gradient)
+static void dump_and_take(void *context, const struct pst_parameter *parameter, const float *gradient)
 {
     struct pst_optimiser *optimiser = context;
     if (optimiser->step == 1)
-        dump_layer("gradient.", &optimiser->network->layers[l], l, weight_gradient, bias_gradient);
-    pst_optimiser_take(optimiser, l, weight_gradient, bias_gradient);
+        dump_parameter("gradient.", parameter, gradient);
+    pst_optimiser_take(optimiser, parameter, gradient);
 }
 
 static double number(const char *text)
@@ -130,10 +129,12 @@ static void train(struct pst_network *network, const struct data *data, struct p
         struct pst_loss_sums sums;
         memcpy(pst_workspace_input(workspace), data->input, data->n * data->inputs * sizeof(float));
         pst_forward_training(network, workspace, data->n, dropout, step, data->ids);
-        pst_loss_compute(loss, pst_workspace_logits(workspace), data->labels, data->targets, data->n,
-                         data->classes, pst_workspace_logits_gradient(workspace), &sums);
+        const struct pst_loss_targets targets = { .terms = { data->labels, data->targets },
+                                                  .labels = data->labels };
+        pst_loss_compute(loss, &targets, pst_workspace_logits(workspace), data->n, data->classes,
+                         pst_workspace_logits_gradient(workspace), &sums);
         if (step == 0) {
-            const double losses[] = { sums.total, sums.hard, sums.soft };
+            const double losses[] = { sums.total, sums.terms[0], sums.terms[1] };
             dump("", "losses", "f64", losses, sizeof losses);
             dump("", "logits", "f32", pst_workspace_logits(workspace),
                  data->n * data->classes * sizeof(float));
@@ -161,12 +162,13 @@ int main(int argc, char **argv)
     pst_network_initialise(&network, SEED);
     dump_network("initial.", &network);
     const struct pst_dropout dropout = { .input = number(argv[8]), .hidden = number(argv[9]), .seed = SEED };
-    const struct pst_loss loss = { .hard_weight = number(argv[10]),
-                                   .soft_weight = number(argv[11]),
-                                   .soft = PST_SOFT_KL,
-                                   .temperature = number(argv[12]) };
+    struct pst_loss loss = { 0 };
+    pst_loss_add(&loss, "labels")->weight = number(argv[10]);
+    struct pst_loss_term *soft = pst_loss_add(&loss, "kl");
+    soft->weight = number(argv[11]);
+    soft->temperature = number(argv[12]);
     struct data data;
-    make_data(&data, &network, (size_t)number(argv[3]), loss.temperature);
+    make_data(&data, &network, (size_t)number(argv[3]), soft->temperature);
     train(&network, &data, &optimiser, number(argv[5]), &dropout, &loss);
     dump_network("final.", &network);
     free_data(&data);

@@ -36,8 +36,16 @@ static inline void make_network(struct pst_network *network, const char *archite
     struct pst_error error;
     assert_int_equal(pst_network_new(network, architecture, &error), PST_OK);
     pst_network_initialise(network, seed);
-    for (size_t l = 0; l < network->layer_count; l++)
-        fill_random(network->layers[l].bias, network->layers[l].outputs, 0.5, seed + 100 + l);
+    for (size_t t = 0; t < network->tensor_count; t++)
+        if (network->tensors[t]->rank == 1)
+            fill_random(network->parameters + network->tensors[t]->at, network->tensors[t]->count, 0.5,
+                        seed + 100 + t / 2);
+}
+
+/* The values of a network's parameter: 0 is the first layer's weight, 1 its bias, and so on. */
+static inline float *values_of(const struct pst_network *network, size_t parameter)
+{
+    return network->parameters + network->tensors[parameter]->at;
 }
 
 static inline void copy_to_double(double *to, const float *from, size_t count)

@@ -121,9 +121,11 @@ static void every_part_of_the_tail_is_drawn_as_often_as_it_should(void **state)
 /* Row and loss as student-trainer has them: from the stored classes to the gradient of the mean loss. */
 static void gradient_of(const float *targets, const float *logits, float *gradient)
 {
-    struct pst_loss loss = { .soft_weight = 1, .soft = PST_SOFT_CROSS_ENTROPY, .temperature = 2 };
-    struct pst_loss_sums sums = { 0 };
-    pst_loss_compute(&loss, logits, NULL, targets, 1, CLASSES, gradient, &sums);
+    struct pst_loss loss = { 0 };
+    struct pst_loss_sums sums;
+    pst_loss_add(&loss, "cross-entropy")->temperature = 2;
+    pst_loss_compute(&loss, &(struct pst_loss_targets){ .terms = { targets } }, logits, 1, CLASSES, gradient,
+                     &sums);
 }
 
 static void the_gradients_expectation_is_the_full_gradient(void **state)

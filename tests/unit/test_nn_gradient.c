@@ -8,70 +8,66 @@
 /* One batch through one network, plain: the loss is half the squared distance of the logits from 1. */
 struct plain_run {
     const struct pst_network *network;
-    struct pst_plain_batch batch;
-    double *input, *parameters, *parameter_gradient;
-    double *values[PST_MAX_LAYERS + 1], *gradients[PST_MAX_LAYERS + 1];
+    struct pst_plain_pass pass;
+    double *input, *dropped, *logits, *gradient, *input_gradient; /* [n, inputs] or [n, outputs] */
+    double *parameters, *parameter_gradient;
     uint64_t *ids;
 };
-
-static size_t width(const struct pst_network *network, size_t layer)
-{
-    return layer == 0 ? network->layers[0].inputs : network->layers[layer - 1].outputs;
-}
 
 static void plain_prepare(struct plain_run *run, const struct pst_network *network, size_t n,
                           const struct pst_dropout *dropout)
 {
-    size_t inputs = pst_network_inputs(network);
-    float *input = needed(n * inputs, sizeof *input);
-    fill_random(input, n * inputs, 1, 77);
+    size_t inputs = n * pst_network_inputs(network), outputs = n * pst_network_outputs(network);
+    float *input = needed(inputs, sizeof *input);
+    fill_random(input, inputs, 1, 77);
     *run = (struct plain_run){ .network = network };
-    run->input = needed(n * inputs, sizeof *run->input);
-    copy_to_double(run->input, input, n * inputs);
+    run->input = needed(inputs, sizeof *run->input);
+    run->dropped = needed(inputs, sizeof *run->dropped);
+    run->input_gradient = needed(inputs, sizeof *run->input_gradient);
+    copy_to_double(run->input, input, inputs);
     free(input);
+    run->logits = needed(outputs, sizeof *run->logits);
+    run->gradient = needed(outputs, sizeof *run->gradient);
     run->ids = needed(n, sizeof *run->ids);
     for (size_t i = 0; i < n; i++)
         run->ids[i] = i * 0x100000001U + 5;
     run->parameters = needed(network->parameter_count, sizeof *run->parameters);
     run->parameter_gradient = needed(network->parameter_count, sizeof *run->parameter_gradient);
     copy_to_double(run->parameters, network->parameters, network->parameter_count);
-    for (size_t l = 0; l <= network->layer_count; l++) {
-        run->values[l] = needed(n * width(network, l), sizeof(double));
-        run->gradients[l] = needed(n * width(network, l), sizeof(double));
-    }
-    run->batch = (struct pst_plain_batch){
-        .n = n, .input = run->input, .dropout = dropout, .epoch = 3, .ids = run->ids
-    };
+    run->pass = (struct pst_plain_pass){ .n = n, .parameters = run->parameters, .epoch = 3, .ids = run->ids };
+    if (dropout != NULL)
+        run->pass.dropout = *dropout;
 }
 
 static double plain_loss(const struct plain_run *run)
 {
-    pst_plain_forward(run->network, run->parameters, &run->batch, run->values);
+    const struct pst_network *network = run->network;
     double loss = 0;
-    size_t last = run->network->layer_count;
-    for (size_t i = 0; i < run->batch.n * width(run->network, last); i++)
-        loss += pow(run->values[last][i] - 1, 2) / 2;
+    memcpy(run->dropped, run->input, run->pass.n * pst_network_inputs(network) * sizeof(double));
+    pst_plain_drop_inputs(network, &run->pass, run->dropped);
+    assert_true(pst_plain_chain_forward(&network->chain, &run->pass, run->dropped, run->logits));
+    for (size_t i = 0; i < run->pass.n * pst_network_outputs(network); i++)
+        loss += pow(run->logits[i] - 1, 2) / 2;
     return loss;
 }
 
 static void plain_backward(const struct plain_run *run)
 {
-    size_t last = run->network->layer_count;
     (void)plain_loss(run);
-    for (size_t i = 0; i < run->batch.n * width(run->network, last); i++)
-        run->gradients[last][i] = run->values[last][i] - 1;
-    pst_plain_backward(run->network, run->parameters, &run->batch, run->values, run->gradients,
-                       run->parameter_gradient);
+    for (size_t i = 0; i < run->pass.n * pst_network_outputs(run->network); i++)
+        run->gradient[i] = run->logits[i] - 1;
+    assert_true(pst_plain_chain_backward(&run->network->chain, &run->pass, run->dropped, run->gradient,
+                                         run->input_gradient, run->parameter_gradient));
 }
 
 static void plain_free(struct plain_run *run)
 {
-    for (size_t l = 0; l <= run->network->layer_count; l++) {
-        free(run->values[l]);
-        free(run->gradients[l]);
-    }
     free(run->ids);
     free(run->input);
+    free(run->dropped);
+    free(run->input_gradient);
+    free(run->logits);
+    free(run->gradient);
     free(run->parameters);
     free(run->parameter_gradient);
 }
@@ -113,6 +109,32 @@ static void gradients_are_finite_differences(void **state)
     assert_finite_differences("9-4-4-4-2", NULL);
 }
 
+/* Calls check with each example architecture of each type of layer. */
+static void for_every_example(void (*check)(const char *architecture))
+{
+    for (size_t t = 0; pst_layer_types[t] != NULL; t++) {
+        char *examples = strdup(pst_layer_types[t]->example), *rest = examples;
+        assert_non_null(examples);
+        for (char *one = strtok_r(examples, " ", &rest); one != NULL; one = strtok_r(NULL, " ", &rest))
+            check(one);
+        free(examples);
+    }
+}
+
+static void check_differences(const char *architecture)
+{
+    const struct pst_dropout dropout = { .hidden = 0.3, .seed = 4 }, seed = { .seed = 6 };
+    assert_finite_differences(architecture, &seed);
+    if (strstr(architecture, "drop") == NULL)
+        assert_finite_differences(architecture, &dropout);
+}
+
+static void gradients_of_every_type_of_layer_are_finite_differences(void **state)
+{
+    (void)state;
+    for_every_example(check_differences);
+}
+
 static void gradients_under_dropout_are_finite_differences(void **state)
 {
     (void)state;
@@ -124,35 +146,31 @@ static void gradients_under_dropout_are_finite_differences(void **state)
 
 /* A taker that keeps all gradients in one flat vector. */
 struct kept_gradients {
-    const struct pst_network *network;
     float *gradient;
     size_t calls;
 };
 
-static void keep(void *context, size_t l, const float *weight_gradient, const float *bias_gradient)
+static void keep(void *context, const struct pst_parameter *parameter, const float *gradient)
 {
     struct kept_gradients *kept = context;
-    const struct pst_layer *layer = &kept->network->layers[l];
-    assert_int_equal(l, kept->network->layer_count - 1 - kept->calls++);
-    memcpy(kept->gradient + layer->weight_at, weight_gradient,
-           layer->inputs * layer->outputs * sizeof(float));
-    memcpy(kept->gradient + layer->bias_at, bias_gradient, layer->outputs * sizeof(float));
+    kept->calls++;
+    memcpy(kept->gradient + parameter->at, gradient, parameter->count * sizeof(float));
 }
 
 /* The same batch and loss as a plain run's, fast; gradient: receives [parameter_count]. */
 static void fast_run(struct pst_network *network, struct pst_workspace *workspace,
-                     const struct pst_plain_batch *batch, float *gradient)
+                     const struct plain_run *run, float *gradient)
 {
-    size_t outputs = pst_network_outputs(network);
+    size_t n = run->pass.n, outputs = pst_network_outputs(network);
     float *input = pst_workspace_input(workspace);
-    for (size_t i = 0; i < batch->n * pst_network_inputs(network); i++)
-        input[i] = (float)batch->input[i];
-    pst_forward_training(network, workspace, batch->n, batch->dropout, batch->epoch, batch->ids);
-    for (size_t i = 0; i < batch->n * outputs; i++)
+    for (size_t i = 0; i < n * pst_network_inputs(network); i++)
+        input[i] = (float)run->input[i];
+    pst_forward_training(network, workspace, n, &run->pass.dropout, run->pass.epoch, run->ids);
+    for (size_t i = 0; i < n * outputs; i++)
         pst_workspace_logits_gradient(workspace)[i] = pst_workspace_logits(workspace)[i] - 1;
-    struct kept_gradients kept = { .network = network, .gradient = gradient };
-    pst_backward(network, workspace, batch->n, keep, &kept);
-    assert_int_equal(kept.calls, network->layer_count);
+    struct kept_gradients kept = { .gradient = gradient };
+    pst_backward(network, workspace, n, keep, &kept);
+    assert_int_equal(kept.calls, network->tensor_count);
 }
 
 static void assert_fast_is_plain(const char *architecture, size_t n, const struct pst_dropout *dropout)
@@ -165,16 +183,11 @@ static void assert_fast_is_plain(const char *architecture, size_t n, const struc
     plain_prepare(&run, &network, n, dropout);
     plain_backward(&run);
     float *gradient = needed(network.parameter_count, sizeof *gradient);
-    fast_run(&network, workspace, &run.batch, gradient);
-    assert_close(pst_workspace_logits(workspace), run.values[network.layer_count],
-                 n * pst_network_outputs(&network), 1e-5);
-    for (size_t l = 0; l < network.layer_count; l++) {
-        const struct pst_layer *layer = &network.layers[l];
-        assert_close(gradient + layer->weight_at, run.parameter_gradient + layer->weight_at,
-                     layer->inputs * layer->outputs, 1e-4);
-        assert_close(gradient + layer->bias_at, run.parameter_gradient + layer->bias_at, layer->outputs,
-                     1e-4);
-    }
+    fast_run(&network, workspace, &run, gradient);
+    assert_close(pst_workspace_logits(workspace), run.logits, n * pst_network_outputs(&network), 1e-5);
+    for (size_t t = 0; t < network.tensor_count; t++)
+        assert_close(gradient + network.tensors[t]->at, run.parameter_gradient + network.tensors[t]->at,
+                     network.tensors[t]->count, 1e-4);
     free(gradient);
     plain_free(&run);
     pst_workspace_free(workspace);
@@ -184,9 +197,23 @@ static void assert_fast_is_plain(const char *architecture, size_t n, const struc
 static void fast_passes_are_the_plain_ones(void **state)
 {
     (void)state;
-    static const char *const architectures[] = { "1-1",     "10-3",           "784-10",
-                                                 "17-33-5", "64-64-10",       "131-67-3-9",
-                                                 "5-1-4",   "129-128-127-10", "3-2-2-2-2" };
+    static const char *const architectures[] = { "1-1",
+                                                 "10-3",
+                                                 "784-10",
+                                                 "17-33-5",
+                                                 "64-64-10",
+                                                 "131-67-3-9",
+                                                 "5-1-4",
+                                                 "129-128-127-10",
+                                                 "3-2-2-2-2",
+                                                 "17-33-tanh-5",
+                                                 "17-33-gelu-21-silu-5-sigmoid",
+                                                 "17-33nobias-leaky0.3-21nobias-5nobias",
+                                                 "17-drop0.2-33-drop0.5-21-tanh-drop0.4-5",
+                                                 "3x5x2-flatten-9-none-5",
+                                                 "3x5x2-tanh-flatten-9-relu-relu-5",
+                                                 "5-flatten-4-flatten",
+                                                 "6-4-leaky" };
     static const size_t sizes[] = { 1, 2, 7, 33 };
     const struct pst_dropout dropout = { .input = 0.2, .hidden = 0.5, .seed = 8 };
     const struct pst_dropout input = { .input = 0.4, .seed = 9 };
@@ -196,6 +223,21 @@ static void fast_passes_are_the_plain_ones(void **state)
             assert_fast_is_plain(architectures[a], sizes[s], &dropout);
             assert_fast_is_plain(architectures[a], sizes[s], &input);
         }
+}
+
+static void check_fast(const char *architecture)
+{
+    const struct pst_dropout dropout = { .input = 0.2, .hidden = 0.5, .seed = 8 }, seed = { .seed = 9 };
+    assert_fast_is_plain(architecture, 1, &seed);
+    assert_fast_is_plain(architecture, 7, &seed);
+    if (strstr(architecture, "drop") == NULL)
+        assert_fast_is_plain(architecture, 33, &dropout);
+}
+
+static void fast_passes_of_every_type_of_layer_are_the_plain_ones(void **state)
+{
+    (void)state;
+    for_every_example(check_fast);
 }
 
 static void the_same_batch_gives_the_same_bits_whatever_came_before(void **state)
@@ -212,10 +254,10 @@ static void the_same_batch_gives_the_same_bits_whatever_came_before(void **state
     plain_prepare(&large, &network, 50, &dropout);
     size_t bytes = network.parameter_count * sizeof(float);
     float *gradient[2] = { needed(1, bytes), needed(1, bytes) };
-    fast_run(&network, fresh, &small.batch, gradient[0]);
-    fast_run(&network, used, &large.batch, gradient[1]);
+    fast_run(&network, fresh, &small, gradient[0]);
+    fast_run(&network, used, &large, gradient[1]);
     assert_memory_not_equal(gradient[0], gradient[1], bytes);
-    fast_run(&network, used, &small.batch, gradient[1]);
+    fast_run(&network, used, &small, gradient[1]);
     assert_memory_equal(gradient[0], gradient[1], bytes);
     assert_memory_equal(pst_workspace_logits(fresh), pst_workspace_logits(used), 13 * 10 * sizeof(float));
     for (int i = 0; i < 2; i++)
@@ -340,8 +382,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_are_finite_differences),
+        cmocka_unit_test(gradients_of_every_type_of_layer_are_finite_differences),
         cmocka_unit_test(gradients_under_dropout_are_finite_differences),
         cmocka_unit_test(fast_passes_are_the_plain_ones),
+        cmocka_unit_test(fast_passes_of_every_type_of_layer_are_the_plain_ones),
         cmocka_unit_test(the_same_batch_gives_the_same_bits_whatever_came_before),
         cmocka_unit_test(a_pass_for_use_gives_the_bits_of_training_without_dropout),
         cmocka_unit_test(what_is_not_finite_reaches_the_logits),

@@ -46,6 +46,9 @@ static struct pst_named_tensor tensor(const char *name, size_t rows, size_t colu
     return made;
 }
 
+/* What a user would say with --activation. */
+static const char *activation = "relu";
+
 /* Writes the tensors with one metadata entry (key NULL: none) and reads them as a model. */
 static enum pst_status read_as_model(const struct pst_named_tensor *tensors, size_t count, const char *key,
                                      const char *value, struct pst_network *network, struct pst_error *error)
@@ -53,7 +56,7 @@ static enum pst_status read_as_model(const struct pst_named_tensor *tensors, siz
     json_t *metadata = key != NULL ? json_pack("{s:s}", key, value) : NULL;
     assert_int_equal(pst_safetensors_write(path, metadata, tensors, count, error), PST_OK);
     json_decref(metadata);
-    return pst_model_read(path, network, NULL, error);
+    return pst_model_read(path, activation, network, NULL, error);
 }
 
 static void a_model_comes_back_as_it_was_written(void **state)
@@ -64,17 +67,17 @@ static void a_model_comes_back_as_it_was_written(void **state)
     char digest[PST_DIGEST_TEXT], expected[PST_DIGEST_TEXT];
     assert_int_equal(pst_network_new(&network, "7-5-3-2", &error), PST_OK);
     pst_network_initialise(&network, 3);
-    network.layers[1].bias[2] = -0.125F;
-    network.input_scale = 1.0 / 255;
-    network.input_offset = -0.1;
+    network.parameters[network.tensors[3]->at + 2] = -0.125F;
+    assert_int_equal(pst_network_set_scale(&network, 1.0 / 255, -0.1, &error), PST_OK);
     json_t *extra = json_pack("{s:s}", "learnt from", "a test");
     assert_int_equal(pst_model_write(path, &network, extra, &error), PST_OK);
     json_decref(extra);
-    assert_int_equal(pst_model_read(path, &back, digest, &error), PST_OK);
-    assert_int_equal(back.layer_count, 3);
+    assert_int_equal(pst_model_read(path, NULL, &back, digest, &error), PST_OK);
+    assert_string_equal(back.architecture, network.architecture);
     assert_int_equal(back.parameter_count, network.parameter_count);
     assert_memory_equal(back.parameters, network.parameters, network.parameter_count * sizeof(float));
-    assert_true(back.input_scale == network.input_scale && back.input_offset == network.input_offset);
+    assert_int_equal(back.input_channels, 1);
+    assert_true(back.input_scale[0] == 1.0 / 255 && back.input_scale[1] == -0.1);
     assert_int_equal(pst_digest_file(path, expected, &error), PST_OK);
     assert_string_equal(digest, expected);
     pst_network_free(&back);
@@ -120,12 +123,10 @@ static void state_dicts_of_other_tools_are_read_in_the_order_of_their_numbers(vo
                                                     tensor(names[i][1], 3, 0), tensor(names[i][0], 3, 4) };
         struct pst_network network;
         struct pst_error error = { 0 };
-        char text[512];
         assert_int_equal(read_as_model(tensors, 4, "format", "pt", &network, &error), PST_OK);
-        pst_network_describe(&network, text, sizeof text);
-        assert_string_equal(text, "4-3-2");
-        assert_memory_equal(network.layers[0].weight, values, 12 * sizeof *values);
-        assert_memory_equal(network.layers[1].bias, values, 2 * sizeof *values);
+        assert_string_equal(network.architecture, "4-3-2");
+        assert_memory_equal(network.parameters + network.tensors[0]->at, values, 12 * sizeof *values);
+        assert_memory_equal(network.parameters + network.tensors[3]->at, values, 2 * sizeof *values);
         pst_network_free(&network);
     }
 }
@@ -138,14 +139,14 @@ static void expect_refusal(const struct pst_named_tensor *tensors, size_t count,
     enum pst_status status = read_as_model(tensors, count, key, value, &network, &error);
     if (status != PST_BAD_DATA || strstr(error.message, message) == NULL)
         fail_msg("expected \"%s\", got status %d, \"%s\"", message, (int)status, error.message);
-    assert_true(network.parameters == NULL && network.layer_count == 0);
+    assert_true(network.parameters == NULL && network.chain.count == 0);
 }
 
 static void tensors_that_make_no_network_are_refused_by_name_and_size(void **state)
 {
     (void)state;
     const struct pst_named_tensor w0 = tensor("layers.0.weight", 3, 4), b0 = tensor("layers.0.bias", 3, 0),
-                                  w1 = tensor("layers.1.weight", 2, 3), b1 = tensor("layers.1.bias", 2, 0);
+                                  b1 = tensor("layers.1.bias", 2, 0);
     const struct {
         struct pst_named_tensor tensors[4];
         size_t count;
@@ -154,7 +155,6 @@ static void tensors_that_make_no_network_are_refused_by_name_and_size(void **sta
         { { w0, b0, tensor("layers.1.weight", 2, 5), b1 },
           4,
           "tensor layers.1.weight takes 5 inputs, but layers.0.weight gives 3 outputs" },
-        { { w0, w1, b1 }, 3, "tensor layers.0.weight has no bias beside it" },
         { { w0, b0, b1 }, 3, "tensor layers.1.bias has no weight beside it" },
         { { w0, tensor("layers.0.bias", 4, 0) },
           2,
@@ -193,15 +193,15 @@ static void another_dtype_is_refused_with_what_to_do(void **state)
 {
     (void)state;
     struct pst_named_tensor tensors[2] = { tensor("0.weight", 3, 4), tensor("0.bias", 3, 0) };
-    tensors[0].dtype = "BF16";
+    tensors[0].dtype = "I16";
     tensors[0].bytes /= 2;
-    expect_refusal(tensors, 2, NULL, NULL, "tensor 0.weight is BF16; convert the model to F32");
+    expect_refusal(tensors, 2, NULL, NULL, "tensor 0.weight is I16; convert it to F32, F16, BF16 or F64");
 }
 
 static void more_layers_than_a_network_may_have_are_refused(void **state)
 {
     (void)state;
-    struct pst_named_tensor tensors[2 * PST_MAX_LAYERS + 2];
+    static struct pst_named_tensor tensors[2 * PST_MAX_LAYERS + 2];
     for (size_t i = 0; i <= PST_MAX_LAYERS; i++) {
         char name[32];
         snprintf(name, sizeof name, "%zu.weight", i);
@@ -212,9 +212,145 @@ static void more_layers_than_a_network_may_have_are_refused(void **state)
     struct pst_network network;
     struct pst_error error = { 0 };
     assert_int_equal(read_as_model(tensors, 2 * PST_MAX_LAYERS, NULL, NULL, &network, &error), PST_OK);
-    assert_int_equal(network.layer_count, PST_MAX_LAYERS);
+    assert_int_equal(network.chain.count, PST_MAX_LAYERS);
     pst_network_free(&network);
-    expect_refusal(tensors, 2 * PST_MAX_LAYERS + 2, NULL, NULL, "tensor 32.weight: more than 32 layers");
+    expect_refusal(tensors, 2 * PST_MAX_LAYERS + 2, NULL, NULL, "tensor 512.weight: more than 512 layers");
+}
+
+static void a_model_without_biases_is_read(void **state)
+{
+    (void)state;
+    const struct pst_named_tensor tensors[] = { tensor("0.weight", 3, 4), tensor("0.bias", 3, 0),
+                                                tensor("1.weight", 2, 3) };
+    struct pst_network network;
+    struct pst_error error = { 0 };
+    assert_int_equal(read_as_model(tensors, 3, NULL, NULL, &network, &error), PST_OK);
+    assert_string_equal(network.architecture, "4-3-2nobias");
+    assert_int_equal(network.tensor_count, 3);
+    pst_network_free(&network);
+}
+
+static void a_foreign_model_needs_an_activation_that_it_or_the_user_names(void **state)
+{
+    (void)state;
+    const struct pst_named_tensor tensors[] = { tensor("0.weight", 3, 4), tensor("0.bias", 3, 0),
+                                                tensor("2.weight", 2, 3), tensor("2.bias", 2, 0) };
+    struct pst_network network;
+    struct pst_error error = { 0 };
+    activation = NULL;
+    expect_refusal(tensors, 4, NULL, NULL, "give --activation NAME");
+    assert_int_equal(read_as_model(tensors, 2, NULL, NULL, &network, &error),
+                     PST_OK); /* nothing to stand between */
+    assert_string_equal(network.architecture, "4-3");
+    pst_network_free(&network);
+    assert_int_equal(read_as_model(tensors, 4, "activation", "tanh", &network, &error), PST_OK);
+    assert_string_equal(network.architecture, "4-3-tanh-2");
+    pst_network_free(&network);
+    activation = "gelu";
+    assert_int_equal(read_as_model(tensors, 4, NULL, NULL, &network, &error), PST_OK);
+    assert_string_equal(network.architecture, "4-3-gelu-2");
+    pst_network_free(&network);
+    assert_int_equal(read_as_model(tensors, 4, "activation", "tanh", &network, &error), PST_USAGE);
+    assert_non_null(strstr(error.message, "says that its activation is tanh; leave --activation gelu out"));
+    activation = "swish";
+    assert_int_equal(read_as_model(tensors, 4, NULL, NULL, &network, &error), PST_USAGE);
+    activation = "relu";
+}
+
+static void numbers_of_other_precisions_are_read(void **state)
+{
+    (void)state;
+    static const uint16_t halves[4] = { 0x3c00, 0xc000, 0x3555, 0 },
+                          brains[4] = { 0x3f80, 0xc000, 0x3eab, 0 };
+    static const double doubles[4] = { 1, -2, 1.0 / 3, 0 };
+    const struct {
+        const char *dtype;
+        const void *data;
+        size_t size;
+        double tolerance;
+    } types[] = { { "F16", halves, 2, 1e-3 }, { "BF16", brains, 2, 1e-2 }, { "F64", doubles, 8, 1e-7 } };
+    for (size_t i = 0; i < 3; i++) {
+        struct pst_named_tensor tensors[] = { tensor("0.weight", 4, 1), tensor("0.bias", 4, 0) };
+        struct pst_network network;
+        struct pst_error error = { 0 };
+        tensors[0].dtype = types[i].dtype;
+        tensors[0].data = types[i].data;
+        tensors[0].bytes = 4 * types[i].size;
+        assert_int_equal(read_as_model(tensors, 2, NULL, NULL, &network, &error), PST_OK);
+        for (size_t k = 0; k < 4; k++)
+            assert_true(fabs((double)network.parameters[network.tensors[0]->at + k] - doubles[k]) <=
+                        types[i].tolerance);
+        pst_network_free(&network);
+    }
+}
+
+static void a_scale_for_each_channel_comes_back(void **state)
+{
+    (void)state;
+    struct pst_network network;
+    struct pst_error error = { 0 };
+    double *scale = calloc(6, sizeof *scale);
+    for (size_t i = 0; i < 6; i++)
+        scale[i] = 0.25 * (double)(i + 1);
+    assert_int_equal(pst_network_new(&network, "3x2x2-flatten-2", &error), PST_OK);
+    network.input_channels = 3;
+    network.input_scale = scale;
+    assert_int_equal(pst_model_write(path, &network, NULL, &error), PST_OK);
+    pst_network_free(&network);
+    assert_int_equal(pst_model_read(path, NULL, &network, NULL, &error), PST_OK);
+    assert_string_equal(network.architecture, "3x2x2-flatten-2");
+    assert_int_equal(network.input_channels, 3);
+    for (size_t i = 0; i < 6; i++)
+        assert_true(network.input_scale[i] == 0.25 * (double)(i + 1));
+    pst_network_free(&network);
+}
+
+static void every_layer_comes_back_from_a_file(void **state)
+{
+    (void)state;
+    static const char *const architectures[] = { "6-5-tanh-4", "6-drop0.5-5nobias-leaky0.25-4-sigmoid",
+                                                 "2x3-tanh-flatten-5-gelu-4nobias-silu-3-none-2" };
+    for (size_t i = 0; i < 3; i++) {
+        struct pst_network network, back;
+        struct pst_error error = { 0 };
+        assert_int_equal(pst_network_new(&network, architectures[i], &error), PST_OK);
+        pst_network_initialise(&network, 8);
+        assert_int_equal(pst_model_write(path, &network, NULL, &error), PST_OK);
+        assert_int_equal(pst_model_read(path, NULL, &back, NULL, &error), PST_OK);
+        assert_string_equal(back.architecture, architectures[i]);
+        assert_memory_equal(back.parameters, network.parameters, network.parameter_count * sizeof(float));
+        pst_network_free(&back);
+        pst_network_free(&network);
+    }
+}
+
+static void a_model_whose_tensors_are_not_those_of_its_architecture_is_refused(void **state)
+{
+    (void)state;
+    const struct pst_named_tensor w = tensor("layers.0.weight", 3, 4), b = tensor("layers.0.bias", 3, 0);
+    const struct {
+        struct pst_named_tensor tensors[3];
+        size_t count;
+        const char *architecture, *message;
+    } cases[] = {
+        { { w, b }, 2, "4-3-2", "holds no tensor layers.1.weight" },
+        { { w, b, tensor("more", 1, 0) }, 3, "4-3", "holds 3 tensors, but its architecture 4-3 has 2" },
+        { { w, b }, 2, "4-2", "tensor layers.0.weight has not the shape" },
+        { { w, b }, 2, "4-3oops", "'3oops' is not a layer" },
+        { { w, b }, 2, NULL, "the architecture is missing" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pst_network network;
+        struct pst_error error = { 0 };
+        json_t *metadata =
+            json_pack("{s:s, s:s*}", "format", "pipestill-model-1", "architecture", cases[i].architecture);
+        assert_int_equal(pst_safetensors_write(path, metadata, cases[i].tensors, cases[i].count, &error),
+                         PST_OK);
+        json_decref(metadata);
+        assert_int_equal(pst_model_read(path, NULL, &network, NULL, &error), PST_BAD_DATA);
+        if (strstr(error.message, cases[i].message) == NULL)
+            fail_msg("expected \"%s\", got \"%s\"", cases[i].message, error.message);
+    }
 }
 
 static void values_that_are_not_finite_are_refused(void **state)
@@ -227,9 +363,9 @@ static void values_that_are_not_finite_are_refused(void **state)
         tensors[0].data = weight;
         tensors[1].data = bias;
         bias[1] = bad[i];
-        expect_refusal(tensors, 2, NULL, NULL, "tensor 0.bias: value 1 is not finite");
+        expect_refusal(tensors, 2, NULL, NULL, "tensor 0.bias: value 1 is not finite as f32");
         weight[11] = bad[i];
-        expect_refusal(tensors, 2, NULL, NULL, "tensor 0.weight: value 11 is not finite");
+        expect_refusal(tensors, 2, NULL, NULL, "tensor 0.weight: value 11 is not finite as f32");
     }
 }
 
@@ -241,10 +377,10 @@ static void metadata_that_contradicts_the_tensors_is_refused(void **state)
     static const char *const cases[][3] = {
         { "architecture", "4-4", "the architecture is 4-4, but the tensors make 4-3" },
         { "architecture", "4-3\n", "the architecture is 4-3?, but" },
-        { "activation", "tanh", "the activation is tanh; only relu is known" },
+        { "activation", "swish", "the activation is swish; known are: relu, leaky, tanh" },
         { "format", "pipestill-model-2", "the format is pipestill-model-2" },
-        { "input_scale", "nan", "input_scale is not a number" },
-        { "input_offset", "", "input_offset is not a number" },
+        { "input_scale", "nan", "input_scale and input_offset are not numbers" },
+        { "input_offset", "", "input_scale and input_offset are not numbers" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         expect_refusal(tensors, 2, cases[i][0], cases[i][1], cases[i][2]);
@@ -279,7 +415,7 @@ static void a_missing_model_is_a_missing_input(void **state)
     struct pst_network network;
     struct pst_error error = { 0 };
     unlink(path);
-    assert_int_equal(pst_model_read(path, &network, NULL, &error), PST_NO_INPUT);
+    assert_int_equal(pst_model_read(path, NULL, &network, NULL, &error), PST_NO_INPUT);
     assert_non_null(strstr(error.message, "model.safetensors"));
 }
 
@@ -293,6 +429,12 @@ int main(void)
         cmocka_unit_test(widths_that_no_network_has_are_refused),
         cmocka_unit_test(another_dtype_is_refused_with_what_to_do),
         cmocka_unit_test(more_layers_than_a_network_may_have_are_refused),
+        cmocka_unit_test(a_model_without_biases_is_read),
+        cmocka_unit_test(a_foreign_model_needs_an_activation_that_it_or_the_user_names),
+        cmocka_unit_test(numbers_of_other_precisions_are_read),
+        cmocka_unit_test(a_scale_for_each_channel_comes_back),
+        cmocka_unit_test(every_layer_comes_back_from_a_file),
+        cmocka_unit_test(a_model_whose_tensors_are_not_those_of_its_architecture_is_refused),
         cmocka_unit_test(values_that_are_not_finite_are_refused),
         cmocka_unit_test(metadata_that_contradicts_the_tensors_is_refused),
         cmocka_unit_test(a_checkpoint_is_refused_as_what_it_is),

@@ -1,4 +1,5 @@
 /* Networks: architecture strings, the layout of parameters, initial weights, workspaces. */
+#include "lib/nn/plain.h"
 #include "tests/unit/nn_fixture.h"
 
 #include <limits.h>
@@ -11,11 +12,11 @@ static void an_architecture_gives_its_layers(void **state)
     struct pst_network network;
     struct pst_error error;
     assert_int_equal(pst_network_new(&network, "784-30-20-10", &error), PST_OK);
-    assert_int_equal(network.layer_count, 3);
-    assert_int_equal(network.layers[0].inputs, 784);
-    assert_int_equal(network.layers[0].outputs, 30);
-    assert_int_equal(network.layers[1].inputs, 30);
-    assert_int_equal(network.layers[2].outputs, 10);
+    assert_int_equal(network.chain.count, 3);
+    assert_int_equal(network.chain.layers[0].in.size[0], 784);
+    assert_int_equal(network.chain.layers[0].out.size[0], 30);
+    assert_int_equal(network.chain.layers[1].in.size[0], 30);
+    assert_int_equal(network.chain.layers[2].out.size[0], 10);
     assert_int_equal(pst_network_inputs(&network), 784);
     assert_int_equal(pst_network_outputs(&network), 10);
     for (size_t i = 0; i < network.parameter_count; i++)
@@ -27,10 +28,45 @@ static void an_architecture_gives_its_layers(void **state)
 static void what_is_no_architecture_is_refused_and_quoted(void **state)
 {
     (void)state;
-    static const char *const bad[] = { "",       "784",     "-",    "784-",   "-10",       "784--10",
-                                       "0-10",   "784-0",   "3- 4", " 3-4",   "3-4 ",      "3-4-",
-                                       "784x10", "784-1e2", "3,4",  "3-+4",   "1048577-1", "1-1048577",
-                                       "3.5-4",  "0x10-4",  "3-4a", "three-4" };
+    static const char *const bad[] = { "",
+                                       "784",
+                                       "-",
+                                       "784-",
+                                       "-10",
+                                       "784--10",
+                                       "0-10",
+                                       "784-0",
+                                       "3- 4",
+                                       " 3-4",
+                                       "3-4 ",
+                                       "3-4-",
+                                       "784x10",
+                                       "784-1e2",
+                                       "3,4",
+                                       "3-+4",
+                                       "1048577-1",
+                                       "1-1048577",
+                                       "3.5-4",
+                                       "0x10-4",
+                                       "3-4a",
+                                       "three-4",
+                                       "3-relu-",
+                                       "3x3x3x3-4",
+                                       "3x0-4",
+                                       "3x-flatten-2",
+                                       "2000x2000-flatten-1",
+                                       "3-drop1-2",
+                                       "3-drop-2",
+                                       "3-drop0.5x-2",
+                                       "3-leaky2-2",
+                                       "3-leaky-0.1-2",
+                                       "3-tanh0.1-2",
+                                       "3-2-drop0.5",
+                                       "3-relu",
+                                       "3x3-4",
+                                       "3-4no",
+                                       "3-(4)",
+                                       "3-((4-5)-6" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct pst_network network;
         struct pst_error error = { 0 };
@@ -38,7 +74,7 @@ static void what_is_no_architecture_is_refused_and_quoted(void **state)
         assert_int_equal(error.status, PST_USAGE);
         assert_non_null(strstr(error.message, bad[i]));
         assert_null(network.parameters);
-        assert_int_equal(network.layer_count, 0);
+        assert_int_equal(network.chain.count, 0);
     }
 }
 
@@ -61,11 +97,11 @@ static void chain(char *text, size_t layers)
 static void as_many_layers_as_allowed_and_not_one_more(void **state)
 {
     (void)state;
-    char text[256];
+    static char text[2 * PST_MAX_LAYERS + 8];
     struct pst_network network;
     chain(text, PST_MAX_LAYERS);
     assert_int_equal(pst_network_new(&network, text, NULL), PST_OK);
-    assert_int_equal(network.layer_count, PST_MAX_LAYERS);
+    assert_int_equal(network.chain.count, PST_MAX_LAYERS);
     pst_network_free(&network);
     chain(text, PST_MAX_LAYERS + 1);
     assert_int_equal(pst_network_new(&network, text, NULL), PST_USAGE);
@@ -86,16 +122,12 @@ static void layers_are_aligned_and_do_not_overlap(void **state)
     struct pst_network network;
     assert_int_equal(pst_network_new(&network, "7-5-3-1", NULL), PST_OK);
     size_t end = 0;
-    for (size_t l = 0; l < network.layer_count; l++) {
-        const struct pst_layer *layer = &network.layers[l];
-        assert_int_equal((uintptr_t)layer->weight % PST_ALIGNMENT, 0);
-        assert_int_equal((uintptr_t)layer->bias % PST_ALIGNMENT, 0);
-        assert_ptr_equal(layer->weight, network.parameters + layer->weight_at);
-        assert_ptr_equal(layer->bias, network.parameters + layer->bias_at);
-        assert_true(layer->weight_at >= end);
-        assert_true(layer->bias_at >= layer->weight_at + layer->inputs * layer->outputs);
-        end = layer->bias_at + layer->outputs;
+    for (size_t t = 0; t < network.tensor_count; t++) {
+        assert_int_equal((uintptr_t)values_of(&network, t) % PST_ALIGNMENT, 0);
+        assert_true(network.tensors[t]->at >= end);
+        end = network.tensors[t]->at + network.tensors[t]->count;
     }
+    assert_int_equal(network.tensor_count, 6);
     assert_true(network.parameter_count >= end);
     pst_network_free(&network);
 }
@@ -103,41 +135,198 @@ static void layers_are_aligned_and_do_not_overlap(void **state)
 static void describe_gives_the_architecture_back(void **state)
 {
     (void)state;
-    static const char *const good[] = { "1-1", "784-10", "784-30-20-10", "5-4-3-2-1" };
-    char text[512];
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+    /* What is written, and how it is described: in one way only. */
+    static const char *const texts[][2] = {
+        { "1-1", NULL },
+        { "784-30-20-10", NULL },
+        { "784-30-relu-20-10", "784-30-20-10" },
+        { "784-30-tanh-20-none-10-none", "784-30-tanh-20-none-10" },
+        { "784-30-drop0.50-10", "784-30-drop0.5-10" },
+        { "784-30nobias-leaky0.01-10nobias", "784-30nobias-leaky-10nobias" },
+        { "3x32x32-flatten-30-10-sigmoid", NULL },
+        { "3x4-relu-flatten-9", NULL },
+        { "784-30-relu-tanh-10", NULL },
+        { "784-30-relu", NULL },
+        { "0784-010", "784-10" },
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct pst_network network;
-        assert_int_equal(pst_network_new(&network, good[i], NULL), PST_OK);
-        pst_network_describe(&network, text, sizeof text);
-        assert_string_equal(text, good[i]);
+        assert_int_equal(pst_network_new(&network, texts[i][0], NULL), PST_OK);
+        assert_string_equal(network.architecture, texts[i][1] != NULL ? texts[i][1] : texts[i][0]);
         pst_network_free(&network);
     }
 }
 
-static void the_longest_description_fits_and_a_short_text_is_not_overrun(void **state)
+static void a_wrong_word_is_named_with_the_words_that_there_are(void **state)
 {
     (void)state;
-    struct pst_network network = { .layer_count = PST_MAX_LAYERS };
+    struct pst_network network;
+    struct pst_error error = { 0 };
+    assert_int_equal(pst_network_new(&network, "784-30-rleu-10", &error), PST_USAGE);
+    assert_non_null(strstr(error.message, "'rleu' is not a layer; layers are like: 800"));
+    assert_int_equal(pst_network_new(&network, "3x8x8-30-10", &error), PST_USAGE);
+    assert_non_null(strstr(error.message, "layer 1, dense, takes one row of numbers; put flatten before it"));
+}
+
+static void an_architecture_of_any_length_comes_back(void **state)
+{
+    (void)state;
+    static char text[8 * (PST_MAX_LAYERS + 1) + 1];
+    struct pst_network network;
+    strcpy(text, "2");
     for (size_t l = 0; l < PST_MAX_LAYERS; l++)
-        network.layers[l] = (struct pst_layer){ .inputs = PST_MAX_WIDTH, .outputs = PST_MAX_WIDTH };
-    char text[512];
-    pst_network_describe(&network, text, sizeof text);
-    assert_int_equal(strlen(text), 8 * (PST_MAX_LAYERS + 1) - 1);
-    memset(text, 'x', sizeof text);
-    pst_network_describe(&network, text, 10);
-    assert_string_equal(text, "1048576-1");
-    assert_int_equal(text[10], 'x');
+        strcat(text, "-2nobias");
+    assert_int_equal(pst_network_new(&network, text, NULL), PST_OK);
+    assert_string_equal(network.architecture, text);
+    pst_network_free(&network);
+}
+
+/* A layer that holds a chain, as residual blocks will: it gives what goes in plus what the chain makes of it.
+ */
+struct holder {
+    struct pst_chain chain;
+};
+
+static const char *holder_settle(struct pst_layer *layer, struct pst_settling *settling)
+{
+    struct holder *holder = layer->settings;
+    struct pst_error error;
+    layer->out = layer->in;
+    assert_int_equal(pst_chain_settle(&holder->chain, &layer->in, settling, false, &error), PST_OK);
+    layer->memory_for_use = holder->chain.memory[false];
+    layer->memory_for_training = holder->chain.memory[true];
+    return NULL;
+}
+
+static void holder_forward(const struct pst_layer *layer, const struct pst_pass *pass, const float *inputs,
+                           float *outputs, float *memory)
+{
+    struct holder *holder = layer->settings;
+    pst_chain_forward(&holder->chain, pass, inputs, outputs, memory);
+    for (size_t i = 0; i < pass->n * pst_shape_elements(&layer->in); i++)
+        outputs[i] += inputs[i];
+}
+
+static void holder_backward(const struct pst_layer *layer, const struct pst_pass *pass, const float *inputs,
+                            const float *outputs, float *gradient, float *input_gradient, float *memory)
+{
+    struct holder *holder = layer->settings;
+    size_t count = pass->n * pst_shape_elements(&layer->in);
+    float *kept = needed(count, sizeof *kept);
+    memcpy(kept, gradient, count * sizeof *kept);
+    pst_chain_backward(&holder->chain, pass, inputs, outputs, gradient, input_gradient, memory);
+    for (size_t i = 0; input_gradient != NULL && i < count; i++)
+        input_gradient[i] += kept[i];
+    free(kept);
+}
+
+static void holder_plain_forward(const struct pst_layer *layer, const struct pst_plain_pass *pass,
+                                 const double *inputs, double *outputs)
+{
+    struct holder *holder = layer->settings;
+    assert_true(pst_plain_chain_forward(&holder->chain, pass, inputs, outputs));
+    for (size_t i = 0; i < pass->n * pst_shape_elements(&layer->in); i++)
+        outputs[i] += inputs[i];
+}
+
+static void holder_plain_backward(const struct pst_layer *layer, const struct pst_plain_pass *pass,
+                                  const double *inputs, const double *gradient, double *input_gradient,
+                                  double *parameter_gradient)
+{
+    struct holder *holder = layer->settings;
+    assert_true(
+        pst_plain_chain_backward(&holder->chain, pass, inputs, gradient, input_gradient, parameter_gradient));
+    for (size_t i = 0; i < pass->n * pst_shape_elements(&layer->in); i++)
+        input_gradient[i] += gradient[i];
+}
+
+static struct pst_chain *holder_inner(const struct pst_layer *layer, size_t which)
+{
+    struct holder *holder = layer->settings;
+    return which == 0 ? &holder->chain : NULL;
+}
+
+static const struct pst_layer_type holder_type = { .name = "holder",
+                                                   .settle = holder_settle,
+                                                   .forward = holder_forward,
+                                                   .backward = holder_backward,
+                                                   .plain_forward = holder_plain_forward,
+                                                   .plain_backward = holder_plain_backward,
+                                                   .inner = holder_inner };
+
+static void keep_gradient(void *context, const struct pst_parameter *parameter, const float *gradient)
+{
+    memcpy((float *)context + parameter->at, gradient, parameter->count * sizeof *gradient);
+}
+
+static void a_layer_may_hold_a_chain(void **state)
+{
+    (void)state;
+    enum { N = 5, WIDTH = 7, OUTPUTS = 3, PARAMETERS = 1024, MEMORY = 4096 };
+    static float parameters[PARAMETERS], gradients[PARAMETERS], room[PARAMETERS], memory[16 * MEMORY];
+    static float inputs[N * WIDTH], outputs[N * OUTPUTS], gradient[N * OUTPUTS];
+    static double plain_parameters[PARAMETERS], plain_gradients[PARAMETERS], plain_inputs[N * WIDTH],
+        plain_outputs[N * OUTPUTS], plain_gradient[N * OUTPUTS], plain_input_gradient[N * WIDTH];
+    struct holder held;
+    struct pst_chain chain;
+    struct pst_settling settling = { 0 };
+    const struct pst_shape in = { .rank = 1, .size = { WIDTH } };
+    assert_int_equal(pst_chain_parse(&chain, "7-tanh-7-3", NULL), PST_OK);
+    assert_int_equal(pst_chain_parse(&held.chain, "9-gelu-7", NULL), PST_OK);
+    struct pst_layer replaced = chain.layers[1];
+    chain.layers[1] = (struct pst_layer){ .type = &holder_type, .settings = &held };
+    assert_int_equal(pst_chain_settle(&chain, &in, &settling, true, NULL), PST_OK);
+    assert_int_equal(settling.layers, 4);
+    assert_true(chain.memory[true] < MEMORY);
+    struct pst_layer *layers[] = { &chain.layers[0], &held.chain.layers[0], &held.chain.layers[1],
+                                   &chain.layers[2] };
+    size_t at = 0;
+    for (size_t l = 0; l < 4; l++)
+        for (size_t p = 0; p < 2; p++) {
+            layers[l]->parameters[p].at = at;
+            at += layers[l]->parameters[p].count;
+        }
+    assert_true(at < PARAMETERS);
+    fill_random(parameters, at, 0.5, 1);
+    fill_random(inputs, N * WIDTH, 1, 2);
+    copy_to_double(plain_parameters, parameters, at);
+    copy_to_double(plain_inputs, inputs, N * WIDTH);
+    struct pst_pass pass = { .n = N,
+                             .room = 16,
+                             .training = true,
+                             .parameters = parameters,
+                             .gradients = room,
+                             .take = keep_gradient,
+                             .context = gradients };
+    const struct pst_plain_pass plain = { .n = N, .parameters = plain_parameters };
+    pst_chain_forward(&chain, &pass, inputs, outputs, memory);
+    assert_true(pst_plain_chain_forward(&chain, &plain, plain_inputs, plain_outputs));
+    assert_close(outputs, plain_outputs, N * OUTPUTS, 1e-5);
+    for (size_t i = 0; i < N * OUTPUTS; i++)
+        gradient[i] = (float)(plain_gradient[i] = 1 + (double)(i % 3));
+    pst_chain_backward(&chain, &pass, inputs, outputs, gradient, NULL, memory);
+    assert_true(pst_plain_chain_backward(&chain, &plain, plain_inputs, plain_gradient, plain_input_gradient,
+                                         plain_gradients));
+    assert_close(gradients, plain_gradients, at, 1e-4);
+    pass.training = false; /* and for use it gives the same */
+    float again[N * OUTPUTS];
+    pst_chain_forward(&chain, &pass, inputs, again, memory);
+    assert_memory_equal(outputs, again, sizeof again);
+    chain.layers[1] = replaced;
+    pst_chain_free(&held.chain);
+    pst_chain_free(&chain);
 }
 
 /* Mean and variance of a layer's weights are those of a sample of that size from N(0, variance), to 5 sigma.
  */
-static void assert_normal(const struct pst_layer *layer, double variance)
+static void assert_normal(const struct pst_network *network, size_t parameter, double variance)
 {
-    size_t count = layer->inputs * layer->outputs;
+    const float *weight = values_of(network, parameter);
+    size_t count = network->tensors[parameter]->count;
     double sum = 0, squares = 0;
     for (size_t i = 0; i < count; i++) {
-        sum += (double)layer->weight[i];
-        squares += (double)layer->weight[i] * (double)layer->weight[i];
+        sum += (double)weight[i];
+        squares += (double)weight[i] * (double)weight[i];
     }
     assert_true(fabs(sum / (double)count) < 5 * sqrt(variance / (double)count));
     assert_true(fabs(squares / (double)count / variance - 1) < 5 * sqrt(2.0 / (double)count));
@@ -147,13 +336,14 @@ static void initial_weights_have_the_promised_variance_and_biases_are_zero(void 
 {
     (void)state;
     struct pst_network network;
-    assert_int_equal(pst_network_new(&network, "300-200-100", NULL), PST_OK);
+    assert_int_equal(pst_network_new(&network, "300-200-150-tanh-100", NULL), PST_OK);
     pst_network_initialise(&network, 5);
-    assert_normal(&network.layers[0], 2.0 / 300);
-    assert_normal(&network.layers[1], 1.0 / 200);
-    for (size_t l = 0; l < 2; l++)
-        for (size_t i = 0; i < network.layers[l].outputs; i++)
-            assert_true(network.layers[l].bias[i] == 0);
+    assert_normal(&network, 0, 2.0 / 300);
+    assert_normal(&network, 2, 1.0 / 200);
+    assert_normal(&network, 4, 1.0 / 150);
+    for (size_t bias = 1; bias < 6; bias += 2)
+        for (size_t i = 0; i < network.tensors[bias]->count; i++)
+            assert_true(values_of(&network, bias)[i] == 0);
     pst_network_free(&network);
 }
 
@@ -200,7 +390,9 @@ int main(void)
         cmocka_unit_test(the_widest_layer_is_allowed),
         cmocka_unit_test(layers_are_aligned_and_do_not_overlap),
         cmocka_unit_test(describe_gives_the_architecture_back),
-        cmocka_unit_test(the_longest_description_fits_and_a_short_text_is_not_overrun),
+        cmocka_unit_test(a_wrong_word_is_named_with_the_words_that_there_are),
+        cmocka_unit_test(an_architecture_of_any_length_comes_back),
+        cmocka_unit_test(a_layer_may_hold_a_chain),
         cmocka_unit_test(initial_weights_have_the_promised_variance_and_biases_are_zero),
         cmocka_unit_test(the_same_seed_gives_the_same_weights_and_another_others),
         cmocka_unit_test(a_batch_too_large_for_memory_is_an_error),

@@ -6,23 +6,21 @@
 
 #define ARCHITECTURE "13-9-7-3"
 
-/* Hands a flat vector of gradients to an optimiser, layer by layer. */
+/* Hands a flat vector of gradients to an optimiser, parameter by parameter. */
 static void take_all(struct pst_optimiser *optimiser, const float *gradient)
 {
-    for (size_t l = optimiser->network->layer_count; l-- > 0;) {
-        const struct pst_layer *layer = &optimiser->network->layers[l];
-        pst_optimiser_take(optimiser, l, gradient + layer->weight_at, gradient + layer->bias_at);
+    for (size_t t = optimiser->network->tensor_count; t-- > 0;) {
+        const struct pst_parameter *tensor = optimiser->network->tensors[t];
+        pst_optimiser_take(optimiser, tensor, gradient + tensor->at);
     }
 }
 
 static void clear_padding(const struct pst_network *network, float *vector)
 {
     float *whole = needed(network->parameter_count, sizeof *whole);
-    for (size_t l = 0; l < network->layer_count; l++) {
-        const struct pst_layer *layer = &network->layers[l];
-        memcpy(whole + layer->weight_at, vector + layer->weight_at,
-               layer->inputs * layer->outputs * sizeof *whole);
-        memcpy(whole + layer->bias_at, vector + layer->bias_at, layer->outputs * sizeof *whole);
+    for (size_t t = 0; t < network->tensor_count; t++) {
+        const struct pst_parameter *tensor = network->tensors[t];
+        memcpy(whole + tensor->at, vector + tensor->at, tensor->count * sizeof *whole);
     }
     memcpy(vector, whole, network->parameter_count * sizeof *whole);
     free(whole);
@@ -96,11 +94,12 @@ static void adam_takes_the_steps_of_its_formula(void **state)
     assert_kind(PST_ADAM);
 }
 
-static double row_norm(const struct pst_layer *layer, size_t unit)
+static double row_norm(const struct pst_network *network, size_t parameter, size_t unit)
 {
+    size_t row = pst_parameter_row(network->tensors[parameter]);
     double square = 0;
-    for (size_t i = 0; i < layer->inputs; i++)
-        square += pow((double)layer->weight[unit * layer->inputs + i], 2);
+    for (size_t i = 0; i < row; i++)
+        square += pow((double)values_of(network, parameter)[unit * row + i], 2);
     return sqrt(square);
 }
 
@@ -114,18 +113,17 @@ static void max_norm_holds_in_every_hidden_row_and_only_there(void **state)
     make_network(&network, ARCHITECTURE, 4);
     assert_int_equal(pst_optimiser_new(&optimiser, &network, &settings, NULL), PST_OK);
     float *gradient = needed(network.parameter_count, sizeof *gradient);
-    struct pst_layer *last = &network.layers[network.layer_count - 1];
-    fill_random(last->weight, last->inputs * last->outputs, 2, 1);
+    fill_random(values_of(&network, 4), network.tensors[4]->count, 2, 1);
     for (uint64_t step = 0; step < 10; step++) {
         fill_random(gradient, network.parameter_count, 1, step);
         pst_optimiser_begin(&optimiser, 0.1);
         take_all(&optimiser, gradient);
-        for (size_t l = 0; l + 1 < network.layer_count; l++)
-            for (size_t unit = 0; unit < network.layers[l].outputs; unit++)
-                assert_true(row_norm(&network.layers[l], unit) <= 0.5 * (1 + 1e-6));
+        for (size_t weight = 0; weight <= 2; weight += 2)
+            for (size_t unit = 0; unit < network.tensors[weight]->shape[0]; unit++)
+                assert_true(row_norm(&network, weight, unit) <= 0.5 * (1 + 1e-6));
     }
-    for (size_t unit = 0; unit < last->outputs; unit++)
-        assert_true(row_norm(last, unit) > 1);
+    for (size_t unit = 0; unit < 3; unit++)
+        assert_true(row_norm(&network, 4, unit) > 1);
     free(gradient);
     pst_optimiser_free(&optimiser);
     pst_network_free(&network);
@@ -166,11 +164,12 @@ static void weight_decay_shrinks_weights_and_leaves_biases(void **state)
         float *gradient = needed(network.parameter_count, sizeof *gradient);
         pst_optimiser_begin(&optimiser, 0.1);
         take_all(&optimiser, gradient);
-        for (size_t l = 0; l < network.layer_count; l++) {
-            const struct pst_layer *layer = &network.layers[l], *old = &before.layers[l];
-            for (size_t i = 0; i < layer->inputs * layer->outputs; i++)
-                assert_true(fabsf(layer->weight[i]) < fabsf(old->weight[i]));
-            assert_memory_equal(layer->bias, old->bias, layer->outputs * sizeof(float));
+        for (size_t t = 0; t < network.tensor_count; t++) {
+            const float *now = values_of(&network, t), *old = values_of(&before, t);
+            for (size_t i = 0; network.tensors[t]->rank == 2 && i < network.tensors[t]->count; i++)
+                assert_true(fabsf(now[i]) < fabsf(old[i]));
+            if (network.tensors[t]->rank == 1)
+                assert_memory_equal(now, old, network.tensors[t]->count * sizeof *now);
         }
         free(gradient);
         pst_optimiser_free(&optimiser);

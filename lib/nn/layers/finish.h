@@ -1,0 +1,32 @@
+/* finish.h: what follows the products of a layer: bias, activation and dropout, row by row, so that each row
+ * is in the nearest cache for all three. */
+#ifndef PIPESTILL_NN_FINISH_H
+#define PIPESTILL_NN_FINISH_H
+
+#include "pipestill/layers.h"
+
+struct pst_finish {
+    const struct pst_activation *activation; /* NULL: none */
+    double slope;
+    size_t number; /* of pst_layer: whose units --dropout-hidden drops; 0: none are dropped */
+    size_t width;
+};
+
+/* Whether the inputs of the activation must be kept for the way back: floats a sample, 0 or width. */
+size_t pst_finish_memory(const struct pst_finish *finish, bool has_bias);
+
+/* values[n, width] become those of the layer. bias: [width], or NULL. kept: [n, width], for the way back; not
+ * looked at outside of training. */
+void pst_finish_forward(const struct pst_finish *finish, const struct pst_pass *pass, const float *bias,
+                        float *values, float *kept);
+
+/* gradient[n, width] of the outputs becomes that of the products. bias_gradient: receives [width], or NULL.
+ */
+void pst_finish_backward(const struct pst_finish *finish, const struct pst_pass *pass, const float *outputs,
+                         const float *kept, float *gradient, float *bias_gradient);
+
+/* The factor by which dropout multiplies a unit behind this activation. */
+double pst_finish_plain_drop(const struct pst_finish *finish, const struct pst_plain_pass *pass,
+                             size_t sample, size_t unit);
+
+#endif

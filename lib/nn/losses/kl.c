@@ -1,0 +1,16 @@
+/* kl: T² · KL(t ‖ softmax(z / T)), 0 for a student that agrees with its teacher. */
+#include "lib/nn/losses/losses.h"
+
+static double row(const struct pst_loss_term *term, const float *logits, const void *target, size_t classes,
+                  double weight, float *gradient)
+{
+    return pst_soft_row(term, logits, target, classes, true, weight, gradient);
+}
+
+const struct pst_loss_type pst_loss_kl = {
+    .name = "kl",
+    .help = "T^2 times the Kullback-Leibler divergence from soft targets",
+    .target = PST_TARGET_DISTRIBUTION,
+    .has_temperature = true,
+    .row = row,
+};

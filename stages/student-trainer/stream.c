@@ -1,0 +1,81 @@
+/* What the stream is, as its header says: inputs, length, and a digest to know it again. */
+#include "stages/student-trainer/trainer.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum pst_status bind_network(const struct trainer *trainer, const struct pst_header *header,
+                             struct pst_binding *binding, struct pst_error *error)
+{
+    const struct pst_network *network = &trainer->training.network;
+    const struct pst_inputs inputs = { .who = "the network",
+                                       .shape = &network->chain.in,
+                                       .channels = network->input_channels,
+                                       .scale = network->input_scale };
+    return pst_bind_inputs(binding, header, &inputs, error);
+}
+
+/* A new network remembers how its first stream's bytes were scaled. */
+static enum pst_status settle_inputs(struct trainer *trainer, const struct pst_header *header,
+                                     struct pst_error *error)
+{
+    struct stream *stream = &trainer->stream;
+    struct pst_network *network = &trainer->training.network;
+    stream->id_index = pst_header_find(header, "id");
+    enum pst_status status = bind_network(trainer, header, &stream->binding, error);
+    const struct pst_tensor_spec *x = &stream->binding.spec;
+    if (status != PST_OK || x->dtype != PST_DTYPE_U8 || network->input_channels > 0)
+        return status;
+    return pst_network_set_scale(network, x->scale == 0 ? 1 : x->scale, x->offset, error);
+}
+
+static enum pst_status settle_schedule(struct trainer *trainer, const struct pst_header *header,
+                                       struct pst_error *error)
+{
+    struct stream *stream = &trainer->stream;
+    stream->epochs = (double)header->epochs;
+    stream->batches = (double)header->batches;
+    trainer->training.schedule.epochs = stream->epochs;
+    if (trainer->settings.schedule >= PST_LINEAR && (header->epochs == 0 || header->batches == 0))
+        return pst_fail(error, PST_BAD_DATA,
+                        "the stream does not say how long it is, which --schedule %s needs",
+                        trainer->settings.schedule == PST_LINEAR ? "linear" : "cosine");
+    return PST_OK;
+}
+
+/* A digest of what the stream is, whichever way and however often it comes. */
+static enum pst_status digest_stream(struct trainer *trainer, const struct pst_header *header,
+                                     struct pst_error *error)
+{
+    json_t *object = pst_header_to_json(header);
+    if (object == NULL)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory");
+    json_object_del(object, "run");
+    json_object_del(object, "first");
+    json_object_del(object, "encoding");
+    char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(object);
+    if (text == NULL)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory");
+    pst_digest(text, strlen(text), trainer->stream.digest);
+    free(text);
+    return PST_OK;
+}
+
+enum pst_status settle_stream(struct pst_run *run, const struct pst_header *header, struct pst_error *error)
+{
+    struct trainer *trainer = run->self;
+    enum pst_status status = settle_inputs(trainer, header, error);
+    if (status == PST_OK)
+        status = make_terms(run, header, error);
+    if (status == PST_OK)
+        status = settle_targets(run, header, error);
+    if (status == PST_OK)
+        status = settle_weights(trainer, header, error);
+    if (status == PST_OK)
+        status = check_history(trainer, header, error);
+    if (status == PST_OK)
+        status = settle_schedule(trainer, header, error);
+    return status == PST_OK ? digest_stream(trainer, header, error) : status;
+}

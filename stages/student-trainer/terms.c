@@ -1,0 +1,105 @@
+/* The terms of the loss: those of --loss, or those that --targets and its kin are shorthands for. */
+#include "stages/student-trainer/trainer.h"
+
+#include <string.h>
+
+const char *const soft_losses[] = { "kl", "cross-entropy", "logits", NULL };
+
+enum pst_status take_loss(void *self, const char *value, struct pst_error *error)
+{
+    struct trainer *trainer = self;
+    return pst_loss_parse(&trainer->training.loss, value, error);
+}
+
+static bool is_given(const struct pst_run *run, const char *name)
+{
+    return pst_options_given(run, (const char *const[]){ name, NULL }) != NULL;
+}
+
+/* Whether options ask for the term. A weight that nobody gave asks for nothing. */
+static bool hard_is_wanted(const struct pst_run *run)
+{
+    const struct trainer *trainer = run->self;
+    return is_given(run, "hard-weight") && trainer->settings.hard_weight > 0;
+}
+
+static bool soft_is_wanted(const struct pst_run *run)
+{
+    const struct trainer *trainer = run->self;
+    return is_given(run, "soft-loss") || is_given(run, "soft-targets") ||
+           (is_given(run, "soft-weight") && trainer->settings.soft_weight > 0);
+}
+
+enum pst_status check_loss_options(const struct pst_run *run, struct pst_error *error)
+{
+    static const char *const shorthands[] = { "targets",   "hard-weight",  "soft-weight",
+                                              "soft-loss", "soft-targets", NULL };
+    const struct trainer *trainer = run->self;
+    const char *given = pst_options_given(run, shorthands);
+    if (trainer->training.loss.count > 0 && given != NULL)
+        return pst_fail(error, PST_USAGE, "--loss and --%s exclude each other; say all terms with --loss",
+                        given);
+    if (trainer->settings.targets == HARD && soft_is_wanted(run))
+        return pst_fail(error, PST_USAGE,
+                        "--targets hard learns from the labels alone; say --targets both, or leave out "
+                        "--soft-weight, --soft-loss and --soft-targets");
+    if (trainer->settings.targets == SOFT && hard_is_wanted(run))
+        return pst_fail(error, PST_USAGE,
+                        "--targets soft does not learn from the labels; say --targets both, or leave out "
+                        "--hard-weight");
+    return PST_OK;
+}
+
+/* Labels that are there are looked at for the log, even if nothing is learned from them. */
+static bool has_labels(const struct pst_header *header)
+{
+    size_t y = pst_header_find(header, "y");
+    return y != PST_NONE && header->tensors[y].dtype == PST_DTYPE_I32 && header->tensors[y].rank == 0;
+}
+
+static bool has_any(const struct pst_header *header, const char *kind)
+{
+    size_t first;
+    return pst_header_find(header, kind) != PST_NONE || pst_header_find_all(header, kind, &first, 1) > 0;
+}
+
+/* --targets auto: soft targets if there are any, and labels otherwise; and what the options ask for. */
+static enum pst_status choose(const struct pst_run *run, const struct pst_header *header, bool *hard,
+                              bool *soft, struct pst_error *error)
+{
+    const struct settings *settings = &((const struct trainer *)run->self)->settings;
+    /* Those of a compact stream are wanted, though they are not restored. */
+    *soft = soft_is_wanted(run) || has_any(header, "soft") || pst_compact_is(header);
+    *hard = hard_is_wanted(run) || !*soft;
+    if (!*soft && settings->soft_weight > 0 && has_any(header, "logits"))
+        return pst_fail(error, PST_BAD_DATA,
+                        "the stream has logits, but no soft targets: put temperature-softmax before this "
+                        "stage, or choose --soft-loss logits, or, to leave the teacher out, --targets hard");
+    return PST_OK;
+}
+
+enum pst_status make_terms(struct pst_run *run, const struct pst_header *header, struct pst_error *error)
+{
+    struct trainer *trainer = run->self;
+    const struct settings *settings = &trainer->settings;
+    struct pst_loss *loss = &trainer->training.loss;
+    if (loss->count > 0)
+        return PST_OK;
+    trainer->shorthand = true;
+    bool hard = settings->targets != SOFT, soft = settings->targets != HARD;
+    enum pst_status status = settings->targets == AUTO ? choose(run, header, &hard, &soft, error) : PST_OK;
+    if (status != PST_OK)
+        return status;
+    if ((hard && settings->hard_weight > 0) || has_labels(header))
+        pst_loss_add(loss, "labels")->weight = hard ? settings->hard_weight : 0;
+    if (!soft || settings->soft_weight == 0)
+        return PST_OK;
+    struct pst_loss_term *term = pst_loss_add(loss, soft_losses[settings->soft_loss]);
+    term->weight = settings->soft_weight;
+    if (settings->soft_name != NULL && strlen(settings->soft_name) < sizeof term->tensor)
+        strcpy(term->tensor, settings->soft_name);
+    else if (settings->soft_name != NULL)
+        return pst_fail(error, PST_USAGE, "--soft-targets: a tensor's name has at most %zu bytes",
+                        sizeof term->tensor - 1);
+    return PST_OK;
+}

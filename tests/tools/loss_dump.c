@@ -1,0 +1,66 @@
+/*
+ * loss_dump.c: what the library says of a loss, for tests/python/test_loss_oracle.py to compute again with
+ * numpy.
+ *
+ *   loss_dump              prints a line for each type of loss: its name, its kind of target, and its keys
+ *   loss_dump TERM N M     reads outputs, f32 [N, M], then targets, i32 [N] for labels and otherwise f32 [N,
+ * M]; writes the sum of the losses, f64, then the gradient of their mean, f32 [N, M]
+ *
+ * TERM is written as for student-trainer --loss.
+ */
+#include "pipestill/losses.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const kinds[] = { [PST_TARGET_LABELS] = "labels",
+                                     [PST_TARGET_DISTRIBUTION] = "distribution",
+                                     [PST_TARGET_LOGITS] = "logits",
+                                     [PST_TARGET_NUMBERS] = "numbers",
+                                     [PST_TARGET_BITS] = "bits" };
+
+static int list(void)
+{
+    for (size_t i = 0; pst_loss_types[i] != NULL; i++) {
+        const struct pst_loss_type *type = pst_loss_types[i];
+        printf("%s %s%s", type->name, kinds[type->target], type->has_temperature ? " T" : "");
+        for (size_t k = 0; k < PST_MAX_LOSS_KEYS && type->keys[k].name != NULL; k++)
+            printf(" %s", type->keys[k].name);
+        printf("\n");
+    }
+    return 0;
+}
+
+static int fail(const char *what)
+{
+    fprintf(stderr, "loss_dump: %s\n", what);
+    return PST_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    struct pst_loss loss = { 0 };
+    struct pst_error error;
+    uint64_t n, count;
+    if (argc == 1)
+        return list();
+    if (argc != 4 || !pst_parse_u64(argv[2], 1, 1000, &n) || !pst_parse_u64(argv[3], 1, 1000, &count))
+        return fail("expected TERM N M");
+    if (pst_loss_parse(&loss, argv[1], &error) != PST_OK)
+        return fail(error.message);
+    size_t values = n * count, targets = loss.terms[0].type->target == PST_TARGET_LABELS ? n : values;
+    float *memory = pst_allocate(3 * values, sizeof *memory, &error);
+    if (memory == NULL)
+        return fail(error.message);
+    float *outputs = memory, *gradient = memory + values, *target = memory + 2 * values;
+    if (fread(outputs, sizeof *outputs, values, stdin) != values || /* both kinds of target have 4 bytes */
+        fread(target, sizeof *target, targets, stdin) != targets)
+        return fail("the input is too short");
+    struct pst_loss_sums sums;
+    pst_loss_compute(&loss, &(struct pst_loss_targets){ .terms = { target } }, outputs, n, count, gradient,
+                     &sums);
+    fwrite(&sums.total, sizeof sums.total, 1, stdout);
+    fwrite(gradient, sizeof *gradient, values, stdout);
+    free(memory);
+    return 0;
+}
