@@ -10,7 +10,7 @@ struct stumble {
     size_t milliseconds, width;
     uint64_t poison, hang;
     const char *count_file, *allow_file, *claimed;
-    bool cheat, add;
+    bool cheat, add, uneven;
     size_t id, extra; /* places; id may be PST_NONE */
 };
 
@@ -23,6 +23,11 @@ static const struct pst_option options[] = {
       .type = PST_SIZE,
       PLACE(milliseconds),
       .help = "for each batch, milliseconds",
+      .silent = true },
+    { .name = "uneven",
+      .type = PST_FLAG,
+      PLACE(uneven),
+      .help = "as long as that for one batch, up to four times as long for others",
       .silent = true },
     { .name = "poison",
       .type = PST_U64,
@@ -121,7 +126,7 @@ static enum pst_status hand_on(struct pst_run *run, const struct pst_batch *in, 
         while (ids[i] == stumble->hang)
             pause_for(1000);
     }
-    pause_for(stumble->milliseconds);
+    pause_for(stumble->milliseconds * (stumble->uneven ? in->seq * 3 % 5 : 1));
     while (!is_allowed(stumble))
         pause_for(5);
     if (stumble->cheat) {

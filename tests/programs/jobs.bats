@@ -1,0 +1,211 @@
+#!/usr/bin/env bats
+# --jobs N: whatever N is, the same bytes come out, the same error is reported, and the run ends as it does with one job.
+# shellcheck disable=SC2154 # bats' run sets stderr and stderr_lines
+# shellcheck disable=SC2016 # what stands in single quotes is for another shell
+bats_require_minimum_version 1.5.0
+
+STUMBLE=${STAGES:?}/../tests/stumble # beside the stages, under valgrind too
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR" || return
+    loader digits --samples 90 --batch 10 --epochs 3 --seed 3 -o plain.pst # 27 batches
+    student-trainer -a 784-12-10 -r 0.05 -i plain.pst -o a.safetensors
+    student-trainer -a 784-9-10 -r 0.05 -s 2 -i plain.pst -o b.safetensors
+    teacher-forward a.safetensors -i plain.pst | teacher-forward b.safetensors -o logits.pst
+    temperature-softmax -T 4 -i logits.pst -o soft.pst
+    averager -i soft.pst -o mean.pst
+    compactor --targets u8 -i mean.pst -o compact.pst
+    loader digits --samples 90 --batch 7 | teacher-forward a.safetensors -o targets.pst
+}
+
+setup() {
+    load common
+    cd "$BATS_FILE_TMPDIR" || return
+    out=$BATS_TEST_TMPDIR/out
+}
+
+# same INPUT FILTER…: a filter writes the same with any number of jobs.
+same() {
+    local input=$1 jobs
+    shift
+    "$@" -i "$input" -o "$out.1"
+    for jobs in 1 2 3 7 64; do
+        "$@" --jobs $jobs -i "$input" | cmp - "$out.1"
+    done
+}
+
+@test "every parallel filter writes the same with any number of jobs" {
+    same plain.pst teacher-forward a.safetensors
+    same logits.pst temperature-softmax -T 3
+    same soft.pst averager
+    same soft.pst averager --geometric --weight a=3
+    same soft.pst averager --logits
+    for form in f32 f16 u8 "top-k --top 3" "sampled --draws 4 --seed 5"; do
+        # shellcheck disable=SC2086 # words of a command
+        same mean.pst compactor --targets $form
+    done
+    same mean.pst compactor --targets f16 --inputs reference
+    same compact.pst compactor --restore
+    same plain.pst stream-join targets.pst
+    same plain.pst "$STUMBLE" --cheat --add --width 3
+}
+
+@test "--from-probs writes the same with any number of jobs" {
+    /usr/bin/python3 "$BATS_TEST_DIRNAME/../python/pst.py" 'drop("logits/a"); drop("logits/b")' <soft.pst >"$out.soft"
+    same "$out.soft" temperature-softmax --from-probs -T 4
+}
+
+@test "compressed streams are the same with any number of jobs" {
+    loader logits.pst --zstd 3 -o "$out.small"
+    same "$out.small" temperature-softmax -T 3 --zstd 5
+}
+
+@test "a chain of filters with jobs writes what one without them writes" {
+    chain() {
+        teacher-forward a.safetensors "$@" | teacher-forward b.safetensors "$@" | temperature-softmax -T 4 "$@" |
+            averager "$@" | compactor --targets u8 "$@"
+    }
+    chain <plain.pst >"$out.1"
+    chain --jobs 3 <plain.pst | cmp - "$out.1"
+}
+
+@test "streams of one batch and of none are the same with any number of jobs" {
+    loader digits --samples 20 --batch 20 -o "$out.one"
+    same "$out.one" teacher-forward a.safetensors
+    loader digits --samples 20 --batch 20 --start 1 -o "$out.none"
+    same "$out.none" teacher-forward a.safetensors
+}
+
+@test "jobs that take unequal time do not change the order" {
+    same plain.pst "$STUMBLE" --sleep 3 --uneven
+}
+
+@test "what was lost is the same with any number of jobs" {
+    compactor --targets u8 --error -i mean.pst 2>"$out.1" >/dev/null
+    [[ $(<"$out.1") == *"over 270 samples"* ]]
+    for jobs in 2 7; do
+        compactor --targets u8 --error --jobs $jobs -i mean.pst 2>&1 >/dev/null | diff - "$out.1"
+    done
+}
+
+# fails_alike CODE INPUT FILTER…: a filter fails with the same message and leaves the same part of its output.
+fails_alike() {
+    local code=$1 input=$2 jobs message
+    shift 2
+    run --separate-stderr "$@" -i "$input" -o "$out.1"
+    [ "$status" -eq "$code" ]
+    [ "${#stderr_lines[@]}" -eq 1 ]
+    message=$stderr
+    for jobs in 2 3 7; do
+        run --separate-stderr "$@" --jobs $jobs -i "$input" -o "$out.n"
+        echo "$stderr"
+        [ "$status" -eq "$code" ]
+        [ "$stderr" = "$message" ]
+        [ ! -e "$out.n" ]
+        if [ -e "$out.1.part" ] || [ -e "$out.n.part" ]; then cmp "$out.1.part" "$out.n.part"; fi
+        rm -f "$out.n.part"
+    done
+    rm -f "$out.1.part"
+}
+
+@test "the first batch that fails is the one that is reported" {
+    fails_alike 65 plain.pst "$STUMBLE" --poison 0 --sleep 2
+    fails_alike 65 plain.pst "$STUMBLE" --poison 44 --sleep 3 --uneven
+    change 'batch["logits/b"][3, 1] = np.nan if batch["seq"] > 12 else 1' logits.pst "$out.bad"
+    fails_alike 65 "$out.bad" temperature-softmax
+    [[ $stderr == "temperature-softmax: batch 13: tensor 'logits/b', sample 3 of the batch: "* ]]
+    fails_alike 65 "$out.bad" averager --logits
+}
+
+@test "an input that is damaged or cut fails alike" {
+    cp logits.pst "$out.bad"
+    printf '\xff' | dd of="$out.bad" bs=1 seek=100000 conv=notrunc status=none
+    fails_alike 65 "$out.bad" temperature-softmax
+    head -c 100000 logits.pst >"$out.bad"
+    fails_alike 65 "$out.bad" temperature-softmax
+    head -c 300 logits.pst >"$out.bad"
+    fails_alike 65 "$out.bad" temperature-softmax
+}
+
+# left_by_reader COMMAND…: gives a command the beginning of a stream, takes the beginning of its answer, and leaves; then come
+# some batches more, and nothing. Prints the exit code, and what the command said.
+left_by_reader() {
+    /usr/bin/python3 - "$@" <<'PYTHON'
+import os, subprocess, sys
+data = open("logits.pst", "rb").read()
+ours, theirs = os.pipe()
+command = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=theirs, stderr=subprocess.PIPE)
+os.close(theirs)
+command.stdin.write(data[:4000])
+command.stdin.flush()
+os.read(ours, 100)
+os.close(ours)
+command.stdin.write(data[4000:50000])
+command.stdin.flush()
+print(command.wait(timeout=60), command.stderr.readline().decode(), end="")
+PYTHON
+}
+
+@test "a reader that leaves ends the run, though a job waits for input" {
+    for jobs in 1 2 7; do
+        run -0 left_by_reader temperature-softmax --jobs $jobs
+        [ "$output" = "141 temperature-softmax: standard output: the reader has left" ]
+    done
+}
+
+@test "a reader that leaves ends the run, though a job waits at a link" {
+    run -0 left_by_reader bash -c 'averager --logits -o "listen:$0" <&0 2>/dev/null & exec temperature-softmax --jobs 3 -i "$0"' \
+        "ipc://$BATS_TEST_TMPDIR/link"
+    [ "$output" = "141 temperature-softmax: standard output: the reader has left" ]
+}
+
+@test "a full disk is reported once" {
+    run --separate-stderr bash -c 'temperature-softmax --jobs 3 <logits.pst >/dev/full'
+    [ "$status" -eq 74 ]
+    [ "${#stderr_lines[@]}" -eq 1 ]
+}
+
+@test "a signal ends a run whose jobs wait" {
+    local status=0
+    mkfifo "$out.pipe"
+    temperature-softmax --jobs 3 -i "$out.pipe" -o "$out" 3>&- &
+    exec 7>"$out.pipe"
+    head -c 150000 logits.pst >&7
+    until test -s "$out.part"; do sleep 0.02; done
+    kill -TERM $!
+    wait $! || status=$?
+    exec 7>&-
+    [ "$status" -eq 143 ]
+    [ ! -e "$out" ]
+}
+
+# limited STACK MEMORY COMMAND…: a command with limits, in KiB, for the stack of each thread and for all memory.
+limited() {
+    [[ -z ${SANITIZE-}${VALGRIND-} ]] || skip "the shadow memory is larger than any limit"
+    run --separate-stderr bash -c 'ulimit -s "$0" && ulimit -v "$1" && exec "${@:2}"' "$@"
+    echo "exit code $status: $stderr"
+}
+
+@test "a run goes on with the threads that could be started" {
+    temperature-softmax -i logits.pst -o "$out.1"
+    limited 100000 500000 temperature-softmax --jobs 64 -i logits.pst -o "$out"
+    [ "$status" -eq 0 ]
+    [[ $stderr =~ ^"temperature-softmax: --jobs 64: only "[1-4]" could be started"$ ]]
+    cmp "$out" "$out.1"
+}
+
+@test "a run without a thread is a resource that is short" {
+    limited 400000 300000 temperature-softmax --jobs 2 -i logits.pst -o "$out"
+    [ "$status" -eq 75 ]
+    [ "$stderr" = "temperature-softmax: --jobs 2: only 0 could be started" ]
+    [ ! -e "$out" ]
+}
+
+@test "--jobs is a number of threads, and only of filters whose batches stand alone" {
+    for jobs in 0 65 -1 x; do
+        assert_fails 64 "--jobs: '$jobs' is not a whole number from 1 to 64" averager --jobs $jobs
+    done
+    for stage in loader evaluator student-trainer dispatcher stream-inspect; do
+        assert_fails 64 "there is no option '--jobs'" $stage --jobs 2
+    done
+}
