@@ -35,7 +35,7 @@ static const struct pst_option options[] = {
       .name = "json",
       .type = PST_FLAG,
       PLACE(as_json),
-      .help = "JSON lines: the header, each batch or sample, the end" },
+      .help = "JSON lines: the header, each batch or sample, the end; or the model" },
     { .name = "sample",
       .type = PST_STRING,
       PLACE(sample_text),
@@ -50,9 +50,23 @@ static const struct pst_option options[] = {
     { 0 },
 };
 
+/* A model is shown whole; only --json goes with it. */
+static enum pst_status start_model(struct pst_run *run, const char *path, struct pst_error *error)
+{
+    static const char *const of_streams[] = { "check", "head", "sample", "text", "summary", NULL };
+    const char *given = pst_options_given(run, of_streams);
+    if (given != NULL)
+        return pst_fail(error, PST_USAGE, "--%s is for streams, and %s is a model", given, path);
+    return show_model(run, path, ((const struct inspect *)run->self)->as_json, error);
+}
+
 static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
 {
     struct inspect *inspect = run->self;
+    if (count == 1 && is_model(operands[0])) {
+        enum pst_status status = start_model(run, operands[0], error);
+        return status == PST_OK ? PST_END : status;
+    }
     if (count == 1) {
         inspect->endpoint = operands[0];
         pst_read_from(run, inspect->endpoint);
@@ -213,26 +227,27 @@ static void stop(struct pst_run *run)
 
 int main(int argc, char **argv)
 {
-    return pst_main(argc, argv,
-                    &(struct pst_stage){
-                        .name = "stream-inspect",
-                        .purpose = "show what is in a stream, and say whether it is whole",
-                        .operands = "[FILE]",
-                        .most_operands = 1,
-                        .description =
-                            "Shows the header, the history, a line a batch, and statistics of each tensor;\n"
-                            "or, with --sample or --text, what it says of samples.\n"
-                            "The exit code is 0 only if the stream is whole, or --head was reached.",
-                        .example = "loader digits --limit 300 | stream-inspect",
-                        .see_also = "evaluator(1), loader(1), pipestill(1)",
-                        .options = options,
-                        .size = sizeof(struct inspect),
-                        .defaults = &defaults,
-                        .traits = PST_READS,
-                        .start = start,
-                        .on_header = show_header,
-                        .on_batch = show_batch,
-                        .on_end = show_end,
-                        .stop = stop,
-                    });
+    return pst_main(
+        argc, argv,
+        &(struct pst_stage){
+            .name = "stream-inspect",
+            .purpose = "show what is in a stream, and say whether it is whole; or what a model is",
+            .operands = "[FILE | MODEL]",
+            .most_operands = 1,
+            .description = "Shows the header, the history, a line a batch, and statistics of each tensor;\n"
+                           "or, with --sample or --text, what it says of samples.\n"
+                           "The exit code is 0 only if the stream is whole, or --head was reached.\n"
+                           "Of a model file it shows what it is and what it learned from.",
+            .example = "loader digits --limit 300 | stream-inspect",
+            .see_also = "evaluator(1), loader(1), pipestill(1)",
+            .options = options,
+            .size = sizeof(struct inspect),
+            .defaults = &defaults,
+            .traits = PST_READS,
+            .start = start,
+            .on_header = show_header,
+            .on_batch = show_batch,
+            .on_end = show_end,
+            .stop = stop,
+        });
 }

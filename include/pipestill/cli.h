@@ -88,7 +88,8 @@ struct pst_stage {
     unsigned traits;      /* of enum pst_trait */
     /*
      * Called once after the options are parsed, before anything is opened: checks options against each other,
-     * opens models. operands: borrowed, live as long as the program.
+     * opens models. operands: borrowed, live as long as the program. Returns PST_OK; PST_END if all is done
+     * already, which ends the run as a success.
      */
     enum pst_status (*start)(struct pst_run *run, size_t count, char **operands, struct pst_error *error);
     /*

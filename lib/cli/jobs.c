@@ -127,8 +127,8 @@ static enum pst_status start_worker(struct crew *crew, struct pst_frame *frame, 
     if (pthread_create(&worker->thread, NULL, work, worker) != 0) {
         crew->working--;
         free(worker->job.run.self);
-        return pst_fail(error, PST_TRY_AGAIN, "--jobs %zu: only %zu could be started",
-                        frame->common.jobs, crew->count);
+        return pst_fail(error, PST_TRY_AGAIN, "--jobs %zu: only %zu could be started", frame->common.jobs,
+                        crew->count);
     }
     crew->count++;
     return PST_OK;

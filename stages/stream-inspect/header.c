@@ -67,6 +67,38 @@ static void write_count(FILE *out, const char *name, uint64_t count)
         fprintf(out, "%-10s %" PRIu64 "\n", name, count);
 }
 
+/* ---- lineage ----------------------------------------------------------------------------------------- */
+
+/* Whether another tensor of the stream is made from this one, so that its tree shows this one as well. */
+static bool is_inner(const struct pst_header *header, size_t tensor)
+{
+    const char *origin = header->tensors[tensor].origin;
+    for (size_t i = 0; i < header->tensor_count; i++) {
+        const char *other = header->tensors[i].origin;
+        json_t *part = pst_lineage_part(header->lineage, &other, 1);
+        bool inner = strcmp(other, origin) != 0 && json_object_get(part, origin) != NULL;
+        json_decref(part);
+        if (inner)
+            return true;
+    }
+    return false;
+}
+
+static void write_lineage(FILE *out, const struct pst_header *header)
+{
+    fprintf(out, "lineage\n");
+    for (size_t i = 0; i < header->tensor_count; i++) {
+        const struct pst_tensor_spec *spec = &header->tensors[i];
+        if (spec->origin[0] == '\0')
+            fprintf(out, "  %s: not told\n", spec->name);
+        if (spec->origin[0] == '\0' || is_inner(header, i))
+            continue;
+        char *tree = pst_lineage_tree(header->lineage, spec->origin, 2);
+        fprintf(out, "  %s\n%s", spec->name, tree == NULL ? "" : tree);
+        free(tree);
+    }
+}
+
 void write_header(FILE *out, const void *what)
 {
     const struct pst_header *header = what;
@@ -83,4 +115,5 @@ void write_header(FILE *out, const void *what)
         write_tensor(out, &header->tensors[i]);
     fprintf(out, "history\n");
     write_history(out, header->history, 2);
+    write_lineage(out, header);
 }

@@ -23,6 +23,13 @@ double element(const struct pst_tensor_spec *spec, const void *data, size_t i);
 /* header.c: the header for people. what: a struct pst_header. */
 text_writer write_header;
 
+/* model.c: whether a file is a model and not a stream, by its first bytes. */
+bool is_model(const char *path);
+
+/* model.c: shows a model file. Returns what pst_safetensors_read and pst_print return; PST_BAD_DATA. */
+PST_CHECKED enum pst_status show_model(struct pst_run *run, const char *path, bool as_json,
+                                       struct pst_error *error);
+
 /* What is found of the numbers of each of a header's tensors. */
 struct statistics {
     const struct pst_header *header; /* borrowed */

@@ -1,0 +1,121 @@
+/* A model file, for people and programs: what it is, and what it learned from. */
+#include "stages/stream-inspect/inspect.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Eight bytes of length, then a header in JSON. */
+bool is_model(const char *path)
+{
+    char start[9] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t got = fd < 0 ? 0 : pread(fd, start, sizeof start, 0);
+    if (fd >= 0)
+        close(fd);
+    return got == (ssize_t)sizeof start && start[8] == '{';
+}
+
+struct model {
+    const struct pst_safetensors *file;
+    json_t *lineage; /* as struct pst_network has it; NULL: not known; owned */
+};
+
+/* ---- for people -------------------------------------------------------------------------------------- */
+
+static void write_tensors(FILE *out, const struct pst_safetensors *file)
+{
+    size_t numbers = 0;
+    for (size_t i = 0; i < file->count; i++) {
+        const struct pst_named_tensor *tensor = &file->tensors[i];
+        size_t count = 1;
+        fprintf(out, "  %-20s %-4s [", tensor->name, tensor->dtype);
+        for (size_t d = 0; d < tensor->rank; d++) {
+            fprintf(out, "%s%zu", d == 0 ? "" : ", ", tensor->shape[d]);
+            count *= tensor->shape[d];
+        }
+        fputs("]\n", out);
+        numbers += count;
+    }
+    fprintf(out, "%-14s %zu\n", "parameters", numbers);
+}
+
+static void write_model(FILE *out, const void *what)
+{
+    const struct model *model = what;
+    const struct pst_safetensors *file = model->file;
+    const char *key;
+    json_t *value;
+    fprintf(out, "%-14s %s\n", "digest", file->digest);
+    json_object_foreach(file->metadata, key, value)
+    {
+        if (strcmp(key, "lineage") != 0)
+            fprintf(out, "%-14s %s\n", key, json_string_value(value));
+    }
+    fputs("tensors\n", out);
+    write_tensors(out, file);
+    const json_t *from = json_object_get(model->lineage, "from");
+    fputs(json_array_size(from) > 0 ? "learned from\n" : "learned from   not told\n", out);
+    for (size_t i = 0; i < json_array_size(from); i++) {
+        char *tree = pst_lineage_tree(json_object_get(model->lineage, "entries"),
+                                      json_string_value(json_array_get(from, i)), 1);
+        fputs(tree == NULL ? "" : tree, out);
+        free(tree);
+    }
+}
+
+/* ---- for programs ------------------------------------------------------------------------------------ */
+
+static json_t *tensors_to_json(const struct pst_safetensors *file)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < file->count; i++) {
+        const struct pst_named_tensor *tensor = &file->tensors[i];
+        json_t *shape = json_array();
+        for (size_t d = 0; d < tensor->rank; d++)
+            json_array_append_new(shape, json_integer((json_int_t)tensor->shape[d]));
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:o}", "name", tensor->name, "dtype", tensor->dtype, "shape", shape));
+    }
+    return list;
+}
+
+static json_t *model_to_json(const struct model *model)
+{
+    json_t *metadata = json_deep_copy(model->file->metadata);
+    json_object_del(metadata, "lineage");
+    return json_pack("{s:s, s:s, s:o, s:o, s:O*}", "kind", "model", "digest", model->file->digest, "metadata",
+                     metadata, "tensors", tensors_to_json(model->file), "lineage", model->lineage);
+}
+
+/* ---- both -------------------------------------------------------------------------------------------- */
+
+/* The lineage in a model's metadata, checked: what was changed in it is not shown as if it were true. */
+static enum pst_status read_lineage(struct model *model, const char *path, struct pst_error *error)
+{
+    const char *text = json_string_value(json_object_get(model->file->metadata, "lineage"));
+    if (text == NULL)
+        return PST_OK;
+    model->lineage = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    if (!json_is_object(model->lineage))
+        return pst_fail(error, PST_BAD_DATA, "%s: metadata: the lineage is not a JSON object", path);
+    enum pst_status status = pst_lineage_check(json_object_get(model->lineage, "entries"), error);
+    return status == PST_OK ? PST_OK : pst_fail_at(error, "%s", path);
+}
+
+enum pst_status show_model(struct pst_run *run, const char *path, bool as_json, struct pst_error *error)
+{
+    struct pst_safetensors file;
+    enum pst_status status = pst_safetensors_read(path, &file, error);
+    if (status != PST_OK)
+        return status;
+    struct model model = { .file = &file };
+    status = read_lineage(&model, path, error);
+    if (status == PST_OK)
+        status = as_json ? print_json(run, model_to_json(&model), error)
+                         : print_text(run, write_model, &model, error);
+    json_decref(model.lineage);
+    pst_safetensors_free(&file);
+    return status;
+}
