@@ -141,9 +141,17 @@ def write(kind, meta, **data):
     return crc
 
 
+def enter(header, entry):
+    """Enters what made a tensor into the lineage. Returns the tensor's origin."""
+    text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    origin = hashlib.sha256(text.encode()).hexdigest()
+    header.setdefault("lineage", {})[origin] = entry
+    return origin
+
+
 def declare(header, network, name):
     """Adds the tensor and this stage to a header. Returns the place of x."""
-    need(header["format"] == 1, "the stream is of a newer format")
+    need(header["format"] <= 2, "the stream is of a newer format")
     need("encoding" not in header, "the stream is compressed; leave --zstd away in the stage before")
     names = [spec["name"] for spec in header["tensors"]]
     need("x" in names, "the stream has no inputs 'x'")
@@ -151,8 +159,13 @@ def declare(header, network, name):
     spec = header["tensors"][names.index("x")]
     inputs = int(numpy.prod(spec["shape"], dtype=int))
     need(spec["dtype"] in ("u8", "f16", "f32") and inputs == network.layers[0][0].shape[1], "'x' is not what this model takes")
-    header["tensors"].append({"name": f"logits/{name}", "dtype": "f32", "shape": [len(network.layers[-1][1])]})
-    header["history"].append({"stage": "python-teacher", "version": "1", "name": name, "model": network.digest})
+    added = {"name": f"logits/{name}", "dtype": "f32", "shape": [len(network.layers[-1][1])]}
+    if "origin" in spec:
+        added["origin"] = enter(header, {"stage": "python-teacher", "makes": "logits", "model": network.digest,
+                                         "from": [spec["origin"]]})
+    header["tensors"].append(added)
+    header["history"].append({"stage": "python-teacher", "version": "1", "effect": "adds", "name": name,
+                              "model": network.digest})
     return names.index("x")
 
 

@@ -44,7 +44,7 @@ def stream(tensors, batches, /, **header):
     batches: a list of dicts from a tensor's name to an array whose first dimension is the samples; "epoch" may be there.
     header: more fields of the header, such as classes=10.
     """
-    meta = {"format": 1, "run": "00" * 16, "tensors": tensors, "history": [], **header}
+    meta = {"format": 2, "run": "00" * 16, "tensors": tensors, "history": [], **header}
     out = [_message("header", meta)[0]]
     samples = batch_checksum = sample_checksum = 0
     for seq, batch in enumerate(batches, header.get("first", 0)):

@@ -2,6 +2,7 @@
 
 The reader is the one that stands in that page, taken from there; so is the example, byte by byte.
 """
+import hashlib
 import io
 import json
 import os
@@ -78,6 +79,24 @@ damaged[ends[2] - 5] ^= 4
 check("it refuses a stream with a damaged tensor", fails(reader["read"], io.BytesIO(damaged)))
 check("the page's CRC-32C gives the page's answer", reader["crc32c"](b"123456789") == 0xE3069283)
 
+
+
+def origin(entry):
+    """As docs/stream-format.md says."""
+    text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+check("every entry of a lineage has the digest that is its key, and every tensor has an origin in it",
+      all(origin(entry) == key for key, entry in header["lineage"].items())
+      and all(spec["origin"] in header["lineage"] for spec in header["tensors"]))
+old = stream([{"name": "y", "dtype": "i32", "shape": []}], [{"y": [3, 1]}], format=1)
+status, _, said = run("stream-inspect", "--check", data=old)
+check("a stream of version 1 is read", status == 0, said)
+changed = {**header, "lineage": {key: {**entry, "digest": "another"} for key, entry in header["lineage"].items()}}
+status, _, said = run("stream-inspect", "--check", data=pst.write(changed, expected))
+check("a lineage that was changed is refused", status == 65 and "it was changed" in said, said)
+
 # ---- what Python writes, C reads ---------------------------------------------------------------------------------------
 
 example = stream([{"name": "y", "dtype": "i32", "shape": []}, {"name": "id", "dtype": "u64", "shape": []}],
@@ -132,8 +151,12 @@ def with_teacher(folder):
     check("its logits are teacher-forward's", logits.shape == (1000, 10) and away < 1e-5, f"{away:g}")
     check("it hands on every other tensor", all(
         numpy.array_equal(a[name], b[name]) for a, b in zip(batches, c_batches) for name in ("seq", "epoch", "x", "y", "id")))
-    check("its header is teacher-forward's but for the history",
-          {**header, "history": 0} == {**c_header, "history": 0} and header["history"][-1]["stage"] == "python-teacher")
+    entry = header["lineage"][header["tensors"][-1]["origin"]]
+    check("it enters what it made", entry["stage"] == "python-teacher" and origin(entry) == header["tensors"][-1].pop("origin"))
+    c_header["tensors"][-1].pop("origin")
+    made = {"history": 0, "lineage": 0}
+    check("its header is teacher-forward's but for history and lineage",
+          {**header, **made} == {**c_header, **made} and header["history"][-1]["stage"] == "python-teacher")
     check("C takes it for a whole stream", run("stream-inspect", "--check", data=in_python)[0] == 0)
     status, soft, said = run("temperature-softmax", "-T", "5", data=in_python)
     rows = pst.column(pst.read(soft)[1], "soft/t")
