@@ -54,7 +54,8 @@ struct pst_tensor_spec {
 
 /* A tensor in a batch: n samples, C order, little-endian, aligned to PST_ALIGNMENT. */
 struct pst_tensor {
-    void *data;   /* [n, spec.shape…]; owned by the batch, valid until the batch is resized or read again */
+    void *data; /* [n, spec.shape…]; the batch's own memory, or that of a filter's input (pst_batch_derive);
+                   valid until the batch is resized or read again */
     size_t bytes; /* n · sample_bytes */
     uint32_t crc; /* CRC-32C of data, where crc_known */
     bool crc_known;
@@ -191,9 +192,6 @@ PST_CHECKED enum pst_status pst_batch_derive(struct pst_batch *out, const struct
 
 /* Computes the checksums of the first `count` tensors that are not known yet. */
 void pst_batch_sum(struct pst_batch *batch, size_t count);
-
-/* Says that a tensor's bytes were changed, so that its checksum is computed anew. */
-void pst_batch_changed(struct pst_batch *batch, size_t index);
 
 /* Frees what a batch holds and makes it {0}. */
 void pst_batch_free(struct pst_batch *batch);

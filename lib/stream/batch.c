@@ -78,11 +78,6 @@ void pst_batch_sum(struct pst_batch *batch, size_t count)
     }
 }
 
-void pst_batch_changed(struct pst_batch *batch, size_t index)
-{
-    batch->tensors[index].crc_known = false;
-}
-
 void pst_batch_free(struct pst_batch *batch)
 {
     for (size_t i = 0; i < batch->tensor_count; i++)

@@ -207,11 +207,5 @@ enum pst_status rebuilder_fill(struct rebuilder *rebuilder, const struct pst_bat
     enum pst_status status = PST_OK;
     for (size_t i = 0; i < compact->n && status == PST_OK; i++)
         status = fill_sample(rebuilder, compact, i, &origins[i], restored, error);
-    pst_batch_changed(restored, rebuilder->x);
-    if (rebuilder->inputs == PST_COMPACT_BY_REFERENCE) {
-        pst_batch_changed(restored, rebuilder->id);
-        if (rebuilder->y != PST_NONE)
-            pst_batch_changed(restored, rebuilder->y);
-    }
     return status;
 }
