@@ -142,7 +142,7 @@ os.read(ours, 100)
 os.close(ours)
 command.stdin.write(data[4000:50000])
 command.stdin.flush()
-print(command.wait(timeout=60), command.stderr.readline().decode(), end="")
+print(command.wait(timeout=60), command.stderr.read().decode(), end="")
 PYTHON
 }
 
