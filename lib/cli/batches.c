@@ -6,7 +6,11 @@ enum pst_status pst_job_read(struct pst_job *job, struct pst_error *error)
     struct pst_frame *frame = job->run.frame;
     if (pst_stop_signal() != 0)
         return pst_fail(error, PST_STOPPED, "stopped by a signal");
-    return pst_frame_reads(frame) ? pst_reader_next(frame->streams.reader, &job->in, error) : PST_OK;
+    if (!pst_frame_reads(frame))
+        return PST_OK;
+    enum pst_status status = pst_reader_next(frame->streams.reader, &job->in, error);
+    job->waited = pst_reader_waited(frame->streams.reader);
+    return status;
 }
 
 enum pst_status pst_job_answer(struct pst_job *job, struct pst_error *error)
@@ -36,13 +40,11 @@ bool pst_job_has_answer(const struct pst_job *job, enum pst_status status)
 enum pst_status pst_job_write(struct pst_job *job, struct pst_error *error)
 {
     struct pst_frame *frame = job->run.frame;
-    struct pst_streams *streams = &frame->streams;
-    bool reads = pst_frame_reads(frame), writes = pst_frame_writes(frame);
-    enum pst_status status = writes ? pst_writer_batch(streams->writer, &job->out, error) : PST_OK;
+    struct pst_writer *writer = frame->streams.writer;
+    enum pst_status status = writer != NULL ? pst_writer_batch(writer, &job->out, error) : PST_OK;
     if (status == PST_OK)
-        pst_progress_batch(&frame->run, writes ? &job->out : &job->in,
-                           reads ? pst_reader_waited(streams->reader) : 0,
-                           writes ? pst_writer_waited(streams->writer) : 0);
+        pst_progress_batch(&frame->run, writer != NULL ? &job->out : &job->in, job->waited,
+                           writer != NULL ? pst_writer_waited(writer) : 0);
     return status;
 }
 

@@ -123,7 +123,8 @@ void pst_streams_close(struct pst_frame *frame, enum pst_status status, const st
 struct pst_job {
     struct pst_run run;
     struct pst_batch in, out;
-    uint64_t seq; /* of a source's next batch */
+    uint64_t seq;  /* of a source's next batch */
+    double waited; /* seconds, for input, when the batch was read */
 };
 
 /*

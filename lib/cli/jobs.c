@@ -13,6 +13,7 @@ struct worker {
     struct pst_job job;
     struct crew *crew;
     pthread_t thread;
+    bool ended; /* under the crew's lock */
 };
 
 struct crew {
@@ -40,16 +41,21 @@ static bool begin_reading(struct crew *crew)
     return open;
 }
 
-/* Returns the ticket of what was read, or of the end that was met. */
-static uint64_t end_reading(struct crew *crew, enum pst_status status)
+/*
+ * Gives a ticket for what was read, or for the end that was met. Returns false if the run has ended
+ * meanwhile: nobody waits for this thread any more, and what the stage owns may be gone.
+ */
+static bool end_reading(struct crew *crew, enum pst_status status, uint64_t *ticket)
 {
     pthread_mutex_lock(&crew->lock);
+    bool open = !crew->closed;
     crew->reading = false;
     crew->closed = crew->closed || status != PST_OK;
-    uint64_t ticket = crew->tickets++;
+    *ticket = crew->tickets;
+    crew->tickets += open;
     pthread_cond_broadcast(&crew->change);
     pthread_mutex_unlock(&crew->lock);
-    return ticket;
+    return open;
 }
 
 /* Waits until all that was read before is written. Returns whether the run goes on. */
@@ -84,8 +90,10 @@ static bool pass_batch(struct crew *crew, struct pst_job *job)
     if (!begin_reading(crew))
         return false;
     enum pst_status status = pst_job_read(job, &error);
-    uint64_t ticket = end_reading(crew, status);
+    uint64_t ticket;
     bool answered = false;
+    if (!end_reading(crew, status, &ticket))
+        return false;
     if (status == PST_OK) {
         status = pst_job_answer(job, &error);
         answered = pst_job_has_answer(job, status);
@@ -107,6 +115,7 @@ static void *work(void *argument)
     while (pass_batch(crew, &worker->job))
         continue;
     pthread_mutex_lock(&crew->lock);
+    worker->ended = true;
     crew->working--;
     pthread_cond_broadcast(&crew->change);
     pthread_mutex_unlock(&crew->lock);
@@ -160,11 +169,15 @@ static bool wait_for_workers(struct crew *crew, struct pst_reader *reader)
             break;
         pthread_cond_wait(&crew->change, &crew->lock);
     }
-    bool ended = crew->working == 0;
+    bool all = crew->working == 0;
+    for (size_t i = 0; i < crew->count; i++) {
+        if (crew->workers[i].ended) /* it does not need the lock any more */
+            pthread_join(crew->workers[i].thread, NULL);
+        else
+            pthread_detach(crew->workers[i].thread);
+    }
     pthread_mutex_unlock(&crew->lock);
-    for (size_t i = 0; ended && i < crew->count; i++)
-        pthread_join(crew->workers[i].thread, NULL);
-    return ended;
+    return all;
 }
 
 static void free_crew(struct crew *crew, const struct pst_frame *frame)

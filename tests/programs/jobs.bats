@@ -110,7 +110,7 @@ fails_alike() {
 
 @test "the first batch that fails is the one that is reported" {
     fails_alike 65 plain.pst "$STUMBLE" --poison 0 --sleep 2
-    fails_alike 65 plain.pst "$STUMBLE" --poison 44 --sleep 3 --uneven
+    fails_alike 65 plain.pst "$STUMBLE" --poison 35 --sleep 3 --uneven
     change 'batch["logits/b"][3, 1] = np.nan if batch["seq"] > 12 else 1' logits.pst "$out.bad"
     fails_alike 65 "$out.bad" temperature-softmax
     [[ $stderr == "temperature-softmax: batch 13: tensor 'logits/b', sample 3 of the batch: "* ]]
@@ -142,7 +142,7 @@ os.read(ours, 100)
 os.close(ours)
 command.stdin.write(data[4000:50000])
 command.stdin.flush()
-print(command.wait(timeout=60), command.stderr.readline().decode(), end="")
+print(command.wait(timeout=60), command.stderr.read().decode(), end="")
 PYTHON
 }
 

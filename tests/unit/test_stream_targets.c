@@ -68,7 +68,7 @@ static void refuse_to_find(size_t tensors, const char *named, const char *words)
     size_t index = 0;
     add_tensor(&header, "x", PST_DTYPE_U8, 4);
     for (size_t i = 0; i < tensors; i++) {
-        char name[32];
+        char name[40];
         snprintf(name, sizeof name, "logits/teacher-%zu", i);
         add_tensor(&header, name, PST_DTYPE_F32, 3);
     }
