@@ -224,7 +224,7 @@ int main(int argc, char **argv)
                             "or, with --sample or --text, what it says of samples.\n"
                             "The exit code is 0 only if the stream is whole, or --head was reached.",
                         .example = "loader digits --limit 300 | stream-inspect",
-                        .see_also = "evaluator(1), loader(1), pipestill(1)",
+                        .see_also = "evaluator(1), replay(1), pipestill(1)",
                         .options = options,
                         .size = sizeof(struct inspect),
                         .defaults = &defaults,
