@@ -146,11 +146,8 @@ static enum pst_status plan_restoring(struct pst_run *run, const struct pst_head
     if (status != PST_OK || pst_restorer_inputs(self->restorer) == PST_COMPACT_KEEP)
         return status;
     return pst_fail(error, PST_BAD_DATA,
-                    "the stream's inputs were left out; loader gives them again when it replays a "
-                    "recording%s",
-                    pst_restorer_inputs(self->restorer) == PST_COMPACT_BY_DIGEST
-                        ? ", and stream-join brings a recording's targets to inputs from elsewhere"
-                        : "");
+                    "the stream's inputs were left out; 'loader … | stream-join FILE' brings a recording's "
+                    "targets to them");
 }
 
 /* What the form holds is made from the targets; f32 is the targets themselves. The digest is made from x. */
@@ -256,7 +253,7 @@ int main(int argc, char **argv)
                 "a few drawn\nones, and a digest instead of inputs that a data set can give again.",
             .example = "loader mnist | teacher-forward t.safetensors | temperature-softmax -T 20 | "
                        "compactor --targets u8 >small.pst",
-            .see_also = "loader(1), temperature-softmax(1), averager(1), stream-inspect(1), "
+            .see_also = "replay(1), temperature-softmax(1), averager(1), stream-inspect(1), "
                         "stream-join(1)",
             .options = options,
             .size = sizeof(struct compaction),

@@ -1,21 +1,20 @@
 /*
  * loader: the source of a pipeline. Opens a data set, chooses samples, puts them in order, moves them about,
- * and writes them as batches; or replays recorded streams. The bits of a sample depend on (seed, epoch, id)
- * only.
+ * and writes them as batches. The bits of a sample depend on (seed, epoch, id) only.
  */
 #include "stages/loader/loader.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char *const splits[] = { "train", "validation", "test", NULL };
 
-static const struct loader defaults = { .asked = USUAL_WISHES, .kind = &set_kind };
+static const struct loader defaults = { .asked = {
+                                            .epochs = 1, .fraction = 1, .elastic = { .smoothness = 4 } } };
 
 #define PLACE(member) offsetof(struct loader, asked.member)
 
-const struct pst_option loader_options[] = {
+static const struct pst_option options[] = {
     { 0, "split", PST_CHOICE, PLACE(split), "which part of the set", .choices = splits, .of_samples = true },
     { 0, "images", PST_STRING, PLACE(images), "IDX file of samples, plain or .gz, instead of a named set",
       .metavar = "FILE", .silent = true },
@@ -38,8 +37,8 @@ const struct pst_option loader_options[] = {
       .of_samples = true },
     { 0, "limit", PST_SIZE, PLACE(limit), "take at most so many, in all classes' proportion; 0: all",
       .metavar = "N", .of_samples = true },
-    { 'b', "batch", PST_SIZE, PLACE(batch), "samples in a batch; 0: 128, or as they were recorded",
-      .most = 1 << 20, .of_samples = true },
+    { 'b', "batch", PST_SIZE, PLACE(batch), "samples in a batch; 0: 128", .most = 1 << 20,
+      .of_samples = true },
     { 0, "epochs", PST_U64, PLACE(epochs), "times to go through the samples; 0: without end", .most = 1e6,
       .of_samples = true },
     { 0, "start", PST_U64, PLACE(start), "begin with this batch, counted from 0", .most = 1e14,
@@ -60,40 +59,19 @@ const struct pst_option loader_options[] = {
       .most = 0.9 },
     { 0, "run", PST_STRING, PLACE(run), "name this run so in the header; otherwise at random",
       .metavar = "NAME", .silent = true },
-    { 0, "follow", PST_FLAG, PLACE(follow), "replay FILE while it is still being written", .silent = true },
-    { 0, "skip-bad", PST_FLAG, PLACE(skip_bad), "leave damaged batches of recordings out, and say how many",
-      .silent = true },
     { 0 },
 };
 
-static bool names_a_set(const char *operand)
+/* Whether a file begins as a recorded stream does: with a map of which the first key says what it is. */
+static bool is_recording(const char *path)
 {
-    return strcmp(operand, "mnist") == 0 || strcmp(operand, "digits") == 0;
-}
-
-/* A word that is neither a file nor looks like the name of one was meant as a set. */
-static bool looks_like_a_file(const char *operand)
-{
-    return strpbrk(operand, "./") != NULL || access(operand, F_OK) == 0;
-}
-
-/* What the operands name: a set, or recordings. */
-static enum pst_status choose_kind(struct loader *loader, size_t count, char **operands,
-                                   struct pst_error *error)
-{
-    const struct wishes *asked = &loader->asked;
-    if (count > 0 && !names_a_set(operands[0]) && !looks_like_a_file(operands[0]))
-        return pst_fail(error, PST_USAGE,
-                        "there is no set '%s'; there are mnist and digits, --images, and recordings, of "
-                        "which none has this name",
-                        operands[0]);
-    if (count > 0 && !names_a_set(operands[0]))
-        loader->kind = asked->follow ? &follow_kind : &replay_kind;
-    else if (count > 1)
-        return pst_fail(error, PST_USAGE, "'%s' is one argument too many; --help says more", operands[1]);
-    else if (asked->follow || asked->skip_bad)
-        return pst_fail(error, PST_USAGE, "--follow and --skip-bad are for recordings");
-    return PST_OK;
+    char bytes[6] = { 0 };
+    FILE *file = fopen(path, "rb");
+    bool is = file != NULL && fread(bytes, 1, sizeof bytes, file) == sizeof bytes &&
+              memcmp(bytes + 1, "\xa4kind", 5) == 0;
+    if (file != NULL)
+        fclose(file);
+    return is;
 }
 
 static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
@@ -101,13 +79,12 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     struct loader *loader = run->self;
     const char *name = loader->asked.run;
     const size_t most = sizeof((struct pst_header *)0)->run - 1;
-    enum pst_status status = choose_kind(loader, count, operands, error);
-    if (status != PST_OK)
-        return status;
+    if (count > 0 && is_recording(operands[0]))
+        return pst_fail(error, PST_USAGE, "%s is a recorded stream: use replay", operands[0]);
     if (name != NULL && strlen(name) > most)
         return pst_fail(error, PST_USAGE, "--run: at most %zu bytes", most);
-    loader->source = pst_allocate(1, loader->kind->size, error);
-    return loader->source == NULL ? PST_TRY_AGAIN : loader->kind->start(run, count, operands, error);
+    loader->source = source_new(error);
+    return loader->source == NULL ? PST_TRY_AGAIN : source_start(run, count > 0 ? operands[0] : NULL, error);
 }
 
 static enum pst_status on_header(struct pst_run *run, const struct pst_header *in, struct pst_header *out,
@@ -115,25 +92,15 @@ static enum pst_status on_header(struct pst_run *run, const struct pst_header *i
 {
     (void)in;
     const struct loader *loader = run->self;
-    enum pst_status status = loader->kind->on_header(run, out, error);
+    enum pst_status status = source_header(run, out, error);
     if (status == PST_OK && loader->asked.run != NULL)
         strcpy(out->run, loader->asked.run); /* start has checked its length */
     return status;
 }
 
-static enum pst_status next(struct pst_run *run, const struct pst_batch *in, struct pst_batch *out,
-                            struct pst_error *error)
-{
-    (void)in;
-    return ((const struct loader *)run->self)->kind->next(run, out, error);
-}
-
 static void stop(struct pst_run *run)
 {
-    struct loader *loader = run->self;
-    if (loader->source != NULL)
-        loader->kind->stop(run);
-    free(loader->source);
+    source_free(((struct loader *)run->self)->source);
 }
 
 int main(int argc, char **argv)
@@ -141,23 +108,21 @@ int main(int argc, char **argv)
     return pst_main(argc, argv,
                     &(struct pst_stage){
                         .name = "loader",
-                        .purpose = "write a data set as a stream of batches, or replay recorded ones",
-                        .operands = "[mnist | digits | FILE...]",
-                        .most_operands = 4096,
+                        .purpose = "write a data set as a stream of batches",
+                        .operands = "[mnist | digits]",
+                        .most_operands = 1,
                         .description =
                             "mnist is read from $MNIST_DIR or one of the usual places; digits are drawn\n"
-                            "as they are needed. Other sets come from IDX files with --images.\n"
-                            "FILE is a recorded stream. It is replayed just as it was, or in other batches, "
-                            "shuffled\nsample by sample, or in part; several are replayed as one set.",
+                            "as they are needed. Other sets come from IDX files with --images.",
                         .example = "loader digits --epochs 2 --shift 2 | stream-inspect",
-                        .see_also = "teacher-forward(1), student-trainer(1), stream-inspect(1)",
-                        .options = loader_options,
+                        .see_also = "replay(1), teacher-forward(1), student-trainer(1), stream-inspect(1)",
+                        .options = options,
                         .size = sizeof(struct loader),
                         .defaults = &defaults,
                         .traits = PST_WRITES,
                         .start = start,
                         .on_header = on_header,
-                        .on_batch = next,
+                        .on_batch = source_next,
                         .stop = stop,
                     });
 }

@@ -239,7 +239,7 @@ int main(int argc, char **argv)
                            "The exit code is 0 only if the stream is whole, or --head was reached.\n"
                            "Of a model file it shows what it is and what it learned from.",
             .example = "loader digits --limit 300 | stream-inspect",
-            .see_also = "evaluator(1), loader(1), pipestill(1)",
+            .see_also = "evaluator(1), replay(1), pipestill(1)",
             .options = options,
             .size = sizeof(struct inspect),
             .defaults = &defaults,

@@ -259,7 +259,7 @@ int main(int argc, char **argv)
                             "recorded one, or that is not in the recording, is an error.",
                         .example = "loader mnist --epochs 9 | stream-join targets.pst | student-trainer -a "
                                    "784-800-10 -o s.safetensors",
-                        .see_also = "loader(1), compactor(1), student-trainer(1), teacher-forward(1)",
+                        .see_also = "loader(1), replay(1), compactor(1), student-trainer(1)",
                         .options = options,
                         .size = sizeof(struct join),
                         .traits = PST_READS | PST_WRITES | PST_PARALLEL,

@@ -80,7 +80,7 @@ int main(int argc, char **argv)
                            "loader --start;\nthey are appended. A recording that is damaged in its middle is "
                            "left as it is.",
             .example = "stream-repair transfer.pst.part",
-            .see_also = "loader(1), stream-inspect(1)",
+            .see_also = "replay(1), loader(1), stream-inspect(1)",
             .options = options,
             .size = sizeof(struct repair),
             .defaults = &defaults,

@@ -380,7 +380,7 @@ int main(int argc, char **argv)
                         .defaults = &defaults,
                         .example = "loader mnist --epochs 20 | student-trainer --arch 784-800-800-10 -o "
                                    "alone.safetensors",
-                        .see_also = "loader(1), temperature-softmax(1), averager(1), evaluator(1)",
+                        .see_also = "loader(1), replay(1), temperature-softmax(1), averager(1), evaluator(1)",
                         .traits = PST_READS | PST_BLAS,
                         .start = start,
                         .on_header = begin,

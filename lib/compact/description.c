@@ -18,7 +18,7 @@ const char *pst_compact_advice(const struct pst_header *header)
         return "";
     return inputs != NULL && strcmp(inputs, pst_compact_inputs_name(PST_COMPACT_KEEP)) == 0
                ? "; it is compact, and 'compactor --restore' before this stage restores it"
-               : "; it is compact, and 'loader FILE | …' restores a recording of it";
+               : "; it is compact, and 'loader … | stream-join FILE' joins a recording of it";
 }
 
 void pst_description_free(struct pst_description *description)

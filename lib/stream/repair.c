@@ -21,7 +21,7 @@ static enum pst_status fail_damaged(const char *path, uint64_t at, const char *f
                                     struct pst_error *error)
 {
     return pst_fail(error, PST_BAD_DATA,
-                    "%s: damaged at byte %" PRIu64 ", and %s; 'loader --skip-bad %s' replays what is whole",
+                    "%s: damaged at byte %" PRIu64 ", and %s; 'replay --skip-bad %s' replays what is whole",
                     path, at, follows, path);
 }
 

@@ -16,7 +16,7 @@ correct_on_test() { # MODEL CLASS…
 correct_unlabelled() { # MODEL CLASS…
     local model=$1
     shift
-    loader taught.pst | averager --teachers 5 --logits | teacher-forward --name model "$model" |
+    replay taught.pst | averager --teachers 5 --logits | teacher-forward --name model "$model" |
         evaluator --of logits/model --against logits "${@/#/--fit-bias=}" --fit-by mass --json >"$target.part"
     mv "$target.part" "$target"
 }

@@ -10,7 +10,7 @@ ask_teacher() { # TEACHER
 }
 
 distil() { # RECORDING SEED
-    loader "$1" --shuffle --epochs "$epochs" --seed "$2" | temperature-softmax --temperature 20 | learn both "$2"
+    replay "$1" --shuffle --epochs "$epochs" --seed "$2" | temperature-softmax --temperature 20 | learn both "$2"
 }
 
 learn_from() { # TEACHER EXPERIMENT RECORDING NAME

@@ -17,8 +17,8 @@ record_teachers() {
     make_once taught.pst ask_teachers
 }
 
-# distil EPOCHS SEED TARGETS [loader options]
+# distil EPOCHS SEED TARGETS [replay options]
 distil() {
-    loader taught.pst "${@:4}" --shuffle --epochs "$1" --seed "$2" | temperature-softmax --temperature 20 |
+    replay taught.pst "${@:4}" --shuffle --epochs "$1" --seed "$2" | temperature-softmax --temperature 20 |
         averager --teachers 5 --geometric | learn "$3" "$2"
 }

@@ -40,14 +40,10 @@ static enum pst_status open_data(struct set *set, const char *name, struct pst_e
     return pst_dataset_open_idx(&set->data, wishes->images, wishes->labels, wishes->classes, error);
 }
 
-bool is_choosy(const struct wishes *wishes)
-{
-    return wishes->only != NULL || wishes->omit != NULL || wishes->fraction < 1 || wishes->limit > 0;
-}
-
-enum pst_status settle_rules(const struct wishes *wishes, bool has_labels, size_t classes,
-                             bool mask[static MOST_CLASSES], struct pst_selection_rules *rules,
-                             struct pst_error *error)
+/* mask: receives the classes that are taken; the rules borrow it. */
+static enum pst_status settle_rules(const struct wishes *wishes, bool has_labels, size_t classes,
+                                    bool mask[static MOST_CLASSES], struct pst_selection_rules *rules,
+                                    struct pst_error *error)
 {
     for (size_t class = 0; class < MOST_CLASSES; class ++)
         mask[class] = wishes->only == NULL;

@@ -56,12 +56,16 @@ static enum pst_status note_augmentation(struct pst_run *run, const struct set *
     return pst_origin_note(run, "augmentation_seed", seed, error);
 }
 
-static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
+struct source *source_new(struct pst_error *error)
+{
+    return pst_allocate(1, sizeof(struct source), error);
+}
+
+enum pst_status source_start(struct pst_run *run, const char *name, struct pst_error *error)
 {
     struct source *source = source_of(run);
     struct set *set = &source->set;
-    enum pst_status status =
-        set_open(set, &((const struct loader *)run->self)->asked, count > 0 ? operands[0] : NULL, error);
+    enum pst_status status = set_open(set, &((const struct loader *)run->self)->asked, name, error);
     if (status == PST_OK)
         status = go_to_start(source, error);
     if (status == PST_OK)
@@ -96,7 +100,7 @@ static enum pst_status tell_counts(const struct set *set, struct pst_header *hea
                                          : pst_fail(error, PST_TRY_AGAIN, "out of memory for a header");
 }
 
-static enum pst_status on_header(struct pst_run *run, struct pst_header *header, struct pst_error *error)
+enum pst_status source_header(struct pst_run *run, struct pst_header *header, struct pst_error *error)
 {
     struct source *source = source_of(run);
     const struct wishes *wishes = &source->set.wishes;
@@ -120,8 +124,10 @@ static enum pst_status on_header(struct pst_run *run, struct pst_header *header,
     return status == PST_OK && counted ? tell_counts(&source->set, header, error) : status;
 }
 
-static enum pst_status next(struct pst_run *run, struct pst_batch *batch, struct pst_error *error)
+enum pst_status source_next(struct pst_run *run, const struct pst_batch *in, struct pst_batch *batch,
+                            struct pst_error *error)
 {
+    (void)in;
     struct source *source = source_of(run);
     const struct set *set = &source->set;
     if (source->position >= set->selection.count)
@@ -148,17 +154,11 @@ static enum pst_status next(struct pst_run *run, struct pst_batch *batch, struct
     return PST_OK;
 }
 
-static void stop(struct pst_run *run)
+void source_free(struct source *source)
 {
-    struct source *source = source_of(run);
+    if (source == NULL)
+        return;
     set_close(&source->set);
     free(source->order);
+    free(source);
 }
-
-const struct kind set_kind = {
-    .size = sizeof(struct source),
-    .start = start,
-    .on_header = on_header,
-    .next = next,
-    .stop = stop,
-};

@@ -22,13 +22,13 @@ setup() {
 
 # ask_logits RECORDING TOLERANCE LOADER-OPTION…
 ask_logits() {
-    loader "$1" "${@:3}" | teacher-forward --name again t.safetensors |
+    replay "$1" "${@:3}" | teacher-forward --name again t.safetensors |
         evaluator --of logits/again --against logits/t --tolerance "$2"
 }
 
 # ask_soft RECORDING TOLERANCE LOADER-OPTION…
 ask_soft() {
-    loader "$1" "${@:3}" | teacher-forward --name again t.safetensors | temperature-softmax -T 4 |
+    replay "$1" "${@:3}" | teacher-forward --name again t.safetensors | temperature-softmax -T 4 |
         evaluator --of soft/again --against soft/t --tolerance "$2"
 }
 

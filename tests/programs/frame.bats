@@ -43,6 +43,7 @@ words() {
     teacher-forward) echo a.safetensors --name b ;;
     student-trainer) echo --arch 784-8-10 -o "$out" ;;
     loader) echo digits --samples 60 ;;
+    replay) echo plain.pst ;;
     stream-join) echo targets.pst ;;
     esac
 }

@@ -252,15 +252,15 @@ print("\"class_counts\":" + str(numpy.bincount(y, minlength=10).tolist()).replac
     }
     loader digits --samples 300 --only-classes 0-3,7 --limit 40 --batch 7 --epochs 2 -o "$BATS_TEST_TMPDIR/part.pst"
     [ "$(counts "$BATS_TEST_TMPDIR/part.pst")" = "$(seen "$BATS_TEST_TMPDIR/part.pst")" ]
-    loader "$BATS_TEST_TMPDIR/part.pst" --shuffle --batch 10 | teacher-forward t.safetensors -o "$bad"
+    replay "$BATS_TEST_TMPDIR/part.pst" --shuffle --batch 10 | teacher-forward t.safetensors -o "$bad"
     [ "$(counts "$bad")" = "$(counts "$BATS_TEST_TMPDIR/part.pst")" ]
     student-trainer -q -a 784-8-10 --targets hard --class-weight balanced -i "$bad" -o "$student"
-    loader "$BATS_TEST_TMPDIR/part.pst" --only-classes 1,2 -o "$bad"
+    replay "$BATS_TEST_TMPDIR/part.pst" --only-classes 1,2 -o "$bad"
     run -1 counts "$bad"
     loader digits --samples 300 --only-classes 1,2 --batch 7 -o "$BATS_TEST_TMPDIR/other.pst"
-    loader "$BATS_TEST_TMPDIR/part.pst" "$BATS_TEST_TMPDIR/other.pst" -o "$bad"
+    replay "$BATS_TEST_TMPDIR/part.pst" "$BATS_TEST_TMPDIR/other.pst" -o "$bad"
     run -1 counts "$bad"
-    loader "$BATS_TEST_TMPDIR/part.pst" "$BATS_TEST_TMPDIR/part.pst" -o "$bad"
+    replay "$BATS_TEST_TMPDIR/part.pst" "$BATS_TEST_TMPDIR/part.pst" -o "$bad"
     [ "$(counts "$bad")" = "$(counts "$BATS_TEST_TMPDIR/part.pst")" ]
 }
 

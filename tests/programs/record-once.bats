@@ -33,7 +33,7 @@ setup() {
             -o "$BATS_TEST_TMPDIR/live.safetensors"
     cmp "$BATS_TEST_TMPDIR/live.safetensors" digits-ordered.safetensors
     # Another order makes another student, so the comparison can tell.
-    loader "$recording.pst" --shuffle |
+    replay "$recording.pst" --shuffle |
         student-trainer --arch 784-300-300-10 --targets soft --learning-rate 0.05 --schedule linear --seed 1 \
             -o "$BATS_TEST_TMPDIR/shuffled.safetensors"
     run ! cmp -s "$BATS_TEST_TMPDIR/shuffled.safetensors" digits-ordered.safetensors

@@ -60,7 +60,7 @@ with open(sys.argv[1], "r+b") as file:
         while ((ends[batches + 1] <= at && batches < 60)); do ((++batches)); done
         stream-inspect --check "$cut" | grep ": whole, $batches batches"
         head -c "${ends[batches]}" whole.pst | cmp - <(head -c "${ends[batches]}" "$cut")
-        loader "$cut" --shuffle 2>&1 >/dev/null | grep -c 'without samples' | grep -qx $((batches == 0)) || false
+        replay "$cut" --shuffle 2>&1 >/dev/null | grep -c 'without samples' | grep -qx $((batches == 0)) || false
     done
     cmp whole.pst "$cut"
 }
@@ -78,23 +78,23 @@ with open(sys.argv[1], "r+b") as file:
 
 @test "a recording that was cut short is not replayed, and the error names the batch and the way on" {
     head -c $(($(stat -c %s whole.pst) - 5)) whole.pst >"$cut"
-    assert_fails 65 "truncated" loader "$cut"
-    assert_fails 65 "truncated" loader "$cut" --shuffle
+    assert_fails 65 "truncated" replay "$cut"
+    assert_fails 65 "truncated" replay "$cut" --shuffle
     mapfile -t ends < <(ends_of whole.pst)
     for at in "${ends[17]}" $((ends[17] + 1)) $((ends[17] + 50)) $((ends[18] - 1)); do
         head -c "$at" whole.pst >"$cut"
-        assert_fails 65 "$cut: byte ${ends[17]}, batch 17: truncated: " loader "$cut"
-        assert_fails 65 "; 'stream-repair $cut' gives a recording that was cut short its end" loader "$cut" --shuffle
+        assert_fails 65 "$cut: byte ${ends[17]}, batch 17: truncated: " replay "$cut"
+        assert_fails 65 "; 'stream-repair $cut' gives a recording that was cut short its end" replay "$cut" --shuffle
     done
 }
 
 @test "what a killed run has recorded is not thrown away by the next one, even where this one fails" {
     head -c 300000 whole.pst >"$cut.part"
-    assert_fails 75 "'stream-repair $cut.part' makes them whole, or remove them" loader whole.pst -o "$cut"
+    assert_fails 75 "'stream-repair $cut.part' makes them whole, or remove them" replay whole.pst -o "$cut"
     assert_fails 75 "$cut.part: 300000 bytes that an earlier run recorded" averager -o "$cut" </dev/null
     head -c 300000 whole.pst | cmp - "$cut.part"
     stream-repair "$cut.part" | grep -qE "whole now, [0-9]+ batches, [0-9]+ samples; [0-9]+ bytes of a broken one were cut off"
-    loader whole.pst -o "$cut"
+    replay whole.pst -o "$cut"
     cmp whole.pst "$cut"
 }
 
@@ -254,14 +254,14 @@ record_until_killed() {
     cp whole.pst "$cut"
     for batch in {50..59}; do damage "$cut" $((ends[batch] + 500)); done
     cp "$cut" "$BATS_TEST_TMPDIR/before.pst"
-    assert_fails 65 "damaged at byte ${ends[50]}, and its trailer follows; 'loader --skip-bad" stream-repair "$cut"
+    assert_fails 65 "damaged at byte ${ends[50]}, and its trailer follows; 'replay --skip-bad" stream-repair "$cut"
     cmp "$cut" "$BATS_TEST_TMPDIR/before.pst"
 }
 
 @test "a batch above the limit for messages is no damage" {
     cp whole.pst "$cut"
     assert_fails 65 "exceed the limit of 8192 bytes (--max-message)" stream-repair --max-message 8192 "$cut"
-    assert_fails 65 "exceed the limit of 8192 bytes (--max-message)" loader --max-message 8192 --skip-bad "$cut"
+    assert_fails 65 "exceed the limit of 8192 bytes (--max-message)" replay --max-message 8192 --skip-bad "$cut"
     cmp whole.pst "$cut"
 }
 
@@ -270,13 +270,13 @@ record_until_killed() {
     change 'header["batches"] = 0' whole.pst "$BATS_TEST_TMPDIR/endless.pst"
     mapfile -t others < <(ends_of "$BATS_TEST_TMPDIR/endless.pst")
     damage "$BATS_TEST_TMPDIR/endless.pst" $((others[59] + 500))
-    run --separate-stderr loader "$BATS_TEST_TMPDIR/endless.pst" --skip-bad -o "$BATS_TEST_TMPDIR/rest.pst"
-    [[ $status -eq 0 && $stderr == "loader: left out: 1 damaged or missing batches" ]]
+    run --separate-stderr replay "$BATS_TEST_TMPDIR/endless.pst" --skip-bad -o "$BATS_TEST_TMPDIR/rest.pst"
+    [[ $status -eq 0 && $stderr == "replay: left out: 1 damaged or missing batches" ]]
     # A first part that has its end lacks nothing, whatever its header planned.
     head -c "${ends[25]}" whole.pst >"$cut"
     stream-repair "$cut"
     "${SOURCE[@]}" --start 25 | teachers >"$BATS_TEST_TMPDIR/more.pst"
-    run --separate-stderr loader "$cut" "$BATS_TEST_TMPDIR/more.pst" --skip-bad -o "$BATS_TEST_TMPDIR/both.pst"
+    run --separate-stderr replay "$cut" "$BATS_TEST_TMPDIR/more.pst" --skip-bad -o "$BATS_TEST_TMPDIR/both.pst"
     [[ $status -eq 0 && $stderr == "" ]]
     stream-inspect --check "$BATS_TEST_TMPDIR/both.pst" | grep ": whole, 60 batches"
 }
@@ -293,16 +293,16 @@ record_until_killed() {
     done
     damage "$cut" $((ends[50] + 3)) # in the word that begins the message
     expected+=(50)
-    assert_fails 65 "batch 4" loader "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
+    assert_fails 65 "batch 4" replay "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
     rm "$BATS_TEST_TMPDIR/out.pst.part"
-    assert_fails 65 "batch " loader "$cut" --shuffle -o "$BATS_TEST_TMPDIR/out.pst"
+    assert_fails 65 "batch " replay "$cut" --shuffle -o "$BATS_TEST_TMPDIR/out.pst"
     assert_fails 65 "whole batches follow" stream-repair "$cut"
-    run --separate-stderr loader "$cut" --skip-bad -o "$BATS_TEST_TMPDIR/rest.pst"
+    run --separate-stderr replay "$cut" --skip-bad -o "$BATS_TEST_TMPDIR/rest.pst"
     [ "$status" -eq 0 ]
-    [[ $stderr == "loader: left out: 5 damaged or missing batches" ]]
+    [[ $stderr == "replay: left out: 5 damaged or missing batches" ]]
     stream-inspect --check "$BATS_TEST_TMPDIR/rest.pst" | grep ": whole, 55 batches"
     # Of the five one ends an epoch and has 10 samples, the others have 20.
-    loader "$cut" --skip-bad --shuffle --batch 7 | stream-inspect --check | grep ", $((1080 - 4 * 20 - 10)) samples"
+    replay "$cut" --skip-bad --shuffle --batch 7 | stream-inspect --check | grep ", $((1080 - 4 * 20 - 10)) samples"
     PYTHONPATH=$BATS_TEST_DIRNAME/../python /usr/bin/python3 -B - "${expected[@]}" <<'PYTHON'
 import os, sys, pst
 bad = {int(number) for number in sys.argv[1:]}
@@ -321,9 +321,9 @@ PYTHON
     for flip in {1..15}; do
         cp whole.pst "$cut"
         damage "$cut" $(((RANDOM * 32768 + RANDOM + flip) % size))
-        run -65 --separate-stderr loader "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
+        run -65 --separate-stderr replay "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
         rm -f "$BATS_TEST_TMPDIR/out.pst.part"
-        run -65 --separate-stderr loader "$cut" --shuffle -o "$BATS_TEST_TMPDIR/out.pst"
+        run -65 --separate-stderr replay "$cut" --shuffle -o "$BATS_TEST_TMPDIR/out.pst"
         rm -f "$BATS_TEST_TMPDIR/out.pst.part"
         [ ! -e "$BATS_TEST_TMPDIR/out.pst" ]
     done
@@ -333,9 +333,9 @@ PYTHON
     mapfile -t ends < <(ends_of whole.pst)
     cp whole.pst "$cut"
     dd if=/dev/zero of="$cut" bs=1 seek=$((ends[20] + 50)) count=$((ends[22] - ends[20])) conv=notrunc status=none
-    assert_fails 65 "batch 20" loader "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
-    run --separate-stderr loader "$cut" --skip-bad -o "$BATS_TEST_TMPDIR/rest.pst"
-    [[ $stderr == "loader: left out: 3 damaged or missing batches" ]]
+    assert_fails 65 "batch 20" replay "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
+    run --separate-stderr replay "$cut" --skip-bad -o "$BATS_TEST_TMPDIR/rest.pst"
+    [[ $stderr == "replay: left out: 3 damaged or missing batches" ]]
     # Zeros at the end, where the size was on disk before the data: repaired.
     head -c "${ends[30]}" whole.pst >"$cut"
     truncate -s "$(stat -c %s whole.pst)" "$cut"
@@ -345,30 +345,30 @@ PYTHON
 
 @test "two streams in one file, a foreign index and another version are refused, each with its reason" {
     cat whole.pst whole.pst >"$cut"
-    assert_fails 65 "two streams in one file" loader "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
-    assert_fails 65 "two streams in one file" loader "$cut" --skip-bad -o "$BATS_TEST_TMPDIR/out.pst"
+    assert_fails 65 "two streams in one file" replay "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
+    assert_fails 65 "two streams in one file" replay "$cut" --skip-bad -o "$BATS_TEST_TMPDIR/out.pst"
     assert_fails 65 "two streams in one file" stream-repair "$cut"
     cat whole.pst whole.pst | cmp - "$cut"
     # And where the first one was cut short.
     cat <(head -c 300000 whole.pst) whole.pst >"$cut"
     assert_fails 65 "two streams in one file" stream-repair "$cut"
-    assert_fails 65 "two streams in one file" loader "$cut" --skip-bad -o "$BATS_TEST_TMPDIR/out.pst"
+    assert_fails 65 "two streams in one file" replay "$cut" --skip-bad -o "$BATS_TEST_TMPDIR/out.pst"
     "${SOURCE[@]}" --run two | teachers >"$BATS_TEST_TMPDIR/two.pst"
     cat whole.pst "$BATS_TEST_TMPDIR/two.pst" >"$cut"
-    assert_fails 65 "belongs to run two, the header to run one" loader "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
+    assert_fails 65 "belongs to run two, the header to run one" replay "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
     mapfile -t ends < <(ends_of whole.pst)
     (
         head -c "${ends[60]}" whole.pst
         tail -c +$((ends[60] + 1)) "$BATS_TEST_TMPDIR/two.pst"
     ) >"$cut"
-    assert_fails 65 "belongs to run two" loader "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
+    assert_fails 65 "belongs to run two" replay "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
     "${SOURCE[@]}" --batch 19 | teachers >"$BATS_TEST_TMPDIR/nineteen.pst"
     mapfile -t others < <(ends_of "$BATS_TEST_TMPDIR/nineteen.pst")
     (
         head -c "${ends[60]}" whole.pst
         tail -c +$((others[60] + 1)) "$BATS_TEST_TMPDIR/nineteen.pst"
     ) >"$cut"
-    run -65 --separate-stderr loader "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
+    run -65 --separate-stderr replay "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
     [[ $stderr == *"index"* ]]
     /usr/bin/python3 -c '
 import sys, msgpack
@@ -380,6 +380,6 @@ meta["format"] = 2
 parts[0]["meta"] = msgpack.packb(meta)
 parts[0]["crc"] = crc32c(parts[0]["meta"])
 open(sys.argv[1], "wb").write(b"".join(msgpack.packb(part) for part in parts))' "$cut" "$BATS_TEST_DIRNAME/../python"
-    assert_fails 65 "newer than this program" loader "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
+    assert_fails 65 "newer than this program" replay "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
     assert_fails 65 "newer than this program" stream-repair "$cut"
 }

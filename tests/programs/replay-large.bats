@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# A recording larger than the memory that loader may have is replayed shuffled all the same.
+# A recording larger than the memory that replay may have is replayed shuffled all the same.
 bats_require_minimum_version 1.5.0
 
 setup_file() {
@@ -7,9 +7,9 @@ setup_file() {
     cd "$BATS_FILE_TMPDIR" || return
     loader digits --samples 1000 | student-trainer -a 784-12-10 -o teacher.safetensors
     loader digits --samples 4000 | teacher-forward teacher.safetensors | temperature-softmax -T 4 -o small.pst
-    loader small.pst --epochs 120 -o large.pst # 420 MB
-    loader large.pst --zstd 1 -o compressed.pst
-    loader small.pst --batch 1 --epochs 120 -o ones.pst
+    replay small.pst --epochs 120 -o large.pst # 420 MB
+    replay large.pst --zstd 1 -o compressed.pst
+    replay small.pst --batch 1 --epochs 120 -o ones.pst
 }
 
 teardown_file() {
@@ -40,28 +40,28 @@ sys.exit(command.returncode)' "$@"
 import mmap
 file = open(\"large.pst\", \"rb\")
 mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)" 2>/dev/null'
-    peak_small=$(peak 250000 loader small.pst --shuffle)
-    peak_large=$(peak 250000 loader large.pst --shuffle)
+    peak_small=$(peak 250000 replay small.pst --shuffle)
+    peak_large=$(peak 250000 replay large.pst --shuffle)
     echo "$peak_small KiB for small.pst, $peak_large KiB for large.pst"
     [ "$peak_large" -lt 65536 ]
     [ "$peak_large" -lt $((peak_small + 32768)) ]
 }
 
 @test "it takes no memory to speak of that it has 480,000 batches" {
-    peak_small=$(peak 250000 loader small.pst --shuffle)
-    peak_ones=$(peak 250000 loader ones.pst --shuffle)
+    peak_small=$(peak 250000 replay small.pst --shuffle)
+    peak_ones=$(peak 250000 replay ones.pst --shuffle)
     echo "$peak_small KiB for small.pst, $peak_ones KiB for ones.pst"
     [ "$peak_ones" -lt $((peak_small + 6144)) ]
 }
 
 @test "compressed, it is replayed shuffled in as much address space, and takes memory for 64 MiB of batches" {
-    peak=$(peak 250000 loader compressed.pst --shuffle --limit 20000)
+    peak=$(peak 250000 replay compressed.pst --shuffle --limit 20000)
     echo "$peak KiB"
     [ "$peak" -lt 131072 ]
 }
 
 @test "every sample of it comes once" {
-    (ulimit -v 250000 && exec loader large.pst --shuffle --seed 2 --batch 1000) | stream-inspect --check --json >checked
+    (ulimit -v 250000 && exec replay large.pst --shuffle --seed 2 --batch 1000) | stream-inspect --check --json >checked
     head -n 1 checked | cut -c 1-400
     grep -q '"samples":480000' checked
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# loader replays recordings: just as they were, in other batches, shuffled sample by sample, in part, several as one set,
+# replay replays recordings: just as they were, in other batches, shuffled sample by sample, in part, several as one set,
 # and while they are still being written.
 # shellcheck disable=SC2154 # bats' run sets stderr
 bats_require_minimum_version 1.5.0
@@ -69,7 +69,7 @@ for message in msgpack.Unpacker(open(sys.argv[1], "rb")):
 # ---- just as it was ----
 
 @test "a recording replays to the same bytes, whether -o or tee made it" {
-    loader whole.pst | cmp - whole.pst
+    replay whole.pst | cmp - whole.pst
     "${SOURCE[@]}" --run one | teachers | tee "$BATS_TEST_TMPDIR/tee.pst" | stream-inspect --check
     cmp whole.pst "$BATS_TEST_TMPDIR/tee.pst"
     "${SOURCE[@]}" --run one | teacher-forward teacher.safetensors |
@@ -80,7 +80,7 @@ for message in msgpack.Unpacker(open(sys.argv[1], "rb")):
 @test "a student taught by a replay is bit for bit the one that was taught live" {
     training=(student-trainer -a 784-16-10 -r 0.05 --targets both --dropout-hidden 0.3 --schedule linear)
     "${SOURCE[@]}" | teachers | "${training[@]}" -o "$BATS_TEST_TMPDIR/live.safetensors"
-    loader whole.pst | "${training[@]}" -o "$BATS_TEST_TMPDIR/replayed.safetensors"
+    replay whole.pst | "${training[@]}" -o "$BATS_TEST_TMPDIR/replayed.safetensors"
     cmp "$BATS_TEST_TMPDIR/live.safetensors" "$BATS_TEST_TMPDIR/replayed.safetensors"
 }
 
@@ -89,12 +89,12 @@ for message in msgpack.Unpacker(open(sys.argv[1], "rb")):
     "${SOURCE[@]}" | teachers | student-trainer -a 784-16-10 -r 0.05 -o "$BATS_TEST_TMPDIR/live.safetensors"
     run -130 "$BATS_TEST_DIRNAME/../python/feed.py" whole.pst 7 INT --until "$BATS_TEST_TMPDIR/checkpoint=5" -- \
         "${training[@]}" -o "$BATS_TEST_TMPDIR/student.safetensors"
-    loader whole.pst | "${training[@]}" -o "$BATS_TEST_TMPDIR/student.safetensors"
+    replay whole.pst | "${training[@]}" -o "$BATS_TEST_TMPDIR/student.safetensors"
     cmp "$BATS_TEST_TMPDIR/live.safetensors" "$BATS_TEST_TMPDIR/student.safetensors"
 }
 
 @test "several times through a recording its epochs go on counting" {
-    loader whole.pst --epochs 2 -o "$BATS_TEST_TMPDIR/twice.pst"
+    replay whole.pst --epochs 2 -o "$BATS_TEST_TMPDIR/twice.pst"
     [ "$(sizes "$BATS_TEST_TMPDIR/twice.pst")" = "$(for e in 0 1 2 3 4 5; do
         printf '%s ' "$e:20" "$e:20" "$e:20" "$e:20" "$e:10"
     done | sed 's/ $//')" ]
@@ -103,24 +103,24 @@ for message in msgpack.Unpacker(open(sys.argv[1], "rb")):
 
 @test "a replay begins with the batch that --start names" {
     for start in 1 5 14; do # 5 batches, 90 samples an epoch
-        loader whole.pst --start $start -o "$BATS_TEST_TMPDIR/rest.pst"
+        replay whole.pst --start $start -o "$BATS_TEST_TMPDIR/rest.pst"
         keys "$BATS_TEST_TMPDIR/rest.pst" | cmp - <(keys whole.pst | tail -n +$((1 + 20 * start - 10 * (start / 5))))
     done
-    assert_fails 64 "--start 16" loader whole.pst --start 16
+    assert_fails 64 "--start 16" replay whole.pst --start 16
 }
 
 # ---- as a set of samples ----
 
 @test "in batches of another size come the same samples in the same order, and no batch crosses an epoch" {
-    loader whole.pst --batch 32 -o "$BATS_TEST_TMPDIR/other.pst"
+    replay whole.pst --batch 32 -o "$BATS_TEST_TMPDIR/other.pst"
     [ "$(sizes "$BATS_TEST_TMPDIR/other.pst")" = "0:32 0:32 0:26 1:32 1:32 1:26 2:32 2:32 2:26" ]
     cmp <(rows whole.pst) <(rows "$BATS_TEST_TMPDIR/other.pst")
-    loader whole.pst --batch 32 --start 4 -o "$BATS_TEST_TMPDIR/rest.pst"
+    replay whole.pst --batch 32 --start 4 -o "$BATS_TEST_TMPDIR/rest.pst"
     cmp <(rows whole.pst | tail -n +$((90 + 33))) <(rows "$BATS_TEST_TMPDIR/rest.pst")
 }
 
 @test "shuffled, every recorded sample comes once an epoch, with what was recorded for it" {
-    loader whole.pst --shuffle --batch 32 --epochs 2 --seed 5 -o "$BATS_TEST_TMPDIR/shuffled.pst"
+    replay whole.pst --shuffle --batch 32 --epochs 2 --seed 5 -o "$BATS_TEST_TMPDIR/shuffled.pst"
     rows "$BATS_TEST_TMPDIR/shuffled.pst" >"$BATS_TEST_TMPDIR/rows"
     rows whole.pst | sort >"$BATS_TEST_TMPDIR/sorted"
     for epoch in 1 2; do
@@ -129,20 +129,20 @@ for message in msgpack.Unpacker(open(sys.argv[1], "rb")):
     done
     run ! cmp -s <(head -n 270 "$BATS_TEST_TMPDIR/rows") <(tail -n 270 "$BATS_TEST_TMPDIR/rows")
     run ! cmp -s <(head -n 270 "$BATS_TEST_TMPDIR/rows") <(rows whole.pst)
-    loader whole.pst --shuffle --batch 32 --epochs 2 --seed 5 -o "$BATS_TEST_TMPDIR/again.pst"
+    replay whole.pst --shuffle --batch 32 --epochs 2 --seed 5 -o "$BATS_TEST_TMPDIR/again.pst"
     cmp "$BATS_TEST_TMPDIR/rows" <(rows "$BATS_TEST_TMPDIR/again.pst")
-    loader whole.pst --shuffle --batch 32 --epochs 2 --seed 6 -o "$BATS_TEST_TMPDIR/again.pst"
+    replay whole.pst --shuffle --batch 32 --epochs 2 --seed 6 -o "$BATS_TEST_TMPDIR/again.pst"
     run ! cmp -s "$BATS_TEST_TMPDIR/rows" <(rows "$BATS_TEST_TMPDIR/again.pst")
-    loader whole.pst --shuffle --batch 32 --epochs 2 --seed 5 --start 11 -o "$BATS_TEST_TMPDIR/rest.pst"
+    replay whole.pst --shuffle --batch 32 --epochs 2 --seed 5 --start 11 -o "$BATS_TEST_TMPDIR/rest.pst"
     cmp <(tail -n +$((270 + 65)) "$BATS_TEST_TMPDIR/rows") <(rows "$BATS_TEST_TMPDIR/rest.pst")
 }
 
 @test "classes, a share and a number of samples are taken as from any set" {
-    loader whole.pst --only-classes 3,5 -o "$BATS_TEST_TMPDIR/part.pst"
+    replay whole.pst --only-classes 3,5 -o "$BATS_TEST_TMPDIR/part.pst"
     paste <(column whole.pst y) <(rows whole.pst) | grep '^[35]' | cut -f 2- | cmp - <(rows "$BATS_TEST_TMPDIR/part.pst")
-    loader whole.pst --omit-classes 0-4 --shuffle -o "$BATS_TEST_TMPDIR/part.pst"
+    replay whole.pst --omit-classes 0-4 --shuffle -o "$BATS_TEST_TMPDIR/part.pst"
     [ "$(column "$BATS_TEST_TMPDIR/part.pst" y | sort -u | tr -d '\n')" = 56789 ]
-    loader whole.pst --limit 50 --shuffle --epochs 2 -o "$BATS_TEST_TMPDIR/limited.pst"
+    replay whole.pst --limit 50 --shuffle --epochs 2 -o "$BATS_TEST_TMPDIR/limited.pst"
     [ "$(keys "$BATS_TEST_TMPDIR/limited.pst" | wc -l)" -eq 100 ]
     [ "$(rows "$BATS_TEST_TMPDIR/limited.pst" | sort -u | wc -l)" -eq 50 ]
 }
@@ -154,36 +154,36 @@ shares() {
 
 @test "a share of a recording is that share of each class, and the same samples with the same seed" {
     for share in 0.02 0.1 0.5; do
-        loader whole.pst --fraction $share --seed 5 -o "$BATS_TEST_TMPDIR/part.pst"
+        replay whole.pst --fraction $share --seed 5 -o "$BATS_TEST_TMPDIR/part.pst"
         column "$BATS_TEST_TMPDIR/part.pst" y | sort | uniq -c | awk '{ print $2, $1 }' | diff - <(shares $share)
         rows "$BATS_TEST_TMPDIR/part.pst" >"$BATS_TEST_TMPDIR/rows"
         # In their order, each once; an image may have been moved alike in two epochs.
         paste <(keys "$BATS_TEST_TMPDIR/part.pst") "$BATS_TEST_TMPDIR/rows" >"$BATS_TEST_TMPDIR/keyed"
         paste <(keys whole.pst) <(rows whole.pst) | grep -Fxf "$BATS_TEST_TMPDIR/keyed" | cmp - "$BATS_TEST_TMPDIR/keyed"
-        loader whole.pst --fraction $share --seed 5 --batch 7 | rows /dev/stdin | cmp - "$BATS_TEST_TMPDIR/rows"
-        loader whole.pst --fraction $share --seed 5 --shuffle | rows /dev/stdin | sort |
+        replay whole.pst --fraction $share --seed 5 --batch 7 | rows /dev/stdin | cmp - "$BATS_TEST_TMPDIR/rows"
+        replay whole.pst --fraction $share --seed 5 --shuffle | rows /dev/stdin | sort |
             cmp - <(sort "$BATS_TEST_TMPDIR/rows")
-        run ! cmp -s <(loader whole.pst --fraction $share --seed 6 | rows /dev/stdin) "$BATS_TEST_TMPDIR/rows"
+        run ! cmp -s <(replay whole.pst --fraction $share --seed 6 | rows /dev/stdin) "$BATS_TEST_TMPDIR/rows"
     done
 }
 
 @test "recordings without labels can be replayed in part, but not by class" {
     change 'drop("y")' whole.pst "$BATS_TEST_TMPDIR/plain.pst"
-    loader "$BATS_TEST_TMPDIR/plain.pst" --limit 9 | stream-inspect --check
-    assert_fails 64 "need --labels" loader "$BATS_TEST_TMPDIR/plain.pst" --only-classes 3
+    replay "$BATS_TEST_TMPDIR/plain.pst" --limit 9 | stream-inspect --check
+    assert_fails 64 "need labels, and there are none" replay "$BATS_TEST_TMPDIR/plain.pst" --only-classes 3
 }
 
 @test "a recording that cannot be indexed, for a program of another kind wrote it, is replayed all the same" {
     change 'pass' whole.pst "$BATS_TEST_TMPDIR/foreign.pst" # no index
-    cmp <(loader "$BATS_TEST_TMPDIR/foreign.pst" --shuffle | rows /dev/stdin) <(loader whole.pst --shuffle | rows /dev/stdin)
+    cmp <(replay "$BATS_TEST_TMPDIR/foreign.pst" --shuffle | rows /dev/stdin) <(replay whole.pst --shuffle | rows /dev/stdin)
     long_heads "$BATS_TEST_TMPDIR/foreign.pst" >"$BATS_TEST_TMPDIR/long.pst"
-    cmp <(loader "$BATS_TEST_TMPDIR/long.pst" --shuffle | rows /dev/stdin) <(loader whole.pst --shuffle | rows /dev/stdin)
+    cmp <(replay "$BATS_TEST_TMPDIR/long.pst" --shuffle | rows /dev/stdin) <(replay whole.pst --shuffle | rows /dev/stdin)
 }
 
 @test "the order of a replay is a permutation for sets of every small size" {
     for samples in 1 2 3 5 10 17; do
         loader digits --samples "$samples" --no-shuffle -o "$BATS_TEST_TMPDIR/small.pst"
-        loader "$BATS_TEST_TMPDIR/small.pst" --shuffle --epochs 2 -o "$BATS_TEST_TMPDIR/shuffled.pst"
+        replay "$BATS_TEST_TMPDIR/small.pst" --shuffle --epochs 2 -o "$BATS_TEST_TMPDIR/shuffled.pst"
         [ "$(keys "$BATS_TEST_TMPDIR/shuffled.pst" | sort -u | wc -l)" -eq $((2 * samples)) ]
     done
 }
@@ -192,10 +192,10 @@ shares() {
 
 @test "several recordings are one set: one after another, or shuffled together" {
     "${SOURCE[@]}" --seed 4 | teachers >"$BATS_TEST_TMPDIR/second.pst"
-    loader whole.pst "$BATS_TEST_TMPDIR/second.pst" -o "$BATS_TEST_TMPDIR/both.pst"
+    replay whole.pst "$BATS_TEST_TMPDIR/second.pst" -o "$BATS_TEST_TMPDIR/both.pst"
     cat <(rows whole.pst) <(rows "$BATS_TEST_TMPDIR/second.pst") | cmp - <(rows "$BATS_TEST_TMPDIR/both.pst")
     stream-inspect -j "$BATS_TEST_TMPDIR/both.pst" | head -n 1 | grep '"epochs":6,"batches":30,'
-    loader whole.pst "$BATS_TEST_TMPDIR/second.pst" --shuffle -o "$BATS_TEST_TMPDIR/shuffled.pst"
+    replay whole.pst "$BATS_TEST_TMPDIR/second.pst" --shuffle -o "$BATS_TEST_TMPDIR/shuffled.pst"
     cmp <(rows "$BATS_TEST_TMPDIR/both.pst" | sort) <(rows "$BATS_TEST_TMPDIR/shuffled.pst" | sort)
     [ "$(rows "$BATS_TEST_TMPDIR/shuffled.pst" | head -n 270 | sort | comm -12 - <(rows whole.pst | sort) | wc -l)" -lt 200 ]
 }
@@ -204,7 +204,7 @@ shares() {
     head -c "$(($(stat -c %s whole.pst) * 6 / 10))" whole.pst >"$BATS_TEST_TMPDIR/begin.pst.part"
     next=$(stream-repair --next "$BATS_TEST_TMPDIR/begin.pst.part")
     "${SOURCE[@]}" --start "$next" | teachers >"$BATS_TEST_TMPDIR/end.pst"
-    loader "$BATS_TEST_TMPDIR/begin.pst" "$BATS_TEST_TMPDIR/end.pst" -o "$BATS_TEST_TMPDIR/joined.pst"
+    replay "$BATS_TEST_TMPDIR/begin.pst" "$BATS_TEST_TMPDIR/end.pst" -o "$BATS_TEST_TMPDIR/joined.pst"
     cmp <(keys whole.pst) <(keys "$BATS_TEST_TMPDIR/joined.pst")
     cmp <(rows whole.pst) <(rows "$BATS_TEST_TMPDIR/joined.pst")
 }
@@ -212,29 +212,29 @@ shares() {
 @test "recordings of other tensors, data, teachers or temperatures are no one set, and both are named" {
     loader digits --samples 20 | teacher-forward teacher.safetensors -o "$BATS_TEST_TMPDIR/logits.pst"
     assert_fails 65 "whole.pst and $BATS_TEST_TMPDIR/logits.pst do not hold the same tensors" \
-        loader whole.pst "$BATS_TEST_TMPDIR/logits.pst"
+        replay whole.pst "$BATS_TEST_TMPDIR/logits.pst"
     loader digits --samples 20 | teacher-forward teacher.safetensors | temperature-softmax -T 5 -o "$BATS_TEST_TMPDIR/five.pst"
-    assert_fails 65 "do not hold the same tensors" loader whole.pst "$BATS_TEST_TMPDIR/five.pst"
+    assert_fails 65 "do not hold the same tensors" replay whole.pst "$BATS_TEST_TMPDIR/five.pst"
     loader digits --samples 90 --data-seed 7 | teachers >"$BATS_TEST_TMPDIR/data.pst"
-    assert_fails 65 "come from different data, teachers or temperatures" loader whole.pst "$BATS_TEST_TMPDIR/data.pst"
+    assert_fails 65 "come from different data, teachers or temperatures" replay whole.pst "$BATS_TEST_TMPDIR/data.pst"
     loader digits --samples 40 | student-trainer -a 784-12-10 -s 8 -r 0.05 -o "$BATS_TEST_TMPDIR/teacher.safetensors"
     "${SOURCE[@]}" | teacher-forward "$BATS_TEST_TMPDIR/teacher.safetensors" | temperature-softmax -T 4 \
         -o "$BATS_TEST_TMPDIR/another.pst"
-    assert_fails 65 "come from different data, teachers or temperatures" loader whole.pst "$BATS_TEST_TMPDIR/another.pst"
+    assert_fails 65 "come from different data, teachers or temperatures" replay whole.pst "$BATS_TEST_TMPDIR/another.pst"
 }
 
 # ---- while it is written ----
 
 @test "--follow replays a recording while it is still written, and ends with it" {
     grown=$BATS_TEST_TMPDIR/grown.pst
-    start loader --follow "$grown" -o "$BATS_TEST_TMPDIR/followed.pst"
+    start replay --follow "$grown" -o "$BATS_TEST_TMPDIR/followed.pst"
     follower=$!
     (
         size=$(stat -c %s whole.pst)
         head -c $((size / 3)) whole.pst
         await test -s "$BATS_TEST_TMPDIR/followed.pst.part" >&2
         tail -c +$((size / 3 + 1)) whole.pst
-    ) 3>&- | loader --follow /dev/stdin -o "$grown" 3>&-
+    ) 3>&- | replay --follow /dev/stdin -o "$grown" 3>&-
     ends "$follower" 0 20
     cmp whole.pst "$grown"
     cmp whole.pst "$BATS_TEST_TMPDIR/followed.pst"
@@ -248,7 +248,7 @@ shares() {
     exec 9>"$BATS_TEST_TMPDIR/feed"
     "${SOURCE[@]}" | teacher-forward teacher.safetensors | head -c 300000 >&9
     await test -s "$grown.part"
-    start loader --follow "$grown" --peer-timeout 60 -o "$BATS_TEST_TMPDIR/followed.pst"
+    start replay --follow "$grown" --peer-timeout 60 -o "$BATS_TEST_TMPDIR/followed.pst"
     follower=$!
     await test -s "$BATS_TEST_TMPDIR/followed.pst.part"
     kill -KILL "$writer"
@@ -265,7 +265,7 @@ shares() {
     exec 9>"$BATS_TEST_TMPDIR/feed"
     head -c 100000 whole.pst >&9
     await test -s "$grown.part"
-    start loader --follow "$grown" -o "$BATS_TEST_TMPDIR/followed.pst" 9>&-
+    start replay --follow "$grown" -o "$BATS_TEST_TMPDIR/followed.pst" 9>&-
     follower=$!
     await test -s "$BATS_TEST_TMPDIR/followed.pst.part"
     tail -c +100001 whole.pst >&9
@@ -276,9 +276,9 @@ shares() {
 }
 
 @test "--follow gives up a file that neither appears nor grows" {
-    assert_fails 66 "appeared within" loader --follow "$BATS_TEST_TMPDIR/never.pst" --peer-timeout 0.5
+    assert_fails 66 "appeared within" replay --follow "$BATS_TEST_TMPDIR/never.pst" --peer-timeout 0.5
     head -c 100000 whole.pst >"$BATS_TEST_TMPDIR/stuck.pst"
-    run --separate-stderr loader --follow "$BATS_TEST_TMPDIR/stuck.pst" --peer-timeout 0.5
+    run --separate-stderr replay --follow "$BATS_TEST_TMPDIR/stuck.pst" --peer-timeout 0.5
     [ "$status" -eq 69 ]
     [[ $stderr == *"has not grown for 0.5 s"* ]]
 }
@@ -288,11 +288,11 @@ shares() {
 @test "epochs that go down, or beyond all counting, are refused with the batch" {
     back=$BATS_TEST_TMPDIR/back.pst
     change 'batch["epoch"] = 2 - batch["epoch"]' whole.pst "$back"
-    assert_fails 65 "$back, batch 5: epoch 1 after epoch 2; epochs must go up" loader "$back" --epochs 2
-    assert_fails 65 "$back, batch 5: epoch 1 after epoch 2" loader whole.pst "$back"
+    assert_fails 65 "$back, batch 5: epoch 1 after epoch 2; epochs must go up" replay "$back" --epochs 2
+    assert_fails 65 "$back, batch 5: epoch 1 after epoch 2" replay whole.pst "$back"
     change 'if batch["seq"] == 14: batch["epoch"] = 2 ** 64 - 1' whole.pst "$back"
-    assert_fails 65 "$back, batch 14: epoch 18446744073709551615" loader "$back" --epochs 2
-    assert_fails 65 "$back, batch 14: epoch 18446744073709551615" loader "$back" --batch 7
+    assert_fails 65 "$back, batch 14: epoch 18446744073709551615" replay "$back" --epochs 2
+    assert_fails 65 "$back, batch 14: epoch 18446744073709551615" replay "$back" --batch 7
 }
 
 @test "an index that tells of more batches than the file has room for takes no memory" {
@@ -312,29 +312,30 @@ for at, runs in ("a", [room, 1, 1, 0]), ("b", [room // 8, 8, 1, 0]), ("c", [room
 PYTHON
     for at in a b c d; do
         [[ -n ${SANITIZE-}${VALGRIND-} ]] || limit='ulimit -v 250000;'
-        run -65 --separate-stderr bash -c "${limit-} exec loader '$BATS_TEST_TMPDIR/holes.pst$at' --shuffle"
+        run -65 --separate-stderr bash -c "${limit-} exec replay '$BATS_TEST_TMPDIR/holes.pst$at' --shuffle"
         echo "$stderr"
         [[ $stderr == *"holes.pst$at"*"index"* ]]
     done
 }
 
 @test "what does not go with recordings is said" {
-    assert_fails 64 "cannot be moved about" loader whole.pst --shift 2
-    assert_fails 64 "exclude each other" loader whole.pst --shuffle --no-shuffle
-    assert_fails 64 "are for data sets" loader whole.pst --split test
-    for option in "split train" "hold-out 5" "hold-out-seed 3" "data-seed 4" "samples 70" "classes 10"; do
+    for option in "shift 2" "split train" "hold-out 5" "data-seed 4" "images foo"; do
         # shellcheck disable=SC2086 # words of a command
-        assert_fails 64 "--${option% *} and other options" loader whole.pst --$option
+        assert_fails 64 "there is no option '--${option% *}'" replay whole.pst --$option
     done
-    assert_fails 64 "--elastic-smoothness: recorded samples cannot be moved about" loader whole.pst --elastic-smoothness 3
-    assert_fails 64 "--images has nothing to give" loader whole.pst --images foo
-    assert_fails 64 "--labels has nothing to give" loader whole.pst --labels foo
-    assert_fails 64 "--data-seed and other options" loader --follow whole.pst --data-seed 4
-    assert_fails 64 "other options do not go with it" loader --follow whole.pst --images foo
-    assert_fails 64 "are for recordings" loader digits --follow
-    assert_fails 64 "do not go with it" loader whole.pst --follow --shuffle
-    assert_fails 66 "nowhere.pst" loader nowhere.pst
-    assert_fails 65 "not a file" loader <(cat whole.pst)
+    assert_fails 64 "--follow takes one recording" replay whole.pst whole.pst --follow
+    assert_fails 64 "do not go with it" replay whole.pst --follow --shuffle
+    assert_fails 64 "FILE... is missing" replay
+    assert_fails 66 "nowhere.pst" replay nowhere.pst
+    assert_fails 65 "not a file" replay <(cat whole.pst)
     : >"$BATS_TEST_TMPDIR/empty.pst"
-    assert_fails 65 "empty" loader "$BATS_TEST_TMPDIR/empty.pst"
+    assert_fails 65 "empty" replay "$BATS_TEST_TMPDIR/empty.pst"
+}
+
+@test "loader says that a recording is for replay" {
+    assert_fails 64 "whole.pst is a recorded stream: use replay" loader whole.pst --shuffle
+    head -c 1000 whole.pst >"$BATS_TEST_TMPDIR/cut.pst"
+    assert_fails 64 "use replay" loader "$BATS_TEST_TMPDIR/cut.pst"
+    echo "kind" >"$BATS_TEST_TMPDIR/text"
+    assert_fails 64 "there is no set" loader "$BATS_TEST_TMPDIR/text"
 }

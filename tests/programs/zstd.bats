@@ -11,7 +11,7 @@ setup_file() {
     cd "$BATS_FILE_TMPDIR" || return
     loader digits --samples 40 --epochs 2 | student-trainer -a 784-12-10 -r 0.05 -o teacher.safetensors
     "${SOURCE[@]}" | teacher-forward teacher.safetensors | temperature-softmax -T 4 -o plain.pst
-    loader plain.pst --zstd 3 -o small.pst
+    replay plain.pst --zstd 3 -o small.pst
     student-trainer "${TRAINING[@]}" -i plain.pst -o live.safetensors
 }
 
@@ -67,24 +67,24 @@ for p, s in zip(plain[:4], small):
 @test "the student of a compressed stream is that of the plain one, over a pipe and replayed" {
     student-trainer "${TRAINING[@]}" -i small.pst -o "$student"
     cmp live.safetensors "$student"
-    loader small.pst | student-trainer "${TRAINING[@]}" -o "$student"
+    replay small.pst | student-trainer "${TRAINING[@]}" -o "$student"
     cmp live.safetensors "$student"
-    loader small.pst --follow | student-trainer "${TRAINING[@]}" -o "$student"
+    replay small.pst --follow | student-trainer "${TRAINING[@]}" -o "$student"
     cmp live.safetensors "$student"
 }
 
 @test "what is replayed of a compressed recording is written plain, and equals what is replayed of the plain one" {
-    loader small.pst | cmp - plain.pst
+    replay small.pst | cmp - plain.pst
     for options in --shuffle '--shuffle --batch 7 --epochs 2' '--only-classes 3,4 --batch 5' '--start 12'; do
         # The options are words.
         # shellcheck disable=SC2086
-        diff <(loader small.pst $options -o "$bad" && trailer "$bad") <(loader plain.pst $options -o "$bad.2" && trailer "$bad.2")
+        diff <(replay small.pst $options -o "$bad" && trailer "$bad") <(replay plain.pst $options -o "$bad.2" && trailer "$bad.2")
         rm "$bad" "$bad.2"
     done
 }
 
 @test "compressed and plain recordings are one set" {
-    loader small.pst plain.pst --shuffle --seed 2 --run one | cmp - <(loader plain.pst plain.pst --shuffle --seed 2 --run one)
+    replay small.pst plain.pst --shuffle --seed 2 --run one | cmp - <(replay plain.pst plain.pst --shuffle --seed 2 --run one)
 }
 
 @test "what was compact already is compressed, and restored by reference from it" {
@@ -92,22 +92,22 @@ for p, s in zip(plain[:4], small):
     compactor --targets u8 --inputs reference -z 3 -i plain.pst -o "$bad.2"
     [ "$(trailer "$bad")" = "$(trailer "$bad.2")" ]
     compactor --targets u8 -i plain.pst | compactor --restore | student-trainer "${TRAINING[@]}" -o "$student.live"
-    loader "$bad" | student-trainer "${TRAINING[@]}" -o "$student"
+    replay "$bad" | student-trainer "${TRAINING[@]}" -o "$student"
     cmp "$student.live" "$student"
 }
 
 @test "a training that was stopped goes on from a compressed recording as from the plain one" {
-    loader plain.pst | head -c 150000 >"$bad"
+    replay plain.pst | head -c 150000 >"$bad"
     run student-trainer "${TRAINING[@]}" --checkpoint "$student.cp" --checkpoint-every 1 -i "$bad" -o "$student"
     [ "$status" -eq 65 ]
-    loader small.pst | student-trainer "${TRAINING[@]}" --checkpoint "$student.cp" --resume -o "$student"
+    replay small.pst | student-trainer "${TRAINING[@]}" --checkpoint "$student.cp" --resume -o "$student"
     cmp live.safetensors "$student"
 }
 
 @test "--restore and --zstd together make the full targets, compressed" {
     compactor --targets f32 -i plain.pst | compactor --restore --zstd 1 -o "$bad"
     stream-inspect "$bad" | grep -qx 'encoding   zstd'
-    diff <(column plain.pst soft/teacher) <(loader "$bad" | column /dev/stdin soft/teacher)
+    diff <(column plain.pst soft/teacher) <(replay "$bad" | column /dev/stdin soft/teacher)
 }
 
 @test "batches of many sizes need no index" {
@@ -116,7 +116,7 @@ for p, s in zip(plain[:4], small):
     python 'import msgpack, sys
 last = list(msgpack.Unpacker(open(sys.argv[1], "rb")))[-1]
 assert "index" not in msgpack.unpackb(last["meta"])' "$bad"
-    loader "$bad" --shuffle --batch 1000 | stream-inspect --check --json | grep -q '"samples":33000'
+    replay "$bad" --shuffle --batch 1000 | stream-inspect --check --json | grep -q '"samples":33000'
 }
 
 # ---- cut and damaged ----
@@ -152,7 +152,7 @@ data = bytearray(open("small.pst", "rb").read())
 data[int(sys.argv[2])] ^= 1 << int(sys.argv[3]) % 8
 open(sys.argv[1], "wb").write(data)' "$bad" "$at" "$seed"
         run ! stream-inspect --check "$bad"
-        run -0 --separate-stderr bash -c 'loader "$1" --skip-bad | stream-inspect --check --json' _ "$bad"
+        run -0 --separate-stderr bash -c 'replay "$1" --skip-bad | stream-inspect --check --json' _ "$bad"
         [[ $output == *'"batches":19,'* ]]
     done
 }
@@ -201,7 +201,7 @@ open(sys.argv[1], "wb").write(data)' "$bad" "$at" "$seed"
 
 @test "a level that zstd does not have is refused" {
     for level in 20 -1 x; do
-        assert_fails 64 "--zstd: '$level' is not a whole number from 0 to 19" loader plain.pst --zstd $level
+        assert_fails 64 "--zstd: '$level' is not a whole number from 0 to 19" replay plain.pst --zstd $level
     done
 }
 
@@ -211,7 +211,7 @@ open(sys.argv[1], "wb").write(data)' "$bad" "$at" "$seed"
         "$@" -o "$bad.plain"
         "$@" --zstd 5 -o "$bad"
         stream-inspect "$bad" | grep -qx 'encoding   zstd'
-        loader "$bad" | cmp - "$bad.plain"
+        replay "$bad" | cmp - "$bad.plain"
         "$@" -z 0 | cmp - "$bad.plain"
     }
     compressed "${SOURCE[@]}"

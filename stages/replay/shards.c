@@ -1,7 +1,5 @@
 /* Several recordings as one set; see shards.h. */
-#include "stages/loader/shards.h"
-
-#include "pipestill/compact.h"
+#include "stages/replay/shards.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -60,13 +58,6 @@ static enum pst_status check_fit(const struct shard *first, const struct shard *
         return pst_fail(error, PST_BAD_DATA,
                         "%s and %s come from different data, teachers or temperatures; no one set",
                         first->path, shard->path);
-    /* Inputs that were left out are made again the way that one history says. */
-    if (pst_header_find(a, PST_COMPACT_DIGEST) != PST_NONE && !json_equal(a->history, b->history))
-        return pst_fail(
-            error, PST_BAD_DATA,
-            "%s and %s left their inputs out, and were loaded otherwise; replay them one by one into whole "
-            "recordings, which can be one set",
-            first->path, shard->path);
     return PST_OK;
 }
 
@@ -146,19 +137,6 @@ enum pst_status shards_open(struct shards *shards, size_t count, char **paths, s
         append(shards, shard);
     }
     return PST_OK;
-}
-
-bool shards_keep_epochs(const struct shards *shards)
-{
-    const json_t *history = pst_recording_header(shards->list[0].recording)->history;
-    for (size_t i = 0; i < shards->count; i++) {
-        const struct shard *shard = &shards->list[i];
-        if (!json_equal(pst_recording_header(shard->recording)->history, history) ||
-            (pst_recording_batches(shard->recording) > 0 &&
-             pst_recording_batch_at(shard->recording, 0).epoch != shard->first_epoch))
-            return false;
-    }
-    return true;
 }
 
 void shards_close(struct shards *shards)

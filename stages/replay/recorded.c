@@ -3,14 +3,18 @@
  * the same order under the same epochs. Otherwise they are a set of samples like any other, which are chosen,
  * shuffled and put together to batches of another size.
  */
-#include "stages/loader/choose.h"
+#include "stages/replay/choose.h"
+
+#include "pipestill/compact.h"
 
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct replay {
+enum { USUAL_BATCH = 128 };
+
+struct recorded {
     const struct wishes *asked; /* the stage's */
     size_t batch;               /* samples in a batch, if they are put together anew */
     struct shards shards;
@@ -24,64 +28,59 @@ struct replay {
     struct pst_restorer *restorer;
     struct pst_buffer scratch;
     struct pst_header restored;
-    struct rebuilder rebuilder;
     struct pst_batch compact; /* as it was recorded, or put together from recorded samples */
-    struct pst_buffer origins;
 };
 
-static struct replay *replay_of(const struct pst_run *run)
+static struct recorded *recorded_of(const struct pst_run *run)
 {
-    return ((const struct loader *)run->self)->source;
+    return ((const struct replay *)run->self)->source;
 }
 
 /* The header that what is recorded follows. */
-static const struct pst_header *recorded_header(const struct replay *replay)
+static const struct pst_header *recorded_header(const struct recorded *replay)
 {
     return pst_recording_header(replay->shards.list[0].recording);
 }
 
 /* The header of what comes out. */
-static const struct pst_header *restored_header(const struct replay *replay)
+static const struct pst_header *restored_header(const struct recorded *replay)
 {
     return replay->restorer == NULL ? recorded_header(replay) : &replay->restored;
 }
 
-static bool chosen_only(const struct replay *replay)
+static bool chosen_only(const struct recorded *replay)
 {
     return replay->chosen.words != NULL;
 }
 
-static bool inputs_left_out(const struct replay *replay)
-{
-    return replay->restorer != NULL && pst_restorer_inputs(replay->restorer) != PST_COMPACT_KEEP;
-}
-
 static enum pst_status open_restorer(struct pst_run *run, struct pst_error *error)
 {
-    struct replay *replay = replay_of(run);
+    struct recorded *replay = recorded_of(run);
     const struct pst_header *header = recorded_header(replay);
-    enum pst_status status = PST_OK;
-    if (pst_compact_is(header))
-        status = pst_restorer_new(&replay->restorer, header, pst_link_options(run)->max_message,
-                                  &replay->restored, error);
-    if (status == PST_OK && !inputs_left_out(replay))
-        return refuse_files(run, replay->shards.list[0].path, error);
-    if (status == PST_OK)
-        status = rebuilder_open(&replay->rebuilder, replay->asked, pst_restorer_inputs(replay->restorer),
-                                header, &replay->restored, error);
-    return status == PST_OK ? PST_OK : pst_fail_at(error, "%s", replay->shards.list[0].path);
+    const char *path = replay->shards.list[0].path;
+    if (!pst_compact_is(header))
+        return PST_OK;
+    enum pst_status status = pst_restorer_new(&replay->restorer, header, pst_link_options(run)->max_message,
+                                              &replay->restored, error);
+    if (status != PST_OK)
+        return pst_fail_at(error, "%s", path);
+    if (pst_restorer_inputs(replay->restorer) == PST_COMPACT_KEEP)
+        return PST_OK;
+    return pst_fail(error, PST_BAD_DATA,
+                    "%s: its inputs were left out; 'loader … | stream-join %s' brings its targets to them",
+                    path, path);
 }
 
 /* ---- in which order ---- */
 
 /* The number, among all samples of the set, of the one at a position. */
-static uint64_t sample_at(const struct replay *replay, uint64_t position)
+static uint64_t sample_at(const struct recorded *replay, uint64_t position)
 {
     uint64_t number = replay->asked->shuffle ? pst_permute(&replay->permutation, position) : position;
     return chosen_only(replay) ? pst_chosen_at(&replay->chosen, number) : number;
 }
 
-static void begin_pass(struct replay *replay, uint64_t pass)
+static void begin_pass(struct recorded *replay, uint64_t pass)
 {
     replay->pass = pass;
     replay->position = 0;
@@ -93,7 +92,7 @@ static void begin_pass(struct replay *replay, uint64_t pass)
  * Samples of the batch that begins at a position. Shuffled, a time through the set is an epoch; else batches
  * end where a recorded epoch ends. epoch: receives the one that they belong to, within one time through.
  */
-static size_t samples_from(const struct replay *replay, uint64_t position, uint64_t *epoch)
+static size_t samples_from(const struct recorded *replay, uint64_t position, uint64_t *epoch)
 {
     uint64_t left = replay->count - position;
     size_t most = left < replay->batch ? (size_t)left : replay->batch;
@@ -114,7 +113,7 @@ static size_t samples_from(const struct replay *replay, uint64_t position, uint6
     return n < most ? n : most;
 }
 
-static uint64_t count_batches(const struct replay *replay)
+static uint64_t count_batches(const struct recorded *replay)
 {
     if (!replay->by_sample)
         return replay->shards.batches;
@@ -127,13 +126,13 @@ static uint64_t count_batches(const struct replay *replay)
 }
 
 /* The number of the recording's first batch; a part of a recording is replayed under its own numbers. */
-static uint64_t base(const struct replay *replay)
+static uint64_t base(const struct recorded *replay)
 {
     return replay->by_sample ? 0 : recorded_header(replay)->first;
 }
 
 /* Goes to batch number --start. */
-static enum pst_status go_to_start(struct replay *replay, struct pst_error *error)
+static enum pst_status go_to_start(struct recorded *replay, struct pst_error *error)
 {
     uint64_t start = replay->asked->start, epochs = replay->asked->epochs, first = base(replay);
     begin_pass(replay, 0);
@@ -159,7 +158,7 @@ static enum pst_status go_to_start(struct replay *replay, struct pst_error *erro
 
 static enum pst_status prepare(struct pst_run *run, struct pst_error *error)
 {
-    struct replay *replay = replay_of(run);
+    struct recorded *replay = recorded_of(run);
     replay->count = replay->shards.samples;
     replay->by_sample = replay->batch > 0 || replay->asked->shuffle || is_choosy(replay->asked);
     if (replay->by_sample && replay->batch == 0)
@@ -170,8 +169,8 @@ static enum pst_status prepare(struct pst_run *run, struct pst_error *error)
         return pst_fail(error, PST_BAD_DATA, "%s: a recording without samples", replay->shards.list[0].path);
     enum pst_status status = open_restorer(run, error);
     if (status == PST_OK && is_choosy(replay->asked)) {
-        status = choose_recorded(replay->asked, &replay->shards, restored_header(replay), &replay->rebuilder,
-                                 &replay->chosen, error);
+        status =
+            choose_recorded(replay->asked, &replay->shards, restored_header(replay), &replay->chosen, error);
         replay->count = replay->chosen.count;
     }
     if (status == PST_OK) {
@@ -179,30 +178,21 @@ static enum pst_status prepare(struct pst_run *run, struct pst_error *error)
         status = replay->batches == 0 ? pst_fail(error, PST_BAD_DATA, "a recording without batches")
                                       : go_to_start(replay, error);
     }
-    if (status == PST_OK)
-        status = pst_history_note(run, "shuffle", json_boolean(replay->asked->shuffle), error);
-    /* Whether the history, an id and an epoch still say which input a sample had, augmented as it was. */
-    bool traceable = replay->asked->epochs == 1 && shards_keep_epochs(&replay->shards) &&
-                     (!replay->asked->shuffle || replay->shards.epochs == 1);
-    if (status == PST_OK)
-        status = pst_history_note(run, "traceable", json_boolean(traceable), error);
     return status;
 }
 
-static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
+static enum pst_status start(struct pst_run *run, size_t count, char **paths, struct pst_error *error)
 {
-    struct replay *replay = replay_of(run);
-    replay->asked = &((const struct loader *)run->self)->asked;
+    struct recorded *replay = recorded_of(run);
+    replay->asked = &((const struct replay *)run->self)->asked;
     replay->batch = replay->asked->batch;
-    enum pst_status status = check_replay_wishes(run, error);
-    if (status == PST_OK)
-        status = shards_open(&replay->shards, count, operands, pst_link_options(run)->max_message,
-                             replay->asked->skip_bad, error);
+    enum pst_status status = shards_open(&replay->shards, count, paths, pst_link_options(run)->max_message,
+                                         replay->asked->skip_bad, error);
     return status == PST_OK ? prepare(run, error) : status;
 }
 
 /* Whether the stream that comes out is the one that was recorded. */
-static bool is_verbatim(const struct replay *replay)
+static bool is_verbatim(const struct recorded *replay)
 {
     return replay->restorer == NULL && !replay->by_sample && replay->shards.count == 1 &&
            replay->asked->epochs == 1 && replay->asked->start == 0 && replay->shards.left_out == 0 &&
@@ -223,7 +213,7 @@ static bool have_equal_counts(const struct shards *shards)
 
 static enum pst_status on_header(struct pst_run *run, struct pst_header *header, struct pst_error *error)
 {
-    const struct replay *replay = replay_of(run);
+    const struct recorded *replay = recorded_of(run);
     char name[sizeof header->run];
     memcpy(name, header->run, sizeof name);
     pst_header_free(header);
@@ -245,37 +235,19 @@ static enum pst_status on_header(struct pst_run *run, struct pst_header *header,
     return PST_OK;
 }
 
-static enum pst_status next_recorded(struct replay *replay, struct pst_batch *batch, struct origin *origins,
-                                     struct pst_error *error)
+static enum pst_status next_batch(struct recorded *replay, struct pst_batch *batch, struct pst_error *error)
 {
     struct shard_batch found = shards_batch(&replay->shards, (size_t)replay->position);
     enum pst_status status = pst_recording_read(found.shard->recording, found.index, batch, error);
-    for (size_t i = 0; origins != NULL && status == PST_OK && i < batch->n; i++)
-        origins[i] =
-            (struct origin){ .path = found.shard->path, .seq = batch->seq, .epoch = batch->epoch, .row = i };
     batch->epoch = found.recorded.epoch + replay->pass * replay->shards.epochs;
     replay->position++;
     return status;
 }
 
-/* Reads samples that stand one after another, and notes where they stood. */
-static enum pst_status copy_samples(const struct shard_batch *found, uint64_t sample, size_t count,
-                                    struct pst_batch *batch, size_t at, struct origin *origins,
-                                    struct pst_error *error)
+static enum pst_status next_chosen(struct recorded *replay, struct pst_batch *batch, struct pst_error *error)
 {
-    struct pst_recorded plain = pst_recording_batch_at(found->shard->recording, found->index);
-    uint64_t own = sample - found->shard->first_sample;
-    for (size_t i = 0; origins != NULL && i < count; i++)
-        origins[at + i] = (struct origin){ .path = found->shard->path,
-                                           .seq = plain.seq,
-                                           .epoch = plain.epoch,
-                                           .row = (size_t)(own - plain.first) + i };
-    return pst_recording_copy(found->shard->recording, own, count, batch, at, error);
-}
-
-static enum pst_status next_chosen(struct replay *replay, struct pst_batch *batch, size_t n, uint64_t epoch,
-                                   struct origin *origins, struct pst_error *error)
-{
+    uint64_t epoch;
+    size_t n = samples_from(replay, replay->position, &epoch);
     enum pst_status status = pst_batch_follow(batch, recorded_header(replay), error);
     if (status == PST_OK)
         status = pst_batch_resize(batch, recorded_header(replay), n, 0, error);
@@ -286,31 +258,15 @@ static enum pst_status next_chosen(struct replay *replay, struct pst_batch *batc
         struct shard_batch found = shards_find(&replay->shards, sample);
         uint64_t rest = found.recorded.first + found.recorded.n - sample;
         count = !in_row ? 1 : rest < n - i ? (size_t)rest : n - i;
-        status = copy_samples(&found, sample, count, batch, i, origins, error);
+        status = pst_recording_copy(found.shard->recording, sample - found.shard->first_sample, count, batch,
+                                    i, error);
     }
     replay->position += n;
     return status;
 }
 
-/* The next batch as it is recorded. origins: receives where its samples stood. */
-static enum pst_status next_compact(struct replay *replay, struct pst_batch *batch, struct origin **origins,
-                                    struct pst_error *error)
-{
-    uint64_t epoch = 0;
-    size_t n = replay->by_sample ? samples_from(replay, replay->position, &epoch)
-                                 : shards_batch(&replay->shards, (size_t)replay->position).recorded.n;
-    if (inputs_left_out(replay)) {
-        enum pst_status status = pst_buffer_reserve(&replay->origins, n * sizeof **origins, 0, error);
-        if (status != PST_OK)
-            return status;
-        *origins = replay->origins.data;
-    }
-    return replay->by_sample ? next_chosen(replay, batch, n, epoch, *origins, error)
-                             : next_recorded(replay, batch, *origins, error);
-}
-
 /* Restores what was read. A batch that was put together may be of several recordings; the first is named. */
-static enum pst_status restore(struct replay *replay, struct pst_batch *batch, struct pst_error *error)
+static enum pst_status restore(struct recorded *replay, struct pst_batch *batch, struct pst_error *error)
 {
     enum pst_status status =
         pst_restorer_batch(replay->restorer, &replay->compact, batch, &replay->scratch, error);
@@ -325,36 +281,30 @@ static enum pst_status restore(struct replay *replay, struct pst_batch *batch, s
 
 static enum pst_status next(struct pst_run *run, struct pst_batch *batch, struct pst_error *error)
 {
-    struct replay *replay = replay_of(run);
+    struct recorded *replay = recorded_of(run);
     if (replay->position >= (replay->by_sample ? replay->count : replay->batches))
         begin_pass(replay, replay->pass + 1);
     if (replay->asked->epochs > 0 && replay->pass >= replay->asked->epochs)
         return PST_END;
-    struct origin *origins = NULL;
+    struct pst_batch *read = replay->restorer == NULL ? batch : &replay->compact;
     enum pst_status status =
-        next_compact(replay, replay->restorer == NULL ? batch : &replay->compact, &origins, error);
-    if (status == PST_OK && replay->restorer != NULL)
-        status = restore(replay, batch, error);
-    if (status == PST_OK && inputs_left_out(replay))
-        status = rebuilder_fill(&replay->rebuilder, &replay->compact, origins, batch, error);
-    return status;
+        replay->by_sample ? next_chosen(replay, read, error) : next_batch(replay, read, error);
+    return status == PST_OK && replay->restorer != NULL ? restore(replay, batch, error) : status;
 }
 
 static void stop(struct pst_run *run)
 {
-    struct replay *replay = replay_of(run);
-    rebuilder_close(&replay->rebuilder);
+    struct recorded *replay = recorded_of(run);
     pst_restorer_free(replay->restorer);
     pst_buffer_free(&replay->scratch);
     pst_header_free(&replay->restored);
     pst_batch_free(&replay->compact);
-    pst_buffer_free(&replay->origins);
     shards_close(&replay->shards);
     pst_chosen_free(&replay->chosen);
 }
 
-const struct kind replay_kind = {
-    .size = sizeof(struct replay),
+const struct way recorded_way = {
+    .size = sizeof(struct recorded),
     .start = start,
     .on_header = on_header,
     .next = next,

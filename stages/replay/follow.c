@@ -1,5 +1,5 @@
 /* A recording that is still being written, replayed just as it comes. */
-#include "stages/loader/loader.h"
+#include "stages/replay/replay.h"
 
 struct followed {
     struct pst_reader *reader;
@@ -7,25 +7,22 @@ struct followed {
 
 static struct followed *followed_of(const struct pst_run *run)
 {
-    return ((const struct loader *)run->self)->source;
+    return ((const struct replay *)run->self)->source;
 }
 
-static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
+static enum pst_status start(struct pst_run *run, size_t count, char **paths, struct pst_error *error)
 {
-    const struct wishes *asked = &((const struct loader *)run->self)->asked;
+    const struct wishes *asked = &((const struct replay *)run->self)->asked;
     if (count > 1)
         return pst_fail(error, PST_USAGE, "--follow takes one recording");
-    enum pst_status status = check_replay_wishes(run, error);
-    if (status != PST_OK)
-        return status;
     if (is_choosy(asked) || asked->batch > 0 || asked->shuffle || asked->epochs != 1 || asked->start > 0 ||
-        asked->skip_bad || asked->run != NULL || asked->images != NULL || asked->labels != NULL)
+        asked->skip_bad || asked->run != NULL)
         return pst_fail(
             error, PST_USAGE,
             "--follow replays a recording once and just as it comes; other options do not go with it");
     const struct pst_link_settings *settings = pst_link_options(run);
     struct pst_input *input;
-    status = pst_input_follow(&input, operands[0], settings->peer_timeout, error);
+    enum pst_status status = pst_input_follow(&input, paths[0], settings->peer_timeout, error);
     return status == PST_OK ? pst_reader_new(&followed_of(run)->reader, input, settings->max_message, error)
                             : status;
 }
@@ -47,7 +44,7 @@ static void stop(struct pst_run *run)
     pst_reader_free(followed_of(run)->reader);
 }
 
-const struct kind follow_kind = {
+const struct way followed_way = {
     .size = sizeof(struct followed),
     .start = start,
     .on_header = on_header,

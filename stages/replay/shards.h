@@ -28,9 +28,6 @@ struct shards {
 PST_CHECKED enum pst_status shards_open(struct shards *shards, size_t count, char **paths, size_t max_message,
                                         bool salvage, struct pst_error *error);
 
-/* Whether all were loaded alike, and every batch's epoch in the set is the one that was recorded. */
-bool shards_keep_epochs(const struct shards *shards);
-
 /* A batch of the set: whose it is, and what is known of it; its epoch and first sample count over the set. */
 struct shard_batch {
     struct shard *shard;
