@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What the pipelines with a pool of workers share: the data, the teacher, and the student that learns.
 #
-#   DATA      what the loader is told (mnist --epochs 20 --seed 1)
+#   DATA      the loader's arguments (mnist --epochs 20 --seed 1)
 #   TEACHER   the teacher's model; without one, a small teacher is trained first
 #   COMMAND   what a worker does (teacher-forward --name teacher $TEACHER)
 #   STUDENT   options of the student's training

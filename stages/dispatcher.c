@@ -30,8 +30,8 @@ static const struct pst_option options[] = {
     { 0 },
 };
 
-/* Begins to listen before there is any input: what is wrong with the address is told at once, workers may
- * come, and signals find their handlers. */
+/* Begins to listen before there is any input: a wrong address is an error at once, workers may
+ * connect, and signals find their handlers. */
 static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
 {
     (void)count;

@@ -146,7 +146,7 @@ struct pst_atomic_file {
 /* What to do with what a writer that died left under NAME.part. */
 enum pst_leftover {
     PST_LEFTOVER_REPLACE,
-    PST_LEFTOVER_REFUSE /* it may be dear: only its owner throws it away */
+    PST_LEFTOVER_REFUSE /* it may have taken long to make: only its owner may remove it */
 };
 
 /*

@@ -100,7 +100,7 @@ struct pst_stage {
     enum pst_status (*on_header)(struct pst_run *run, const struct pst_header *in, struct pst_header *out,
                                  struct pst_error *error);
     /*
-     * Called for each batch. in: the batch that was read, which nobody changes. out: of a filter, a batch
+     * Called for each batch. in: the batch that was read, which no stage changes. out: of a filter, a batch
      * with seq, epoch and n of `in`, the tensors that pass on unchanged, and room for n samples of each
      * other, which is to be filled; of a source, a batch whose epoch, size (pst_batch_resize) and tensors it
      * sets. Returns PST_OK; PST_END from a source: there are no more; from others: no more are wanted.

@@ -43,7 +43,7 @@ static bool begin_reading(struct crew *crew)
 
 /*
  * Gives a ticket for what was read, or for the end that was met. Returns false if the run has ended
- * meanwhile: nobody waits for this thread any more, and what the stage owns may be gone.
+ * meanwhile: no thread waits for this one any more, and what the stage owns may be gone.
  */
 static bool end_reading(struct crew *crew, enum pst_status status, uint64_t *ticket)
 {

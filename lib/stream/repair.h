@@ -27,9 +27,10 @@ PST_CHECKED enum pst_status pst_repair_open(struct pst_recording **recording, co
 void pst_repair_count(struct pst_repairing *repair, const struct pst_recording *recording, size_t from);
 
 /*
- * Opens what is to be appended next, and looks whether it goes on; nobody may be writing it still.
- * end: receives where its whole batches end. skip: receives how many of its first batches the recording has.
- * Returns as pst_repair_open; PST_BAD_DATA where it does not go on; PST_TRY_AGAIN where it is being written.
+ * Opens what is to be appended next, and checks that it continues the recording; no other process may be
+ * writing it. end: receives where its whole batches end. skip: receives how many of its first batches the
+ * recording has. Returns as pst_repair_open; PST_BAD_DATA where it does not go on; PST_TRY_AGAIN where it is
+ * being written.
  */
 PST_CHECKED enum pst_status pst_repair_open_more(const struct pst_repairing *repair,
                                                  struct pst_recording **more, const char *path, uint64_t *end,

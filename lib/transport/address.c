@@ -1,4 +1,4 @@
-/* Addresses: what libzmq would take without a word, though nobody can be meant by it, is refused here. */
+/* Addresses: libzmq accepts some that cannot mean any host; these are refused here. */
 #include "lib/base/linux.h"
 
 #include "lib/transport/socket.h"

@@ -203,7 +203,8 @@ static enum pst_status finish_output(struct pst_output *output, struct pst_error
     return PST_OK;
 }
 
-/* What a run that broke has recorded stays under its provisional name: a teacher's answers are dear. */
+/* What a run that broke has recorded stays under its provisional name: a teacher's answers take long to make.
+ */
 static void close_output(struct pst_output *output)
 {
     struct file_output *file = (struct file_output *)output;

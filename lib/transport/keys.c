@@ -1,4 +1,4 @@
-/* Key files: made with mode 0600, and read only where nobody else can read them; see keys.h. */
+/* Key files: made with mode 0600, and read only if no other user can read them; see keys.h. */
 #include "lib/base/linux.h"
 
 #include "lib/transport/keys.h"

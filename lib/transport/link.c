@@ -59,7 +59,7 @@ enum pst_status pst_link_send(struct pst_link *link, const struct pst_link_contr
                               struct pst_payload *payload, struct pst_error *error)
 {
     if (link->listens && !link->met)
-        return PST_OK; /* nobody is there who could miss it */
+        return PST_OK; /* no reader is there yet that could miss it */
     enum pst_status status =
         pst_socket_send(link->socket, link->peer, control, sizeof *control, payload, error);
     if (status == PST_UNAVAILABLE && link->cut_since == 0)
@@ -181,7 +181,7 @@ static enum pst_status check_peer(struct pst_link *link, struct pst_error *error
     return lost(link,
                 refusal != NULL ? refusal
                 : link->met     ? "the other side is lost"
-                                : "nobody answers",
+                                : "the other side does not answer",
                 error);
 }
 

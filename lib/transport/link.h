@@ -68,7 +68,7 @@ struct pst_link {
     double heard, probed; /* when the peer last said something, and was last asked to */
     double cut_since;     /* when a listener found its peer gone; 0 while it is there */
     bool failed;          /* the peer said FAIL */
-    int interrupt;        /* eventfd: readable once receiving is to end; -1 where nobody will ask for that */
+    int interrupt;        /* eventfd: readable once receiving is to end; -1 if it cannot be asked for */
     const char *name;     /* for messages; borrowed */
 };
 

@@ -39,7 +39,7 @@ static enum pst_status blame_batch(struct pool *pool, struct slot *slot, const s
     double now = pst_seconds();
     if (has_failed(slot, worker) && others_can_try(pool, slot, now))
         return PST_OK;
-    struct culprit *by = &slot->failed_by[slot->failures++];
+    struct failed_worker *by = &slot->failed_by[slot->failures++];
     memcpy(by->peer, worker->peer, sizeof by->peer);
     memcpy(by->name, worker->name, sizeof by->name);
     slot->failed_at = now;

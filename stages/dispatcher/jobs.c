@@ -113,7 +113,7 @@ static bool has_room(const struct pool *pool, const struct worker *worker, doubl
     return worker->present && worker->job_count < worker->credit && !is_late(pool, worker, now);
 }
 
-/* Whether a worker is to be had before another: the less busy one. What has cost a worker goes to one that
+/* Whether a worker is chosen before another: the less busy one. What has cost a worker goes to one that
  * has shown that it works, if it can: most of those that die do so early. */
 static bool goes_before(const struct worker *worker, const struct worker *other, const struct slot *slot)
 {

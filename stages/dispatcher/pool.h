@@ -18,7 +18,7 @@ enum {
 /* ---- window.c: batches that were read and are not yet written ---- */
 
 /* A worker as a batch remembers it, which may have gone since. */
-struct culprit {
+struct failed_worker {
     uint8_t peer[PST_PEER_SIZE];
     char name[WORKER_NAME];
 };
@@ -32,7 +32,7 @@ struct slot {
     bool given;      /* to some worker, at least once */
     uint64_t holder; /* number of the worker that it was given to last, or 0 */
     size_t failures; /* answers that were none, or did not come in time */
-    struct culprit failed_by[MOST_FAILURES];
+    struct failed_worker failed_by[MOST_FAILURES];
     double failed_at; /* the last time */
     size_t losses;    /* workers that went while they were at it */
 };
@@ -178,7 +178,7 @@ PST_CHECKED enum pst_status give_out(struct pool *pool, struct pst_error *error)
 
 /* ---- answers.c ---- */
 
-/* Takes what a peer says: a greeting, an answer, a failure, or something that nobody should say. */
+/* Takes what a peer says: a greeting, an answer, a failure, or something that no peer should say. */
 PST_CHECKED enum pst_status take_message(struct pool *pool, const struct pst_message *message,
                                          struct pst_error *error);
 

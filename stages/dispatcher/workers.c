@@ -137,7 +137,7 @@ static void ping(struct pool *pool)
     tell_all(pool, PST_POOL_PING, NULL);
 }
 
-static enum pst_status look_at_loneliness(struct pool *pool, double now, struct pst_error *error)
+static enum pst_status check_no_worker_timeout(struct pool *pool, double now, struct pst_error *error)
 {
     bool ended;
     bool idle = window_filled(&pool->window, &ended) == pool->window.emptied;
@@ -168,5 +168,5 @@ enum pst_status look_after(struct pool *pool, struct pst_error *error)
     forget_departed(pool);
     if (pool->verdict != PST_OK)
         return pst_fail(error, pool->verdict, "%s", pool->reason.message);
-    return look_at_loneliness(pool, now, error);
+    return check_no_worker_timeout(pool, now, error);
 }

@@ -132,7 +132,7 @@ enum pst_status load_checkpoint(struct pst_run *run, const struct pst_header *he
                           settings->checkpoint_path);
     else if (header->first > trainer->state.next_seq)
         status = pst_fail(error, PST_BAD_DATA,
-                          "the stream begins at batch %" PRIu64 ", but %s goes on from batch %" PRIu64,
+                          "the stream begins at batch %" PRIu64 ", but %s continues from batch %" PRIu64,
                           header->first, settings->checkpoint_path, trainer->state.next_seq);
     free(options_text);
     json_decref(object);

@@ -162,7 +162,7 @@ static void *collect(void *argument)
         status = collect_one(command, &batch, &error);
     pst_batch_free(&batch);
     pst_header_free(&out);
-    pst_reader_free(command->reader); /* a child that still writes learns that nobody listens */
+    pst_reader_free(command->reader); /* a child that still writes finds that its reader has gone */
     command->reader = NULL;
     pthread_mutex_lock(&command->lock);
     command->ended = true;
@@ -226,7 +226,7 @@ enum pst_status command_start(struct command *command, const struct pst_header *
     if (status != PST_OK)
         return status;
     command->header.first = 0;
-    command->header.batches = 0; /* how many will come to this worker, nobody knows */
+    command->header.batches = 0; /* it is not known how many will come to this worker */
     status = child_start(command->arguments, &command->child, &in, &out, &command->child_says, error);
     if (status != PST_OK) {
         pst_header_free(&command->header);
@@ -315,8 +315,7 @@ struct task *command_give_up(struct command *command)
 /* How the child ended, and its last words, on one line. */
 static void describe_end(const struct command *command, int code, char *why, size_t size)
 {
-    /* One that nobody listens to any more ends, one way or another, because the collector stopped, which has
-     * the reason. */
+    /* A command whose reader has gone ends because the collector stopped; the collector has the reason. */
     bool told = command->refused || code == 0 || code == PST_READER_LEFT;
     int length = told         ? snprintf(why, size, "%s", command->error.message)
                  : code > 128 ? snprintf(why, size, "the command was ended by signal %d", code - 128)

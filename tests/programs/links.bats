@@ -317,9 +317,9 @@ learns() {
 
 @test "a host that is not known, and one that does not answer, end with 69" {
     assert_fails 69 "the host is not known" loader digits --samples 10 -o tcp://no-such-host.invalid:5
-    assert_fails 69 "nobody answers (--peer-timeout 1)" \
+    assert_fails 69 "the other side does not answer (--peer-timeout 1)" \
         loader digits --samples 10 -o "tcp://127.0.0.1:$port" --peer-timeout 1
-    assert_fails 69 "nobody answers (--peer-timeout 1)" evaluator -i "ipc://$BATS_TEST_TMPDIR/none" --peer-timeout 1
+    assert_fails 69 "the other side does not answer (--peer-timeout 1)" evaluator -i "ipc://$BATS_TEST_TMPDIR/none" --peer-timeout 1
 }
 
 @test "an address in use is left to whom it belongs, and a file too" {
