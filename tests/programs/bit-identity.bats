@@ -39,7 +39,7 @@ assert_same() {
 }
 
 # interrupted SIGNAL CODE BATCHES SAVED [OPTION…]: trains on so many batches and a half, then comes the signal. There is no
-# model then, and the checkpoint goes on from batch SAVED.
+# model then, and the checkpoint continues from batch SAVED.
 interrupted() {
     local signal=$1 code=$2 batches=$3 saved=$4
     shift 4
@@ -136,7 +136,7 @@ interrupted() {
         # shellcheck disable=SC2086
         interrupted $signal 14 12 --checkpoint-every 4
         # What came after the last regular checkpoint is in it as well.
-        assert_fails 65 "goes on from batch 14" student-trainer "${RESUMABLE[@]}" --resume -i <(
+        assert_fails 65 "continues from batch 14" student-trainer "${RESUMABLE[@]}" --resume -i <(
             "${SOURCE[@]}" --start 15 | teachers)
         student-trainer "${RESUMABLE[@]}" --resume -i recorded.pst
         assert_same
@@ -188,7 +188,7 @@ interrupted() {
 @test "a source that starts after the checkpoint, or late without one, is refused" {
     interrupted KILL 137 14 14 --checkpoint-every 1
     "${SOURCE[@]}" --start 15 | teachers >"$BATS_TEST_TMPDIR/late.pst"
-    assert_fails 65 "the stream begins at batch 15, but $checkpoint goes on from batch 14" \
+    assert_fails 65 "the stream begins at batch 15, but $checkpoint continues from batch 14" \
         student-trainer "${RESUMABLE[@]}" --resume -i "$BATS_TEST_TMPDIR/late.pst"
     assert_fails 65 "the stream begins at batch 15; only --resume can go on there" \
         student-trainer "${TRAINING[@]}" -i "$BATS_TEST_TMPDIR/late.pst"
