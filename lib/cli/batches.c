@@ -19,13 +19,13 @@ enum pst_status pst_job_answer(struct pst_job *job, struct pst_error *error)
     struct pst_batch *in = pst_frame_reads(frame) ? &job->in : NULL;
     struct pst_batch *out = pst_frame_writes(frame) ? &job->out : NULL;
     enum pst_status status = PST_OK;
-    if (in == NULL)
-        status = pst_batch_follow(out, &frame->out, error);
-    else if (out != NULL)
+    if (in != NULL && out != NULL)
         status = pst_batch_derive(out, &frame->out, in, error);
+    else if (out != NULL)
+        status = pst_batch_follow(out, &frame->out, error);
     if (status == PST_OK && frame->stage->on_batch != NULL)
         status = frame->stage->on_batch(&job->run, in, out, error);
-    if (in == NULL)
+    if (in == NULL && out != NULL)
         out->seq = job->seq++;
     if (status == PST_OK || status == PST_END || in == NULL)
         return status;

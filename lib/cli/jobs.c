@@ -17,9 +17,7 @@ struct worker {
 };
 
 struct crew {
-    struct worker *workers; /* [count] */
-    size_t count;
-    pthread_mutex_t lock; /* of all that follows */
+    pthread_mutex_t lock; /* of what follows, up to the error */
     pthread_cond_t change;
     size_t working;         /* threads that have not ended */
     bool reading;           /* one of them reads */
@@ -27,6 +25,8 @@ struct crew {
     uint64_t tickets, turn; /* batches read, and the one that is to be written */
     enum pst_status status; /* PST_OK until a batch, or the stream's end, ends the run */
     struct pst_error error;
+    size_t count;
+    struct worker workers[]; /* [count], with room for all jobs */
 };
 
 /* Waits until no other thread reads. Returns whether there is something to read. */
@@ -191,19 +191,18 @@ static void free_crew(struct crew *crew, const struct pst_frame *frame)
     }
     pthread_mutex_destroy(&crew->lock);
     pthread_cond_destroy(&crew->change);
-    free(crew->workers);
     free(crew);
 }
 
 enum pst_status pst_jobs_pass(struct pst_frame *frame, struct pst_error *error)
 {
-    struct crew *crew = pst_allocate(1, sizeof *crew, error);
+    size_t room = frame->common.jobs * sizeof(struct worker);
+    struct crew *crew = pst_allocate(1, sizeof *crew + room, error);
     if (crew == NULL)
         return PST_TRY_AGAIN;
     pthread_mutex_init(&crew->lock, NULL);
     pthread_cond_init(&crew->change, NULL);
-    crew->workers = pst_allocate(frame->common.jobs, sizeof *crew->workers, error);
-    enum pst_status status = crew->workers == NULL ? PST_TRY_AGAIN : start_workers(crew, frame, error);
+    enum pst_status status = start_workers(crew, frame, error);
     if (status == PST_OK && !wait_for_workers(crew, frame->streams.reader)) {
         frame->abandoned = true;
         *error = crew->error;

@@ -71,7 +71,7 @@ enum pst_status pst_compactor_compare(const struct pst_compactor *compactor, con
     if (status != PST_OK)
         return status;
     double *work = scratch->data;
-    float *row = (float *)(work + target->classes);
+    float *row = (void *)(work + target->classes);
     for (size_t i = 0; i < original->n; i++) {
         void *parts[MOST_PARTS];
         pst_parts_of(target, compact, i, parts);

@@ -72,7 +72,7 @@ static enum pst_status validate_epoch(struct pst_run *run, json_t *event, struct
     return PST_OK;
 }
 
-/* Says so where the mean loss of the first epoch is no better than that of its first batch. A rate that is
+/* Says so if the mean loss of the first epoch is no better than that of its first batch. A rate that is
  * still being raised tells nothing of the one that is asked for. */
 static void doubt_learning(struct pst_run *run, double loss)
 {

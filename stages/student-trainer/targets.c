@@ -148,11 +148,11 @@ static enum pst_status note_terms(struct pst_run *run, struct pst_error *error)
     for (size_t k = 0; k < loss->count; k++) {
         const struct pst_loss_term *term = &loss->terms[k];
         char text[PST_TARGET_NAME + 128];
-        int used = snprintf(text, sizeof text, "%s:%s:%.17g", term->type->name, term->tensor, term->weight);
+        int used = snprintf(text, sizeof text, "%s:%s:%.15g", term->type->name, term->tensor, term->weight);
         if (term->type->has_temperature)
-            used += snprintf(text + used, sizeof text - (size_t)used, ",T=%.17g", term->temperature);
+            used += snprintf(text + used, sizeof text - (size_t)used, ",T=%.15g", term->temperature);
         for (size_t i = 0; i < PST_MAX_LOSS_KEYS && term->type->keys[i].name != NULL; i++)
-            used += snprintf(text + used, sizeof text - (size_t)used, ",%s=%.17g", term->type->keys[i].name,
+            used += snprintf(text + used, sizeof text - (size_t)used, ",%s=%.15g", term->type->keys[i].name,
                              term->values[i]);
         json_array_append_new(list, json_string(text));
     }

@@ -16,7 +16,7 @@ static bool is_given(const struct pst_run *run, const char *name)
     return pst_options_given(run, (const char *const[]){ name, NULL }) != NULL;
 }
 
-/* Whether options ask for the term. A weight that was not given asks for nothing. */
+/* Whether options ask for the term. A weight that is not given asks for nothing. */
 static bool hard_is_wanted(const struct pst_run *run)
 {
     const struct trainer *trainer = run->self;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # --jobs N: whatever N is, the same bytes come out, the same error is reported, and the run ends as it does with one job.
-# shellcheck disable=SC2154 # bats' run sets stderr and stderr_lines
+# shellcheck disable=SC2030,SC2031,SC2154 # bats' run sets status, stderr and stderr_lines
 # shellcheck disable=SC2016 # what stands in single quotes is for another shell
 bats_require_minimum_version 1.5.0
 

@@ -109,7 +109,7 @@ above() {
     done
 }
 
-@test "logits that nobody softened are an error, unless it is said that the labels are meant" {
+@test "logits that no stage has softened are an error, unless it is said that the labels are meant" {
     teacher-forward t.safetensors --name u -i logits.pst | averager --logits -o "$BATS_TEST_TMPDIR/mean.pst"
     hard=$(weights_of hard.pst)
     for stream in logits.pst "$BATS_TEST_TMPDIR/mean.pst"; do
