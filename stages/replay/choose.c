@@ -42,45 +42,22 @@ static size_t label_of(const void *labels, uint64_t sample)
     return ((const uint8_t *)labels)[sample];
 }
 
-/* ---- rules ---- */
-
-/* mask: receives the classes that are taken; the rules borrow it. */
-static enum pst_status settle_rules(const struct wishes *wishes, bool labelled, size_t classes,
-                                    bool mask[static MOST_CLASSES], struct pst_selection_rules *rules,
-                                    struct pst_error *error)
-{
-    bool by_class = wishes->only != NULL || wishes->omit != NULL;
-    if (by_class && !labelled)
-        return pst_fail(error, PST_USAGE,
-                        "--only-classes and --omit-classes need labels, and there are none");
-    for (size_t class = 0; class < MOST_CLASSES; class ++)
-        mask[class] = wishes->only == NULL;
-    if (wishes->only != NULL && pst_mark_classes(wishes->only, classes, true, mask, error) != PST_OK)
-        return pst_fail_at(error, "--only-classes");
-    if (wishes->omit != NULL && pst_mark_classes(wishes->omit, classes, false, mask, error) != PST_OK)
-        return pst_fail_at(error, "--omit-classes");
-    *rules = (struct pst_selection_rules){
-        .class_mask = by_class ? mask : NULL,
-        .fraction = wishes->fraction < 1 ? wishes->fraction : 0,
-        .limit = wishes->limit,
-        .seed = wishes->seed,
-    };
-    return PST_OK;
-}
+/* ---- choosing ---- */
 
 enum pst_status choose_recorded(const struct wishes *wishes, const struct shards *shards,
                                 const struct pst_header *restored, struct pst_chosen *chosen,
                                 struct pst_error *error)
 {
-    bool mask[MOST_CLASSES];
-    struct pst_selection_rules rules;
+    struct pst_selection_rules rules = { .only = wishes->only,
+                                         .omit = wishes->omit,
+                                         .fraction = wishes->fraction,
+                                         .limit = wishes->limit,
+                                         .seed = wishes->seed };
     struct pst_error ignored;
     size_t y, classes = restored->classes > 0 ? (size_t)restored->classes : MOST_CLASSES;
     bool labelled = classes <= MOST_CLASSES &&
                     pst_header_require(restored, "y", PST_DTYPE_I32, 0, NULL, &y, &ignored) == PST_OK;
-    enum pst_status status = settle_rules(wishes, labelled, classes, mask, &rules, error);
-    if (status != PST_OK)
-        return status;
+    enum pst_status status = PST_OK;
     uint8_t *bytes = labelled ? pst_allocate((size_t)shards->samples, 1, error) : NULL;
     if (labelled)
         status = bytes == NULL ? PST_TRY_AGAIN : read_labels(shards, classes, bytes, error);

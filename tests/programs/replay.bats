@@ -337,5 +337,5 @@ PYTHON
     head -c 1000 whole.pst >"$BATS_TEST_TMPDIR/cut.pst"
     assert_fails 64 "use replay" loader "$BATS_TEST_TMPDIR/cut.pst"
     echo "kind" >"$BATS_TEST_TMPDIR/text"
-    assert_fails 64 "there is no set" loader "$BATS_TEST_TMPDIR/text"
+    assert_fails 64 "text is of no kind that is known here" loader "$BATS_TEST_TMPDIR/text"
 }
