@@ -64,7 +64,7 @@ static enum pst_status open_restorer(struct pst_run *run, struct pst_error *erro
                                               &replay->restored, error);
     if (status != PST_OK)
         return pst_fail_at(error, "%s", path);
-    if (pst_restorer_inputs(replay->restorer) == PST_COMPACT_KEEP)
+    if (!pst_restorer_lacks_inputs(replay->restorer))
         return PST_OK;
     return pst_fail(error, PST_BAD_DATA,
                     "%s: its inputs were left out; 'loader … | stream-join %s' brings its targets to them",
