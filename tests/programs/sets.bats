@@ -61,6 +61,14 @@ assert header["classes"] == 1000 and header["class_counts"] == [5] * 1000'
     [ "$(loader idx:x,y --only-classes 990-999 --omit-classes 995 | "$read_stream" y | tail -n +2 | grep -oE '[0-9]+' | sort -u | wc -l)" -eq 9 ]
 }
 
+@test "a recording of 1,000 classes is replayed in part, by class too" {
+    idx x "random.normal(size=(3000, 2)).astype('f4')"
+    idx y "np.arange(3000, dtype='i4') % 1000"
+    loader idx:x,y -o all.pst
+    [ "$(replay all.pst --limit 1000 | "$read_stream" y | tail -n +2 | grep -oE '[0-9]+' | sort -u | wc -l)" -eq 1000 ]
+    [ "$(replay all.pst --only-classes 998-999 | "$read_stream" y | tail -n +2 | grep -oE '[0-9]+' | sort | uniq -c | xargs)" = "3 998 3 999" ]
+}
+
 @test "a set of 70,000 classes is loaded and learned from" {
     idx x "random.normal(size=(70000, 3)).astype('f4')"
     idx y "np.arange(70000, dtype='i4')"
