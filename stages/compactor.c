@@ -1,13 +1,13 @@
-/* compactor: a filter that makes a stream smaller, for recordings: soft targets in fewer bits, and inputs by
- * reference. */
+/* compactor: a filter that makes a stream smaller, for recordings: soft targets in fewer bits, and digests in
+ * the place of inputs. */
 #include "pipestill.h"
 
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 
-static const char *const forms[] = { "f32", "f16", "u8", "top-k", "sampled", NULL };
-static const char *const kinds[] = { "keep", "digest", "reference", NULL };
+static const char *const forms[] = { "f32", "u8", "top-k", "sampled", NULL };
+static const char *const kinds[] = { "keep", "digest", NULL };
 
 struct compaction {
     struct pst_compact_options asked; /* its form and inputs are set from these two: */
@@ -22,7 +22,7 @@ struct compaction {
     struct pst_compact_loss own_loss;
 };
 
-static const struct compaction defaults = { .form = PST_COMPACT_F16, .inputs = PST_COMPACT_KEEP };
+static const struct compaction defaults = { .form = PST_COMPACT_U8 };
 
 #define PLACE(member) .at = offsetof(struct compaction, member)
 
@@ -63,7 +63,7 @@ static const struct pst_option options[] = {
       .type = PST_CHOICE,
       PLACE(inputs),
       .choices = kinds,
-      .help = "keep x; or a digest of it; or one of x, y and id",
+      .help = "keep x, or a digest of it, by which stream-join joins them again",
       .silent = true },
     { .name = "error",
       .type = PST_FLAG,
@@ -91,7 +91,7 @@ static enum pst_status note_options(struct pst_run *run, struct pst_error *error
         return pst_history_note(run, "restore", json_true(), error);
     enum pst_status status = pst_origin_note(run, "targets", pst_compact_form_name(asked->form), error);
     if (status == PST_OK)
-        status = pst_history_note(run, "inputs", json_string(pst_compact_inputs_name(asked->inputs)), error);
+        status = pst_history_note(run, "inputs", json_string(kinds[self->inputs]), error);
     if (status == PST_OK && asked->top > 0)
         status = pst_origin_note(run, "top", kept, error);
     if (status == PST_OK && asked->draws > 0)
@@ -130,7 +130,7 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     (void)count, (void)operands;
     struct compaction *self = run->self;
     self->asked.form = (enum pst_compact_form)self->form;
-    self->asked.inputs = (enum pst_compact_inputs)self->inputs;
+    self->asked.digest = self->inputs == 1;
     enum pst_status status = self->restore ? check_restore(run, error) : check_form(run, error);
     return status == PST_OK ? note_options(run, error) : status;
 }
@@ -143,7 +143,7 @@ static enum pst_status plan_restoring(struct pst_run *run, const struct pst_head
     struct compaction *self = run->self;
     enum pst_status status =
         pst_restorer_new(&self->restorer, in, pst_link_options(run)->max_message, out, error);
-    if (status != PST_OK || pst_restorer_inputs(self->restorer) == PST_COMPACT_KEEP)
+    if (status != PST_OK || !pst_restorer_lacks_inputs(self->restorer))
         return status;
     return pst_fail(error, PST_BAD_DATA,
                     "the stream's inputs were left out; 'loader … | stream-join FILE' brings a recording's "
@@ -228,8 +228,8 @@ static enum pst_status report(struct pst_run *run, struct pst_error *error)
             name, form, mean, loss->largest, loss->samples, bytes);
     pst_log(run, "compact",
             json_pack("{s:s, s:s, s:s, s:I, s:f, s:f, s:f}", "target", name, "form", form, "inputs",
-                      pst_compact_inputs_name(self->asked.inputs), "samples", (json_int_t)loss->samples,
-                      "mean_kl", mean, "largest_kl", loss->largest, "bytes_per_sample", bytes));
+                      kinds[self->inputs], "samples", (json_int_t)loss->samples, "mean_kl", mean,
+                      "largest_kl", loss->largest, "bytes_per_sample", bytes));
     return PST_OK;
 }
 
@@ -249,10 +249,10 @@ int main(int argc, char **argv)
             .name = "compactor",
             .purpose = "make a stream smaller, for recordings",
             .description =
-                "Keeps soft targets as f16, as logits in 8 bits, as the likeliest classes or as "
-                "a few drawn\nones, and a digest instead of inputs that a data set can give again.",
+                "Keeps soft targets as logits in 8 bits, as the likeliest classes or as a few drawn\n"
+                "ones, and a digest instead of inputs that come from elsewhere again.",
             .example = "loader mnist | teacher-forward t.safetensors | temperature-softmax -T 20 | "
-                       "compactor --targets u8 >small.pst",
+                       "compactor >small.pst",
             .see_also = "replay(1), temperature-softmax(1), averager(1), stream-inspect(1), "
                         "stream-join(1)",
             .options = options,

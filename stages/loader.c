@@ -4,125 +4,307 @@
  */
 #include "stages/loader/loader.h"
 
+#include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static const char *const splits[] = { "train", "validation", "test", NULL };
-
-static const struct loader defaults = { .asked = {
-                                            .epochs = 1, .fraction = 1, .elastic = { .smoothness = 4 } } };
-
-#define PLACE(member) offsetof(struct loader, asked.member)
+#define MOST_CLASS_BYTES (PST_MAX_META / 4) /* of counts, and of names, in a header */
 
 static const struct pst_option options[] = {
-    { 0, "split", PST_CHOICE, PLACE(split), "which part of the set", .choices = splits, .of_samples = true },
-    { 0, "images", PST_STRING, PLACE(images), "IDX file of samples, plain or .gz, instead of a named set",
-      .metavar = "FILE", .silent = true },
-    { 0, "labels", PST_STRING, PLACE(labels), "IDX file of their labels", .metavar = "FILE", .silent = true },
-    { 0, "classes", PST_SIZE, PLACE(classes), "classes of IDX files; 0: the largest label plus one",
-      .most = MOST_CLASSES, .of_samples = true },
-    { 0, "samples", PST_SIZE, PLACE(samples), "size of digits; 0: 10000, and 5000 for the test set",
-      .most = MOST_DIGITS, .of_samples = true },
-    { 0, "data-seed", PST_U64, PLACE(data_seed), "seed that draws the digits", .metavar = "N",
-      .of_samples = true },
-    { 0, "hold-out", PST_SIZE, PLACE(hold_out), "training samples that are the validation split",
-      .metavar = "N", .of_samples = true },
-    { 0, "hold-out-seed", PST_U64, PLACE(hold_out_seed), "seed that chooses them", .metavar = "N",
-      .of_samples = true },
-    { 0, "only-classes", PST_STRING, PLACE(only), "take these classes only: 7,8 or 0-4", .metavar = "LIST",
-      .of_samples = true },
-    { 0, "omit-classes", PST_STRING, PLACE(omit), "leave these classes out", .metavar = "LIST",
-      .of_samples = true },
-    { 0, "fraction", PST_POSITIVE_DOUBLE, PLACE(fraction), "take this share of each class", .most = 1,
-      .of_samples = true },
-    { 0, "limit", PST_SIZE, PLACE(limit), "take at most so many, in all classes' proportion; 0: all",
-      .metavar = "N", .of_samples = true },
-    { 'b', "batch", PST_SIZE, PLACE(batch), "samples in a batch; 0: 128", .most = 1 << 20,
-      .of_samples = true },
-    { 0, "epochs", PST_U64, PLACE(epochs), "times to go through the samples; 0: without end", .most = 1e6,
-      .of_samples = true },
-    { 0, "start", PST_U64, PLACE(start), "begin with this batch, counted from 0", .most = 1e14,
-      .silent = true },
-    { 's', "seed", PST_U64, PLACE(seed), "seed of selection, order and augmentation", .metavar = "N",
-      .of_samples = true },
-    { 0, "shuffle", PST_FLAG, PLACE(shuffle), "a new order each epoch; usual for a training split",
-      .silent = true },
-    { 0, "no-shuffle", PST_FLAG, PLACE(no_shuffle), "the set's own order; usual for the others",
-      .silent = true },
-    { 0, "shift", PST_SIZE, PLACE(shift), "move images by up to so many pixels each way", .most = 1000 },
-    { 0, "elastic", PST_DOUBLE, PLACE(elastic.strength), "bend images by about so many pixels", .most = 100 },
-    { 0, "elastic-smoothness", PST_DOUBLE, PLACE(elastic.smoothness), "width of the bends in pixels",
-      .metavar = "SIGMA", .least = 0.1, .most = 100 },
-    { 0, "rotate", PST_DOUBLE, PLACE(elastic.rotation), "turn images by up to so many degrees each way",
-      .most = 180 },
-    { 0, "scale-jitter", PST_DOUBLE, PLACE(elastic.scaling), "stretch and shrink images by up to this share",
-      .most = 0.9 },
-    { 0, "run", PST_STRING, PLACE(run), "name this run so in the header; otherwise at random",
-      .metavar = "NAME", .silent = true },
+    { 'b', "batch", PST_SIZE, offsetof(struct loader, batch), "samples in a batch", .least = 1,
+      .most = 1 << 20, .of_samples = true },
+    { 0, "epochs", PST_U64, offsetof(struct loader, epochs),
+      "times to go through the samples; 0: without end", .most = 1e6, .of_samples = true },
+    { 0, "start", PST_U64, offsetof(struct loader, start), "begin with this batch, counted from 0",
+      .most = 1e14, .silent = true },
+    { 0, "run", PST_STRING, offsetof(struct loader, run),
+      "name this run so in the header; otherwise at random", .metavar = "NAME", .silent = true },
     { 0 },
 };
 
-/* Whether a file begins as a recorded stream does: with a map of which the first key says what it is. */
-static bool is_recording(const char *path)
+/* ---- opening ------------------------------------------------------------------------------------------- */
+
+/* The type of set that the first operand means, or an option that names one. */
+static enum pst_status find_type(struct pst_run *run, const char *operand,
+                                 const struct pst_dataset_type **type, const char **argument,
+                                 struct pst_error *error)
 {
-    char bytes[6] = { 0 };
-    FILE *file = fopen(path, "rb");
-    bool is = file != NULL && fread(bytes, 1, sizeof bytes, file) == sizeof bytes &&
-              memcmp(bytes + 1, "\xa4kind", 5) == 0;
-    if (file != NULL)
-        fclose(file);
-    return is;
+    *argument = NULL;
+    for (size_t i = 0; operand == NULL && pst_dataset_types[i] != NULL; i++) {
+        *type = pst_dataset_types[i];
+        if ((*type)->named_by != NULL &&
+            pst_options_given(run, (const char *const[]){ (*type)->named_by, NULL }) != NULL)
+            return PST_OK;
+    }
+    return pst_dataset_find(operand, type, argument, error);
+}
+
+/* Lists what the operands name. list: room for all. Later ones may repeat the name of the type. */
+static size_t list_arguments(const struct pst_dataset_type *type, const char *first, size_t count,
+                             char **operands, const char **list)
+{
+    size_t listed = 0, length = strlen(type->name);
+    if (first != NULL)
+        list[listed++] = first;
+    for (size_t i = 1; i < count; i++) {
+        bool named = strncmp(operands[i], type->name, length) == 0 && operands[i][length] == ':';
+        list[listed++] = operands[i] + (named ? length + 1 : 0);
+    }
+    return listed;
+}
+
+static enum pst_status open_data(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
+{
+    struct loader *loader = run->self;
+    const struct pst_dataset_type *type;
+    struct pst_dataset_request request = { .test = loader->chosen.rules.split == PST_SPLIT_TEST };
+    const char *first;
+    enum pst_status status = find_type(run, count > 0 ? operands[0] : NULL, &type, &first, error);
+    if (status == PST_OK)
+        status = find_settings(run, type, &request.settings, error);
+    if (status != PST_OK)
+        return status;
+    const char **list = pst_allocate(count + 1, sizeof *list, error);
+    if (list == NULL)
+        return PST_TRY_AGAIN;
+    request.arguments = list;
+    request.count = list_arguments(type, first, count, operands, list);
+    status = pst_dataset_open(&loader->data, type, &request, error);
+    free((void *)list);
+    return status;
+}
+
+/* Batches of one epoch: the last one may be smaller. */
+static uint64_t batches_in_epoch(const struct loader *loader)
+{
+    return (loader->view.selection.count + loader->batch - 1) / loader->batch;
+}
+
+/* Batches of the whole stream, or 0 if it is endless or cannot be counted. */
+static uint64_t batches_in_stream(const struct loader *loader)
+{
+    size_t batches = 0;
+    return pst_multiply(batches_in_epoch(loader), loader->epochs, &batches) ? batches : 0;
+}
+
+static enum pst_status go_to_start(struct loader *loader, struct pst_error *error)
+{
+    uint64_t batches = batches_in_epoch(loader);
+    if (loader->epochs > 0 && loader->start > batches_in_stream(loader))
+        return pst_fail(error, PST_USAGE, "--start %" PRIu64 ": the stream has only %" PRIu64 " batches",
+                        loader->start, batches_in_stream(loader));
+    pst_view_begin(&loader->view, loader->start / batches);
+    loader->position = (size_t)(loader->start % batches) * loader->batch;
+    return PST_OK;
+}
+
+/* What made the samples is the set; what moved them about is the augmentations' options and the seed. */
+static enum pst_status note_data(struct pst_run *run, struct pst_error *error)
+{
+    const struct loader *loader = run->self;
+    bool moved = false;
+    char seed[24];
+    for (size_t i = 0; i < PST_MAX_AUGMENTATIONS; i++)
+        moved = moved || loader->view.settings[i] != NULL;
+    snprintf(seed, sizeof seed, "%" PRIu64, loader->view.seed);
+    enum pst_status status = pst_history_note(run, "data", json_string(loader->data.name), error);
+    if (status == PST_OK)
+        status = pst_origin_note(run, "set", loader->data.type->name, error);
+    if (status == PST_OK)
+        status = pst_origin_note(run, "digest", loader->data.digest, error);
+    if (status == PST_OK && moved)
+        status = pst_origin_note_of(run, "x", "augmentation_seed", seed, error);
+    return status == PST_OK ? pst_history_note(run, "shuffle", json_boolean(loader->view.shuffled), error)
+                            : status;
 }
 
 static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
 {
     struct loader *loader = run->self;
-    const char *name = loader->asked.run;
+    const void *augmentations[PST_MAX_AUGMENTATIONS];
     const size_t most = sizeof((struct pst_header *)0)->run - 1;
-    if (count > 0 && is_recording(operands[0]))
-        return pst_fail(error, PST_USAGE, "%s is a recorded stream: use replay", operands[0]);
-    if (name != NULL && strlen(name) > most)
+    if (loader->run != NULL && strlen(loader->run) > most)
         return pst_fail(error, PST_USAGE, "--run: at most %zu bytes", most);
-    loader->source = source_new(error);
-    return loader->source == NULL ? PST_TRY_AGAIN : source_start(run, count > 0 ? operands[0] : NULL, error);
+    find_augmentations(loader, augmentations);
+    enum pst_status status = open_data(run, count, operands, error);
+    if (status == PST_OK)
+        status = pst_view_open(&loader->view, &loader->data, &loader->chosen, augmentations, error);
+    if (status == PST_OK)
+        status = go_to_start(loader, error);
+    return status == PST_OK ? note_data(run, error) : status;
 }
 
-static enum pst_status on_header(struct pst_run *run, const struct pst_header *in, struct pst_header *out,
+/* ---- the header ---------------------------------------------------------------------------------------- */
+
+static enum pst_status add_tensors(struct loader *loader, struct pst_header *header, struct pst_error *error)
+{
+    const struct pst_dataset *data = &loader->data;
+    bool bytes = data->element == PST_ELEMENT_U8;
+    struct pst_tensor_spec x = { .name = "x",
+                                 .dtype = bytes ? PST_DTYPE_U8 : PST_DTYPE_F32,
+                                 .rank = data->rank,
+                                 .scale = bytes ? data->scale : 0,
+                                 .offset = bytes ? data->offset : 0 };
+    memcpy(x.shape, data->shape, sizeof x.shape);
+    static const enum pst_dtype dtypes[] = { [PST_LABELS_CLASS] = PST_DTYPE_I32,
+                                             [PST_LABELS_NUMBERS] = PST_DTYPE_F32,
+                                             [PST_LABELS_BITS] = PST_DTYPE_U8 };
+    struct pst_tensor_spec y = { .name = "y",
+                                 .dtype = dtypes[data->label_kind],
+                                 .rank = data->label_width > 0,
+                                 .shape = { data->label_width } };
+    struct pst_tensor_spec id = { .name = "id", .dtype = PST_DTYPE_U64 };
+    enum pst_status status = pst_header_add_tensor(header, &x, &loader->x, error);
+    loader->y = PST_NONE;
+    if (status == PST_OK && data->label_kind != PST_LABELS_NONE)
+        status = pst_header_add_tensor(header, &y, &loader->y, error);
+    return status == PST_OK ? pst_header_add_tensor(header, &id, &loader->id, error) : status;
+}
+
+/* How many of the chosen samples are of each class, which one pass over a stream cannot find out in time. */
+static json_t *list_counts(const struct loader *loader)
+{
+    const struct pst_selection *selection = &loader->view.selection;
+    uint64_t *counts = pst_allocate(loader->data.classes, sizeof *counts, NULL);
+    json_t *list = counts == NULL ? NULL : json_array();
+    for (size_t i = 0; i < selection->count && list != NULL; i++)
+        counts[((const int32_t *)loader->data.labels)[selection->indices[i]]]++;
+    for (size_t class = 0; class < loader->data.classes && list != NULL; class ++)
+        json_array_append_new(list, json_integer((json_int_t)counts[class]));
+    free(counts);
+    return list;
+}
+
+/* Bytes that a list takes in a header, at most. */
+static size_t listed_bytes(const json_t *list)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *entry = json_array_get(list, i);
+        json_int_t number = json_integer_value(entry); /* 0 of a text */
+        bytes += json_is_string(entry) ? 5 + json_string_length(entry)
+                 : number < 128        ? 1
+                 : number < 65536      ? 3
+                                       : 9;
+    }
+    return bytes;
+}
+
+/* Puts a list with an entry for each class into the header, unless it would be too long for one. */
+static enum pst_status add_list(struct pst_run *run, struct pst_header *header, const char *key, json_t *list,
+                                struct pst_error *error)
+{
+    const struct loader *loader = run->self;
+    bool fits = listed_bytes(list) <= MOST_CLASS_BYTES;
+    if (header->other == NULL)
+        header->other = json_object();
+    bool whole = json_array_size(list) == loader->data.classes;
+    if (!whole || (fits && json_object_set(header->other, key, list) != 0)) {
+        json_decref(list);
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for a header");
+    }
+    if (!fits)
+        pst_say(run, "%zu classes are too many for the header, which goes without %s", loader->data.classes,
+                key);
+    json_decref(list);
+    return PST_OK;
+}
+
+static enum pst_status describe_classes(struct pst_run *run, struct pst_header *header,
+                                        struct pst_error *error)
+{
+    const struct pst_dataset *data = &((const struct loader *)run->self)->data;
+    enum pst_status status = add_list(run, header, "class_counts", list_counts(run->self), error);
+    if (status != PST_OK || data->class_names == NULL)
+        return status;
+    json_t *names = json_array();
+    for (size_t class = 0; class < data->classes; class ++)
+        json_array_append_new(names, json_string(data->class_names[class]));
+    return add_list(run, header, "class_names", names, error);
+}
+
+static enum pst_status on_header(struct pst_run *run, const struct pst_header *in, struct pst_header *header,
                                  struct pst_error *error)
 {
     (void)in;
-    const struct loader *loader = run->self;
-    enum pst_status status = source_header(run, out, error);
-    if (status == PST_OK && loader->asked.run != NULL)
-        strcpy(out->run, loader->asked.run); /* start has checked its length */
+    struct loader *loader = run->self;
+    if (loader->run != NULL)
+        strcpy(header->run, loader->run); /* start has checked its length */
+    header->classes = loader->data.classes;
+    header->samples = loader->view.selection.count;
+    header->epochs = loader->epochs;
+    header->batches = batches_in_stream(loader);
+    header->first = loader->start;
+    enum pst_status status = add_tensors(loader, header, error);
+    return status == PST_OK && loader->data.classes > 0 ? describe_classes(run, header, error) : status;
+}
+
+/* ---- batches ------------------------------------------------------------------------------------------- */
+
+static enum pst_status next(struct pst_run *run, const struct pst_batch *in, struct pst_batch *batch,
+                            struct pst_error *error)
+{
+    (void)in;
+    struct loader *loader = run->self;
+    struct pst_view *view = &loader->view;
+    const struct pst_header *header = pst_output_header(run);
+    if (loader->position >= view->selection.count) {
+        pst_view_begin(view, view->epoch + 1);
+        loader->position = 0;
+    }
+    if (loader->epochs > 0 && view->epoch >= loader->epochs)
+        return PST_END;
+    size_t left = view->selection.count - loader->position, n = left < loader->batch ? left : loader->batch;
+    enum pst_status status = pst_batch_resize(batch, header, n, 0, error);
+    if (status != PST_OK)
+        return status;
+    batch->epoch = view->epoch;
+    unsigned char *x = batch->tensors[loader->x].data;
+    unsigned char *y = loader->y != PST_NONE ? batch->tensors[loader->y].data : NULL;
+    uint64_t *id = batch->tensors[loader->id].data;
+    size_t label = pst_dataset_label_bytes(&loader->data), sample = header->tensors[loader->x].sample_bytes;
+    for (size_t i = 0; i < n && status == PST_OK; i++, x += sample, y = y == NULL ? NULL : y + label)
+        status = pst_view_get(view, loader->position++, x, y, &id[i], error);
     return status;
 }
 
 static void stop(struct pst_run *run)
 {
-    source_free(((struct loader *)run->self)->source);
+    struct loader *loader = run->self;
+    pst_view_close(&loader->view);
+    pst_dataset_close(&loader->data);
 }
 
 int main(int argc, char **argv)
 {
+    struct loader defaults = { .batch = 128, .epochs = 1 };
+    struct pst_option all[MOST_OPTIONS];
+    char description[4096] = "";
+    list_options(options, all, &defaults);
+    FILE *text = fmemopen(description, sizeof description, "w");
+    if (text != NULL) {
+        fputs("SET is the name of a set, or a file that one of them recognises:\n", text);
+        describe_sets(text);
+        fclose(text);
+    }
     return pst_main(argc, argv,
                     &(struct pst_stage){
                         .name = "loader",
                         .purpose = "write a data set as a stream of batches",
-                        .operands = "[mnist | digits]",
-                        .most_operands = 1,
-                        .description =
-                            "mnist is read from $MNIST_DIR or one of the usual places; digits are drawn\n"
-                            "as they are needed. Other sets come from IDX files with --images.",
+                        .operands = "SET...",
+                        .most_operands = 4096,
+                        .description = description,
                         .example = "loader digits --epochs 2 --shift 2 | stream-inspect",
                         .see_also = "replay(1), teacher-forward(1), student-trainer(1), stream-inspect(1)",
-                        .options = options,
+                        .options = all,
                         .size = sizeof(struct loader),
                         .defaults = &defaults,
                         .traits = PST_WRITES,
                         .start = start,
                         .on_header = on_header,
-                        .on_batch = source_next,
+                        .on_batch = next,
                         .stop = stop,
                     });
 }

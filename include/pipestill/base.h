@@ -122,12 +122,11 @@ PST_CHECKED size_t pst_parse_doubles(const char *text, double least, double most
 /* The number that an IEEE 754 binary16 stands for; every one of them is an f32. */
 float pst_half_to_f32(uint16_t half);
 
-/* The nearest binary16, of two equally near ones the even one: from 65520 on infinity, below 2^-25 zero. */
-uint16_t pst_half_from_f32(float number);
-
 /* The same for `count` numbers. */
 void pst_halves_to_f32(const uint16_t *halves, float *numbers, size_t count);
-void pst_halves_from_f32(const float *numbers, uint16_t *halves, size_t count);
+
+/* The nearest binary16, of two equally near ones the even one: from 65520 on infinity, below 2^-25 zero. */
+uint16_t pst_half_from_f32(float number);
 
 /* ---- files that appear only when whole --------------------------------------------------------------- */
 

@@ -7,6 +7,7 @@
 #define PIPESTILL_CLI_H
 
 #include "pipestill/base.h"
+#include "pipestill/option.h"
 #include "pipestill/stream.h"
 
 struct pst_frame; /* the frame's own: command line, streams, history entry, log, progress */
@@ -15,39 +16,6 @@ struct pst_frame; /* the frame's own: command line, streams, history entry, log,
 struct pst_run {
     void *self; /* the stage's own struct: its options, and what it finds out; owned by the frame */
     struct pst_frame *frame;
-};
-
-/* ---- options ----------------------------------------------------------------------------------------- */
-
-enum pst_option_type {
-    PST_OPTION_END = 0,  /* the end of a table */
-    PST_FLAG,            /* bool: takes no value */
-    PST_POSITIVE_DOUBLE, /* double > 0 */
-    PST_DOUBLE,          /* double in [least, most] */
-    PST_SIZE,   /* size_t in [least, most]; suffixes k, M, G (powers of 1024) if the metavar is BYTES */
-    PST_U64,    /* uint64_t in [least, most] */
-    PST_STRING, /* const char *, borrowed from argv */
-    PST_CHOICE, /* int: the place of the word in `choices` */
-    PST_LIST,   /* the function `take` is called for each value, so the option may come several times */
-};
-
-/*
- * One option. If least and most are both 0, any value of the type is allowed (a size or double from 0 up).
- */
-struct pst_option {
-    int letter; /* 'T', or 0 for none */
-    const char *name;
-    enum pst_option_type type;
-    size_t at;           /* place of the value in the stage's struct: offsetof(struct averager, geometric) */
-    const char *help;    /* one line, lower case, no full stop */
-    const char *metavar; /* "N", "FILE"; NULL: made from the type */
-    double least,
-        most; /* inclusive; values of a PST_U64 or PST_SIZE above 2^53 are not expressible as bounds */
-    const char *const *choices; /* PST_CHOICE: words, ended by NULL */
-    enum pst_status (*take)(void *self, const char *value, struct pst_error *error); /* PST_LIST */
-    bool required;
-    bool silent; /* left out of the stream's history: it does not change what flows (names of files, logs) */
-    bool of_samples; /* says which samples come, and in which order: in the history, but not in the origins */
 };
 
 /* ---- a stage ----------------------------------------------------------------------------------------- */
@@ -165,6 +133,10 @@ PST_CHECKED enum pst_status pst_history_note(struct pst_run *run, const char *ke
  */
 PST_CHECKED enum pst_status pst_origin_note(struct pst_run *run, const char *key, const char *value,
                                             struct pst_error *error);
+
+/* The same for what decides about one tensor alone. tensor: its name in the output header. */
+PST_CHECKED enum pst_status pst_origin_note_of(struct pst_run *run, const char *tensor, const char *key,
+                                               const char *value, struct pst_error *error);
 
 /*
  * Says from which tensors one that this stage adds or replaces is made; from on_header, when it is declared.

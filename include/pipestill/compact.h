@@ -1,8 +1,8 @@
 /*
  * compact.h: smaller forms of what a stream holds, for recordings: soft targets in fewer bits, and inputs
- * left out where a data set can give them again. A compactor turns a stream into its compact form; a restorer
- * turns that back, with nothing but the compact stream itself. docs/recordings.md has the forms' sizes and
- * errors; what the tensors hold is defined in docs/stream-format.md.
+ * left out, with a digest that binds the targets to them. A compactor turns a stream into its compact form; a
+ * restorer turns that back, with nothing but the compact stream itself. docs/recordings.md has the forms'
+ * sizes and errors; what the tensors hold is defined in docs/stream-format.md.
  *
  * Both work sample by sample: a batch that is put together from samples of several compact batches can be
  * restored as well.
@@ -20,31 +20,19 @@
 /* How soft targets are kept. */
 enum pst_compact_form {
     PST_COMPACT_F32,     /* as they are */
-    PST_COMPACT_F16,     /* each number the nearest half */
     PST_COMPACT_U8,      /* logits in 256 levels between the largest and the smallest */
     PST_COMPACT_TOP_K,   /* the k likeliest classes, and the mass of the others together */
     PST_COMPACT_SAMPLED, /* N classes drawn from the distribution, without bias */
     PST_COMPACT_FORMS
 };
 
-/* "f32", "f16", "u8", "top-k" or "sampled". */
+/* "f32", "u8", "top-k" or "sampled". */
 const char *pst_compact_form_name(enum pst_compact_form form);
-
-/* What becomes of x, y and id. */
-enum pst_compact_inputs {
-    PST_COMPACT_KEEP,         /* nothing */
-    PST_COMPACT_BY_DIGEST,    /* x becomes a digest; y and id, in whatever order, stay */
-    PST_COMPACT_BY_REFERENCE, /* x, y and id become a digest; the loader's history says which they were */
-    PST_COMPACT_INPUTS
-};
-
-/* "keep", "digest" or "reference". */
-const char *pst_compact_inputs_name(enum pst_compact_inputs inputs);
 
 /* What is to be done. {0} changes nothing. */
 struct pst_compact_options {
     enum pst_compact_form form;
-    enum pst_compact_inputs inputs;
+    bool digest; /* x is left out, and a digest stands in its place; y and id stay */
     const char
         *target;   /* tensor of the soft targets or logits; NULL: `soft`, or the only one that there is */
     size_t top;    /* PST_COMPACT_TOP_K: classes kept, from 1 to less than there are */
@@ -59,9 +47,8 @@ struct pst_compact_options {
 uint32_t pst_compact_checksum(const void *x, size_t bytes, const int32_t *y, uint64_t id);
 
 /*
- * The digest of a sample's input: the low 24 bits, little-endian, of pst_compact_checksum. For a sample
- * rebuilt from a data set, compare it with the three bytes in the tensor PST_COMPACT_DIGEST. x: [bytes], the
- * elements as the stream held them. y: NULL where there is none.
+ * The digest of a sample's input: the low 24 bits, little-endian, of pst_compact_checksum, as the tensor
+ * PST_COMPACT_DIGEST holds it. x: [bytes], the elements as the stream held them. y: NULL if there is none.
  */
 void pst_compact_digest(const void *x, size_t bytes, const int32_t *y, uint64_t id,
                         uint8_t digest[PST_COMPACT_DIGEST_SIZE]);
@@ -149,8 +136,8 @@ PST_CHECKED enum pst_status pst_restorer_new(struct pst_restorer **restorer, con
                                              size_t max_message, struct pst_header *restored,
                                              struct pst_error *error);
 
-/* Which inputs are left out, and so are the caller's to fill: x (and y and id where it is by reference). */
-enum pst_compact_inputs pst_restorer_inputs(const struct pst_restorer *restorer);
+/* Whether the inputs x were left out; they are the caller's to fill. */
+bool pst_restorer_lacks_inputs(const struct pst_restorer *restorer);
 
 /*
  * Restores a batch.

@@ -1,63 +1,160 @@
 /*
- * data.h: where samples come from: IDX files, the named sets (MNIST, the synthetic digits), which of them are
- * taken, in which order, and how they are moved about. Knows nothing of streams or networks.
+ * data.h: where samples come from, and what a program sees of them. The types of data sets and the
+ * augmentations are tables, one file a type (lib/data/sets, lib/data/augmentations); a view is which samples
+ * of a set are taken, in which order, moved about how. Knows nothing of streams or networks.
+ * docs/adding-a-data-set.md adds a type.
  */
 #ifndef PIPESTILL_DATA_H
 #define PIPESTILL_DATA_H
 
 #include "pipestill/base.h"
+#include "pipestill/option.h"
 
-#define PST_MAX_IMAGE_RANK 7
+#define PST_MAX_SAMPLE_RANK 7
+#define PST_MAX_CLASSES (1U << 24)
+
+/* ---- elements ---------------------------------------------------------------------------------------- */
+
+/* What the elements of a set's samples are. */
+enum pst_element {
+    PST_ELEMENT_U8,
+    PST_ELEMENT_I8,
+    PST_ELEMENT_I16,
+    PST_ELEMENT_I32,
+    PST_ELEMENT_F32,
+    PST_ELEMENT_F64
+};
+
+/* Bytes of one element. */
+size_t pst_element_size(enum pst_element element);
+
+/* One of some elements as a number; exact. */
+double pst_element_number(enum pst_element element, const void *elements, size_t index);
+
+/*
+ * Turns elements into numbers, scale · element + offset in double, rounded to f32.
+ * numbers: receives [count]. Returns the place of the first that is not finite, or count.
+ */
+size_t pst_element_numbers(enum pst_element element, const void *elements, size_t count, double scale,
+                           double offset, float *numbers);
 
 /* ---- data sets --------------------------------------------------------------------------------------- */
 
+/* What the labels of a set are. */
+enum pst_label_kind {
+    PST_LABELS_NONE,
+    PST_LABELS_CLASS,   /* int32_t, 0 … classes - 1 */
+    PST_LABELS_NUMBERS, /* float */
+    PST_LABELS_BITS     /* uint8_t, 0 or 1 */
+};
+
+struct pst_dataset_type;
+
 /*
- * A set of labelled samples of u8 elements. A sample's id is its place in the set, the same in every run; the
- * held-out and the test part of a set have ids of their own or files of their own.
+ * A set of samples that is open. A sample's id is the same in every run, and no sample of a test part has the
+ * id of one of the training part, unless the two are files of their own. {0} is closed.
  */
 struct pst_dataset {
-    char name[64];
+    const struct pst_dataset_type *type;
+    char name[64]; /* for people: what messages and histories call it */
     size_t samples;
-    size_t classes;
-    size_t rank; /* of one sample: 2 for an image */
-    size_t shape[PST_MAX_IMAGE_RANK];
-    size_t sample_bytes;          /* product of the shape */
-    char digest[PST_DIGEST_TEXT]; /* SHA-256 of the files, or of what the synthetic set is made from */
-    uint64_t first_id;            /* id of sample 0; the others follow */
-    const int32_t *labels;        /* [samples], 0 … classes - 1; NULL where there are none; owned */
-    /* Writes sample number index (0 … samples - 1) to elements [sample_bytes]. Cannot fail. */
-    void (*get)(const struct pst_dataset *dataset, size_t index, uint8_t *elements);
-    void *state; /* the set's own; owned */
-    void (*free_state)(void *state);
+    enum pst_element element;
+    size_t rank; /* of one sample: 2 for an image of one plane, 3 for planes behind one another */
+    size_t shape[PST_MAX_SAMPLE_RANK];
+    double scale, offset; /* an element e stands for the number scale · e + offset */
+    enum pst_label_kind label_kind;
+    size_t classes;                 /* of labels that are a class */
+    size_t label_width;             /* numbers or bits of one label; 0: one, which is no row */
+    void *labels;                   /* [samples, label_width or 1], of the kind's type; NULL: none; owned */
+    const char *const *class_names; /* [classes]; NULL: they have none; the type's own */
+    uint64_t first_id;              /* of sample 0; the others follow, unless the set has ids */
+    uint64_t *ids;                  /* [samples]; NULL; owned */
+    char digest[PST_DIGEST_TEXT];   /* SHA-256 that tells contents apart, whatever the files are called */
+    void *own;                      /* the type's */
+};
+
+/* Settings that a type of set or an augmentation has, and the options that set them. */
+struct pst_settings {
+    const struct pst_option *options; /* places are in the settings; NULL: it has none */
+    size_t size;                      /* bytes of the settings */
+    const void *defaults;             /* NULL: zeros */
+};
+
+/* What a user wants of a type. */
+struct pst_dataset_request {
+    const void *settings;         /* the type's own */
+    size_t count;                 /* of arguments: 0 … most_arguments of the type */
+    const char *const *arguments; /* files as a rule; borrowed during the call */
+    bool test;                    /* the test part; only if has_test_part */
 };
 
 /*
- * Opens a pair of IDX files, plain or gzip.
- * labels_path: NULL where there are no labels.
- * classes: how many there are; 0: the largest label plus one.
- * Returns PST_OK; PST_NO_INPUT; PST_BAD_DATA (magic, type, counts that disagree, a file too short or too
- * long, a label outside the classes; the message names file and offset); PST_IO_ERROR; PST_TRY_AGAIN.
+ * A type of data set: one file in lib/data/sets and one row in the table there.
+ *
+ * open: fills all of dataset but type. What own leads to is freed by close, on failure too.
+ * get: writes sample number index, 0 … samples - 1, to elements: as many as its shape has. Allocates nothing
+ *   from sample to sample. One thread calls it at a time. Its message says what is wrong; where, says place.
+ * place: names a sample for messages, "x.idx, sample 7"; NULL: the set's name and the number will do.
+ * close: frees what open took, but labels and ids, which have been freed.
  */
-PST_CHECKED enum pst_status pst_dataset_open_idx(struct pst_dataset *dataset, const char *images_path,
-                                                 const char *labels_path, size_t classes,
-                                                 struct pst_error *error);
+struct pst_dataset_type {
+    const char *name;
+    const char *help;      /* what it is, and where it is looked for */
+    const char *arguments; /* what may follow "NAME:" on a command line; NULL: nothing */
+    size_t most_arguments;
+    const char *named_by; /* the option that means this type if none is named; NULL: there is none */
+    bool has_test_part;
+    struct pst_settings settings;
+    bool (*recognises)(const unsigned char *start, size_t size); /* a file by its first bytes; NULL: none */
+    enum pst_status (*open)(struct pst_dataset *dataset, const struct pst_dataset_request *request,
+                            struct pst_error *error);
+    enum pst_status (*get)(const struct pst_dataset *dataset, size_t index, void *elements,
+                           struct pst_error *error);
+    void (*place)(const struct pst_dataset *dataset, size_t index, char *text, size_t size);
+    void (*close)(struct pst_dataset *dataset);
+};
+
+/* The table; ended by NULL. */
+extern const struct pst_dataset_type *const pst_dataset_types[];
 
 /*
- * Opens MNIST from $MNIST_DIR, or from one of the usual places (named by the error when there is none).
- * test: the 10,000 test images instead of the 60,000 training images.
- * Returns as pst_dataset_open_idx; PST_NO_INPUT where it is nowhere.
+ * Finds the type that a user means by "NAME", "NAME:ARGUMENT" or a file, which is recognised by its first
+ * bytes, plain or gzip.
+ * text: NULL if the user named nothing. argument: receives what follows the name, or the file; NULL if there
+ * is neither. Returns PST_OK; PST_USAGE for a name that no type has, or a file that none recognises;
+ * PST_NO_INPUT.
  */
-PST_CHECKED enum pst_status pst_dataset_open_mnist(struct pst_dataset *dataset, bool test,
-                                                   struct pst_error *error);
+PST_CHECKED enum pst_status pst_dataset_find(const char *text, const struct pst_dataset_type **type,
+                                             const char **argument, struct pst_error *error);
 
 /*
- * Opens the synthetic digits: endless, every image a function of (seed, id).
- * samples: how many this set has; ≥ 1.
- * test: ids from another range, so no image of the test set is in any training set of the same seed.
- * Returns PST_OK or PST_TRY_AGAIN.
+ * Opens a set. settings of the request: NULL for the type's defaults.
+ * Returns PST_OK; PST_USAGE for a request that cannot be; PST_NO_INPUT; PST_BAD_DATA, with the file and the
+ * place; PST_IO_ERROR; PST_TRY_AGAIN. On failure nothing is owned.
  */
-PST_CHECKED enum pst_status pst_dataset_open_digits(struct pst_dataset *dataset, uint64_t seed,
-                                                    size_t samples, bool test, struct pst_error *error);
+PST_CHECKED enum pst_status pst_dataset_open(struct pst_dataset *dataset, const struct pst_dataset_type *type,
+                                             const struct pst_dataset_request *request,
+                                             struct pst_error *error);
+
+/* Frees what a data set holds and makes it {0}. */
+void pst_dataset_close(struct pst_dataset *dataset);
+
+/* Elements of one sample. */
+size_t pst_dataset_elements(const struct pst_dataset *dataset);
+
+/*
+ * Reads a sample: bytes as they are, all others as f32 numbers.
+ * index: 0 … samples - 1. x: receives the elements. raw: room for a sample as the set has it.
+ * Returns PST_OK; PST_BAD_DATA for numbers that are not finite; what the type's get returns. The message
+ * names the sample.
+ */
+PST_CHECKED enum pst_status pst_dataset_read(const struct pst_dataset *dataset, size_t index, void *x,
+                                             void *raw, struct pst_error *error);
+
+uint64_t pst_dataset_id(const struct pst_dataset *dataset, size_t index);
+
+/* Bytes of one label; 0 if there are none. */
+size_t pst_dataset_label_bytes(const struct pst_dataset *dataset);
 
 /*
  * Draws one synthetic digit: strokes with random affine and elastic deformation, thickness, blur and noise.
@@ -66,20 +163,18 @@ PST_CHECKED enum pst_status pst_dataset_open_digits(struct pst_dataset *dataset,
  */
 int pst_digit_draw(uint64_t seed, uint64_t id, uint8_t *image);
 
-/* Frees what a data set holds and makes it {0}. */
-void pst_dataset_free(struct pst_dataset *dataset);
-
 /* ---- selection and order ----------------------------------------------------------------------------- */
 
-enum pst_split { PST_SPLIT_TRAIN, PST_SPLIT_VALIDATION };
+enum pst_split { PST_SPLIT_TRAIN, PST_SPLIT_VALIDATION, PST_SPLIT_TEST };
 
-/* Which samples are taken. {0} with class_mask NULL and fraction 0 takes all. */
+/* Which samples are taken. {0} takes all. */
 struct pst_selection_rules {
-    enum pst_split split;
+    int split;       /* of enum pst_split; of a test part nothing is held out */
     size_t hold_out; /* samples that are validation, stratified, by hold_out_seed */
     uint64_t hold_out_seed;
-    const bool *class_mask; /* [classes]: true where a class is taken; NULL: all; borrowed */
-    double fraction; /* (0, 1]: this share of each class, by seed; 0: all. At least one of each class */
+    const char *only, *omit; /* lists of classes, "7,8" or "0-4,9", to take or to leave out; NULL: all are
+                                taken */
+    double fraction; /* (0, 1]: this share of each class, by seed; 0 or 1: all. At least one of each class */
     size_t limit;    /* at most so many, shared out among the classes in proportion, by seed; 0: all */
     uint64_t seed;
 };
@@ -103,9 +198,9 @@ struct pst_chosen {
 };
 
 /*
- * Chooses samples: first the split, then the classes, then fraction, then limit. Without labels class_mask
- * must be NULL. Returns PST_OK; PST_USAGE where the rules leave nothing, hold out everything, or need labels
- * that are not there; PST_TRY_AGAIN.
+ * Chooses samples: first the split, then the classes, then fraction, then limit.
+ * Returns PST_OK; PST_USAGE if the rules leave nothing, hold out everything, name a class that is not there,
+ * or need labels that are not there; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_choose(const struct pst_labels *labels,
                                        const struct pst_selection_rules *rules, struct pst_chosen *chosen,
@@ -175,30 +270,99 @@ void pst_permutation_start(struct pst_permutation *permutation, uint64_t count, 
  */
 uint64_t pst_permute(const struct pst_permutation *permutation, uint64_t number);
 
-/* ---- augmentation ------------------------------------------------------------------------------------ */
+/* ---- augmentations ----------------------------------------------------------------------------------- */
 
-/*
- * Moves an image by whole pixels, drawn evenly from [-most, most] in each direction for (seed, epoch, id);
- * what moves in is 0. source, moved: [height, width]; must not overlap.
- */
-void pst_augment_shift(const uint8_t *source, uint8_t *moved, size_t height, size_t width, unsigned most,
-                       uint64_t seed, uint64_t epoch, uint64_t id);
+/* What an augmentation sees of a sample, which need not be an image. */
+struct pst_planes {
+    size_t rank;                    /* of the sample: 2 for one plane, 3 for channels, height, width */
+    size_t channels, height, width; /* of an image; 0 for other samples */
+    bool numbers;                   /* elements are f32 numbers; otherwise bytes */
+    float background; /* the number that comes in from outside of an image; of bytes 0 comes in */
+};
 
-/* An elastic distortion (Simard, Steinkraus, Platt 2003) with a small random affine map. {0} changes nothing.
- */
-struct pst_elastic {
-    double
-        strength; /* alpha: pixels by which the smoothed field moves a point, about its standard deviation */
-    double smoothness; /* sigma of the Gaussian that smooths the field, in pixels; > 0 where strength > 0 */
-    double rotation;   /* largest angle, degrees, either way */
-    double scaling;    /* largest relative change of size, either way, in each direction on its own */
+/* What chance depends on. */
+struct pst_draw {
+    uint64_t seed, epoch, id;
 };
 
 /*
- * Distorts an image for (seed, epoch, id), by bilinear interpolation.
- * source, distorted: [height, width], at most 64 by 64; must not overlap.
+ * An augmentation: one file in lib/data/augmentations and one row in the table there, whose order is that in
+ * which they are applied. All channels of an image are moved alike.
+ *
+ * is_on: whether the settings ask for it.
+ * refuse: why it cannot be applied to such samples, or with such settings, as a clause; NULL: it can.
+ * apply: moves a sample. from, to: the elements; they do not overlap.
  */
-void pst_augment_elastic(const uint8_t *source, uint8_t *distorted, size_t height, size_t width,
-                         const struct pst_elastic *elastic, uint64_t seed, uint64_t epoch, uint64_t id);
+struct pst_augmentation {
+    const char *name;
+    const char *help;
+    struct pst_settings settings;
+    const void *example; /* settings that tests try, which change nearly every image */
+    bool (*is_on)(const void *settings);
+    const char *(*refuse)(const void *settings, const struct pst_planes *planes);
+    void (*apply)(const void *settings, const struct pst_planes *planes, const void *from, void *to,
+                  const struct pst_draw *draw);
+};
+
+#define PST_MAX_AUGMENTATIONS 16
+
+/* The table; ended by NULL. */
+extern const struct pst_augmentation *const pst_augmentations[];
+
+/* What augmentations see of the samples of a set. */
+struct pst_planes pst_dataset_planes(const struct pst_dataset *dataset);
+
+/* ---- views ------------------------------------------------------------------------------------------- */
+
+/* Which samples of a set are taken, and in which order. */
+struct pst_view_settings {
+    struct pst_selection_rules rules;
+    bool shuffle, no_shuffle; /* a training split is shuffled if neither is said */
+};
+
+/* The options of a view. */
+extern const struct pst_settings pst_view_options;
+
+/*
+ * What a program sees of a set: which samples, in which order, moved about how. Sample by sample it is a
+ * function of (seed, epoch, id), never of what was read before.
+ */
+struct pst_view {
+    const struct pst_dataset *dataset;
+    uint64_t seed;
+    bool shuffled;
+    struct pst_selection selection;
+    size_t *order; /* [selection.count], of the epoch; owned */
+    uint64_t epoch;
+    struct pst_planes planes;
+    const void *settings[PST_MAX_AUGMENTATIONS]; /* of the augmentations that are on; NULL: it is off */
+    unsigned char *scratch[3];                   /* a sample as the set has it, and two on their way; owned */
+};
+
+/*
+ * Opens a view, in epoch 0.
+ * dataset: must live as long as the view. augmentations: the settings of each, in the order of the table;
+ * borrowed as long. NULL: nothing is moved.
+ * Returns PST_OK; PST_USAGE if the settings contradict each other or the set; PST_TRY_AGAIN. On failure
+ * nothing is owned.
+ */
+PST_CHECKED enum pst_status pst_view_open(struct pst_view *view, const struct pst_dataset *dataset,
+                                          const struct pst_view_settings *settings,
+                                          const void *const *augmentations, struct pst_error *error);
+
+/* Goes to an epoch. */
+void pst_view_begin(struct pst_view *view, uint64_t epoch);
+
+/*
+ * The sample at a position of the epoch, 0 … selection.count - 1.
+ * x: receives its elements: bytes, or f32 numbers for sets of all other elements. y: receives its label; NULL
+ * if it has none. id: receives its id.
+ * Returns PST_OK or what pst_dataset_read returns.
+ */
+PST_CHECKED enum pst_status pst_view_get(struct pst_view *view, size_t position, void *x, void *y,
+                                         uint64_t *id, struct pst_error *error);
+
+/* Frees what a view holds and makes it {0}. */
+void pst_view_close(struct pst_view *view);
 
 #endif

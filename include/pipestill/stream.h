@@ -152,6 +152,9 @@ PST_CHECKED enum pst_status pst_header_add_tensor(struct pst_header *header,
 /* The place of the tensor of that name, or PST_NONE. */
 size_t pst_header_find(const struct pst_header *header, const char *name);
 
+/* Writes the names of a header's tensors, as many as fit. text: receives them, [size], size at least 16. */
+void pst_header_names(const struct pst_header *header, char *text, size_t size);
+
 /*
  * Lists the tensors whose name is PREFIX/NAME, for example all "logits/…".
  * indices: receives up to `room` places, in stream order.

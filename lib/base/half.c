@@ -26,11 +26,16 @@ static inline float to_f32(uint16_t half)
     return number_of(sign | bits | (magnitude >= 0x7C00U ? 0x7F800000U : 0));
 }
 
+float pst_half_to_f32(uint16_t half)
+{
+    return to_f32(half);
+}
+
 /*
  * Below 2^-14 a unit of a half is 2^-24, the unit of an f32 from 0.5 to 1: adding 0.5 rounds to it. Above,
  * half of the last kept bit, less one unit where that bit is even, is added before the rest is cut off.
  */
-static inline uint16_t from_f32(float number)
+uint16_t pst_half_from_f32(float number)
 {
     uint32_t bits = bits_of(number), sign = bits >> 16 & 0x8000U, magnitude = bits & 0x7FFFFFFFU;
     uint32_t small = bits_of(number_of(magnitude < 0x38800000U ? magnitude : 0) + 0.5F) - 0x3F000000U;
@@ -41,24 +46,8 @@ static inline uint16_t from_f32(float number)
     return (uint16_t)(sign | half);
 }
 
-float pst_half_to_f32(uint16_t half)
-{
-    return to_f32(half);
-}
-
-uint16_t pst_half_from_f32(float number)
-{
-    return from_f32(number);
-}
-
 void pst_halves_to_f32(const uint16_t *restrict halves, float *restrict numbers, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         numbers[i] = to_f32(halves[i]);
-}
-
-void pst_halves_from_f32(const float *restrict numbers, uint16_t *restrict halves, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        halves[i] = from_f32(numbers[i]);
 }

@@ -36,11 +36,12 @@ struct pst_frame {
     const struct pst_option *options[MOST_OPTIONS]; /* the stage's, then those in common */
     bool seen[MOST_OPTIONS];                        /* on the command line */
     size_t own_count, option_count;
-    struct json_t *details; /* what the history says of this stage */
-    bool verbatim;          /* which is nothing */
-    const char *effect;     /* on samples; NULL: adds */
-    struct json_t *matters; /* what decides what its tensors hold, as texts; NULL: nothing but options */
-    struct json_t *made;    /* from a tensor's name to what it is made from; NULL: nothing is said */
+    struct json_t *details;    /* what the history says of this stage */
+    bool verbatim;             /* which is nothing */
+    const char *effect;        /* on samples; NULL: adds */
+    struct json_t *matters;    /* what decides what its tensors hold, as texts; NULL: nothing but options */
+    struct json_t *matters_to; /* from a tensor's name to what decides about it alone; NULL: nothing */
+    struct json_t *made;       /* from a tensor's name to what it is made from; NULL: nothing is said */
     struct json_t *learned,
         *learned_from; /* lineage and origins of the stage's model; NULL: nothing is said */
     FILE *log;         /* NULL without --log */

@@ -121,6 +121,7 @@ static int end(struct pst_frame *frame, enum pst_status status, const struct pst
         status = PST_IO_ERROR;
     json_decref(frame->details);
     json_decref(frame->matters);
+    json_decref(frame->matters_to);
     json_decref(frame->made);
     json_decref(frame->learned);
     json_decref(frame->learned_from);

@@ -39,7 +39,7 @@ static void build_parser(struct parser *parser, const struct pst_frame *frame)
 static enum pst_status take_listed(struct pst_frame *frame, const struct pst_option *option,
                                    const char *value, struct pst_error *error)
 {
-    enum pst_status status = option->take(frame->run.self, value, error);
+    enum pst_status status = option->take((char *)frame->run.self + option->at, value, error);
     if (status != PST_OK)
         return pst_fail_at(error, "--%s %s", option->name, value);
     if (option->silent)

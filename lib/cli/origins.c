@@ -24,6 +24,17 @@ enum pst_status pst_origin_note(struct pst_run *run, const char *key, const char
     return status == PST_OK ? pst_history_note(run, key, json_string(value), error) : status;
 }
 
+enum pst_status pst_origin_note_of(struct pst_run *run, const char *tensor, const char *key,
+                                   const char *value, struct pst_error *error)
+{
+    json_t *notes = json_incref(json_object_get(run->frame->matters_to, tensor));
+    enum pst_status status = set(&notes, key, json_string(value), error);
+    if (status == PST_OK)
+        status = set(&run->frame->matters_to, tensor, json_incref(notes), error);
+    json_decref(notes);
+    return status == PST_OK ? pst_history_note(run, key, json_string(value), error) : status;
+}
+
 void pst_set_effect(struct pst_run *run, const char *effect)
 {
     run->frame->effect = effect;
@@ -95,16 +106,25 @@ static bool is_usual(const struct pst_frame *frame, const struct pst_option *opt
     return same;
 }
 
-/* The stage's name and every setting that decides what its tensors hold. */
-static json_t *common_entry(const struct pst_frame *frame)
+/* Enters the options that decide about one tensor, or, with NULL, about all. */
+static void enter_options(const struct pst_frame *frame, const char *tensor, json_t *entry)
 {
-    json_t *entry = json_pack("{s:s}", "stage", frame->stage->name);
     for (size_t i = 0; i < frame->own_count; i++) {
         const struct pst_option *option = frame->options[i];
         const json_t *value = json_object_get(frame->details, option->name);
-        if (value != NULL && !option->silent && !option->of_samples && !is_usual(frame, option, value))
+        bool meant = tensor == NULL ? option->tensor == NULL
+                                    : option->tensor != NULL && strcmp(option->tensor, tensor) == 0;
+        if (meant && value != NULL && !option->silent && !option->of_samples &&
+            !is_usual(frame, option, value))
             json_object_set_new(entry, option->name, as_text(value));
     }
+}
+
+/* The stage's name and every setting that decides what all its tensors hold. */
+static json_t *common_entry(const struct pst_frame *frame)
+{
+    json_t *entry = json_pack("{s:s}", "stage", frame->stage->name);
+    enter_options(frame, NULL, entry);
     json_object_update(entry, frame->matters);
     if (json_array_size(frame->learned_from) > 0)
         json_object_set(entry, "learned_from", frame->learned_from);
@@ -123,8 +143,11 @@ static json_t *entry_of(const struct pst_frame *frame, const struct pst_header *
     if (from == NULL)
         from = in == NULL ? json_array() : origins_of(in, NULL, in->tensor_count);
     json_t *entry = json_is_null(from) ? NULL : json_copy((json_t *)(uintptr_t)common);
-    if (entry != NULL)
+    if (entry != NULL) {
+        enter_options(frame, name, entry);
+        json_object_update(entry, json_object_get(frame->matters_to, name));
         json_object_set_new(entry, "makes", json_string(makes != NULL ? makes : name));
+    }
     if (entry != NULL && json_array_size(from) > 0)
         json_object_set(entry, "from", from);
     json_decref(from);

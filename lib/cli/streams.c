@@ -67,10 +67,10 @@ void pst_verbatim(struct pst_run *run)
 enum pst_status pst_write_header(struct pst_run *run, struct pst_header *header, struct pst_error *error)
 {
     struct pst_frame *frame = run->frame;
+    const char *effect = frame->effect == NULL && pst_frame_reads(frame) ? "adds" : frame->effect;
     enum pst_status status = PST_OK;
-    if (!frame->verbatim && pst_frame_reads(frame))
-        status = pst_history_note(run, "effect", json_string(frame->effect != NULL ? frame->effect : "adds"),
-                                  error);
+    if (!frame->verbatim && effect != NULL)
+        status = pst_history_note(run, "effect", json_string(effect), error);
     if (!frame->verbatim && status == PST_OK)
         status = pst_header_append_history(header, frame->stage->name, json_deep_copy(frame->details), error);
     if (status == PST_OK)

@@ -96,14 +96,14 @@ static enum pst_status choose_target(struct pst_compactor *compactor,
 static enum pst_status settle_inputs(struct pst_compactor *compactor, struct pst_error *error)
 {
     const struct pst_header *header = &compactor->original;
-    enum pst_compact_inputs inputs = compactor->description.inputs;
+    bool digest = compactor->description.digest;
     compactor->x = pst_header_find(header, "x");
     compactor->y = pst_header_find(header, "y");
     compactor->id = pst_header_find(header, "id");
-    if (inputs != PST_COMPACT_KEEP && (compactor->x == PST_NONE || compactor->id == PST_NONE))
-        return pst_fail(error, PST_BAD_DATA, "the stream has no tensor '%s', which --inputs %s wants",
-                        compactor->x == PST_NONE ? "x" : "id", pst_compact_inputs_name(inputs));
-    if (inputs != PST_COMPACT_KEEP && compactor->y != PST_NONE) {
+    if (digest && (compactor->x == PST_NONE || compactor->id == PST_NONE))
+        return pst_fail(error, PST_BAD_DATA, "the stream has no tensor '%s', which --inputs digest wants",
+                        compactor->x == PST_NONE ? "x" : "id");
+    if (digest && compactor->y != PST_NONE) {
         enum pst_status status =
             pst_header_require(header, "y", PST_DTYPE_I32, 0, NULL, &compactor->y, error);
         if (status != PST_OK)
@@ -121,18 +121,13 @@ enum fate { STAYS, REPLACED, LEFT_OUT, LOST };
 
 static enum fate fate_of(const struct pst_compactor *compactor, size_t index)
 {
-    enum pst_compact_inputs inputs = compactor->description.inputs;
     const struct pst_target *target = &compactor->description.targets[0];
     bool logits;
     if (index == target->at)
         return REPLACED;
     if (pst_target_kind(compactor->original.tensors[index].name, &logits))
         return LOST;
-    if (inputs != PST_COMPACT_KEEP && index == compactor->x)
-        return LEFT_OUT;
-    if (inputs == PST_COMPACT_BY_REFERENCE && (index == compactor->y || index == compactor->id))
-        return LEFT_OUT;
-    return STAYS;
+    return compactor->description.digest && index == compactor->x ? LEFT_OUT : STAYS;
 }
 
 /* Declares what stays, and lists what does not. lost: receives names. */
@@ -174,7 +169,7 @@ static enum pst_status declare_parts(struct pst_compactor *compactor, struct pst
         target->parts[i] = compact->tensors[target->part_at[i]];
     }
     compactor->digest = PST_NONE;
-    if (compactor->description.inputs == PST_COMPACT_KEEP)
+    if (!compactor->description.digest)
         return PST_OK;
     struct pst_tensor_spec digest = {
         .name = PST_COMPACT_DIGEST, .dtype = PST_DTYPE_U8, .rank = 1, .shape = { PST_COMPACT_DIGEST_SIZE }
@@ -226,7 +221,7 @@ enum pst_status pst_compactor_new(struct pst_compactor **made, const struct pst_
     struct pst_compactor *compactor = pst_allocate(1, sizeof *compactor, error);
     if (compactor == NULL)
         return PST_TRY_AGAIN;
-    compactor->description.inputs = options->inputs;
+    compactor->description.digest = options->digest;
     enum pst_status status = pst_header_copy(&compactor->original, original, error);
     if (status == PST_OK)
         status = choose_target(compactor, options, error);

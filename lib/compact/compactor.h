@@ -1,4 +1,4 @@
-/* compactor.h: a plan to make a stream smaller: made by compactor.c and history.c, followed by pack.c. */
+/* compactor.h: a plan to make a stream smaller: made by compactor.c, followed by pack.c. */
 #ifndef PIPESTILL_LIB_COMPACT_COMPACTOR_H
 #define PIPESTILL_LIB_COMPACT_COMPACTOR_H
 

@@ -13,10 +13,9 @@ bool pst_compact_is(const struct pst_header *header)
 const char *pst_compact_advice(const struct pst_header *header)
 {
     const json_t *key = json_object_get(header->other, PST_COMPACT_KEY);
-    const char *inputs = json_string_value(json_object_get(key, "inputs"));
     if (key == NULL)
         return "";
-    return inputs != NULL && strcmp(inputs, pst_compact_inputs_name(PST_COMPACT_KEEP)) == 0
+    return pst_header_find(header, PST_COMPACT_DIGEST) == PST_NONE
                ? "; it is compact, and 'compactor --restore' before this stage restores it"
                : "; it is compact, and 'loader … | stream-join FILE' joins a recording of it";
 }
@@ -71,8 +70,8 @@ json_t *pst_description_to_json(const struct pst_description *description, const
         json_decref(tensors);
         return NULL;
     }
-    return json_pack("{s:s, s:o, s:o, s:o}", "inputs", pst_compact_inputs_name(description->inputs),
-                     "targets", targets, "tensors", tensors, "lost", json_deep_copy(lost));
+    return json_pack("{s:s, s:o, s:o, s:o}", "inputs", description->digest ? "digest" : "keep", "targets",
+                     targets, "tensors", tensors, "lost", json_deep_copy(lost));
 }
 
 /* ---- from JSON ---- */
@@ -87,14 +86,33 @@ static bool take_form(const json_t *object, enum pst_compact_form *form)
     return false;
 }
 
-static bool take_inputs(const json_t *object, enum pst_compact_inputs *inputs)
+static bool take_inputs(const json_t *object, bool *digest)
 {
     const char *name = json_string_value(json_object_get(object, "inputs"));
-    for (*inputs = 0; name != NULL && *inputs < PST_COMPACT_INPUTS; ++*inputs) {
-        if (strcmp(name, pst_compact_inputs_name(*inputs)) == 0)
-            return true;
-    }
-    return false;
+    *digest = name != NULL && strcmp(name, "digest") == 0;
+    return *digest || (name != NULL && strcmp(name, "keep") == 0);
+}
+
+static bool is_text(const json_t *object, const char *key, const char *text)
+{
+    const char *found = json_string_value(json_object_get(object, key));
+    return found != NULL && strcmp(found, text) == 0;
+}
+
+/* Two kinds of compact streams that were made once, and are no longer read. */
+static enum pst_status refuse_old(const json_t *object, struct pst_error *error)
+{
+    const json_t *targets = json_object_get(object, "targets");
+    const char *what =
+        is_text(object, "inputs", "reference") ? "its inputs were left out by reference" : NULL;
+    for (size_t i = 0; i < json_array_size(targets); i++)
+        if (is_text(json_array_get(targets, i), "form", "f16"))
+            what = "its targets are compact as f16";
+    return what == NULL ? PST_OK
+                        : pst_fail(error, PST_BAD_DATA,
+                                   "%s, which an older pipestill (stream format 1) restores: with that one, "
+                                   "'loader FILE -o WHOLE' makes a recording that is read here",
+                                   what);
 }
 
 static bool take_size(const json_t *object, const char *name, json_int_t most, size_t *size)
@@ -158,15 +176,17 @@ enum pst_status pst_description_from_json(struct pst_description *description, c
 {
     const json_t *targets = json_object_get(object, "targets"), *tensors = json_object_get(object, "tensors");
     *description = (struct pst_description){ 0 };
-    if (!take_inputs(object, &description->inputs) || !is_list(targets) || !is_list(tensors))
+    enum pst_status status = refuse_old(object, error);
+    if (status != PST_OK)
+        return status;
+    if (!take_inputs(object, &description->digest) || !is_list(targets) || !is_list(tensors))
         return pst_fail(error, PST_BAD_DATA,
                         "header: its key 'compact' lacks inputs, targets or tensors, or is of a newer kind");
     description->target_count = json_array_size(targets);
     description->absent_count = json_array_size(tensors);
     description->targets = pst_allocate(description->target_count + 1, sizeof *description->targets, error);
     description->absent = pst_allocate(description->absent_count + 1, sizeof *description->absent, error);
-    enum pst_status status =
-        description->targets == NULL || description->absent == NULL ? PST_TRY_AGAIN : PST_OK;
+    status = description->targets == NULL || description->absent == NULL ? PST_TRY_AGAIN : PST_OK;
     for (size_t i = 0; i < description->target_count && status == PST_OK; i++)
         status = take_target(&description->targets[i], json_array_get(targets, i), error);
     for (size_t i = 0; i < description->absent_count && status == PST_OK; i++)

@@ -1,7 +1,7 @@
 /*
  * description.h: the key `compact` of a header, which says how the stream's original is restored:
  *
- *   inputs   "keep", "digest" or "reference"
+ *   inputs   "keep", or "digest" if x was left out
  *   targets  objects with name, form, classes, and temperature, top and draws where they apply
  *   tensors  the original tensors that are left out or have another form: what a header says of a tensor,
  *            and `place`, where it stands among the tensors that are restored
@@ -22,7 +22,7 @@ struct pst_absent {
 
 /* The key, parsed. {0} is empty. */
 struct pst_description {
-    enum pst_compact_inputs inputs;
+    bool digest; /* x was left out */
     size_t target_count;
     struct pst_target *targets; /* owned; dense, form, logits, classes and kept are set, and the parts */
     size_t absent_count;

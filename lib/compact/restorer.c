@@ -22,9 +22,9 @@ void pst_restorer_free(struct pst_restorer *restorer)
     free(restorer);
 }
 
-enum pst_compact_inputs pst_restorer_inputs(const struct pst_restorer *restorer)
+bool pst_restorer_lacks_inputs(const struct pst_restorer *restorer)
 {
-    return restorer->description.inputs;
+    return restorer->description.digest;
 }
 
 /* ---- the header ---- */
@@ -48,7 +48,7 @@ static enum pst_status find_parts(struct pst_restorer *restorer, bool *taken, st
             taken[target->part_at[i]] = true;
         }
     }
-    if (restorer->description.inputs == PST_COMPACT_KEEP)
+    if (!restorer->description.digest)
         return PST_OK;
     size_t index;
     enum pst_status status = pst_header_require(compact, PST_COMPACT_DIGEST, PST_DTYPE_U8, 1,
@@ -66,10 +66,7 @@ static bool may_be_absent(const struct pst_description *description, const struc
         if (strcmp(spec->name, dense->name) == 0)
             return spec->dtype == dense->dtype && spec->rank == 1 && spec->shape[0] == dense->shape[0];
     }
-    if (strcmp(spec->name, "x") == 0)
-        return description->inputs != PST_COMPACT_KEEP;
-    return description->inputs == PST_COMPACT_BY_REFERENCE &&
-           (strcmp(spec->name, "y") == 0 || strcmp(spec->name, "id") == 0);
+    return description->digest && strcmp(spec->name, "x") == 0;
 }
 
 static const struct pst_absent *absent_at(const struct pst_description *description, size_t place)

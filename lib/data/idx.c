@@ -9,7 +9,6 @@
 #include <string.h>
 #include <zlib.h>
 
-#define TYPE_U8 0x08
 #define FIRST_RESERVE ((size_t)1 << 20)
 #define LARGEST_READ ((size_t)1 << 20) /* gzread counts in unsigned int */
 
@@ -17,6 +16,29 @@ struct source {
     gzFile file;
     const char *path;
 };
+
+/* Finds the elements that a type byte stands for. Returns whether there are any. */
+static bool find_element(uint8_t type, enum pst_element *element)
+{
+    static const struct {
+        uint8_t type;
+        enum pst_element element;
+    } types[] = { { 0x08, PST_ELEMENT_U8 },  { 0x09, PST_ELEMENT_I8 },  { 0x0B, PST_ELEMENT_I16 },
+                  { 0x0C, PST_ELEMENT_I32 }, { 0x0D, PST_ELEMENT_F32 }, { 0x0E, PST_ELEMENT_F64 } };
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        *element = types[i].element;
+        if (types[i].type == type)
+            return true;
+    }
+    return false;
+}
+
+bool pst_idx_recognises(const unsigned char *start, size_t size)
+{
+    enum pst_element element;
+    return size > 4 && start[0] == 0 && start[1] == 0 && find_element(start[2], &element) && start[3] >= 1 &&
+           start[3] <= PST_IDX_MAX_RANK;
+}
 
 /* Says why zlib could not go on. */
 static enum pst_status read_failure(const struct source *source, size_t at, struct pst_error *error)
@@ -74,9 +96,9 @@ static enum pst_status read_header(struct pst_idx *idx, const struct source *sou
     if (bytes[0] != 0 || bytes[1] != 0)
         return pst_fail(error, PST_BAD_DATA, "%s: not an IDX file: it begins with %02x %02x instead of 00 00",
                         source->path, bytes[0], bytes[1]);
-    if (bytes[2] != TYPE_U8)
+    if (!find_element(bytes[2], &idx->element))
         return pst_fail(error, PST_BAD_DATA,
-                        "%s: element type %02x at byte 2; only 08 (unsigned bytes) is read", source->path,
+                        "%s: element type %02x at byte 2; there are 08, 09, 0b, 0c, 0d and 0e", source->path,
                         bytes[2]);
     idx->rank = bytes[3];
     if (idx->rank < 1 || idx->rank > PST_IDX_MAX_RANK)
@@ -93,7 +115,7 @@ static enum pst_status read_header(struct pst_idx *idx, const struct source *sou
 static enum pst_status decode_shape(struct pst_idx *idx, const struct source *source, const uint8_t *bytes,
                                     struct pst_error *error)
 {
-    size_t size = 1;
+    size_t size = pst_element_size(idx->element);
     for (size_t i = 0; i < idx->rank; i++) {
         const uint8_t *at = bytes + 4 + 4 * i;
         idx->shape[i] = (size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3];
@@ -166,6 +188,18 @@ enum pst_status pst_idx_read(struct pst_idx *idx, const char *path, struct pst_e
     if (status != PST_OK)
         pst_idx_free(idx);
     return status;
+}
+
+void pst_idx_copy(const struct pst_idx *idx, size_t first, size_t count, void *elements)
+{
+    size_t size = pst_element_size(idx->element);
+    const uint8_t *from = idx->content + idx->header + first * size;
+    uint8_t *to = elements;
+    if (size == 1)
+        memcpy(to, from, count);
+    for (size_t i = 0; i < count && size > 1; i++, from += size, to += size)
+        for (size_t k = 0; k < size; k++)
+            to[k] = from[size - 1 - k];
 }
 
 void pst_idx_free(struct pst_idx *idx)

@@ -61,32 +61,42 @@ static uint64_t scale_down(uint64_t total, uint64_t share, uint64_t whole, uint6
     return (uint64_t)(product / whole);
 }
 
+/* What is left of a class's share behind the point. */
+struct rest {
+    uint64_t remainder;
+    size_t class;
+};
+
+/* The largest remainder first, and of two that are equal the lower class. */
+static int compare_rests(const void *a, const void *b)
+{
+    const struct rest *left = a, *right = b;
+    if (left->remainder != right->remainder)
+        return left->remainder > right->remainder ? -1 : 1;
+    return left->class < right->class ? -1 : 1;
+}
+
 /*
  * Shares `total` out among the classes in proportion to their counts: each gets the whole part of its share,
  * and what is left goes to those with the largest remainders (Hamilton's method), the lower class first.
  */
-static void share_out(struct pool *pool, uint64_t total)
+static enum pst_status share_out(struct pool *pool, uint64_t total, struct pst_error *error)
 {
+    struct rest *rests = pst_allocate(pool->classes, sizeof *rests, error);
+    if (rests == NULL)
+        return PST_TRY_AGAIN;
     uint64_t left = total;
     for (size_t class = 0; class < pool->classes; class ++) {
-        uint64_t remainder;
-        pool->quotas[class] = scale_down(total, pool->counts[class], pool->chosen->count, &remainder);
+        rests[class].class = class;
+        pool->quotas[class] =
+            scale_down(total, pool->counts[class], pool->chosen->count, &rests[class].remainder);
         left -= pool->quotas[class];
     }
-    /* Fewer than `classes` are left. A class that got one of them is recognised by its quota. */
-    for (; left > 0; left--) {
-        size_t best = 0;
-        uint64_t largest = 0;
-        for (size_t class = 0; class < pool->classes; class ++) {
-            uint64_t remainder;
-            uint64_t whole = scale_down(total, pool->counts[class], pool->chosen->count, &remainder);
-            if (pool->quotas[class] == whole && remainder > largest) {
-                largest = remainder;
-                best = class;
-            }
-        }
-        pool->quotas[best]++;
-    }
+    qsort(rests, pool->classes, sizeof *rests, compare_rests);
+    for (uint64_t i = 0; i < left; i++) /* fewer than there are classes with a remainder */
+        pool->quotas[rests[i].class]++;
+    free(rests);
+    return PST_OK;
 }
 
 static enum pst_status take_split(struct pool *pool, const struct pst_selection_rules *rules,
@@ -94,37 +104,59 @@ static enum pst_status take_split(struct pool *pool, const struct pst_selection_
 {
     bool validation = rules->split == PST_SPLIT_VALIDATION;
     if (validation && rules->hold_out == 0)
-        return pst_fail(error, PST_USAGE, "no samples are held out for validation");
-    if (rules->hold_out == 0)
+        return pst_fail(error, PST_USAGE,
+                        "--split validation needs --hold-out N, as given for the training split");
+    if (rules->hold_out == 0 || rules->split == PST_SPLIT_TEST)
         return PST_OK;
     if (rules->hold_out >= pool->chosen->count)
         return pst_fail(error, PST_USAGE, "%zu samples cannot be held out of %" PRIu64, rules->hold_out,
                         pool->chosen->count);
     count_classes(pool);
-    share_out(pool, rules->hold_out);
+    if (share_out(pool, rules->hold_out, error) != PST_OK)
+        return PST_TRY_AGAIN;
     draw(pool, rules->hold_out_seed, PST_RANDOM_HOLD_OUT, 0, !validation);
+    return PST_OK;
+}
+
+/* Marks the classes that are taken. mask: [classes]. */
+static enum pst_status mark_taken(const struct pst_selection_rules *rules, size_t classes, bool *mask,
+                                  struct pst_error *error)
+{
+    memset(mask, rules->only == NULL, classes);
+    if (rules->only != NULL && pst_mark_classes(rules->only, classes, true, mask, error) != PST_OK)
+        return pst_fail_at(error, "--only-classes");
+    if (rules->omit != NULL && pst_mark_classes(rules->omit, classes, false, mask, error) != PST_OK)
+        return pst_fail_at(error, "--omit-classes");
     return PST_OK;
 }
 
 static enum pst_status take_classes(struct pool *pool, const struct pst_selection_rules *rules,
                                     struct pst_error *error)
 {
-    if (rules->class_mask == NULL)
+    if (rules->only == NULL && rules->omit == NULL)
         return PST_OK;
     if (pool->labels->class_of == NULL)
-        return pst_fail(error, PST_USAGE, "%s has no labels to choose classes by", pool->labels->name);
-    for (uint64_t i = pst_chosen_next(pool->chosen, 0); i < pool->chosen->samples; i = after(pool, i)) {
-        if (!rules->class_mask[class_of(pool, i)])
+        return pst_fail(error, PST_USAGE,
+                        "--only-classes and --omit-classes need labels, and there are none that are "
+                        "classes in %s",
+                        pool->labels->name);
+    bool *mask = pst_allocate(pool->classes, sizeof *mask, error);
+    enum pst_status status = mask == NULL ? PST_TRY_AGAIN : mark_taken(rules, pool->classes, mask, error);
+    for (uint64_t i = pst_chosen_next(pool->chosen, 0); status == PST_OK && i < pool->chosen->samples;
+         i = after(pool, i)) {
+        if (!mask[class_of(pool, i)])
             pst_chosen_drop(pool->chosen, i);
     }
-    if (pool->chosen->count == 0)
+    free(mask);
+    if (status == PST_OK && pool->chosen->count == 0)
         return pst_fail(error, PST_USAGE, "the classes chosen have no samples");
-    return PST_OK;
+    return status;
 }
 
-static void take_share(struct pool *pool, const struct pst_selection_rules *rules)
+static enum pst_status take_share(struct pool *pool, const struct pst_selection_rules *rules,
+                                  struct pst_error *error)
 {
-    if (rules->fraction > 0) {
+    if (rules->fraction > 0 && rules->fraction < 1) {
         count_classes(pool);
         for (size_t class = 0; class < pool->classes; class ++) {
             uint64_t quota = (uint64_t)llround(rules->fraction * (double)pool->counts[class]);
@@ -134,9 +166,11 @@ static void take_share(struct pool *pool, const struct pst_selection_rules *rule
     }
     if (rules->limit > 0 && rules->limit < pool->chosen->count) {
         count_classes(pool);
-        share_out(pool, rules->limit);
+        if (share_out(pool, rules->limit, error) != PST_OK)
+            return PST_TRY_AGAIN;
         draw(pool, rules->seed, PST_RANDOM_SELECT, 1, false);
     }
+    return PST_OK;
 }
 
 static enum pst_status choose_from(struct pool *pool, const struct pst_selection_rules *rules,
@@ -151,11 +185,11 @@ static enum pst_status choose_from(struct pool *pool, const struct pst_selection
         status = take_split(pool, rules, error);
     if (status == PST_OK)
         status = take_classes(pool, rules, error);
-    if (status != PST_OK)
-        return status;
-    take_share(pool, rules);
-    pst_chosen_count(pool->chosen);
-    return PST_OK;
+    if (status == PST_OK)
+        status = take_share(pool, rules, error);
+    if (status == PST_OK)
+        pst_chosen_count(pool->chosen);
+    return status;
 }
 
 enum pst_status pst_choose(const struct pst_labels *labels, const struct pst_selection_rules *rules,
@@ -184,10 +218,11 @@ enum pst_status pst_select(const struct pst_dataset *dataset, const struct pst_s
                            struct pst_selection *selection, struct pst_error *error)
 {
     *selection = (struct pst_selection){ 0 };
+    bool classed = dataset->label_kind == PST_LABELS_CLASS;
     struct pst_labels labels = { .name = dataset->name,
                                  .samples = dataset->samples,
                                  .classes = dataset->classes,
-                                 .class_of = dataset->labels != NULL ? label_of : NULL,
+                                 .class_of = classed ? label_of : NULL,
                                  .labels = dataset->labels };
     struct pst_chosen chosen;
     enum pst_status status = pst_choose(&labels, rules, &chosen, error);

@@ -11,20 +11,26 @@ bool pst_target_kind(const char *name, bool *logits)
     return *logits || strcmp(name, "soft") == 0 || strncmp(name, "soft/", 5) == 0;
 }
 
-/* An error that lists the tensors that could have been named, as many as fit into a line. */
+void pst_header_names(const struct pst_header *header, char *text, size_t size)
+{
+    size_t used = 0;
+    text[0] = 0;
+    for (size_t i = 0; i < header->tensor_count; i++) {
+        const char *name = header->tensors[i].name;
+        if (used + strlen(name) + sizeof ", , …" > size) {
+            snprintf(text + used, size - used, ", …");
+            break;
+        }
+        used += (size_t)snprintf(text + used, size - used, "%s%s", used > 0 ? ", " : "", name);
+    }
+}
+
+/* An error that lists the tensors that could have been named. */
 static enum pst_status refuse_name(const struct pst_header *header, const char *named,
                                    struct pst_error *error)
 {
-    char list[256] = "";
-    size_t used = 0;
-    for (size_t i = 0; i < header->tensor_count; i++) {
-        const char *name = header->tensors[i].name;
-        if (used + strlen(name) + sizeof ", , …" > sizeof list) {
-            snprintf(list + used, sizeof list - used, ", …");
-            break;
-        }
-        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used > 0 ? ", " : "", name);
-    }
+    char list[256];
+    pst_header_names(header, list, sizeof list);
     return pst_fail(error, PST_BAD_DATA, "the stream has no tensor '%.*s'; it has: %s", PST_NAME_SIZE, named,
                     list);
 }

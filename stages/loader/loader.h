@@ -1,45 +1,43 @@
-/* loader.h: a data set, whose samples loader chooses, orders and moves about. */
+/* loader.h: what loader knows of the tables of data sets and augmentations: their options and settings. */
 #ifndef PIPESTILL_STAGES_LOADER_H
 #define PIPESTILL_STAGES_LOADER_H
 
 #include "pipestill.h"
 
-#define MOST_CLASSES 256      /* labels in IDX files are bytes */
-#define MOST_DIGITS 100000000 /* their labels and order are held, 20 bytes each */
-#define USUAL_BATCH 128
-
-enum split { SPLIT_TRAIN, SPLIT_VALIDATION, SPLIT_TEST };
-
-/* What the command line says. */
-struct wishes {
-    int split;
-    const char *images, *labels, *only, *omit, *run;
-    size_t classes, samples, hold_out, limit, batch, shift;
-    uint64_t data_seed, hold_out_seed, seed, epochs, start;
-    double fraction;
-    bool shuffle, no_shuffle;
-    struct pst_elastic elastic;
-};
-
-struct source; /* a data set, epoch after epoch */
+#define MOST_OPTIONS 64     /* with those of all types and augmentations */
+#define SETTINGS_BYTES 4096 /* of all types and augmentations */
 
 /* The stage. */
 struct loader {
-    struct wishes asked;
-    struct source *source; /* owned */
+    size_t batch;
+    uint64_t epochs, start;
+    const char *run;
+    struct pst_view_settings chosen;
+    _Alignas(max_align_t) unsigned char settings[SETTINGS_BYTES]; /* one type's behind another's */
+    struct pst_dataset data;
+    struct pst_view view;
+    size_t position; /* in the epoch */
+    size_t x, y, id; /* places of the tensors; y is PST_NONE without labels */
 };
 
-/* Makes a source; NULL if memory is short. */
-struct source *source_new(struct pst_error *error);
+/*
+ * Lists all options: those of the loader, of views, and of all types and augmentations.
+ * options: receives them, ended by {0}. defaults: receives the settings' defaults.
+ */
+void list_options(const struct pst_option *own, struct pst_option options[MOST_OPTIONS],
+                  struct loader *defaults);
 
-/* Functions as a stage has them. name: of the set, or NULL. */
-PST_CHECKED enum pst_status source_start(struct pst_run *run, const char *name, struct pst_error *error);
-PST_CHECKED enum pst_status source_header(struct pst_run *run, struct pst_header *header,
-                                          struct pst_error *error);
-PST_CHECKED enum pst_status source_next(struct pst_run *run, const struct pst_batch *in,
-                                        struct pst_batch *batch, struct pst_error *error);
+/*
+ * Finds the settings of a type as the options have set them.
+ * Returns PST_OK; PST_USAGE if an option was given that is another type's; the message names it.
+ */
+PST_CHECKED enum pst_status find_settings(struct pst_run *run, const struct pst_dataset_type *type,
+                                          const void **settings, struct pst_error *error);
 
-/* NULL is allowed. */
-void source_free(struct source *source);
+/* The same for the augmentations. settings: receives them in the order of the table. */
+void find_augmentations(struct loader *loader, const void *settings[PST_MAX_AUGMENTATIONS]);
+
+/* Writes the sets of the table for --help. */
+void describe_sets(FILE *text);
 
 #endif

@@ -4,11 +4,13 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#define USUAL_CLASSES 256 /* of a stream that does not say how many it has */
+
 /* ---- labels ---- */
 
-/* Reads the labels of a batch as bytes. labels: receives those of all samples of the set. */
+/* Reads the labels of a batch. labels: receives those of all samples of the set. */
 static enum pst_status read_batch_labels(const struct shard_batch *found, size_t y, size_t classes,
-                                         struct pst_batch *batch, uint8_t *labels, struct pst_error *error)
+                                         struct pst_batch *batch, int32_t *labels, struct pst_error *error)
 {
     enum pst_status status = pst_recording_read(found->shard->recording, found->index, batch, error);
     if (status != PST_OK)
@@ -18,12 +20,12 @@ static enum pst_status read_batch_labels(const struct shard_batch *found, size_t
         if (read[row] < 0 || (size_t)read[row] >= classes)
             return pst_fail(error, PST_BAD_DATA, "%s, batch %" PRIu64 ": label %" PRId32 " is no class",
                             found->shard->path, found->recorded.seq, read[row]);
-        labels[found->recorded.first + row] = (uint8_t)read[row];
+        labels[found->recorded.first + row] = read[row];
     }
     return PST_OK;
 }
 
-static enum pst_status read_labels(const struct shards *shards, size_t classes, uint8_t *labels,
+static enum pst_status read_labels(const struct shards *shards, size_t classes, int32_t *labels,
                                    struct pst_error *error)
 {
     size_t y = pst_header_find(pst_recording_header(shards->list[0].recording), "y");
@@ -39,58 +41,35 @@ static enum pst_status read_labels(const struct shards *shards, size_t classes, 
 
 static size_t label_of(const void *labels, uint64_t sample)
 {
-    return ((const uint8_t *)labels)[sample];
+    return (size_t)((const int32_t *)labels)[sample];
 }
 
-/* ---- rules ---- */
-
-/* mask: receives the classes that are taken; the rules borrow it. */
-static enum pst_status settle_rules(const struct wishes *wishes, bool labelled, size_t classes,
-                                    bool mask[static MOST_CLASSES], struct pst_selection_rules *rules,
-                                    struct pst_error *error)
-{
-    bool by_class = wishes->only != NULL || wishes->omit != NULL;
-    if (by_class && !labelled)
-        return pst_fail(error, PST_USAGE,
-                        "--only-classes and --omit-classes need labels, and there are none");
-    for (size_t class = 0; class < MOST_CLASSES; class ++)
-        mask[class] = wishes->only == NULL;
-    if (wishes->only != NULL && pst_mark_classes(wishes->only, classes, true, mask, error) != PST_OK)
-        return pst_fail_at(error, "--only-classes");
-    if (wishes->omit != NULL && pst_mark_classes(wishes->omit, classes, false, mask, error) != PST_OK)
-        return pst_fail_at(error, "--omit-classes");
-    *rules = (struct pst_selection_rules){
-        .class_mask = by_class ? mask : NULL,
-        .fraction = wishes->fraction < 1 ? wishes->fraction : 0,
-        .limit = wishes->limit,
-        .seed = wishes->seed,
-    };
-    return PST_OK;
-}
+/* ---- choosing ---- */
 
 enum pst_status choose_recorded(const struct wishes *wishes, const struct shards *shards,
                                 const struct pst_header *restored, struct pst_chosen *chosen,
                                 struct pst_error *error)
 {
-    bool mask[MOST_CLASSES];
-    struct pst_selection_rules rules;
+    struct pst_selection_rules rules = { .only = wishes->only,
+                                         .omit = wishes->omit,
+                                         .fraction = wishes->fraction,
+                                         .limit = wishes->limit,
+                                         .seed = wishes->seed };
     struct pst_error ignored;
-    size_t y, classes = restored->classes > 0 ? (size_t)restored->classes : MOST_CLASSES;
-    bool labelled = classes <= MOST_CLASSES &&
+    size_t y, classes = restored->classes > 0 ? (size_t)restored->classes : USUAL_CLASSES;
+    bool labelled = classes <= PST_MAX_CLASSES &&
                     pst_header_require(restored, "y", PST_DTYPE_I32, 0, NULL, &y, &ignored) == PST_OK;
-    enum pst_status status = settle_rules(wishes, labelled, classes, mask, &rules, error);
-    if (status != PST_OK)
-        return status;
-    uint8_t *bytes = labelled ? pst_allocate((size_t)shards->samples, 1, error) : NULL;
+    enum pst_status status = PST_OK;
+    int32_t *read = labelled ? pst_allocate((size_t)shards->samples, sizeof *read, error) : NULL;
     if (labelled)
-        status = bytes == NULL ? PST_TRY_AGAIN : read_labels(shards, classes, bytes, error);
+        status = read == NULL ? PST_TRY_AGAIN : read_labels(shards, classes, read, error);
     struct pst_labels labels = { .name = shards->list[0].path,
                                  .samples = shards->samples,
                                  .classes = classes,
                                  .class_of = labelled ? label_of : NULL,
-                                 .labels = bytes };
+                                 .labels = read };
     if (status == PST_OK)
         status = pst_choose(&labels, &rules, chosen, error);
-    free(bytes);
+    free(read);
     return status;
 }

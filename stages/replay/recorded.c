@@ -64,7 +64,7 @@ static enum pst_status open_restorer(struct pst_run *run, struct pst_error *erro
                                               &replay->restored, error);
     if (status != PST_OK)
         return pst_fail_at(error, "%s", path);
-    if (pst_restorer_inputs(replay->restorer) == PST_COMPACT_KEEP)
+    if (!pst_restorer_lacks_inputs(replay->restorer))
         return PST_OK;
     return pst_fail(error, PST_BAD_DATA,
                     "%s: its inputs were left out; 'loader … | stream-join %s' brings its targets to them",
@@ -156,6 +156,15 @@ static enum pst_status go_to_start(struct recorded *replay, struct pst_error *er
 
 /* ---- the stage ---- */
 
+/* What a replay does to the samples that were recorded. */
+static const char *effect_of(const struct recorded *replay)
+{
+    if (replay->asked->shuffle)
+        return "reorders";
+    bool some = is_choosy(replay->asked) || replay->asked->start > 0 || replay->shards.left_out > 0;
+    return some ? "selects" : "adds";
+}
+
 static enum pst_status prepare(struct pst_run *run, struct pst_error *error)
 {
     struct recorded *replay = recorded_of(run);
@@ -173,6 +182,7 @@ static enum pst_status prepare(struct pst_run *run, struct pst_error *error)
             choose_recorded(replay->asked, &replay->shards, restored_header(replay), &replay->chosen, error);
         replay->count = replay->chosen.count;
     }
+    pst_set_effect(run, effect_of(replay));
     if (status == PST_OK) {
         replay->batches = count_batches(replay);
         status = replay->batches == 0 ? pst_fail(error, PST_BAD_DATA, "a recording without batches")

@@ -4,8 +4,6 @@
 
 #include "pipestill.h"
 
-#define MOST_CLASSES 256 /* labels are held as bytes */
-
 /* What the command line says. */
 struct wishes {
     const char *only, *omit, *run;

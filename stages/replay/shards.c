@@ -2,7 +2,7 @@
 #include "stages/replay/shards.h"
 
 #include <inttypes.h>
-#include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +12,7 @@ static bool same_tensor(const struct pst_tensor_spec *a, const struct pst_tensor
 {
     return strcmp(a->name, b->name) == 0 && a->dtype == b->dtype && a->rank == b->rank &&
            memcmp(a->shape, b->shape, a->rank * sizeof *a->shape) == 0 && a->scale == b->scale &&
-           a->offset == b->offset && a->temperature == b->temperature;
+           a->offset == b->offset;
 }
 
 static bool same_tensors(const struct pst_header *a, const struct pst_header *b)
@@ -26,38 +26,35 @@ static bool same_tensors(const struct pst_header *a, const struct pst_header *b)
     return true;
 }
 
-/*
- * Whether two histories tell of the same data, teachers, temperatures and means. Which part of the data was
- * loaded, in which order and how moved about, may differ: that is why there are several recordings.
- */
-static bool same_making(const json_t *a, const json_t *b)
+/* What differs in how two tensors were made, in words; false if nothing that is known does. */
+static bool differ(const struct pst_header *a, const struct pst_header *b, size_t i, char *words, size_t size)
 {
-    if (json_array_size(a) != json_array_size(b))
+    const struct pst_tensor_spec *one = &a->tensors[i], *other = &b->tensors[i];
+    bool known = one->origin[0] != '\0' && other->origin[0] != '\0';
+    if (known && strcmp(one->origin, other->origin) != 0)
+        pst_lineage_difference(a->lineage, one->origin, b->lineage, other->origin, words, size);
+    else if (one->temperature != other->temperature)
+        snprintf(words, size, "T = %g here, T = %g there", one->temperature, other->temperature);
+    else
         return false;
-    for (size_t i = 0; i < json_array_size(a); i++) {
-        const json_t *one = json_array_get(a, i), *other = json_array_get(b, i);
-        const json_t *digest = json_object_get(one, "digest");
-        bool same =
-            json_equal(json_object_get(one, "stage"), json_object_get(other, "stage")) &&
-            (digest != NULL ? json_equal(digest, json_object_get(other, "digest")) : json_equal(one, other));
-        if (!same)
-            return false;
-    }
     return true;
 }
 
+/* Recordings are one set if they hold the same tensors, and these were made alike. */
 static enum pst_status check_fit(const struct shard *first, const struct shard *shard,
                                  struct pst_error *error)
 {
     const struct pst_header *a = pst_recording_header(first->recording);
     const struct pst_header *b = pst_recording_header(shard->recording);
+    char words[320];
     if (!same_tensors(a, b))
         return pst_fail(error, PST_BAD_DATA, "%s and %s do not hold the same tensors; no one set",
                         first->path, shard->path);
-    if (!same_making(a->history, b->history))
-        return pst_fail(error, PST_BAD_DATA,
-                        "%s and %s come from different data, teachers or temperatures; no one set",
-                        first->path, shard->path);
+    for (size_t i = 0; i < a->tensor_count; i++) {
+        if (differ(a, b, i, words, sizeof words))
+            return pst_fail(error, PST_BAD_DATA, "%s and %s are no one set, '%s' was made otherwise: %s",
+                            first->path, shard->path, a->tensors[i].name, words);
+    }
     return PST_OK;
 }
 

@@ -20,7 +20,7 @@ struct shards {
 };
 
 /*
- * Opens recordings as one set. They must hold the same tensors from the same data and the same teachers.
+ * Opens recordings as one set. They must hold the same tensors, of the same origins.
  * salvage: damaged batches are left out.
  * Returns what pst_recording_open returns; PST_BAD_DATA where they do not fit together; the message names
  * both.

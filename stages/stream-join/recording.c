@@ -18,14 +18,8 @@ static enum pst_status open_restorer(const struct pst_run *run, struct recording
     const struct pst_header *recorded = &recording->recorded;
     if (!pst_compact_is(recorded))
         return pst_header_copy(&recording->header, recorded, error);
-    enum pst_status status = pst_restorer_new(&recording->restorer, recorded,
-                                              pst_link_options(run)->max_message, &recording->header, error);
-    if (status == PST_OK && pst_restorer_inputs(recording->restorer) == PST_COMPACT_BY_REFERENCE)
-        return pst_fail(error, PST_BAD_DATA,
-                        "it left its ids out, by reference; 'loader %s -o WHOLE' gives them again, and WHOLE "
-                        "can be joined",
-                        recording->path);
-    return status;
+    return pst_restorer_new(&recording->restorer, recorded, pst_link_options(run)->max_message,
+                            &recording->header, error);
 }
 
 /* Finds what identifies the samples, and what binds them to their inputs. */

@@ -45,6 +45,7 @@ words() {
     loader) echo digits --samples 60 ;;
     replay) echo plain.pst ;;
     stream-join) echo targets.pst ;;
+    stream-select) echo --keep x ;;
     esac
 }
 

@@ -60,9 +60,9 @@ header() {
     [[ $output == *'"seed": 4'* ]]
     [[ $output == *'"shift": 1'* ]]
     [[ $output == *'"split": "train"'* ]]
-    [[ $output == *'"dtype": "u8", "name": "x", "scale": 0.003921'*', "shape": [28, 28]'* ]]
-    [[ $output == *'"dtype": "i32", "name": "y", "shape": []'* ]]
-    [[ $output == *'"dtype": "u64", "name": "id", "shape": []'* ]]
+    [[ $output == *'"dtype": "u8", "name": "x", '*'"scale": 0.003921'*', "shape": [28, 28]'* ]]
+    [[ $output == *'"dtype": "i32", "name": "y", '*'"shape": []'* ]]
+    [[ $output == *'"dtype": "u64", "name": "id", '*'"shape": []'* ]]
 }
 
 @test "a pair of IDX files is loaded as it is" {
@@ -189,9 +189,9 @@ for line in sys.stdin:
 }
 
 @test "a command line that is wrong is refused" {
-    assert_fails 64 "which data? mnist, digits, or --images" loader
-    assert_fails 64 "there is no set 'imagenet'; there are mnist and digits" loader imagenet
-    assert_fails 64 "--batch: '1048577' is not a whole number from 0 to 1048576" loader digits --batch 1048577
+    assert_fails 64 "which data? One of the sets digits, mnist, idx, or a file" loader
+    assert_fails 64 "there is no set 'imagenet', and no such file; there are the sets digits, mnist, idx" loader imagenet
+    assert_fails 64 "--batch: '1048577' is not a whole number from 1 to 1048576" loader digits --batch 1048577
     assert_fails 64 "--epochs: '-1'" loader digits --epochs -1
     assert_fails 64 "there is no option '--epoch-count'" loader digits --epoch-count 3
     assert_fails 64 "--fraction: '0'" loader digits --fraction 0
@@ -202,10 +202,10 @@ for line in sys.stdin:
     assert_fails 64 "10000 samples cannot be held out of 10000" loader digits --hold-out 10000
     assert_fails 64 "--split validation needs --hold-out" loader digits --split validation
     assert_fails 64 "exclude each other" loader digits --shuffle --no-shuffle
-    assert_fails 64 "do not go with a named set" loader digits --images "$images"
-    assert_fails 64 "--samples is for digits" loader --images "$images" --samples 3
-    assert_fails 64 "--split test is for named sets" loader --images "$images" --split test
-    assert_fails 64 "need --labels" loader --images "$images" --only-classes 1
+    assert_fails 64 "--images is for idx, and not for digits" loader digits --images "$images"
+    assert_fails 64 "--samples is for digits, and not for idx" loader --images "$images" --samples 3
+    assert_fails 64 "idx has no test part of its own" loader --images "$images" --split test
+    assert_fails 64 "need labels, and there are none that are classes in images" loader --images "$images" --only-classes 1
     assert_fails 64 "one argument too many" loader digits mnist
 }
 
@@ -223,7 +223,7 @@ for line in sys.stdin:
 
 @test "samples that are not images cannot be moved" {
     printf '\0\0\10\2\0\0\0\1\0\0\0\2ab' >"$BATS_TEST_TMPDIR/vectors"
-    assert_fails 64 "not images of one plane" loader --images "$BATS_TEST_TMPDIR/vectors" --shift 1
+    assert_fails 64 "vectors: only images can be moved" loader --images "$BATS_TEST_TMPDIR/vectors" --shift 1
     printf '\0\0\10\3\0\0\0\1\0\0\0\1\0\0\0\101%065d' 0 >"$BATS_TEST_TMPDIR/wide"
     assert_fails 64 "more than 64 by 64" loader --images "$BATS_TEST_TMPDIR/wide" --rotate 1
     [ "$(flat id --images "$BATS_TEST_TMPDIR/wide" --shift 1)" = "0" ]

@@ -376,7 +376,7 @@ sys.path.insert(0, sys.argv[2])
 from pipestill_stream import crc32c
 parts = list(msgpack.Unpacker(open("whole.pst", "rb")))
 meta = msgpack.unpackb(parts[0]["meta"])
-meta["format"] = 2
+meta["format"] = 3
 parts[0]["meta"] = msgpack.packb(meta)
 parts[0]["crc"] = crc32c(parts[0]["meta"])
 open(sys.argv[1], "wb").write(b"".join(msgpack.packb(part) for part in parts))' "$cut" "$BATS_TEST_DIRNAME/../python"

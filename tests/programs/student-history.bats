@@ -175,8 +175,7 @@ averager='next(e for e in header["history"] if e["stage"] == "averager")'
 
 @test "weights of teachers that are there, whoever asked them, contradict nothing" {
     teacher-forward b.safetensors -i a.pst | temperature-softmax -T 4 | averager -w b=2 -g -w a=0.5 |
-        compactor --targets u8 --inputs reference -o "$BATS_TEST_TMPDIR/small.pst"
-    replay "$BATS_TEST_TMPDIR/small.pst" -o "$stream"
+        compactor | compactor --restore -o "$stream"
     learns "$stream"
     stream-join a-soft.pst --take soft/a -i plain.pst | averager -w a=2 -o "$stream"
     learns "$stream"

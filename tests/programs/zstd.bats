@@ -87,11 +87,11 @@ for p, s in zip(plain[:4], small):
     replay small.pst plain.pst --shuffle --seed 2 --run one | cmp - <(replay plain.pst plain.pst --shuffle --seed 2 --run one)
 }
 
-@test "what was compact already is compressed, and restored by reference from it" {
-    compactor --targets u8 --inputs reference --zstd 19 -i plain.pst -o "$bad"
-    compactor --targets u8 --inputs reference -z 3 -i plain.pst -o "$bad.2"
+@test "what was compact already is compressed, and restored from it" {
+    compactor --zstd 19 -i plain.pst -o "$bad"
+    compactor -z 3 -i plain.pst -o "$bad.2"
     [ "$(trailer "$bad")" = "$(trailer "$bad.2")" ]
-    compactor --targets u8 -i plain.pst | compactor --restore | student-trainer "${TRAINING[@]}" -o "$student.live"
+    compactor -i plain.pst | compactor --restore | student-trainer "${TRAINING[@]}" -o "$student.live"
     replay "$bad" | student-trainer "${TRAINING[@]}" -o "$student"
     cmp "$student.live" "$student"
 }

@@ -43,12 +43,11 @@ static inline void make_targets(struct pst_batch *batch, const struct pst_header
 
 static const struct pst_compact_options every[] = {
     { .form = PST_COMPACT_F32 },
-    { .form = PST_COMPACT_F16 },
+    { .form = PST_COMPACT_F32, .digest = true },
     { .form = PST_COMPACT_U8 },
     { .form = PST_COMPACT_TOP_K, .top = 3 },
     { .form = PST_COMPACT_SAMPLED, .draws = 4, .seed = 3 },
-    { .form = PST_COMPACT_U8, .inputs = PST_COMPACT_BY_DIGEST },
-    { .form = PST_COMPACT_F16, .inputs = PST_COMPACT_BY_REFERENCE },
+    { .form = PST_COMPACT_U8, .digest = true },
 };
 #define EVERY (sizeof every / sizeof *every)
 

@@ -1,12 +1,7 @@
 /* The synthetic digits: each a function of (seed, id), none blank, all classes alike often. */
-#include "pipestill/data.h"
+#include "data_fixture.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stdio.h>
 
 #define ELEMENTS ((size_t)28 * 28)
 
@@ -49,29 +44,32 @@ static void no_digit_is_blank_or_all_ink(void **state)
     }
 }
 
-static struct pst_dataset open_set(uint64_t seed, size_t samples, bool test)
+static struct pst_dataset open_digits(unsigned seed, size_t samples, bool test)
 {
-    struct pst_dataset set;
-    assert_int_equal(pst_dataset_open_digits(&set, seed, samples, test, NULL), PST_OK);
+    char of[2][32];
+    snprintf(of[0], sizeof of[0], "%u", seed);
+    snprintf(of[1], sizeof of[1], "%zu", samples);
+    struct pst_dataset set = open_good("digits", test, OPTIONS("data-seed", of[0], "samples", of[1]));
     assert_int_equal(set.samples, samples);
     assert_int_equal(set.classes, 10);
-    assert_int_equal(set.sample_bytes, ELEMENTS);
+    assert_int_equal(set.element, PST_ELEMENT_U8);
+    assert_int_equal(pst_dataset_elements(&set), ELEMENTS);
     return set;
 }
 
 static void classes_are_equally_likely_and_known_without_drawing(void **state)
 {
     (void)state;
-    struct pst_dataset set = open_set(5, 20000, false);
+    struct pst_dataset set = open_digits(5, 20000, false);
     unsigned counts[10] = { 0 };
     for (size_t i = 0; i < set.samples; i++)
-        counts[set.labels[i]]++;
+        counts[class_of(&set, i)]++;
     for (size_t class = 0; class < 10; class ++) /* 2000 expected, with a standard deviation of 42 */
         assert_in_range(counts[class], 1800, 2200);
     uint8_t image[ELEMENTS];
     for (size_t i = 0; i < 500; i++)
-        assert_int_equal(pst_digit_draw(5, set.first_id + i, image), set.labels[i]);
-    pst_dataset_free(&set);
+        assert_int_equal(pst_digit_draw(5, set.first_id + i, image), class_of(&set, i));
+    pst_dataset_close(&set);
 }
 
 /* A small set keeps its images, a large one draws them anew each time: nobody may notice. */
@@ -80,45 +78,45 @@ static void a_set_gives_the_digits_of_its_ids_however_large_it_is(void **state)
     (void)state;
     static const size_t sizes[] = { 100, 30000 };
     for (size_t k = 0; k < 2; k++) {
-        struct pst_dataset set = open_set(5, sizes[k], false);
+        struct pst_dataset set = open_digits(5, sizes[k], false);
         uint8_t given[ELEMENTS], drawn[ELEMENTS];
         for (size_t i = 0; i < 300; i++) {
             size_t index = i * 37 % 100;
             memset(given, 0, sizeof given);
-            set.get(&set, index, given);
+            get_good(&set, index, given);
             pst_digit_draw(5, set.first_id + index, drawn);
             assert_memory_equal(given, drawn, ELEMENTS);
         }
-        pst_dataset_free(&set);
+        pst_dataset_close(&set);
     }
 }
 
 static void a_test_set_shares_no_id_with_a_training_set(void **state)
 {
     (void)state;
-    struct pst_dataset train = open_set(5, 1000, false), test = open_set(5, 1000, true);
+    struct pst_dataset train = open_digits(5, 1000, false), test = open_digits(5, 1000, true);
     assert_true(test.first_id > train.first_id + UINT64_C(1000000000000));
     uint8_t one[ELEMENTS], other[ELEMENTS];
-    train.get(&train, 0, one);
-    test.get(&test, 0, other);
+    get_good(&train, 0, one);
+    get_good(&test, 0, other);
     assert_memory_not_equal(one, other, ELEMENTS);
-    pst_dataset_free(&train);
-    pst_dataset_free(&test);
+    pst_dataset_close(&train);
+    pst_dataset_close(&test);
 }
 
 static void the_digest_tells_sets_apart(void **state)
 {
     (void)state;
-    struct pst_dataset sets[] = { open_set(5, 100, false), open_set(5, 100, true), open_set(6, 100, false),
-                                  open_set(5, 101, false) };
-    struct pst_dataset again = open_set(5, 100, false);
+    struct pst_dataset sets[] = { open_digits(5, 100, false), open_digits(5, 100, true),
+                                  open_digits(6, 100, false), open_digits(5, 101, false) };
+    struct pst_dataset again = open_digits(5, 100, false);
     assert_string_equal(sets[0].digest, again.digest);
-    pst_dataset_free(&again);
+    pst_dataset_close(&again);
     for (size_t i = 0; i < 4; i++)
         for (size_t j = 0; j < i; j++)
             assert_string_not_equal(sets[i].digest, sets[j].digest);
     for (size_t i = 0; i < 4; i++)
-        pst_dataset_free(&sets[i]);
+        pst_dataset_close(&sets[i]);
 }
 
 int main(void)

@@ -1,13 +1,7 @@
-/* IDX files: read plain and gzip alike, and refused with a message wherever they are damaged. */
-#include "pipestill/data.h"
+/* IDX files: read plain and gzip alike, of every type, and refused with a message if they are damaged. */
+#include "data_fixture.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -64,17 +58,25 @@ static size_t read_back(const char *path, uint8_t *bytes, size_t room)
     return size;
 }
 
+/* Opens a pair. labels: NULL if there are none. */
+static enum pst_status open_pair(struct pst_dataset *data, const char *of_images, const char *of_labels,
+                                 const char *classes, struct pst_error *error)
+{
+    return open_set(data, "idx", false, OPTIONS("images", of_images, "labels", of_labels, "classes", classes),
+                    error);
+}
+
 /* Opens the pair, which must be refused as bad data by a message that names `culprit` and holds `words`. */
 static void assert_refused(const char *labels_file, const char *culprit, const char *words)
 {
     struct pst_dataset data;
     struct pst_error error = { 0 };
-    assert_int_equal(pst_dataset_open_idx(&data, images_path, labels_file, 0, &error), PST_BAD_DATA);
+    assert_int_equal(open_pair(&data, images_path, labels_file, "0", &error), PST_BAD_DATA);
     assert_int_equal(error.status, PST_BAD_DATA);
     assert_non_null(strstr(error.message, culprit));
     if (strstr(error.message, words) == NULL)
         fail_msg("'%s' is not in '%s'", words, error.message);
-    assert_null(data.state);
+    assert_null(data.own);
     assert_null(data.labels);
 }
 
@@ -82,23 +84,23 @@ static void check_good(const char *digest_wanted, char *digest)
 {
     struct pst_dataset data;
     struct pst_error error = { 0 };
-    assert_int_equal(pst_dataset_open_idx(&data, images_path, labels_path, 0, &error), PST_OK);
+    assert_int_equal(open_pair(&data, images_path, labels_path, "0", &error), PST_OK);
     assert_int_equal(data.samples, 3);
     assert_int_equal(data.classes, 8);
     assert_int_equal(data.rank, 2);
     assert_int_equal(data.shape[0], 2);
     assert_int_equal(data.shape[1], 2);
-    assert_int_equal(data.sample_bytes, 4);
-    assert_int_equal(data.labels[0], 7);
-    assert_int_equal(data.labels[2], 2);
+    assert_int_equal(data.element, PST_ELEMENT_U8);
+    assert_int_equal(class_of(&data, 0), 7);
+    assert_int_equal(class_of(&data, 2), 2);
     uint8_t sample[4];
-    data.get(&data, 2, sample);
+    get_good(&data, 2, sample);
     assert_memory_equal(sample, images + 24, 4);
     assert_string_equal(data.name, "images");
     if (digest_wanted != NULL)
         assert_string_equal(data.digest, digest_wanted);
     strcpy(digest, data.digest);
-    pst_dataset_free(&data);
+    pst_dataset_close(&data);
 }
 
 static void good_files_are_read_plain_and_gzip_alike(void **state)
@@ -118,10 +120,10 @@ static void images_need_no_labels(void **state)
     (void)state;
     write_plain(images_path, images, sizeof images);
     struct pst_dataset data;
-    assert_int_equal(pst_dataset_open_idx(&data, images_path, NULL, 0, NULL), PST_OK);
+    assert_int_equal(open_pair(&data, images_path, NULL, "0", NULL), PST_OK);
     assert_null(data.labels);
     assert_int_equal(data.samples, 3);
-    pst_dataset_free(&data);
+    pst_dataset_close(&data);
 }
 
 static void a_file_cut_at_any_byte_is_refused(void **state)
@@ -163,15 +165,15 @@ static void a_gzip_with_any_byte_changed_is_refused_or_reads_the_same(void **sta
         write_plain(images_path, whole, size);
         whole[at] ^= 0x10;
         struct pst_dataset data;
-        enum pst_status status = pst_dataset_open_idx(&data, images_path, NULL, 0, NULL);
+        enum pst_status status = open_pair(&data, images_path, NULL, "0", NULL);
         refused += status == PST_BAD_DATA;
         if (status == PST_BAD_DATA)
             continue;
         assert_int_equal(status, PST_OK);
         uint8_t sample[4];
-        data.get(&data, 2, sample);
+        get_good(&data, 2, sample);
         assert_memory_equal(sample, images + 24, 4);
-        pst_dataset_free(&data);
+        pst_dataset_close(&data);
     }
     assert_true(refused > size - 10);
 }
@@ -201,8 +203,8 @@ static void a_wrong_header_is_refused(void **state)
     (void)state;
     write_changed(0, 'P');
     assert_refused(NULL, images_path, "not an IDX file: it begins with 50 00");
-    write_changed(2, 0x0D);
-    assert_refused(NULL, images_path, "type 0d at byte 2");
+    write_changed(2, 0x0A);
+    assert_refused(NULL, images_path, "type 0a at byte 2");
     write_changed(3, 0);
     assert_refused(NULL, images_path, "0 dimensions at byte 3");
     write_changed(3, 9);
@@ -223,7 +225,7 @@ static void counts_that_disagree_are_refused(void **state)
     write_plain(labels_path, fewer, sizeof fewer);
     assert_refused(labels_path, labels_path, "2 labels at byte 4, but");
     write_plain(labels_path, images, sizeof images);
-    assert_refused(labels_path, labels_path, "3 dimensions at byte 3; labels have one");
+    assert_refused(labels_path, labels_path, "3 dimensions at byte 3; labels have one or two");
 }
 
 static void a_label_outside_the_classes_is_refused(void **state)
@@ -233,11 +235,11 @@ static void a_label_outside_the_classes_is_refused(void **state)
     write_plain(labels_path, labels, sizeof labels);
     struct pst_dataset data;
     struct pst_error error;
-    assert_int_equal(pst_dataset_open_idx(&data, images_path, labels_path, 7, &error), PST_BAD_DATA);
+    assert_int_equal(open_pair(&data, images_path, labels_path, "7", &error), PST_BAD_DATA);
     assert_non_null(strstr(error.message, "label 7 of sample 0, at byte 8: there are 7 classes"));
-    assert_int_equal(pst_dataset_open_idx(&data, images_path, labels_path, 20, &error), PST_OK);
+    assert_int_equal(open_pair(&data, images_path, labels_path, "20", &error), PST_OK);
     assert_int_equal(data.classes, 20);
-    pst_dataset_free(&data);
+    pst_dataset_close(&data);
 }
 
 /* Were the promised size reserved, it would be memory that fails here, and not the data. */
@@ -261,9 +263,9 @@ static void a_file_that_is_not_there_is_named(void **state)
     (void)state;
     struct pst_dataset data;
     struct pst_error error;
-    assert_int_equal(pst_dataset_open_idx(&data, "/nowhere/images", NULL, 0, &error), PST_NO_INPUT);
+    assert_int_equal(open_pair(&data, "/nowhere/images", NULL, "0", &error), PST_NO_INPUT);
     assert_non_null(strstr(error.message, "/nowhere/images"));
-    assert_int_equal(pst_dataset_open_idx(&data, folder, NULL, 0, &error), PST_IO_ERROR);
+    assert_int_equal(open_pair(&data, folder, NULL, "0", &error), PST_IO_ERROR);
     assert_non_null(strstr(error.message, folder));
 }
 
@@ -279,14 +281,168 @@ static void a_large_file_arrives_whole(void **state)
         file[12 + i] = (uint8_t)(i * 2654435761U >> 13);
     write_gzip(images_path, file, 12 + count * sample);
     struct pst_dataset data;
-    assert_int_equal(pst_dataset_open_idx(&data, images_path, NULL, 0, NULL), PST_OK);
+    assert_int_equal(open_pair(&data, images_path, NULL, "0", NULL), PST_OK);
     uint8_t elements[1000];
     for (size_t i = 0; i < count; i++) {
-        data.get(&data, i, elements);
+        get_good(&data, i, elements);
         assert_memory_equal(elements, file + 12 + i * sample, sample);
     }
-    pst_dataset_free(&data);
+    pst_dataset_close(&data);
     free(file);
+}
+
+/* ---- labels of other kinds, and several pairs ---- */
+
+/* Labels of one type: a head of that type and shape, then these bytes. columns: 0 for one dimension. */
+static void write_labels(const char *path, uint8_t type, uint8_t columns, const void *elements, size_t size)
+{
+    uint8_t file[128] = { 0, 0, type, columns > 0 ? 2 : 1, 0, 0, 0, 3, 0, 0, 0, columns };
+    size_t head = columns > 0 ? 12 : 8;
+    memcpy(file + head, elements, size);
+    write_plain(path, file, head + size);
+}
+
+static void labels_of_every_integer_type_are_classes(void **state)
+{
+    (void)state;
+    write_plain(images_path, images, sizeof images);
+    static const struct {
+        uint8_t type;
+        const char *elements;
+        size_t size;
+    } files[] = { { 0x08, "\2\0\1", 3 },
+                  { 0x09, "\2\0\1", 3 },
+                  { 0x0B, "\0\2\0\0\0\1", 6 },
+                  { 0x0C, "\0\0\0\2\0\0\0\0\0\0\0\1", 12 } };
+    for (size_t i = 0; i < 4; i++) {
+        for (uint8_t columns = 0; columns < 2; columns++) { /* a single column is no row */
+            write_labels(labels_path, files[i].type, columns, files[i].elements, files[i].size);
+            struct pst_dataset data;
+            assert_int_equal(open_pair(&data, images_path, labels_path, "0", NULL), PST_OK);
+            assert_int_equal(data.classes, 3);
+            assert_null(data.class_names);
+            assert_int_equal(class_of(&data, 0), 2);
+            assert_int_equal(class_of(&data, 1), 0);
+            assert_int_equal(class_of(&data, 2), 1);
+            pst_dataset_close(&data);
+        }
+    }
+}
+
+static void classes_begin_at_the_first_label_and_keep_its_name(void **state)
+{
+    (void)state;
+    struct pst_error error;
+    struct pst_dataset data;
+    write_plain(images_path, images, sizeof images);
+    write_labels(labels_path, 0x09, 0, "\xff\1\xff", 3);
+    const char *const *options = OPTIONS("images", images_path, "labels", labels_path, "first-label", "-1");
+    assert_int_equal(open_set(&data, "idx", false, options, &error), PST_OK);
+    assert_int_equal(data.classes, 3);
+    assert_int_equal(class_of(&data, 0), 0);
+    assert_int_equal(class_of(&data, 1), 2);
+    assert_string_equal(data.class_names[0], "-1");
+    assert_string_equal(data.class_names[2], "1");
+    pst_dataset_close(&data);
+    assert_refused(labels_path, labels_path,
+                   "label -1 of sample 0, at byte 8: it is below the first label, 0");
+    options = OPTIONS("images", images_path, "labels", labels_path, "first-label", "0.5");
+    assert_int_equal(open_set(&data, "idx", false, options, &error), PST_USAGE);
+}
+
+static void fractions_are_numbers_and_rows_of_bytes_are_bits(void **state)
+{
+    (void)state;
+    write_plain(images_path, images, sizeof images);
+    const char *const *options = OPTIONS("images", images_path, "labels", labels_path);
+    write_labels(labels_path, 0x0D, 0, "\x3f\x80\0\0\xc0\0\0\0\0\0\0\0", 12);
+    struct pst_dataset data = open_good("idx", false, options);
+    assert_int_equal(data.label_kind, PST_LABELS_NUMBERS);
+    assert_int_equal(data.label_width, 0);
+    assert_memory_equal(data.labels, ((const float[3]){ 1, -2, 0 }), 12);
+    assert_int_equal(data.classes, 0);
+    pst_dataset_close(&data);
+    write_labels(labels_path, 0x08, 2, "\0\1\1\1\1\0", 6);
+    data = open_good("idx", false, options);
+    assert_int_equal(data.label_kind, PST_LABELS_BITS);
+    assert_int_equal(data.label_width, 2);
+    assert_memory_equal(data.labels, "\0\1\1\1\1\0", 6);
+    assert_int_equal(pst_dataset_label_bytes(&data), 2);
+    pst_dataset_close(&data);
+}
+
+static void labels_that_are_nothing_of_this_are_refused(void **state)
+{
+    (void)state;
+    struct pst_error error;
+    struct pst_dataset data;
+    write_plain(images_path, images, sizeof images);
+    write_labels(labels_path, 0x08, 2, "\0\1\1\2\1\0", 6);
+    assert_refused(labels_path, labels_path, "label 2 of sample 1, at byte 15: a bit is 0 or 1");
+    write_labels(labels_path, 0x0B, 2, "\0\1\1\2\1\0\0\1\1\2\1\0", 12);
+    assert_refused(labels_path, labels_path, "rows of type 0b at byte 2");
+    write_labels(labels_path, 0x0D, 0, "\x3f\x80\0\0\x7f\xc0\0\0\0\0\0\0", 12);
+    assert_refused(labels_path, labels_path, "label nan of sample 1, at byte 12: it is not a finite number");
+    write_labels(labels_path, 0x0D, 0, "\x3f\x80\0\0\0\0\0\0\0\0\0\0", 12);
+    assert_int_equal(open_pair(&data, images_path, labels_path, "3", &error), PST_USAGE);
+    assert_non_null(strstr(error.message, "its labels are numbers"));
+    write_labels(labels_path, 0x0C, 0, "\x7f\0\0\2\0\0\0\0\0\0\0\1", 12);
+    assert_refused(labels_path, labels_path, "there are at most 16777216 classes");
+}
+
+/* Text for the arguments of several pairs. */
+static enum pst_status open_twice(struct pst_dataset *data, const char *other_images,
+                                  const char *other_labels, struct pst_error *error)
+{
+    char lists[2][256];
+    snprintf(lists[0], sizeof lists[0], "%s,%s", images_path, other_images);
+    snprintf(lists[1], sizeof lists[1], "%s%s%s", labels_path, other_labels[0] != '\0' ? "," : "",
+             other_labels);
+    return open_set(data, "idx", false, OPTIONS("images", lists[0], "labels", lists[1]), error);
+}
+
+static void several_pairs_are_one_set(void **state)
+{
+    (void)state;
+    struct pst_error error;
+    struct pst_dataset data;
+    char others[2][128], place[256];
+    snprintf(others[0], sizeof others[0], "%s/more", folder);
+    snprintf(others[1], sizeof others[1], "%s/more-labels", folder);
+    write_plain(images_path, images, sizeof images);
+    write_plain(labels_path, labels, sizeof labels);
+    uint8_t one[16] = { 0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2 };
+    uint8_t pixels[20];
+    memcpy(pixels, one, 16);
+    memset(pixels + 16, 77, 4);
+    write_plain(others[0], pixels, sizeof pixels);
+    write_plain(others[1], "\0\0\10\1\0\0\0\1\x9", 9);
+    assert_int_equal(open_twice(&data, others[0], others[1], &error), PST_OK);
+    assert_int_equal(data.samples, 4);
+    assert_int_equal(data.classes, 10);
+    assert_int_equal(class_of(&data, 2), 2);
+    assert_int_equal(class_of(&data, 3), 9);
+    uint8_t sample[4];
+    get_good(&data, 2, sample);
+    assert_memory_equal(sample, images + 24, 4);
+    get_good(&data, 3, sample);
+    assert_memory_equal(sample, "MMMM", 4);
+    data.type->place(&data, 3, place, sizeof place);
+    assert_non_null(strstr(place, "/more, sample 0"));
+    pst_dataset_close(&data);
+    assert_int_equal(open_twice(&data, others[0], "", &error), PST_USAGE);
+    assert_non_null(strstr(error.message, "--images names more files"));
+    pixels[2] = 9;
+    write_plain(others[0], pixels, sizeof pixels);
+    assert_int_equal(open_twice(&data, others[0], others[1], &error), PST_BAD_DATA);
+    assert_non_null(strstr(error.message, "more: its samples have another type or shape"));
+    pixels[2] = 8;
+    write_plain(others[0], pixels, sizeof pixels);
+    write_plain(others[1], "\0\0\11\1\0\0\0\1\x9", 9);
+    assert_int_equal(open_twice(&data, others[0], others[1], &error), PST_BAD_DATA);
+    assert_non_null(strstr(error.message, "more-labels: its labels have another type or shape"));
+    unlink(others[0]);
+    unlink(others[1]);
 }
 
 int main(void)
@@ -304,6 +460,11 @@ int main(void)
         cmocka_unit_test(a_header_that_lies_reserves_nothing),
         cmocka_unit_test(a_file_that_is_not_there_is_named),
         cmocka_unit_test(a_large_file_arrives_whole),
+        cmocka_unit_test(labels_of_every_integer_type_are_classes),
+        cmocka_unit_test(classes_begin_at_the_first_label_and_keep_its_name),
+        cmocka_unit_test(fractions_are_numbers_and_rows_of_bytes_are_bits),
+        cmocka_unit_test(labels_that_are_nothing_of_this_are_refused),
+        cmocka_unit_test(several_pairs_are_one_set),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -11,9 +11,11 @@
 #define CLASSES 4
 
 static int32_t labels[SAMPLES];
-static const struct pst_dataset set = {
-    .name = "made up", .samples = SAMPLES, .classes = CLASSES, .labels = labels
-};
+static const struct pst_dataset set = { .name = "made up",
+                                        .samples = SAMPLES,
+                                        .label_kind = PST_LABELS_CLASS,
+                                        .classes = CLASSES,
+                                        .labels = labels };
 
 /* Uneven classes: 100, 200, 300 and 400 samples, mixed. */
 static int make_labels(void **state)
@@ -159,12 +161,17 @@ static void a_limit_draws_every_sample_equally_often(void **state)
         assert_in_range(taken[i], 50, 150);
 }
 
-static void only_the_classes_of_the_mask_are_taken(void **state)
+static void only_the_classes_asked_for_are_taken(void **state)
 {
     (void)state;
-    const bool mask[CLASSES] = { true, false, false, true };
-    struct pst_selection some = select_good(&(struct pst_selection_rules){ .class_mask = mask, .limit = 50 });
+    struct pst_selection some = select_good(&(struct pst_selection_rules){ .only = "0,3", .limit = 50 });
     assert_counts(&some, 10, 0, 0, 40);
+    pst_selection_free(&some);
+    some = select_good(&(struct pst_selection_rules){ .omit = "1-2", .limit = 50 });
+    assert_counts(&some, 10, 0, 0, 40);
+    pst_selection_free(&some);
+    some = select_good(&(struct pst_selection_rules){ .only = "1-3", .omit = "3" });
+    assert_counts(&some, 0, 200, 300, 0);
     pst_selection_free(&some);
 }
 
@@ -180,8 +187,9 @@ static void assert_refused(const struct pst_dataset *data, const struct pst_sele
 static void rules_that_leave_nothing_are_refused(void **state)
 {
     (void)state;
-    const bool none[CLASSES] = { false };
-    assert_refused(&set, &(struct pst_selection_rules){ .class_mask = none });
+    assert_refused(&set, &(struct pst_selection_rules){ .omit = "0-3" });
+    assert_refused(&set, &(struct pst_selection_rules){ .only = "4" });
+    assert_refused(&set, &(struct pst_selection_rules){ .omit = "x" });
     assert_refused(&set, &(struct pst_selection_rules){ .hold_out = SAMPLES });
     assert_refused(&set, &(struct pst_selection_rules){ .split = PST_SPLIT_VALIDATION });
 }
@@ -195,8 +203,31 @@ static void without_labels_a_set_is_one_class(void **state)
                      PST_OK);
     assert_int_equal(half.count, 5);
     pst_selection_free(&half);
-    const bool mask[1] = { true };
-    assert_refused(&bare, &(struct pst_selection_rules){ .class_mask = mask });
+    assert_refused(&bare, &(struct pst_selection_rules){ .only = "0" });
+}
+
+/* 70,000 classes of three samples, as many as words of a language: it must not take minutes. */
+static void many_classes_are_shared_out_as_few_are(void **state)
+{
+    (void)state;
+    enum { MANY = 70000 };
+    static int32_t many[3 * MANY];
+    static unsigned counts[MANY];
+    for (int i = 0; i < 3 * MANY; i++)
+        many[i] = i % MANY;
+    const struct pst_dataset words = {
+        .name = "words", .samples = 3 * MANY, .label_kind = PST_LABELS_CLASS, .classes = MANY, .labels = many
+    };
+    struct pst_selection selection;
+    const struct pst_selection_rules rules = { .hold_out = 10, .limit = MANY + 5, .omit = "69999" };
+    assert_int_equal(pst_select(&words, &rules, &selection, NULL), PST_OK);
+    assert_int_equal(selection.count, MANY + 5);
+    for (size_t i = 0; i < selection.count; i++)
+        counts[many[selection.indices[i]]]++;
+    for (int class = 0; class < MANY - 1; class ++)
+        assert_in_range(counts[class], 1, 2);
+    assert_int_equal(counts[MANY - 1], 0);
+    pst_selection_free(&selection);
 }
 
 static void lists_of_classes_are_read_strictly(void **state)
@@ -306,9 +337,10 @@ int main(void)
         cmocka_unit_test(a_fraction_takes_its_share_of_each_class_and_at_least_one),
         cmocka_unit_test(a_selection_is_the_same_for_the_same_seed_and_another_for_another),
         cmocka_unit_test(a_limit_draws_every_sample_equally_often),
-        cmocka_unit_test(only_the_classes_of_the_mask_are_taken),
+        cmocka_unit_test(only_the_classes_asked_for_are_taken),
         cmocka_unit_test(rules_that_leave_nothing_are_refused),
         cmocka_unit_test(without_labels_a_set_is_one_class),
+        cmocka_unit_test(many_classes_are_shared_out_as_few_are),
         cmocka_unit_test(lists_of_classes_are_read_strictly),
         cmocka_unit_test(every_epoch_is_another_permutation_and_the_same_for_everyone),
         cmocka_unit_test(all_orders_are_equally_likely),

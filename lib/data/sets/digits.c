@@ -172,16 +172,39 @@ int pst_digit_draw(uint64_t seed, uint64_t id, uint8_t *image)
 
 /* ---- the data set ---- */
 
+#define MOST_SAMPLES 100000000 /* their labels and order are held, 20 bytes each */
+
+struct settings {
+    uint64_t seed;
+    size_t samples;
+};
+
+static const struct pst_option options[] = {
+    { .name = "samples",
+      .type = PST_SIZE,
+      .at = offsetof(struct settings, samples),
+      .help = "size of digits; 0: 10000, and 5000 for the test set",
+      .most = MOST_SAMPLES,
+      .of_samples = true },
+    { .name = "data-seed",
+      .type = PST_U64,
+      .at = offsetof(struct settings, seed),
+      .help = "seed that draws the digits",
+      .metavar = "N",
+      .of_samples = true },
+    { 0 },
+};
+
 /* Small sets are drawn once and kept: a network's epochs would otherwise wait for the pen. */
 struct digits {
     uint64_t seed;
-    uint8_t *cache; /* [samples, ELEMENTS]; NULL where the set is too large to be kept */
+    uint8_t *cache; /* [samples, ELEMENTS]; NULL if the set is too large to be kept */
     bool *drawn;    /* [samples] */
 };
 
-static void free_digits(void *state)
+static void close_digits(struct pst_dataset *dataset)
 {
-    struct digits *digits = state;
+    struct digits *digits = dataset->own;
     if (digits != NULL) {
         free(digits->cache);
         free(digits->drawn);
@@ -189,32 +212,31 @@ static void free_digits(void *state)
     free(digits);
 }
 
-static void get_digit(const struct pst_dataset *dataset, size_t index, uint8_t *elements)
+static enum pst_status get_digit(const struct pst_dataset *dataset, size_t index, void *elements,
+                                 struct pst_error *error)
 {
-    struct digits *digits = dataset->state;
+    (void)error;
+    struct digits *digits = dataset->own;
     uint64_t id = dataset->first_id + index;
     if (digits->cache == NULL) {
         pst_digit_draw(digits->seed, id, elements);
-        return;
+        return PST_OK;
     }
     uint8_t *kept = digits->cache + index * ELEMENTS;
     if (!digits->drawn[index])
         pst_digit_draw(digits->seed, id, kept);
     digits->drawn[index] = true;
     memcpy(elements, kept, ELEMENTS);
+    return PST_OK;
 }
 
-/* Takes memory for the labels, and for the images where they may be kept. */
-static enum pst_status allocate(struct pst_dataset *dataset, int32_t **labels, struct pst_error *error)
+/* Takes memory for the labels, and for the images if they may be kept. */
+static enum pst_status allocate(struct pst_dataset *dataset, struct pst_error *error)
 {
-    struct digits *digits = pst_allocate(1, sizeof *digits, error);
-    if (digits == NULL)
+    struct digits *digits = dataset->own = pst_allocate(1, sizeof *digits, error);
+    dataset->labels = pst_allocate(dataset->samples, sizeof(int32_t), error);
+    if (digits == NULL || dataset->labels == NULL)
         return PST_TRY_AGAIN;
-    dataset->state = digits;
-    *labels = pst_allocate(dataset->samples, sizeof **labels, error);
-    if (*labels == NULL)
-        return PST_TRY_AGAIN;
-    dataset->labels = *labels;
     if (dataset->samples > CACHE_BYTES / ELEMENTS)
         return PST_OK;
     digits->cache = pst_allocate(dataset->samples, ELEMENTS, error);
@@ -222,29 +244,37 @@ static enum pst_status allocate(struct pst_dataset *dataset, int32_t **labels, s
     return digits->cache != NULL && digits->drawn != NULL ? PST_OK : PST_TRY_AGAIN;
 }
 
-enum pst_status pst_dataset_open_digits(struct pst_dataset *dataset, uint64_t seed, size_t samples, bool test,
-                                        struct pst_error *error)
+static enum pst_status open_digits(struct pst_dataset *dataset, const struct pst_dataset_request *request,
+                                   struct pst_error *error)
 {
-    *dataset = (struct pst_dataset){ .name = "digits",
-                                     .samples = samples,
-                                     .classes = CLASSES,
-                                     .rank = 2,
-                                     .shape = { PST_SHEET, PST_SHEET },
-                                     .sample_bytes = ELEMENTS,
-                                     .first_id = test ? TEST_FIRST_ID : 0,
-                                     .get = get_digit,
-                                     .free_state = free_digits };
-    int32_t *labels;
-    if (allocate(dataset, &labels, error) != PST_OK) {
-        pst_dataset_free(dataset);
+    const struct settings *settings = request->settings;
+    strcpy(dataset->name, "digits");
+    dataset->samples = settings->samples > 0 ? settings->samples : request->test ? 5000 : 10000;
+    dataset->rank = 2;
+    dataset->shape[0] = dataset->shape[1] = PST_SHEET;
+    dataset->scale = 1.0 / 255;
+    dataset->label_kind = PST_LABELS_CLASS;
+    dataset->classes = CLASSES;
+    dataset->first_id = request->test ? TEST_FIRST_ID : 0;
+    if (allocate(dataset, error) != PST_OK)
         return PST_TRY_AGAIN;
-    }
-    ((struct digits *)dataset->state)->seed = seed;
-    for (size_t i = 0; i < samples; i++)
-        labels[i] = digit_class(seed, dataset->first_id + i);
+    ((struct digits *)dataset->own)->seed = settings->seed;
+    for (size_t i = 0; i < dataset->samples; i++)
+        ((int32_t *)dataset->labels)[i] = digit_class(settings->seed, dataset->first_id + i);
     char text[160];
-    int length = snprintf(text, sizeof text, "%s, seed %llu, ids from %llu, %zu samples", recipe,
-                          (unsigned long long)seed, (unsigned long long)dataset->first_id, samples);
+    int length =
+        snprintf(text, sizeof text, "%s, seed %llu, ids from %llu, %zu samples", recipe,
+                 (unsigned long long)settings->seed, (unsigned long long)dataset->first_id, dataset->samples);
     pst_digest(text, (size_t)length, dataset->digest);
     return PST_OK;
 }
+
+const struct pst_dataset_type pst_dataset_digits = {
+    .name = "digits",
+    .help = "synthetic digits, drawn as they are needed",
+    .has_test_part = true,
+    .settings = { options, sizeof(struct settings), NULL },
+    .open = open_digits,
+    .get = get_digit,
+    .close = close_digits,
+};

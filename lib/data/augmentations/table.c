@@ -1,0 +1,17 @@
+/* The augmentations, in the order in which they are applied. A new one is a file of its own, which defines
+ * pst_augmentation_NAME, and a row here. */
+#include "pipestill/data.h"
+
+#define ROWS(ROW) \
+    ROW(elastic)  \
+    ROW(shift)
+
+#define DECLARE(name) extern const struct pst_augmentation pst_augmentation_##name;
+#define ENTER(name) &pst_augmentation_##name,
+#define COUNT(name) +1
+
+ROWS(DECLARE)
+
+_Static_assert(ROWS(COUNT) <= PST_MAX_AUGMENTATIONS, "views have no room for so many");
+
+const struct pst_augmentation *const pst_augmentations[] = { ROWS(ENTER) NULL };

@@ -1,0 +1,302 @@
+/* Sets that are pairs of IDX files, of samples and of their labels. */
+#include "lib/data/idx.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the pairs --------------------------------------------------------------------------------------- */
+
+enum pst_status pst_idx_set_add(struct pst_idx_set *own, const char *images, const char *labels,
+                                struct pst_error *error)
+{
+    struct pst_idx_pair *grown = realloc(own->pairs, (own->count + 1) * sizeof *grown);
+    if (grown == NULL)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for the names of files");
+    own->pairs = grown;
+    struct pst_idx_pair *pair = &grown[own->count++];
+    *pair = (struct pst_idx_pair){ .images_path = strdup(images),
+                                   .labels_path = labels != NULL ? strdup(labels) : NULL };
+    if (pair->images_path == NULL || (labels != NULL && pair->labels_path == NULL))
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for the names of files");
+    return PST_OK;
+}
+
+/* The pair that holds a sample. */
+static const struct pst_idx_pair *pair_of(const struct pst_dataset *dataset, size_t index)
+{
+    const struct pst_idx_set *own = dataset->own;
+    size_t i = own->count - 1;
+    while (own->pairs[i].first > index)
+        i--;
+    return &own->pairs[i];
+}
+
+enum pst_status pst_idx_set_get(const struct pst_dataset *dataset, size_t index, void *elements,
+                                struct pst_error *error)
+{
+    (void)error;
+    const struct pst_idx_pair *pair = pair_of(dataset, index);
+    size_t count = pst_dataset_elements(dataset);
+    pst_idx_copy(&pair->images, (index - pair->first) * count, count, elements);
+    return PST_OK;
+}
+
+void pst_idx_set_place(const struct pst_dataset *dataset, size_t index, char *text, size_t size)
+{
+    const struct pst_idx_pair *pair = pair_of(dataset, index);
+    snprintf(text, size, "%s, sample %zu", pair->images_path, index - pair->first);
+}
+
+void pst_idx_set_close(struct pst_dataset *dataset)
+{
+    struct pst_idx_set *own = dataset->own;
+    for (size_t i = 0; own != NULL && i < own->count; i++) {
+        pst_idx_free(&own->pairs[i].images);
+        pst_idx_free(&own->pairs[i].labels);
+        free(own->pairs[i].images_path);
+        free(own->pairs[i].labels_path);
+    }
+    if (own != NULL) {
+        free(own->pairs);
+        free(own->texts);
+        free((void *)own->names);
+    }
+    free(own);
+}
+
+/* ---- samples ----------------------------------------------------------------------------------------- */
+
+/* The first pair settles what samples are. */
+static void describe_samples(struct pst_dataset *dataset, const struct pst_idx_pair *pair,
+                             const struct pst_idx_meaning *meaning)
+{
+    const char *slash = strrchr(pair->images_path, '/');
+    snprintf(dataset->name, sizeof dataset->name, "%s", slash != NULL ? slash + 1 : pair->images_path);
+    dataset->element = pair->images.element;
+    dataset->rank = pair->images.rank - 1;
+    memcpy(dataset->shape, pair->images.shape + 1, dataset->rank * sizeof *dataset->shape);
+    double usual = dataset->element == PST_ELEMENT_U8 ? 1.0 / 255 : 1;
+    dataset->scale = meaning->scale == 0 ? usual : meaning->scale;
+    dataset->offset = meaning->offset;
+}
+
+/* Whether two files hold samples, or labels, of one kind. */
+static bool are_alike(const struct pst_idx *a, const struct pst_idx *b)
+{
+    return a->element == b->element && a->rank == b->rank &&
+           memcmp(a->shape + 1, b->shape + 1, (a->rank - 1) * sizeof *a->shape) == 0;
+}
+
+static enum pst_status read_pair(struct pst_idx_pair *pair, const struct pst_idx_pair *first,
+                                 struct pst_error *error)
+{
+    enum pst_status status = pst_idx_read(&pair->images, pair->images_path, error);
+    if (status == PST_OK && pair->images.rank < 2)
+        return pst_fail(error, PST_BAD_DATA, "%s: one dimension at byte 3, so labels rather than images",
+                        pair->images_path);
+    if (status == PST_OK && pair->labels_path != NULL)
+        status = pst_idx_read(&pair->labels, pair->labels_path, error);
+    if (status != PST_OK)
+        return status;
+    if (!are_alike(&pair->images, &first->images))
+        return pst_fail(error, PST_BAD_DATA, "%s: its samples have another type or shape than those of %s",
+                        pair->images_path, first->images_path);
+    if ((pair->labels_path == NULL) != (first->labels_path == NULL))
+        return pst_fail(error, PST_USAGE, "%s has labels and %s has none: name all files of labels, or none",
+                        pair->labels_path == NULL ? first->images_path : pair->images_path,
+                        pair->labels_path == NULL ? pair->images_path : first->images_path);
+    if (pair->labels_path == NULL)
+        return PST_OK;
+    if (!are_alike(&pair->labels, &first->labels))
+        return pst_fail(error, PST_BAD_DATA, "%s: its labels have another type or shape than those of %s",
+                        pair->labels_path, first->labels_path);
+    if (pair->labels.shape[0] != pair->images.shape[0])
+        return pst_fail(error, PST_BAD_DATA, "%s: %zu labels at byte 4, but %s has %zu samples",
+                        pair->labels_path, pair->labels.shape[0], pair->images_path, pair->images.shape[0]);
+    return PST_OK;
+}
+
+/* ---- labels ------------------------------------------------------------------------------------------ */
+
+/* Whole numbers are classes, rows of bytes are bits, and fractions are numbers. */
+static enum pst_status describe_labels(struct pst_dataset *dataset, const struct pst_idx_pair *pair,
+                                       struct pst_error *error)
+{
+    const struct pst_idx *labels = &pair->labels;
+    size_t width = labels->rank == 2 ? labels->shape[1] : 1;
+    bool fractions = labels->element == PST_ELEMENT_F32 || labels->element == PST_ELEMENT_F64;
+    if (labels->rank > 2)
+        return pst_fail(error, PST_BAD_DATA, "%s: %zu dimensions at byte 3; labels have one or two",
+                        pair->labels_path, labels->rank);
+    if (!fractions && width > 1 && labels->element != PST_ELEMENT_U8)
+        return pst_fail(error, PST_BAD_DATA,
+                        "%s: rows of type %02x at byte 2; rows are numbers (0d, 0e) or bits (08)",
+                        pair->labels_path, labels->content[2]);
+    dataset->label_kind = fractions ? PST_LABELS_NUMBERS : width > 1 ? PST_LABELS_BITS : PST_LABELS_CLASS;
+    dataset->label_width = labels->rank == 2 && dataset->label_kind != PST_LABELS_CLASS ? width : 0;
+    return PST_OK;
+}
+
+/* A file of labels as it is turned into those of the set. */
+struct conversion {
+    struct pst_dataset *dataset;
+    const struct pst_idx_meaning *meaning;
+    const struct pst_idx_pair *pair;
+    size_t width, largest;
+};
+
+static enum pst_status wrong_label(const struct conversion *conversion, size_t at, double number,
+                                   const char *why, struct pst_error *error)
+{
+    const struct pst_idx *labels = &conversion->pair->labels;
+    return pst_fail(error, PST_BAD_DATA, "%s: label %g of sample %zu, at byte %zu: %s",
+                    conversion->pair->labels_path, number, at / conversion->width,
+                    labels->header + at * pst_element_size(labels->element), why);
+}
+
+static enum pst_status convert_class(struct conversion *conversion, size_t at, double number, int32_t *class,
+                                     struct pst_error *error)
+{
+    double place = number - conversion->meaning->first_label;
+    size_t classes = conversion->meaning->classes;
+    char why[96];
+    if (place < 0)
+        snprintf(why, sizeof why, "it is below the first label, %.15g; --first-label says what that is",
+                 conversion->meaning->first_label);
+    else if (place >= (double)(classes > 0 ? classes : PST_MAX_CLASSES))
+        snprintf(why, sizeof why, "there are %s%zu classes", classes > 0 ? "" : "at most ",
+                 classes > 0 ? classes : PST_MAX_CLASSES);
+    else {
+        *class = (int32_t)place;
+        conversion->largest = (size_t)place > conversion->largest ? (size_t)place : conversion->largest;
+        return PST_OK;
+    }
+    return wrong_label(conversion, at, number, why, error);
+}
+
+/* at: which element of the file. to: the same among the set's labels. */
+static enum pst_status convert_label(struct conversion *conversion, size_t at, size_t to, double number,
+                                     struct pst_error *error)
+{
+    void *labels = conversion->dataset->labels;
+    switch (conversion->dataset->label_kind) {
+    case PST_LABELS_CLASS:
+        return convert_class(conversion, at, number, (int32_t *)labels + to, error);
+    case PST_LABELS_BITS:
+        if (number > 1)
+            return wrong_label(conversion, at, number, "a bit is 0 or 1", error);
+        ((uint8_t *)labels)[to] = (uint8_t)number;
+        return PST_OK;
+    default:
+        ((float *)labels)[to] = (float)number;
+        return isfinite((float)number)
+                   ? PST_OK
+                   : wrong_label(conversion, at, number, "it is not a finite number of 32 bits", error);
+    }
+}
+
+static enum pst_status convert_labels(struct conversion *conversion, struct pst_error *error)
+{
+    const struct pst_idx *labels = &conversion->pair->labels;
+    size_t count = labels->shape[0] * conversion->width, before = conversion->pair->first * conversion->width;
+    enum pst_status status = PST_OK;
+    for (size_t i = 0; i < count && status == PST_OK; i++) {
+        double element; /* of whichever type; 8 bytes are enough */
+        pst_idx_copy(labels, i, 1, &element);
+        status =
+            convert_label(conversion, i, before + i, pst_element_number(labels->element, &element, 0), error);
+    }
+    return status;
+}
+
+/* Classes that do not begin at 0 are called what they are in the files. */
+static enum pst_status name_classes(struct pst_dataset *dataset, double first_label, struct pst_error *error)
+{
+    struct pst_idx_set *own = dataset->own;
+    if (first_label == 0)
+        return PST_OK;
+    own->texts = pst_allocate(dataset->classes, sizeof *own->texts, error);
+    own->names = pst_allocate(dataset->classes, sizeof *own->names, error);
+    if (own->texts == NULL || own->names == NULL)
+        return PST_TRY_AGAIN;
+    for (size_t i = 0; i < dataset->classes; i++) {
+        snprintf(own->texts[i], sizeof own->texts[i], "%.0f", first_label + (double)i);
+        own->names[i] = own->texts[i];
+    }
+    dataset->class_names = own->names;
+    return PST_OK;
+}
+
+static enum pst_status take_labels(struct pst_dataset *dataset, const struct pst_idx_meaning *meaning,
+                                   struct pst_error *error)
+{
+    const struct pst_idx_set *own = dataset->own;
+    enum pst_status status = describe_labels(dataset, &own->pairs[0], error);
+    if (status != PST_OK)
+        return status;
+    if (dataset->label_kind != PST_LABELS_CLASS && (meaning->classes > 0 || meaning->first_label != 0))
+        return pst_fail(
+            error, PST_USAGE, "%s: its labels are %s, and --classes and --first-label are for classes",
+            own->pairs[0].labels_path, dataset->label_kind == PST_LABELS_BITS ? "rows of bits" : "numbers");
+    dataset->labels = pst_allocate(dataset->samples, pst_dataset_label_bytes(dataset), error);
+    if (dataset->labels == NULL)
+        return PST_TRY_AGAIN;
+    struct conversion conversion = { .dataset = dataset,
+                                     .meaning = meaning,
+                                     .width = dataset->label_width > 0 ? dataset->label_width : 1 };
+    for (size_t i = 0; i < own->count && status == PST_OK; i++) {
+        conversion.pair = &own->pairs[i];
+        status = convert_labels(&conversion, error);
+    }
+    if (status != PST_OK || dataset->label_kind != PST_LABELS_CLASS)
+        return status;
+    dataset->classes = meaning->classes > 0 ? meaning->classes : conversion.largest + 1;
+    return name_classes(dataset, meaning->first_label, error);
+}
+
+/* ---- all of it --------------------------------------------------------------------------------------- */
+
+/* The digest is of the content, so a file and its .gz are the same data. */
+static enum pst_status digest_all(struct pst_dataset *dataset, struct pst_error *error)
+{
+    const struct pst_idx_set *own = dataset->own;
+    char *text = pst_allocate(own->count, (size_t)2 * PST_DIGEST_TEXT + 2, error);
+    size_t length = 0;
+    if (text == NULL)
+        return PST_TRY_AGAIN;
+    for (size_t i = 0; i < own->count; i++) {
+        const struct pst_idx *files[] = { &own->pairs[i].images, &own->pairs[i].labels };
+        for (size_t k = 0; k < 2; k++) {
+            if (files[k]->content != NULL)
+                pst_digest(files[k]->content, files[k]->size, text + length);
+            length = strlen(text);
+            text[length++] = '\n';
+        }
+    }
+    pst_digest(text, length, dataset->digest);
+    free(text);
+    return PST_OK;
+}
+
+enum pst_status pst_idx_set_open(struct pst_dataset *dataset, const struct pst_idx_meaning *meaning,
+                                 struct pst_error *error)
+{
+    const struct pst_idx_set *own = dataset->own;
+    enum pst_status status = PST_OK;
+    for (size_t i = 0; i < own->count && status == PST_OK; i++) {
+        status = read_pair(&own->pairs[i], &own->pairs[0], error);
+        own->pairs[i].first = dataset->samples;
+        dataset->samples += status == PST_OK ? own->pairs[i].images.shape[0] : 0;
+    }
+    if (status != PST_OK)
+        return status;
+    describe_samples(dataset, &own->pairs[0], meaning);
+    status = digest_all(dataset, error);
+    if (status == PST_OK && own->pairs[0].labels_path != NULL)
+        status = take_labels(dataset, meaning, error);
+    for (size_t i = 0; i < own->count; i++)
+        pst_idx_free(&own->pairs[i].labels);
+    return status;
+}

@@ -1,0 +1,190 @@
+/* The types of data sets, and what all sets have in common. A new type is a file of its own, which defines
+ * pst_dataset_NAME, and a row here. */
+#include "pipestill/data.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <zlib.h>
+
+#define ROWS(ROW) \
+    ROW(digits)   \
+    ROW(mnist)    \
+    ROW(idx)
+
+#define DECLARE(name) extern const struct pst_dataset_type pst_dataset_##name;
+#define ENTER(name) &pst_dataset_##name,
+
+ROWS(DECLARE)
+
+const struct pst_dataset_type *const pst_dataset_types[] = { ROWS(ENTER) NULL };
+
+/* ---- which type is meant ----------------------------------------------------------------------------- */
+
+/* The first bytes of a file, unpacked if it is gzip; 0 if it is no plain file, or cannot be read. */
+static size_t read_start(const char *path, unsigned char *start, unsigned size)
+{
+    struct stat status;
+    gzFile file = stat(path, &status) == 0 && S_ISREG(status.st_mode) ? gzopen(path, "rb") : NULL;
+    int got = file == NULL ? 0 : gzread(file, start, size);
+    if (file != NULL)
+        gzclose(file);
+    return got > 0 ? (size_t)got : 0;
+}
+
+/* What a file is that no type reads, as its first bytes tell. */
+static const char *describe_start(const unsigned char *start, size_t size)
+{
+    static const struct {
+        const char *mark;
+        size_t at, length;
+        const char *is;
+    } known[] = {
+        { "\xa4kind", 1, 5, "a recorded stream: use replay" },
+        { "\x93NUMPY", 0, 6, "a NumPy array, which is not read here" },
+        { "PK\3\4", 0, 4, "a zip archive, which is not read here" },
+        { "\x89PNG", 0, 4, "a PNG image, and no set of samples" },
+        { "\xff\xd8\xff", 0, 3, "a JPEG image, and no set of samples" },
+        { "{\"", 8, 2, "a safetensors file, which holds a model: use teacher-forward" },
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (size >= known[i].at + known[i].length &&
+            memcmp(start + known[i].at, known[i].mark, known[i].length) == 0)
+            return known[i].is;
+    return "of no kind that is known here; NAME:FILE names the kind of set";
+}
+
+/* The names of the table: "digits, mnist, idx". */
+static void list_names(char *text, size_t size)
+{
+    size_t length = 0;
+    for (size_t i = 0; pst_dataset_types[i] != NULL && length < size; i++)
+        length += (size_t)snprintf(text + length, size - length, "%s%s", i == 0 ? "" : ", ",
+                                   pst_dataset_types[i]->name);
+}
+
+/* A word that is neither a file nor looks like the name of one was meant as a set. */
+static enum pst_status find_by_file(const char *path, const struct pst_dataset_type **type,
+                                    struct pst_error *error)
+{
+    unsigned char start[512];
+    char names[256];
+    struct stat status;
+    list_names(names, sizeof names);
+    if (stat(path, &status) != 0 && strpbrk(path, "./") == NULL)
+        return pst_fail(error, PST_USAGE, "there is no set '%s', and no such file; there are the sets %s",
+                        path, names);
+    size_t size = read_start(path, start, sizeof start);
+    for (size_t i = 0; pst_dataset_types[i] != NULL; i++) {
+        *type = pst_dataset_types[i];
+        if ((*type)->recognises != NULL && (*type)->recognises(start, size))
+            return PST_OK;
+    }
+    if (stat(path, &status) != 0)
+        return pst_fail(error, PST_NO_INPUT, "%s: there is no such file", path);
+    return pst_fail(error, PST_USAGE, "%s is %s", path, describe_start(start, size));
+}
+
+enum pst_status pst_dataset_find(const char *text, const struct pst_dataset_type **type,
+                                 const char **argument, struct pst_error *error)
+{
+    char names[256];
+    list_names(names, sizeof names);
+    if (text == NULL)
+        return pst_fail(error, PST_USAGE, "which data? One of the sets %s, or a file", names);
+    size_t length = strcspn(text, ":");
+    *argument = text[length] == ':' ? text + length + 1 : NULL;
+    for (size_t i = 0; pst_dataset_types[i] != NULL; i++) {
+        *type = pst_dataset_types[i];
+        if (strlen((*type)->name) == length && strncmp((*type)->name, text, length) == 0)
+            return PST_OK;
+    }
+    *argument = text;
+    return find_by_file(text, type, error);
+}
+
+/* ---- a set that is open ------------------------------------------------------------------------------ */
+
+enum pst_status pst_dataset_open(struct pst_dataset *dataset, const struct pst_dataset_type *type,
+                                 const struct pst_dataset_request *request, struct pst_error *error)
+{
+    *dataset = (struct pst_dataset){ .type = type, .scale = 1 };
+    if (request->count > type->most_arguments)
+        return pst_fail(error, PST_USAGE, "'%s' is one argument too many for %s",
+                        request->arguments[type->most_arguments], type->name);
+    if (request->test && !type->has_test_part)
+        return pst_fail(error, PST_USAGE,
+                        "%s has no test part of its own: load the files of the test samples", type->name);
+    struct pst_dataset_request full = *request;
+    void *zeros = pst_allocate(1, type->settings.size + 1, error);
+    if (zeros == NULL)
+        return PST_TRY_AGAIN;
+    if (full.settings == NULL)
+        full.settings = type->settings.defaults != NULL ? type->settings.defaults : zeros;
+    enum pst_status status = type->open(dataset, &full, error);
+    free(zeros);
+    if (status != PST_OK)
+        pst_dataset_close(dataset);
+    return status;
+}
+
+void pst_dataset_close(struct pst_dataset *dataset)
+{
+    free(dataset->labels);
+    free(dataset->ids);
+    if (dataset->type != NULL && dataset->type->close != NULL)
+        dataset->type->close(dataset);
+    *dataset = (struct pst_dataset){ 0 };
+}
+
+size_t pst_dataset_elements(const struct pst_dataset *dataset)
+{
+    size_t elements = 1;
+    for (size_t i = 0; i < dataset->rank; i++)
+        elements *= dataset->shape[i];
+    return elements;
+}
+
+static enum pst_status read_numbers(const struct pst_dataset *dataset, size_t index, void *x, void *raw,
+                                    struct pst_error *error)
+{
+    enum pst_status status = dataset->type->get(dataset, index, raw, error);
+    if (status != PST_OK)
+        return status;
+    size_t elements = pst_dataset_elements(dataset);
+    size_t wrong = pst_element_numbers(dataset->element, raw, elements, dataset->scale, dataset->offset, x);
+    return wrong == elements
+               ? PST_OK
+               : pst_fail(error, PST_BAD_DATA, "element %zu is not a finite number of 32 bits: %g", wrong,
+                          pst_element_number(dataset->element, raw, wrong));
+}
+
+enum pst_status pst_dataset_read(const struct pst_dataset *dataset, size_t index, void *x, void *raw,
+                                 struct pst_error *error)
+{
+    bool bytes = dataset->element == PST_ELEMENT_U8;
+    enum pst_status status =
+        bytes ? dataset->type->get(dataset, index, x, error) : read_numbers(dataset, index, x, raw, error);
+    if (status == PST_OK || error == NULL)
+        return status;
+    char place[400];
+    snprintf(place, sizeof place, "%s, sample %zu", dataset->name, index);
+    if (dataset->type->place != NULL)
+        dataset->type->place(dataset, index, place, sizeof place);
+    return pst_fail_at(error, "%s", place);
+}
+
+uint64_t pst_dataset_id(const struct pst_dataset *dataset, size_t index)
+{
+    return dataset->ids != NULL ? dataset->ids[index] : dataset->first_id + index;
+}
+
+size_t pst_dataset_label_bytes(const struct pst_dataset *dataset)
+{
+    static const size_t sizes[] = { [PST_LABELS_NONE] = 0,
+                                    [PST_LABELS_CLASS] = sizeof(int32_t),
+                                    [PST_LABELS_NUMBERS] = sizeof(float),
+                                    [PST_LABELS_BITS] = 1 };
+    return sizes[dataset->label_kind] * (dataset->label_width > 0 ? dataset->label_width : 1);
+}
