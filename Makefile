@@ -9,7 +9,8 @@
 #   make bench      measure, print a table, write build/bench.json
 #   make lint       formatting, static analysis, shell scripts, man pages
 #
-# BUILD=folder, CC=clang-14, SANITIZE=address,undefined and WRAPPER='valgrind …' make variants side by side.
+# V=1 shows whole commands. BUILD=folder, CC=clang-14, SANITIZE=address,undefined and WRAPPER='valgrind …' make variants
+# side by side.
 
 VERSION := $(shell sed -n 's/^\#define PST_VERSION "\(.*\)"/\1/p' include/pipestill/base.h)
 BUILD ?= build
@@ -19,6 +20,15 @@ SANITIZE ?=
 
 ifeq ($(origin CC),default)
 CC := gcc
+endif
+
+# step WORD,FILE: begins a command: with V=1 make shows the command itself, otherwise these two, and nothing with -s.
+ifneq ($(V),)
+step =
+else ifneq ($(findstring s,$(firstword -$(MAKEFLAGS))),)
+step = @
+else
+step = @printf '%-7s %s\n' $(1) "$(2)";
 endif
 
 # ---- what Debian must provide (docs/dependencies.md says why each) ----
@@ -101,40 +111,40 @@ lint-deps: test-deps
 # ---- the library ----
 $(BUILD)/objects/lib/%.o: lib/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(CFLAGS_$(word 2,$(subst /, ,$<))) -MMD -MP -c $< -o $@
+	$(call step,CC,$<)$(CC) $(CFLAGS) $(CFLAGS_$(word 2,$(subst /, ,$<))) -MMD -MP -c $< -o $@
 
 $(BUILD)/libpipestill.a: $(LIB_OBJECTS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call step,AR,$@)$(AR) rcs $@ $^
 
 $(BUILD)/libpipestill.so: $(LIB_OBJECTS)
-	$(CC) $(CFLAGS) -shared -Wl,-soname,libpipestill.so.0 $^ $(LDFLAGS) $(LIBS) -o $@
+	$(call step,LINK,$@)$(CC) $(CFLAGS) -shared -Wl,-soname,libpipestill.so.0 $^ $(LDFLAGS) $(LIBS) -o $@
 
 # ---- the stages: one file, one program; a folder of the stage's name holds the rest of a stage that needs more ----
 $(BUILD)/objects/stages/%.o: stages/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(CFLAGS_cli) -MMD -MP -c $< -o $@
+	$(call step,CC,$<)$(CC) $(CFLAGS) $(CFLAGS_cli) -MMD -MP -c $< -o $@
 
 .SECONDEXPANSION:
 $(STAGE_PROGRAMS): $(BUILD)/stages/%: $(BUILD)/objects/stages/%.o \
     $$(patsubst stages/$$(PERCENT).c,$(BUILD)/objects/stages/$$(PERCENT).o,$$(wildcard stages/$$*/*.c)) \
     $(BUILD)/libpipestill.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $^ $(LDFLAGS) $(LIBS) -o $@
+	$(call step,LINK,$@)$(CC) $(CFLAGS) $^ $(LDFLAGS) $(LIBS) -o $@
 
 $(BUILD)/pipestill: pipelines/pipestill.sh
 	@mkdir -p $(@D)
-	install -m 755 $< $@
+	$(call step,COPY,$@)install -m 755 $< $@
 
 # ---- tests ----
 $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libpipestill.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(CFLAGS_cli) $(CFLAGS_nn) $(CFLAGS_stream) -Wno-missing-prototypes $(call cflags_of,cmocka) \
+	$(call step,CC,$<)$(CC) $(CFLAGS) $(CFLAGS_cli) $(CFLAGS_nn) $(CFLAGS_stream) -Wno-missing-prototypes $(call cflags_of,cmocka) \
 	    -MMD -MP $< $(BUILD)/libpipestill.a $(LDFLAGS) $(LIBS) $(call libs_of,cmocka) -o $@
 
 $(BUILD)/tests/%: tests/tools/%.c $(BUILD)/libpipestill.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(CFLAGS_cli) $(CFLAGS_nn) $(CFLAGS_stream) -MMD -MP $< $(BUILD)/libpipestill.a \
+	$(call step,CC,$<)$(CC) $(CFLAGS) $(CFLAGS_cli) $(CFLAGS_nn) $(CFLAGS_stream) -MMD -MP $< $(BUILD)/libpipestill.a \
 	    $(LDFLAGS) $(LIBS) -o $@
 
 unit-tests: $(UNIT_TESTS)
@@ -166,7 +176,7 @@ reproduce: reproduce-deps
 
 $(BUILD)/bench/%: bench/%.c $(BUILD)/libpipestill.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(CFLAGS_cli) $(CFLAGS_nn) -MMD -MP $< $(BUILD)/libpipestill.a $(LDFLAGS) $(LIBS) -o $@
+	$(call step,CC,$<)$(CC) $(CFLAGS) $(CFLAGS_cli) $(CFLAGS_nn) -MMD -MP $< $(BUILD)/libpipestill.a $(LDFLAGS) $(LIBS) -o $@
 
 bench-programs: $(BENCH_PROGRAMS) $(BUILD)/tests/passthrough
 
