@@ -25,7 +25,7 @@ static const char *const synonyms[][2] = {
     { "wd", "weight-decay" },
     { "l2", "weight-decay" },
     { "dropout", "dropout-hidden" },
-    { "layers", "arch" },
+    { "layers", "hidden" },
     { "model", "from" },
     { "init", "from" },
     { "val", "validate" },
