@@ -9,7 +9,8 @@
 #   make bench      measure, print a table, write build/bench.json
 #   make lint       formatting, static analysis, shell scripts, man pages
 #
-# BUILD=folder, CC=clang-14, SANITIZE=address,undefined and WRAPPER='valgrind …' make variants side by side.
+# V=1 shows whole commands. BUILD=folder, CC=clang-14, SANITIZE=address,undefined and WRAPPER='valgrind …' make variants
+# side by side.
 
 VERSION := $(shell sed -n 's/^\#define PST_VERSION "\(.*\)"/\1/p' include/pipestill/base.h)
 BUILD ?= build
@@ -21,10 +22,20 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 
+# step WORD,FILE: begins a command: with V=1 make shows the command itself, otherwise these two, and nothing with -s.
+Q := $(if $(V),,@)
+ifneq ($(V),)
+step =
+else ifneq ($(findstring s,$(firstword -$(MAKEFLAGS))),)
+step = @
+else
+step = @printf '%-7s %s\n' $(1) "$(2)";
+endif
+
 # ---- what Debian must provide (docs/dependencies.md says why each) ----
 BUILD_PACKAGES := gcc make pkg-config libc6-dev libzmq3-dev libmsgpack-dev libopenblas-dev zlib1g-dev \
     libjansson-dev nettle-dev libzstd-dev
-TEST_PACKAGES := bats strace libcmocka-dev python3-msgpack python3-numpy mandoc iproute2 procps zstd
+TEST_PACKAGES := bats strace libcmocka-dev python3-msgpack python3-numpy mandoc iproute2 procps zstd zsh fish
 REPRODUCE_PACKAGES := jq python3
 SLURM_PACKAGES := slurmctld slurmd slurm-client munge
 LINT_PACKAGES := clang clang-format clang-tidy cppcheck shellcheck valgrind
@@ -66,12 +77,13 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/t
 TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
 BENCH_PROGRAMS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 MAN_PAGES := $(wildcard docs/man/*.1)
+COMPLETIONS := $(addprefix $(BUILD)/completion/,bash zsh fish)
 
 .PHONY: all deps test-deps slurm-deps lint-deps reproduce-deps reproduce setup test-setup demo test check soak bench lint format install uninstall clean \
     unit-tests test-tools bench-programs
 .DELETE_ON_ERROR:
 
-all: $(STAGE_PROGRAMS) $(BUILD)/libpipestill.a $(BUILD)/libpipestill.so $(BUILD)/pipestill
+all: $(STAGE_PROGRAMS) $(BUILD)/libpipestill.a $(BUILD)/libpipestill.so $(BUILD)/pipestill $(COMPLETIONS)
 
 # ---- set-up ----
 define install_packages
@@ -101,40 +113,44 @@ lint-deps: test-deps
 # ---- the library ----
 $(BUILD)/objects/lib/%.o: lib/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(CFLAGS_$(word 2,$(subst /, ,$<))) -MMD -MP -c $< -o $@
+	$(call step,CC,$<)$(CC) $(CFLAGS) $(CFLAGS_$(word 2,$(subst /, ,$<))) -MMD -MP -c $< -o $@
 
 $(BUILD)/libpipestill.a: $(LIB_OBJECTS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call step,AR,$@)$(AR) rcs $@ $^
 
 $(BUILD)/libpipestill.so: $(LIB_OBJECTS)
-	$(CC) $(CFLAGS) -shared -Wl,-soname,libpipestill.so.0 $^ $(LDFLAGS) $(LIBS) -o $@
+	$(call step,LINK,$@)$(CC) $(CFLAGS) -shared -Wl,-soname,libpipestill.so.0 $^ $(LDFLAGS) $(LIBS) -o $@
 
 # ---- the stages: one file, one program; a folder of the stage's name holds the rest of a stage that needs more ----
 $(BUILD)/objects/stages/%.o: stages/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(CFLAGS_cli) -MMD -MP -c $< -o $@
+	$(call step,CC,$<)$(CC) $(CFLAGS) $(CFLAGS_cli) -MMD -MP -c $< -o $@
 
 .SECONDEXPANSION:
 $(STAGE_PROGRAMS): $(BUILD)/stages/%: $(BUILD)/objects/stages/%.o \
     $$(patsubst stages/$$(PERCENT).c,$(BUILD)/objects/stages/$$(PERCENT).o,$$(wildcard stages/$$*/*.c)) \
     $(BUILD)/libpipestill.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $^ $(LDFLAGS) $(LIBS) -o $@
+	$(call step,LINK,$@)$(CC) $(CFLAGS) $^ $(LDFLAGS) $(LIBS) -o $@
 
 $(BUILD)/pipestill: pipelines/pipestill.sh
 	@mkdir -p $(@D)
-	install -m 755 $< $@
+	$(call step,COPY,$@)install -m 755 $< $@
+
+$(COMPLETIONS): $(BUILD)/completion/%: $(BUILD)/pipestill $(STAGE_PROGRAMS)
+	@mkdir -p $(@D)
+	$(call step,WRITE,$@)$< completion $* >$@
 
 # ---- tests ----
 $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libpipestill.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(CFLAGS_cli) $(CFLAGS_nn) $(CFLAGS_stream) -Wno-missing-prototypes $(call cflags_of,cmocka) \
+	$(call step,CC,$<)$(CC) $(CFLAGS) $(CFLAGS_cli) $(CFLAGS_nn) $(CFLAGS_stream) -Wno-missing-prototypes $(call cflags_of,cmocka) \
 	    -MMD -MP $< $(BUILD)/libpipestill.a $(LDFLAGS) $(LIBS) $(call libs_of,cmocka) -o $@
 
 $(BUILD)/tests/%: tests/tools/%.c $(BUILD)/libpipestill.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(CFLAGS_cli) $(CFLAGS_nn) $(CFLAGS_stream) -MMD -MP $< $(BUILD)/libpipestill.a \
+	$(call step,CC,$<)$(CC) $(CFLAGS) $(CFLAGS_cli) $(CFLAGS_nn) $(CFLAGS_stream) -MMD -MP $< $(BUILD)/libpipestill.a \
 	    $(LDFLAGS) $(LIBS) -o $@
 
 unit-tests: $(UNIT_TESTS)
@@ -166,7 +182,7 @@ reproduce: reproduce-deps
 
 $(BUILD)/bench/%: bench/%.c $(BUILD)/libpipestill.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(CFLAGS_cli) $(CFLAGS_nn) -MMD -MP $< $(BUILD)/libpipestill.a $(LDFLAGS) $(LIBS) -o $@
+	$(call step,CC,$<)$(CC) $(CFLAGS) $(CFLAGS_cli) $(CFLAGS_nn) -MMD -MP $< $(BUILD)/libpipestill.a $(LDFLAGS) $(LIBS) -o $@
 
 bench-programs: $(BENCH_PROGRAMS) $(BUILD)/tests/passthrough
 
@@ -185,30 +201,50 @@ format:
 # ---- installation ----
 # As root after `make` as oneself this compiles nothing. What an older version installed and this one does not have, only
 # the older one's `make uninstall` takes away.
+# Folders are given to the shell as variables, so they may have any name.
 SHARED_NAMES := libpipestill.so libpipestill.so.0 libpipestill.so.$(VERSION)
-TO := $(DESTDIR)$(PREFIX)
+PIPELINES := $(addprefix pipelines/,demo mnist-distil mnist-pool mnist-record-once mnist-two-hosts python-teacher \
+    python-teacher.py)
+PIPELINE_PARTS := $(addprefix pipelines/,mnist-slurm.sbatch pool.sh start.sh)
+PAGES := README.md LICENSE $(wildcard docs/*.md docs/*.md5 docs/results/*)
+FOLDERS := bin libexec/pipestill lib/pkgconfig include/pipestill share/man/man1 share/pipestill share/doc/pipestill/docs/results \
+    share/bash-completion/completions share/zsh/site-functions share/fish/vendor_completions.d
+INSTALLED := bin/pipestill $(STAGES:%=libexec/pipestill/%) lib/libpipestill.a $(SHARED_NAMES:%=lib/%) lib/pkgconfig/pipestill.pc \
+    $(wildcard include/*.h include/pipestill/*.h) $(MAN_PAGES:docs/man/%=share/man/man1/%) \
+    $(patsubst pipelines/%,share/pipestill/%,$(PIPELINES) $(PIPELINE_PARTS)) $(PAGES:%=share/doc/pipestill/%) \
+    share/doc/pipestill/pipelines share/doc/pipestill/docs/man share/bash-completion/completions/pipestill \
+    share/zsh/site-functions/_pipestill share/fish/vendor_completions.d/pipestill.fish
+install uninstall: export PREFIX := $(PREFIX)
+install uninstall: export TO := $(DESTDIR)$(PREFIX)
 
 install: all
-	install -d $(TO)/bin $(TO)/libexec/pipestill $(TO)/lib/pkgconfig $(TO)/include/pipestill $(TO)/share/man/man1
-	install -m 755 $(STAGE_PROGRAMS) $(TO)/libexec/pipestill
-	install -m 755 $(BUILD)/pipestill $(TO)/bin/pipestill
-	install -m 644 $(BUILD)/libpipestill.a $(TO)/lib
-	install -m 755 $(BUILD)/libpipestill.so $(TO)/lib/libpipestill.so.$(VERSION)
-	ln -sf libpipestill.so.$(VERSION) $(TO)/lib/libpipestill.so.0
-	ln -sf libpipestill.so.0 $(TO)/lib/libpipestill.so
-	install -m 644 include/pipestill.h $(TO)/include
-	install -m 644 $(wildcard include/pipestill/*.h) $(TO)/include/pipestill
-	install -m 644 $(MAN_PAGES) $(TO)/share/man/man1
-	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' 'Name: pipestill' \
+	$(call step,INSTALL,$$TO)for folder in $(FOLDERS); do install -d "$$TO/$$folder" || exit; done
+	$(Q)install -m 755 $(STAGE_PROGRAMS) "$$TO/libexec/pipestill"
+	$(Q)install -m 755 $(BUILD)/pipestill "$$TO/bin/pipestill"
+	$(Q)install -m 644 $(BUILD)/libpipestill.a "$$TO/lib"
+	$(Q)install -m 755 $(BUILD)/libpipestill.so "$$TO/lib/libpipestill.so.$(VERSION)"
+	$(Q)ln -sf libpipestill.so.$(VERSION) "$$TO/lib/libpipestill.so.0"
+	$(Q)ln -sf libpipestill.so.0 "$$TO/lib/libpipestill.so"
+	$(Q)install -m 644 include/pipestill.h "$$TO/include"
+	$(Q)install -m 644 $(wildcard include/pipestill/*.h) "$$TO/include/pipestill"
+	$(Q)install -m 644 $(MAN_PAGES) "$$TO/share/man/man1"
+	$(Q)install -m 755 $(PIPELINES) "$$TO/share/pipestill"
+	$(Q)install -m 644 $(PIPELINE_PARTS) "$$TO/share/pipestill"
+	$(Q)for page in $(PAGES); do install -m 644 $$page "$$TO/share/doc/pipestill/$$page" || exit; done
+	$(Q)ln -sfn ../../pipestill "$$TO/share/doc/pipestill/pipelines"
+	$(Q)ln -sfn ../../../man/man1 "$$TO/share/doc/pipestill/docs/man"
+	$(Q)install -m 644 $(BUILD)/completion/bash "$$TO/share/bash-completion/completions/pipestill"
+	$(Q)install -m 644 $(BUILD)/completion/zsh "$$TO/share/zsh/site-functions/_pipestill"
+	$(Q)install -m 644 $(BUILD)/completion/fish "$$TO/share/fish/vendor_completions.d/pipestill.fish"
+	$(Q)printf '%s\n' "prefix=$$PREFIX" 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' 'Name: pipestill' \
 	    'Description: knowledge distillation as a pipeline of filters' 'Version: $(VERSION)' \
-	    'Libs: -L$${libdir} -lpipestill' 'Libs.private: -pthread $(LIBS)' 'Cflags: -I$${includedir}' \
-	    >$(TO)/lib/pkgconfig/pipestill.pc
+	    'Libs: -L"$${libdir}" -lpipestill' 'Libs.private: -pthread $(LIBS)' 'Cflags: -I"$${includedir}"' \
+	    >"$$TO/lib/pkgconfig/pipestill.pc"
 
 uninstall:
-	rm -f $(TO)/bin/pipestill $(STAGES:%=$(TO)/libexec/pipestill/%) $(TO)/lib/libpipestill.a \
-	    $(SHARED_NAMES:%=$(TO)/lib/%) $(patsubst %,$(TO)/%,$(wildcard include/*.h include/pipestill/*.h)) \
-	    $(MAN_PAGES:docs/man/%=$(TO)/share/man/man1/%) $(TO)/lib/pkgconfig/pipestill.pc
-	-rmdir $(TO)/libexec/pipestill $(TO)/include/pipestill 2>/dev/null
+	$(call step,REMOVE,$$TO)for file in $(INSTALLED); do rm -f "$$TO/$$file" || exit; done
+	$(Q)for folder in share/doc/pipestill/docs/results share/doc/pipestill/docs share/doc/pipestill share/pipestill libexec/pipestill \
+	    include/pipestill; do rmdir "$$TO/$$folder" 2>/dev/null || :; done
 
 clean:
 	rm -rf $(BUILD)

@@ -5,14 +5,11 @@
 #   TEACHER   the teacher's model; without one, a small teacher is trained first
 #   COMMAND   what a worker does (teacher-forward --name teacher $TEACHER)
 #   STUDENT   options of the student's training
-#   WORK      where models, keys and sockets go (default build/mnist-pool)
-set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-BUILD=${BUILD:-build}
-eval "$("$BUILD/pipestill" env)"
+#   WORK      where models, keys and sockets go (default build/mnist-pool in the tree, mnist-pool once installed)
+pipeline=mnist-pool
+# shellcheck source=pipelines/start.sh
+. "$(dirname "${BASH_SOURCE[0]}")/start.sh"
 export OPENBLAS_NUM_THREADS=1
-WORK=${WORK:-$BUILD/mnist-pool}
-mkdir -p "$WORK"
 WORK=$(realpath "$WORK")
 read -ra data <<<"${DATA:-mnist --epochs 20 --seed 1}"
 read -ra training <<<"${STUDENT:---arch 784-800-800-10 --targets soft --learning-rate 0.05 --warm-up 1 --schedule linear}"

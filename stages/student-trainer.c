@@ -35,6 +35,12 @@ static const struct pst_option options[] = {
       PLACE(settings.architecture),
       .metavar = "LAYERS",
       .help = "a new network: inputs and layers, such as 784-800-800-10 or 784-100-tanh-10" },
+    { .name = "hidden",
+      .type = PST_STRING,
+      PLACE(settings.hidden),
+      .metavar = "LAYERS",
+      .silent = true, /* the history has the whole architecture */
+      .help = "the same without inputs and outputs, which the stream tells: 800-800" },
     { .name = "from",
       .type = PST_STRING,
       PLACE(settings.from_path),
@@ -196,9 +202,10 @@ static const struct pst_option options[] = {
 static enum pst_status check_options(const struct pst_run *run, struct pst_error *error)
 {
     const struct settings *settings = &((const struct trainer *)run->self)->settings;
-    if ((settings->architecture == NULL) == (settings->from_path == NULL))
+    if ((settings->architecture != NULL) + (settings->hidden != NULL) + (settings->from_path != NULL) != 1)
         return pst_fail(error, PST_USAGE,
-                        "give either --arch, such as --arch 784-800-800-10, or --from MODEL");
+                        "give one of --hidden, such as --hidden 800-800, --arch, such as --arch "
+                        "784-800-800-10, and --from MODEL");
     if (settings->resume && settings->checkpoint_path == NULL)
         return pst_fail(error, PST_USAGE, "--resume needs --checkpoint FILE");
     if (settings->activation != NULL && settings->from_path == NULL)
@@ -235,6 +242,24 @@ static enum pst_status try_output(struct trainer *trainer, struct pst_error *err
     return status;
 }
 
+static enum pst_status make_network(struct trainer *trainer, const char *architecture,
+                                    struct pst_error *error)
+{
+    enum pst_status status = pst_network_new(&trainer->training.network, architecture, error);
+    if (status == PST_OK)
+        pst_network_initialise(&trainer->training.network, trainer->settings.seed);
+    return status;
+}
+
+/* What can be done as soon as there is a network. */
+static enum pst_status prepare_training(struct trainer *trainer, struct pst_error *error)
+{
+    enum pst_status status = check_dropout(&trainer->training, error);
+    if (status == PST_OK)
+        status = parse_class_weights(trainer, error);
+    return status == PST_OK ? pst_training_begin(&trainer->training, error) : status;
+}
+
 static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
 {
     struct trainer *trainer = run->self;
@@ -255,16 +280,23 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
                                 trainer->from_digest, error);
         if (status == PST_OK)
             status = pst_history_note(run, "from", json_string(trainer->from_digest), error);
-    } else {
-        status = pst_network_new(&training->network, settings->architecture, error);
-        if (status == PST_OK)
-            pst_network_initialise(&training->network, settings->seed);
-    }
+    } else if (settings->architecture != NULL)
+        status = make_network(trainer, settings->architecture, error);
+    return status == PST_OK && settings->hidden == NULL ? prepare_training(trainer, error) : status;
+}
+
+/* The network of --hidden: from here on the run is one with --arch. */
+static enum pst_status make_hidden(struct pst_run *run, const struct pst_header *header,
+                                   struct pst_error *error)
+{
+    char *architecture = NULL;
+    enum pst_status status = name_network(run->self, header, &architecture, error);
     if (status == PST_OK)
-        status = check_dropout(training, error);
+        status = make_network(run->self, architecture, error);
     if (status == PST_OK)
-        status = parse_class_weights(trainer, error);
-    return status == PST_OK ? pst_training_begin(training, error) : status;
+        status = pst_history_note(run, "arch", json_string(architecture), error);
+    free(architecture);
+    return status == PST_OK ? prepare_training(run->self, error) : status;
 }
 
 static enum pst_status begin(struct pst_run *run, const struct pst_header *header, struct pst_header *out,
@@ -272,7 +304,9 @@ static enum pst_status begin(struct pst_run *run, const struct pst_header *heade
 {
     (void)out;
     struct trainer *trainer = run->self;
-    enum pst_status status = settle_stream(run, header, error);
+    enum pst_status status = trainer->settings.hidden != NULL ? make_hidden(run, header, error) : PST_OK;
+    if (status == PST_OK)
+        status = settle_stream(run, header, error);
     if (status == PST_OK && trainer->settings.validate_endpoint != NULL)
         status = read_validation(run, error);
     if (status != PST_OK)
@@ -378,7 +412,7 @@ int main(int argc, char **argv)
                         .options = options,
                         .size = sizeof(struct trainer),
                         .defaults = &defaults,
-                        .example = "loader mnist --epochs 20 | student-trainer --arch 784-800-800-10 -o "
+                        .example = "loader mnist --epochs 20 | student-trainer --hidden 800-800 -o "
                                    "alone.safetensors",
                         .see_also = "loader(1), replay(1), temperature-softmax(1), averager(1), evaluator(1)",
                         .traits = PST_READS | PST_BLAS,

@@ -150,8 +150,8 @@ enum pst_leftover {
 
 /*
  * Opens a file for writing under its provisional name, with a lock against a second writer.
- * Returns PST_OK; PST_IO_ERROR where it cannot be made; PST_TRY_AGAIN where another process writes it, or
- * left something there that is not to be replaced.
+ * Returns PST_OK; PST_USAGE for the path "-"; PST_IO_ERROR where it cannot be made; PST_TRY_AGAIN where
+ * another process writes it, or left something there that is not to be replaced.
  */
 PST_CHECKED enum pst_status pst_atomic_open(struct pst_atomic_file *file, const char *path,
                                             enum pst_leftover leftover, struct pst_error *error);

@@ -106,6 +106,10 @@ enum pst_status pst_atomic_open(struct pst_atomic_file *file, const char *path, 
                                 struct pst_error *error)
 {
     *file = (struct pst_atomic_file){ .fd = -1 };
+    if (strcmp(path, "-") == 0)
+        return pst_fail(error, PST_USAGE,
+                        "-: this file appears when it is whole, which standard output cannot; a file of this "
+                        "name is ./-");
     file->path = strdup(path);
     if (file->path == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory");

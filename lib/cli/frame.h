@@ -77,8 +77,16 @@ void pst_list_options(struct pst_frame *frame);
 PST_CHECKED enum pst_status pst_parse_options(struct pst_frame *frame, int argc, char **argv,
                                               int *first_operand, struct pst_error *error);
 
-/* The text of --help, to be freed; NULL if memory is short. */
-PST_CHECKED char *pst_help_text(const struct pst_frame *frame);
+/*
+ * The text of --help, to be freed; NULL if memory is short.
+ * as_table: that of --list-options instead, which completion and suggestions are made from. Columns have tabs
+ * between: in the first line the stage's name, its kind (source, filter, sink or tool) and its purpose; in
+ * the others an option, its letter, its metavar (empty: it takes no value), its choices and its help.
+ */
+PST_CHECKED char *pst_help_text(const struct pst_frame *frame, bool as_table);
+
+/* Fails with PST_USAGE for an option that the stage does not have, and says which is probably meant. */
+enum pst_status pst_unknown_option(const struct pst_frame *frame, const char *text, struct pst_error *error);
 
 /* What values an option takes, in words: "a whole number from 1 to 100". */
 void pst_describe_values(const struct pst_option *option, char *text, size_t size);

@@ -119,7 +119,7 @@ static void print_options(FILE *out, const struct pst_frame *frame, size_t from,
         print_option(out, frame->options[i], defaults);
 }
 
-static void print_help(FILE *out, const struct pst_frame *frame, const void *defaults)
+static void print_help(FILE *out, const struct pst_frame *frame)
 {
     const struct pst_stage *stage = frame->stage;
     fprintf(out, "%s: %s\n\nUsage: %s [options]%s%s\n", stage->name, stage->purpose, stage->name,
@@ -128,7 +128,7 @@ static void print_help(FILE *out, const struct pst_frame *frame, const void *def
         fprintf(out, "\n%s\n", stage->description);
     if (frame->own_count > 0)
         fputs("\nOptions:\n", out);
-    print_options(out, frame, 0, frame->own_count, defaults);
+    print_options(out, frame, 0, frame->own_count, frame->usual);
     fputs("\nOptions of every stage:\n", out);
     print_options(out, frame, frame->own_count, frame->option_count, &pst_usual);
     fprintf(out, "  %-30s %s\n  %-30s %s\n", "-h, --help", "show this text", "    --version",
@@ -139,15 +139,30 @@ static void print_help(FILE *out, const struct pst_frame *frame, const void *def
         fprintf(out, "\nSee also: %s\n", stage->see_also);
 }
 
-char *pst_help_text(const struct pst_frame *frame)
+static void print_table(FILE *out, const struct pst_frame *frame)
+{
+    static const char *const kinds[] = { "tool", "sink", "source", "filter" };
+    const struct pst_stage *stage = frame->stage;
+    fprintf(out, "%s\t%s\t%s\n", stage->name, kinds[stage->traits & (PST_READS | PST_WRITES)],
+            stage->purpose);
+    for (size_t i = 0; i < frame->option_count; i++) {
+        const struct pst_option *option = frame->options[i];
+        const char letter[] = { option->letter != 0 ? '-' : '\0', (char)option->letter, '\0' };
+        fprintf(out, "--%s\t%s\t%s\t", option->name, letter,
+                option->type == PST_FLAG ? "" : metavar_of(option));
+        for (size_t k = 0; option->choices != NULL && option->choices[k] != NULL; k++)
+            fprintf(out, "%s%s", k > 0 ? " " : "", option->choices[k]);
+        fprintf(out, "\t%s\n", option->help);
+    }
+}
+
+char *pst_help_text(const struct pst_frame *frame, bool as_table)
 {
     char *text = NULL;
     size_t size = 0;
-    void *zeros = calloc(1, frame->stage->size + 1);
-    FILE *out = zeros == NULL ? NULL : open_memstream(&text, &size);
+    FILE *out = open_memstream(&text, &size);
     if (out != NULL)
-        print_help(out, frame, frame->stage->defaults != NULL ? frame->stage->defaults : zeros);
-    free(zeros);
+        (as_table ? print_table : print_help)(out, frame);
     if (out == NULL || fclose(out) == 0)
         return text;
     free(text);

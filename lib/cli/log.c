@@ -31,6 +31,8 @@ enum pst_status pst_print(struct pst_run *run, const char *text, struct pst_erro
 
 enum pst_status pst_log_open(struct pst_frame *frame, struct pst_error *error)
 {
+    if (strcmp(frame->common.log_path, "-") == 0)
+        return pst_fail(error, PST_USAGE, "--log -: is for a file; /dev/stderr is standard error");
     frame->log = fopen(frame->common.log_path, "a");
     if (frame->log == NULL)
         return pst_fail(error, PST_IO_ERROR, "--log %s: cannot be written: %s", frame->common.log_path,

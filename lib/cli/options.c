@@ -67,52 +67,6 @@ static enum pst_status take_value(struct pst_frame *frame, size_t at, const char
     return pst_fail(error, PST_USAGE, "--%s: '%s' is not %s", option->name, value, values);
 }
 
-/* ---- mistakes ---------------------------------------------------------------------------------------- */
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Levenshtein's distance, for words of up to 31 letters. */
-static size_t distance(const char *a, const char *b)
-{
-    size_t row[32], length = strlen(b);
-    if (length > 31)
-        return length;
-    for (size_t j = 0; j <= length; j++)
-        row[j] = j;
-    for (size_t i = 1; *a != '\0'; a++, i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= length; j++) {
-            size_t above = row[j];
-            row[j] = least(diagonal + (*a != b[j - 1]), least(above, row[j - 1]) + 1);
-            diagonal = above;
-        }
-    }
-    return row[length];
-}
-
-static enum pst_status unknown_option(const struct pst_frame *frame, const char *text,
-                                      struct pst_error *error)
-{
-    char name[32] = "";
-    const char *nearest = NULL;
-    size_t best = 3;
-    sscanf(text, "--%31[^=]", name);
-    for (size_t i = 0; i < frame->option_count && name[0] != '\0'; i++) {
-        size_t far = distance(name, frame->options[i]->name);
-        if (far < best) {
-            best = far;
-            nearest = frame->options[i]->name;
-        }
-    }
-    if (nearest != NULL)
-        return pst_fail(error, PST_USAGE, "there is no option '%s'; did you mean --%s?", text, nearest);
-    return pst_fail(error, PST_USAGE, "there is no option '%s'; --help lists them", text);
-}
-
 static enum pst_status check_required(const struct pst_frame *frame, struct pst_error *error)
 {
     for (size_t i = 0; i < frame->option_count; i++) {
@@ -136,9 +90,9 @@ static void note_options(struct pst_frame *frame)
 
 /* ---- the command line -------------------------------------------------------------------------------- */
 
-static enum pst_status show_help(struct pst_frame *frame, struct pst_error *error)
+static enum pst_status show_help(struct pst_frame *frame, bool as_table, struct pst_error *error)
 {
-    char *text = pst_help_text(frame);
+    char *text = pst_help_text(frame, as_table);
     if (text == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for the help text");
     enum pst_status status = pst_print(&frame->run, text, error);
@@ -157,7 +111,7 @@ static enum pst_status show_version(struct pst_frame *frame, struct pst_error *e
 static enum pst_status take_option(struct pst_frame *frame, int code, char **argv, struct pst_error *error)
 {
     if (code == 'h' || code == HELP)
-        return show_help(frame, error);
+        return show_help(frame, false, error);
     if (code == VERSION)
         return show_version(frame, error);
     if (code == ':')
@@ -170,18 +124,18 @@ static enum pst_status take_option(struct pst_frame *frame, int code, char **arg
     }
     if (optopt > 0 && optopt < 128) {
         char text[3] = { '-', (char)optopt, '\0' };
-        return unknown_option(frame, text, error);
+        return pst_unknown_option(frame, text, error);
     }
     if (optopt != 0 && optopt < LONG_ONLY) {
         /* A byte of a letter beyond ASCII: the word is named whole. getopt moves on only after its last byte.
          */
         const char *before = argv[optind - 1];
         bool last = *before == '-' && strchr(before, optopt) != NULL;
-        return unknown_option(frame, last ? before : argv[optind], error);
+        return pst_unknown_option(frame, last ? before : argv[optind], error);
     }
     if (optopt >= LONG_ONLY)
         return pst_fail(error, PST_USAGE, "%s: takes no value", argv[optind - 1]);
-    return unknown_option(frame, argv[optind - 1], error);
+    return pst_unknown_option(frame, argv[optind - 1], error);
 }
 
 static enum pst_status check_operands(const struct pst_stage *stage, size_t count, char **operands,
@@ -199,8 +153,10 @@ enum pst_status pst_parse_options(struct pst_frame *frame, int argc, char **argv
                                   struct pst_error *error)
 {
     struct parser parser;
-    build_parser(&parser, frame);
     int code;
+    if (argc == 2 && strcmp(argv[1], "--list-options") == 0) /* for programs; people have --help */
+        return show_help(frame, true, error);
+    build_parser(&parser, frame);
     opterr = 0;
     while ((code = getopt_long(argc, argv, parser.letters, parser.long_options, NULL)) != -1) {
         enum pst_status status = take_option(frame, code, argv, error);

@@ -2,8 +2,30 @@
 #include "stages/student-trainer/trainer.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum pst_status name_network(const struct trainer *trainer, const struct pst_header *header,
+                             char **architecture, struct pst_error *error)
+{
+    const char *hidden = trainer->settings.hidden;
+    size_t x = pst_header_find(header, "x"), y = pst_header_find(header, "y"), outputs = header->classes;
+    if (x == PST_NONE)
+        return pst_fail(error, PST_BAD_DATA, "the stream has no inputs 'x'%s", pst_compact_advice(header));
+    if (outputs == 0 && y != PST_NONE && header->tensors[y].dtype != PST_DTYPE_I32)
+        outputs = pst_spec_elements(&header->tensors[y]);
+    if (outputs == 0)
+        return pst_fail(error, PST_BAD_DATA,
+                        "--hidden: the stream says nothing of classes; say --arch %zu-%s-CLASSES instead",
+                        pst_spec_elements(&header->tensors[x]), hidden);
+    size_t size = strlen(hidden) + 64;
+    *architecture = malloc(size);
+    if (*architecture == NULL)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for a network");
+    snprintf(*architecture, size, "%zu-%s-%zu", pst_spec_elements(&header->tensors[x]), hidden, outputs);
+    return PST_OK;
+}
 
 enum pst_status bind_network(const struct trainer *trainer, const struct pst_header *header,
                              struct pst_binding *binding, struct pst_error *error)

@@ -13,7 +13,7 @@ enum validate_by { BY_ERRORS, BY_LOSS };
 
 /* What the user asked for. */
 struct settings {
-    const char *architecture, *from_path, *activation, *output_path, *soft_name, *class_weights,
+    const char *architecture, *hidden, *from_path, *activation, *output_path, *soft_name, *class_weights,
         *validate_endpoint, *checkpoint_path;
     int targets, soft_loss, optimiser, schedule, validate_by; /* places in the options' lists of words */
     double hard_weight, soft_weight;
@@ -74,6 +74,10 @@ struct trainer {
     uint64_t *made_up_ids;  /* [made_up_room], for a stream without ids; owned */
     size_t made_up_room;
 };
+
+/* stream.c: the architecture of --hidden with the inputs and outputs that a stream has; to be freed. */
+PST_CHECKED enum pst_status name_network(const struct trainer *trainer, const struct pst_header *header,
+                                         char **architecture, struct pst_error *error);
 
 /* stream.c: settles from the header what is learned from what. */
 PST_CHECKED enum pst_status settle_stream(struct pst_run *run, const struct pst_header *header,

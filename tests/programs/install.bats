@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Installed files, the pipestill command, and what make makes anew.
+# Installed files, and what make makes anew.
 # shellcheck disable=SC2154 # bats' run sets stderr and stderr_lines
 bats_require_minimum_version 1.5.0
 
@@ -21,6 +21,14 @@ expected_files() {
     for file in stages/*.c; do echo "libexec/pipestill/$(basename "$file" .c)"; done
     for file in include/*.h include/pipestill/*.h; do echo "$file"; done
     for file in docs/man/*.1; do echo "share/man/man1/$(basename "$file")"; done
+    for file in pipelines/{demo,mnist-*,python-*,*.sh}; do
+        [ "$file" = pipelines/pipestill.sh ] || echo "share/pipestill/$(basename "$file")"
+    done
+    for file in README.md LICENSE $(git ls-files 'docs/*.md' 'docs/*.md5' docs/results) docs/man pipelines; do
+        echo "share/doc/pipestill/$file"
+    done
+    printf '%s\n' share/bash-completion/completions/pipestill share/zsh/site-functions/_pipestill \
+        share/fish/vendor_completions.d/pipestill.fish
     printf '%s\n' bin/pipestill lib/libpipestill.a lib/libpipestill.so lib/libpipestill.so.0 \
         "lib/libpipestill.so.$(loader --version | cut -d ' ' -f 2)" lib/pkgconfig/pipestill.pc
 }
@@ -32,8 +40,48 @@ expected_files() {
     touch "$ROOT/opt/still/lib/libpipestill.so.9" "$ROOT/opt/still/bin/other"
     make_here -s DESTDIR="$ROOT" PREFIX=/opt/still uninstall
     [ "$(cd "$ROOT" && find . -type f -o -type l | LC_ALL=C sort | xargs)" = "./opt/still/bin/other ./opt/still/lib/libpipestill.so.9" ]
-    [ ! -e "$ROOT/opt/still/libexec/pipestill" ]
-    [ ! -e "$ROOT/opt/still/include/pipestill" ]
+    for folder in libexec include share share/doc; do [ ! -e "$ROOT/opt/still/$folder/pipestill" ]; done
+}
+
+@test "names of folders may have spaces and quotes" {
+    local root="$BATS_TEST_TMPDIR/the root's" prefix="/opt/my still's" place
+    install_quietly DESTDIR="$root" PREFIX="$prefix"
+    place=$root$prefix
+    diff <(cd "$place" && find . -type f -o -type l | sed 's|^\./||' | LC_ALL=C sort) <(expected_files | LC_ALL=C sort)
+    "$place/bin/pipestill" --list | grep -q '^loader '
+    PKG_CONFIG_PATH=$place/lib/pkgconfig run pkg-config --variable=includedir pipestill
+    [ "$output" = "$prefix/include" ]
+    PKG_CONFIG_PATH=$place/lib/pkgconfig run pkg-config --cflags pipestill
+    eval "set -- $output"
+    [ "$1" = "-I$prefix/include" ]
+    make_here -s DESTDIR="$root" PREFIX="$prefix" uninstall
+    [ -z "$(find "$root" -type f -o -type l)" ]
+}
+
+@test "installed pipelines and the Python example run, and leave what they make in the present folder" {
+    install_quietly PREFIX="$ROOT"
+    mkdir "$BATS_TEST_TMPDIR/present"
+    cd "$BATS_TEST_TMPDIR/present"
+    run env -u BUILD PATH=/usr/bin:/bin "$ROOT/share/pipestill/python-teacher"
+    [ "$status" -eq 0 ]
+    [[ "$output" = *"accuracy  "* ]]
+    [ "$(echo *)" = python-teacher ]
+    [ -s python-teacher/student.safetensors ]
+    run env -u BUILD PATH=/usr/bin:/bin DATA="digits --samples 200" STUDENT="--arch 784-8-10 --targets soft" \
+        "$ROOT/share/pipestill/mnist-pool" 1
+    [ "$status" -eq 0 ]
+    [ -s mnist-pool/student.safetensors ]
+}
+
+@test "links in the installed pages lead somewhere" {
+    install_quietly PREFIX="$ROOT"
+    cd "$ROOT/share/doc/pipestill"
+    for page in README.md docs/*.md; do
+        while read -r link; do
+            echo "$page: $link"
+            [ -e "$(dirname "$page")/$link" ]
+        done < <(grep -oE '\]\([^)#]+' "$page" | sed 's/^](//' | grep -v '^https\?:')
+    done
 }
 
 @test "installing twice is as good as once, and uninstalling twice no error" {
@@ -73,6 +121,18 @@ would_make() {
     make_here -n -W "$1" all unit-tests | grep -oE '(lib|stages|tests/unit)/[^ ]*\.c ' | sort -u
 }
 
+@test "make shows a line for each file, with V=1 whole commands, and with -s nothing" {
+    build=$BATS_TEST_TMPDIR/build
+    object=$build/objects/lib/base/half.o
+    run make_here BUILD="$build" "$object"
+    [ "$output" = "CC      lib/base/half.c" ]
+    run make_here -B BUILD="$build" V=1 "$object"
+    [[ "$output" = *" -std=c17 "*"-c lib/base/half.c -o $object" ]]
+    [ "${#lines[@]}" -eq 1 ]
+    run make_here -B BUILD="$build" -s "$object"
+    [ -z "$output" ]
+}
+
 @test "a public header that is touched has its users compiled again, and only them" {
     need_fresh_build
     made=$(would_make include/pipestill/nn.h)
@@ -89,90 +149,4 @@ would_make() {
     made=$(would_make lib/nn/kernels.h)
     grep -qx 'lib/nn/workspace.c ' <<<"$made"
     run ! grep -E '^(lib/(base|data|stream|transport|cli)|stages)/' <<<"$made"
-}
-
-# The command, from a place with a space and a quote in its name.
-place() {
-    install_quietly PREFIX="$ROOT"
-    PLACE="$BATS_TEST_TMPDIR/a place's"
-    mv "$ROOT" "$PLACE"
-    COMMAND=$PLACE/bin/pipestill
-}
-
-@test "pipestill runs a stage with all its arguments and its exit code" {
-    place
-    run --separate-stderr "$COMMAND" loader --help
-    [ "$status" -eq 0 ]
-    [[ "${lines[0]}" = "loader: "* ]]
-    [ "$stderr" = "" ]
-    run --separate-stderr "$COMMAND" evaluator -i "$BATS_TEST_TMPDIR/no such file"
-    [ "$status" -eq 66 ]
-    [[ "$stderr" = "evaluator: $BATS_TEST_TMPDIR/no such file"* ]]
-}
-
-@test "pipestill --list shows every stage with its purpose" {
-    place
-    run --separate-stderr "$COMMAND" --list
-    [ "$status" -eq 0 ]
-    [ "$stderr" = "" ]
-    [ "${#lines[@]}" -eq "$(printf '%s\n' stages/*.c | wc -l)" ]
-    [[ "$output" = *"averager             average the teachers' soft targets into one"* ]]
-    for line in "${lines[@]}"; do [[ $line =~ ^[a-z-]+\ +[a-z].{15,}$ ]]; done
-}
-
-@test "pipestill env puts the stages on PATH" {
-    place
-    # shellcheck disable=SC2016 # for sh to expand
-    run env PATH=/usr/bin:/bin sh -c 'eval "$("$1" env)" && command -v loader && loader --version' sh "$COMMAND"
-    [ "$status" -eq 0 ]
-    [ "${lines[0]}" = "$PLACE/libexec/pipestill/loader" ]
-}
-
-@test "pipestill --version says what the stages say" {
-    place
-    run --separate-stderr "$COMMAND" --version
-    [ "$status" -eq 0 ]
-    [ "$output" = "pipestill $(loader --version | cut -d ' ' -f 2)" ]
-}
-
-@test "a link to pipestill finds the stages, and so does the one in the build folder" {
-    place
-    mkdir "$BATS_TEST_TMPDIR/bin"
-    ln -s "$COMMAND" "$BATS_TEST_TMPDIR/bin/still"
-    ln -s still "$BATS_TEST_TMPDIR/bin/again"
-    run "$BATS_TEST_TMPDIR/bin/again" --version
-    [ "$status" -eq 0 ]
-    run "$BUILD/pipestill" loader --version
-    [ "$status" -eq 0 ]
-}
-
-@test "what is no stage is refused in one line" {
-    place
-    for name in nonsense . .. -x ../../bin/pipestill /bin/sh 'a b'; do
-        run --separate-stderr "$COMMAND" "$name" --help
-        [ "$status" -eq 64 ]
-        [ "$output" = "" ]
-        [ "${#stderr_lines[@]}" -eq 1 ]
-        [[ "$stderr" = "pipestill: "*"'pipestill --list' shows them" ]]
-    done
-}
-
-@test "usage goes to standard output when asked for, else to standard error" {
-    place
-    run --separate-stderr "$COMMAND" --help
-    [ "$status" -eq 0 ]
-    [[ "$output" = *"pipestill STAGE"* ]]
-    [ "$stderr" = "" ]
-    run --separate-stderr "$COMMAND"
-    [ "$status" -eq 64 ]
-    [ "$output" = "" ]
-    [[ "$stderr" = *"pipestill STAGE"* ]]
-}
-
-@test "a command without stages says so" {
-    install -D -m 755 pipelines/pipestill.sh "$BATS_TEST_TMPDIR/bin/pipestill"
-    run --separate-stderr "$BATS_TEST_TMPDIR/bin/pipestill" --list
-    [ "$status" -eq 66 ]
-    [ "${#stderr_lines[@]}" -eq 1 ]
-    [[ "$stderr" = "pipestill: the stages are neither in "* ]]
 }

@@ -239,8 +239,10 @@ END
 }
 
 @test "options that need each other are refused alone" {
-    assert_no_model 64 "give either --arch, such as --arch 784-800-800-10, or --from" -i short.pst
-    assert_no_model 64 "give either" -a 784-8-10 --from teacher.safetensors -i short.pst
+    assert_no_model 64 "give one of --hidden, such as --hidden 800-800, --arch, such as" -i short.pst
+    assert_no_model 64 "give one of" -a 784-8-10 --from teacher.safetensors -i short.pst
+    assert_no_model 64 "give one of" -a 784-8-10 --hidden 8 -i short.pst
+    assert_no_model 64 "give one of" --hidden 8 --from teacher.safetensors -i short.pst
     assert_no_model 64 "--resume needs --checkpoint" -a 784-8-10 --resume -i short.pst
     assert_no_model 64 "--checkpoint-every needs --checkpoint" -a 784-8-10 --checkpoint-every 5 -i short.pst
     assert_no_model 64 "need --validate" -a 784-8-10 --patience 5 -i short.pst
@@ -270,7 +272,60 @@ END
     assert_no_model 64 "--optimiser: 'adamw' is not one of sgd, nesterov, adam" --optimiser adamw -a 784-8-10
 }
 
+# ---- --hidden ----
+
+@test "the model of --hidden is byte for byte that of --arch" {
+    options=(-r 0.05 --class-weight 3=2 --dropout-hidden 0.2 -i hard.pst)
+    student-trainer -a 784-16-tanh-12-10 "${options[@]}" -o "$model"
+    student-trainer --hidden 16-tanh-12 "${options[@]}" -o "$BATS_TEST_TMPDIR/hidden.safetensors"
+    cmp "$model" "$BATS_TEST_TMPDIR/hidden.safetensors"
+}
+
+@test "a run with --hidden is taken up again by --hidden and by --arch, to the same bytes" {
+    student-trainer --hidden 16 -i hard.pst -o "$model"
+    for network in "--hidden 16" "--arch 784-16-10"; do
+        checkpoint=$BATS_TEST_TMPDIR/checkpoint
+        again=$BATS_TEST_TMPDIR/again.safetensors
+        run -65 student-trainer --hidden 16 --checkpoint "$checkpoint" -i <(head -c 300000 hard.pst) -o "$again"
+        [ -s "$checkpoint" ]
+        # The options are words.
+        # shellcheck disable=SC2086
+        student-trainer $network --checkpoint "$checkpoint" --resume -i hard.pst -o "$again"
+        cmp "$model" "$again"
+        [ ! -e "$checkpoint" ]
+    done
+}
+
+@test "--hidden takes the outputs from y if they are numbers" {
+    /usr/bin/python3 "$BATS_TEST_DIRNAME/../python/make_targets.py" numbers 60 2 1 >"$BATS_TEST_TMPDIR/numbers.pst"
+    student-trainer --hidden 5 --loss mse -i "$BATS_TEST_TMPDIR/numbers.pst" -o "$model"
+    student-trainer --arch 6-5-2 --loss mse -i "$BATS_TEST_TMPDIR/numbers.pst" -o "$BATS_TEST_TMPDIR/arch.safetensors"
+    cmp "$model" "$BATS_TEST_TMPDIR/arch.safetensors"
+}
+
+@test "--hidden is refused if the stream does not say how many outputs there are, or has no inputs" {
+    change 'header["classes"] = 0' short.pst "$bad"
+    assert_no_model 65 "say --arch 784-8-CLASSES instead" --hidden 8 -i "$bad"
+    change 'drop("x")' short.pst "$bad"
+    assert_no_model 65 "the stream has no inputs 'x'" --hidden 8 -i "$bad"
+    for hidden in '' 8- 8x -8 0; do
+        assert_no_model 64 "" --hidden "$hidden" -i short.pst
+    done
+}
+
 # ---- output ----
+
+@test "standard output is refused as the place of a model, a checkpoint and a log" {
+    cd "$BATS_TEST_TMPDIR"
+    short=$BATS_FILE_TMPDIR/short.pst
+    assert_fails 64 "-: this file appears when it is whole, which standard output cannot; a file of this name is ./-" \
+        student-trainer -a 784-8-10 -o - -i "$short"
+    assert_no_model 64 "-: this file appears" -a 784-8-10 --checkpoint - -i "$short"
+    assert_no_model 64 "--log -: " -a 784-8-10 --log - -i "$short"
+    [ ! -e ./- ] && [ ! -e ./-.part ]
+    student-trainer -a 784-8-10 -o ./- -i "$short"
+    [ -s ./- ]
+}
 
 @test "an output that cannot be written is refused before training" {
     assert_fails 74 "$BATS_TEST_TMPDIR/none/model.part" student-trainer -a 784-8-10 -o "$BATS_TEST_TMPDIR/none/model" -i short.pst
