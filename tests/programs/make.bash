@@ -14,8 +14,8 @@ skip_without_build() {
 
 # Whether everything is built; says so where it is not, for tests of what make would build.
 need_fresh_build() {
-    make_here -q all unit-tests || {
-        echo "$BUILD is older than the sources, or make never comes to an end: run make first"
+    make_here -q tests || {
+        echo "$BUILD is older than the sources, or make never comes to an end: run 'make tests' first"
         return 1
     }
 }

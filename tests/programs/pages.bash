@@ -28,6 +28,6 @@ run_tests() {
     local pattern
     for pattern in "$@"; do
         env -u MAKEFLAGS -u WRAPPER PATH=/usr/local/bin:/usr/bin:/bin TMPDIR="$BATS_TEST_TMPDIR" BUILD=build \
-            tests/run "$pattern" || return
+            AS_BUILT=1 tests/run "$pattern" || return
     done
 }
