@@ -498,15 +498,13 @@ struct pst_repair {
 
 /*
  * Gives a recording that was cut short its trailer: behind its last whole batch, in place. NAME.part becomes
- * NAME. Other recordings that go on where it ends (made with loader --start) are appended first.
- * path: the recording. more, count: the others, in their order; each may be cut short too.
- * Returns PST_OK; PST_BAD_DATA with the recording untouched, where not even the header is whole, where whole
- * batches stand behind damaged ones, or where the others do not go on; PST_TRY_AGAIN where somebody is still
- * writing it; PST_NO_INPUT; PST_IO_ERROR.
+ * NAME.
+ * Returns PST_OK; PST_BAD_DATA with the recording untouched if not even the header is whole, or if whole
+ * batches stand behind damaged ones; PST_TRY_AGAIN if somebody is still writing it; PST_NO_INPUT;
+ * PST_IO_ERROR.
  */
-PST_CHECKED enum pst_status pst_recording_repair(const char *path, char **more, size_t count,
-                                                 size_t max_message, struct pst_repair *repair,
-                                                 struct pst_error *error);
+PST_CHECKED enum pst_status pst_recording_repair(const char *path, size_t max_message,
+                                                 struct pst_repair *repair, struct pst_error *error);
 
 /* A checksum over the checksums of a batch's first `tensors` tensors, all of which must be known. */
 uint64_t pst_batch_check(const struct pst_batch *batch, size_t tensors);

@@ -204,7 +204,7 @@ static enum pst_status start(struct pst_run *run, size_t count, char **paths, st
 /* Whether the stream that comes out is the one that was recorded. */
 static bool is_verbatim(const struct recorded *replay)
 {
-    return replay->restorer == NULL && !replay->by_sample && replay->shards.count == 1 &&
+    return replay->restorer == NULL && !replay->by_sample && shards_are_one_stream(&replay->shards) &&
            replay->asked->epochs == 1 && replay->asked->start == 0 && replay->shards.left_out == 0 &&
            replay->asked->run == NULL;
 }
