@@ -66,7 +66,7 @@ struct pst_dataset {
     size_t classes;                 /* of labels that are a class */
     size_t label_width;             /* numbers or bits of one label; 0: one, which is no row */
     void *labels;                   /* [samples, label_width or 1], of the kind's type; NULL: none; owned */
-    const char *const *class_names; /* [classes]; NULL: they have none; the type's own */
+    const char *const *class_names; /* [classes], one block with the texts in it; NULL; owned */
     uint64_t first_id;              /* of sample 0; the others follow, unless the set has ids */
     uint64_t *ids;                  /* [samples]; NULL; owned */
     char digest[PST_DIGEST_TEXT];   /* SHA-256 that tells contents apart, whatever the files are called */
@@ -80,6 +80,18 @@ struct pst_settings {
     const void *defaults;             /* NULL: zeros */
 };
 
+/* Options that types of sets with labels in files share. place: of a size_t and a double in the settings. */
+#define PST_CLASSES_OPTION(place)                                                                        \
+    {                                                                                                    \
+        .name = "classes", .type = PST_SIZE, .at = (place), .most = PST_MAX_CLASSES, .of_samples = true, \
+        .help = "how many classes the labels in files are; 0: the largest plus one"                      \
+    }
+#define PST_FIRST_LABEL_OPTION(place)                                                                 \
+    {                                                                                                 \
+        .name = "first-label", .type = PST_DOUBLE, .at = (place), .metavar = "N", .least = INT32_MIN, \
+        .most = INT32_MAX, .help = "what the first class is called in files"                          \
+    }
+
 /* What a user wants of a type. */
 struct pst_dataset_request {
     const void *settings;         /* the type's own */
@@ -91,11 +103,11 @@ struct pst_dataset_request {
 /*
  * A type of data set: one file in lib/data/sets and one row in the table there.
  *
- * open: fills all of dataset but type. What own leads to is freed by close, on failure too.
+ * open: fills all of dataset but type. After a failure, too, close is called.
  * get: writes sample number index, 0 … samples - 1, to elements: as many as its shape has. Allocates nothing
  *   from sample to sample. One thread calls it at a time. Its message says what is wrong; where, says place.
  * place: names a sample for messages, "x.idx, sample 7"; NULL: the set's name and the number will do.
- * close: frees what open took, but labels and ids, which have been freed.
+ * close: frees what own leads to.
  */
 struct pst_dataset_type {
     const char *name;
@@ -155,6 +167,17 @@ uint64_t pst_dataset_id(const struct pst_dataset *dataset, size_t index);
 
 /* Bytes of one label; 0 if there are none. */
 size_t pst_dataset_label_bytes(const struct pst_dataset *dataset);
+
+/*
+ * For types: the class that a whole number stands for. first_label: the number of class 0. classes: how many
+ * there are; 0: up to PST_MAX_CLASSES. Returns PST_OK, or PST_BAD_DATA if it is none; the caller says where.
+ */
+PST_CHECKED enum pst_status pst_class_of_number(double number, double first_label, size_t classes,
+                                                int32_t *class, struct pst_error *error);
+
+/* For types: calls the classes of a set by their numbers. Returns PST_OK or PST_TRY_AGAIN. */
+PST_CHECKED enum pst_status pst_dataset_name_classes(struct pst_dataset *dataset, double first_label,
+                                                     struct pst_error *error);
 
 /*
  * Draws one synthetic digit: strokes with random affine and elastic deformation, thickness, blur and noise.

@@ -48,8 +48,6 @@ struct pst_idx_pair {
 struct pst_idx_set {
     size_t count;
     struct pst_idx_pair *pairs; /* [count]; owned */
-    char (*texts)[16];          /* [classes], names of classes; owned */
-    const char **names;         /* [classes], their places; owned */
 };
 
 /* How the files are meant. */

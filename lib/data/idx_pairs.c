@@ -58,11 +58,8 @@ void pst_idx_set_close(struct pst_dataset *dataset)
         free(own->pairs[i].images_path);
         free(own->pairs[i].labels_path);
     }
-    if (own != NULL) {
+    if (own != NULL)
         free(own->pairs);
-        free(own->texts);
-        free((void *)own->names);
-    }
     free(own);
 }
 
@@ -147,86 +144,52 @@ struct conversion {
     size_t width, largest;
 };
 
-static enum pst_status wrong_label(const struct conversion *conversion, size_t at, double number,
-                                   const char *why, struct pst_error *error)
-{
-    const struct pst_idx *labels = &conversion->pair->labels;
-    return pst_fail(error, PST_BAD_DATA, "%s: label %g of sample %zu, at byte %zu: %s",
-                    conversion->pair->labels_path, number, at / conversion->width,
-                    labels->header + at * pst_element_size(labels->element), why);
-}
-
-static enum pst_status convert_class(struct conversion *conversion, size_t at, double number, int32_t *class,
+static enum pst_status convert_class(struct conversion *conversion, double number, int32_t *class,
                                      struct pst_error *error)
 {
-    double place = number - conversion->meaning->first_label;
-    size_t classes = conversion->meaning->classes;
-    char why[96];
-    if (place < 0)
-        snprintf(why, sizeof why, "it is below the first label, %.15g; --first-label says what that is",
-                 conversion->meaning->first_label);
-    else if (place >= (double)(classes > 0 ? classes : PST_MAX_CLASSES))
-        snprintf(why, sizeof why, "there are %s%zu classes", classes > 0 ? "" : "at most ",
-                 classes > 0 ? classes : PST_MAX_CLASSES);
-    else {
-        *class = (int32_t)place;
-        conversion->largest = (size_t)place > conversion->largest ? (size_t)place : conversion->largest;
-        return PST_OK;
-    }
-    return wrong_label(conversion, at, number, why, error);
+    const struct pst_idx_meaning *meaning = conversion->meaning;
+    enum pst_status status =
+        pst_class_of_number(number, meaning->first_label, meaning->classes, class, error);
+    if (status == PST_OK && (size_t) * class > conversion->largest)
+        conversion->largest = (size_t) * class;
+    return status;
 }
 
-/* at: which element of the file. to: the same among the set's labels. */
-static enum pst_status convert_label(struct conversion *conversion, size_t at, size_t to, double number,
+/* Writes a label to its place among those of the set. */
+static enum pst_status convert_label(struct conversion *conversion, size_t place, double number,
                                      struct pst_error *error)
 {
     void *labels = conversion->dataset->labels;
     switch (conversion->dataset->label_kind) {
     case PST_LABELS_CLASS:
-        return convert_class(conversion, at, number, (int32_t *)labels + to, error);
+        return convert_class(conversion, number, (int32_t *)labels + place, error);
     case PST_LABELS_BITS:
-        if (number > 1)
-            return wrong_label(conversion, at, number, "a bit is 0 or 1", error);
-        ((uint8_t *)labels)[to] = (uint8_t)number;
-        return PST_OK;
+        ((uint8_t *)labels)[place] = (uint8_t)number;
+        return number <= 1 ? PST_OK : pst_fail(error, PST_BAD_DATA, "a bit is 0 or 1");
     default:
-        ((float *)labels)[to] = (float)number;
+        ((float *)labels)[place] = (float)number;
         return isfinite((float)number)
                    ? PST_OK
-                   : wrong_label(conversion, at, number, "it is not a finite number of 32 bits", error);
+                   : pst_fail(error, PST_BAD_DATA, "it is not a finite number of 32 bits");
     }
 }
 
 static enum pst_status convert_labels(struct conversion *conversion, struct pst_error *error)
 {
-    const struct pst_idx *labels = &conversion->pair->labels;
-    size_t count = labels->shape[0] * conversion->width, before = conversion->pair->first * conversion->width;
+    const struct pst_idx_pair *pair = conversion->pair;
+    const struct pst_idx *labels = &pair->labels;
+    size_t count = labels->shape[0] * conversion->width, before = pair->first * conversion->width;
     enum pst_status status = PST_OK;
     for (size_t i = 0; i < count && status == PST_OK; i++) {
         double element; /* of whichever type; 8 bytes are enough */
         pst_idx_copy(labels, i, 1, &element);
-        status =
-            convert_label(conversion, i, before + i, pst_element_number(labels->element, &element, 0), error);
+        double number = pst_element_number(labels->element, &element, 0);
+        status = convert_label(conversion, before + i, number, error);
+        if (status != PST_OK && error != NULL)
+            return pst_fail_at(error, "%s: label %g of sample %zu, at byte %zu", pair->labels_path, number,
+                               i / conversion->width, labels->header + i * pst_element_size(labels->element));
     }
     return status;
-}
-
-/* Classes that do not begin at 0 are called what they are in the files. */
-static enum pst_status name_classes(struct pst_dataset *dataset, double first_label, struct pst_error *error)
-{
-    struct pst_idx_set *own = dataset->own;
-    if (first_label == 0)
-        return PST_OK;
-    own->texts = pst_allocate(dataset->classes, sizeof *own->texts, error);
-    own->names = pst_allocate(dataset->classes, sizeof *own->names, error);
-    if (own->texts == NULL || own->names == NULL)
-        return PST_TRY_AGAIN;
-    for (size_t i = 0; i < dataset->classes; i++) {
-        snprintf(own->texts[i], sizeof own->texts[i], "%.0f", first_label + (double)i);
-        own->names[i] = own->texts[i];
-    }
-    dataset->class_names = own->names;
-    return PST_OK;
 }
 
 static enum pst_status take_labels(struct pst_dataset *dataset, const struct pst_idx_meaning *meaning,
@@ -253,7 +216,8 @@ static enum pst_status take_labels(struct pst_dataset *dataset, const struct pst
     if (status != PST_OK || dataset->label_kind != PST_LABELS_CLASS)
         return status;
     dataset->classes = meaning->classes > 0 ? meaning->classes : conversion.largest + 1;
-    return name_classes(dataset, meaning->first_label, error);
+    return meaning->first_label == 0 ? PST_OK
+                                     : pst_dataset_name_classes(dataset, meaning->first_label, error);
 }
 
 /* ---- all of it --------------------------------------------------------------------------------------- */

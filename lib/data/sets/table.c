@@ -133,6 +133,7 @@ void pst_dataset_close(struct pst_dataset *dataset)
 {
     free(dataset->labels);
     free(dataset->ids);
+    free((void *)dataset->class_names);
     if (dataset->type != NULL && dataset->type->close != NULL)
         dataset->type->close(dataset);
     *dataset = (struct pst_dataset){ 0 };
@@ -178,13 +179,4 @@ enum pst_status pst_dataset_read(const struct pst_dataset *dataset, size_t index
 uint64_t pst_dataset_id(const struct pst_dataset *dataset, size_t index)
 {
     return dataset->ids != NULL ? dataset->ids[index] : dataset->first_id + index;
-}
-
-size_t pst_dataset_label_bytes(const struct pst_dataset *dataset)
-{
-    static const size_t sizes[] = { [PST_LABELS_NONE] = 0,
-                                    [PST_LABELS_CLASS] = sizeof(int32_t),
-                                    [PST_LABELS_NUMBERS] = sizeof(float),
-                                    [PST_LABELS_BITS] = 1 };
-    return sizes[dataset->label_kind] * (dataset->label_width > 0 ? dataset->label_width : 1);
 }
