@@ -36,10 +36,11 @@ int main(int argc, char **argv)
             .operands = "FILE",
             .least_operands = 1,
             .most_operands = 1,
-            .description = "Writes a new pair of CURVE keys to FILE, which only its owner can read, and the\n"
-                           "public one to standard output as a line for an --allow list. FILE must not "
-                           "exist.",
-            .example = "keygen trainer.key >>allowed",
+            .description =
+                "Writes a new pair of CURVE keys to FILE, for --key, and the public one as a line to\n"
+                "standard output, for the other side's --server-key or its list for --allow.\n"
+                "Only the owner can read FILE, which stays on this machine and must not exist yet.",
+            .example = "keygen head.key >head.public",
             .see_also = "pipestill(1)",
             .size = sizeof(struct keygen),
             .start = start,

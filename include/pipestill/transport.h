@@ -72,9 +72,10 @@ struct pst_link_settings {
     size_t window_messages; /* messages that a reader lets its writer send ahead */
     size_t window_bytes;    /* bytes that it lets it send ahead; one message is always allowed */
     const char *key;        /* file with this side's own CURVE key, from keygen; NULL: no encryption */
-    const char *server_key; /* connecting: file or Z85 text with the listener's public key */
-    const char *allow;      /* listening: file with the public keys that may connect, one a line */
-    bool insecure;          /* listening beyond loopback without keys is meant */
+    const char
+        *server_key;   /* connecting: the listener's public key, as keygen prints it, or a file with it */
+    const char *allow; /* listening: file with the public keys that may connect, one a line */
+    bool insecure;     /* listening beyond loopback without keys is meant */
 };
 
 /* 256 MiB, 30 s, 64 messages, 64 MiB, no keys. */

@@ -21,23 +21,6 @@ struct handler {
 
 static struct handler *handlers; /* one a listening socket with an allow-list */
 
-/*
- * Finds the key in a line of an allow-list: "public KEY" or KEY, then perhaps a comment, which begins with #.
- * A key may hold a # too, and even begin with one. NULL where there is none; *empty tells a line without
- * anything from one with a mistake.
- */
-static const char *key_in_line(char *line, bool *empty)
-{
-    char *rest, *word = strtok_r(line, " \t\r\n", &rest);
-    *empty = word == NULL || (word[0] == '#' && !pst_is_key(word));
-    if (word != NULL && strcmp(word, "public") == 0)
-        word = strtok_r(NULL, " \t\r\n", &rest);
-    if (*empty || word == NULL || !pst_is_key(word))
-        return NULL;
-    const char *comment = strtok_r(NULL, " \t\r\n", &rest);
-    return comment == NULL || comment[0] == '#' ? word : NULL;
-}
-
 /* Adds a key to the list. */
 static enum pst_status allow_key(struct handler *handler, const char *key, struct pst_error *error)
 {
@@ -59,7 +42,7 @@ static enum pst_status read_allowed(const char *path, struct handler *handler, s
     char line[256];
     for (size_t number = 1; status == PST_OK && fgets(line, sizeof line, file) != NULL; number++) {
         bool empty;
-        const char *key = key_in_line(line, &empty);
+        const char *key = pst_key_in_line(line, &empty);
         if (key != NULL)
             status = allow_key(handler, key, error);
         else if (!empty)

@@ -9,10 +9,23 @@
 #include <unistd.h>
 #include <zmq.h>
 
-bool pst_is_key(const char *text)
+/* Whether a text is a key in Z85. */
+static bool is_key(const char *text)
 {
     uint8_t bytes[32];
     return strlen(text) == PST_KEY_TEXT - 1 && zmq_z85_decode(bytes, text) != NULL;
+}
+
+const char *pst_key_in_line(char *line, bool *empty)
+{
+    char *rest, *word = strtok_r(line, " \t\r\n", &rest);
+    *empty = word == NULL || (word[0] == '#' && !is_key(word));
+    if (word != NULL && strcmp(word, "public") == 0)
+        word = strtok_r(NULL, " \t\r\n", &rest);
+    if (*empty || word == NULL || !is_key(word))
+        return NULL;
+    const char *comment = strtok_r(NULL, " \t\r\n", &rest);
+    return comment == NULL || comment[0] == '#' ? word : NULL;
 }
 
 /* Reads the value of a line "name value"; false where there is none. */
@@ -21,7 +34,7 @@ static bool find_line(FILE *file, const char *name, char value[PST_KEY_TEXT])
     char line[256], word[32], text[64];
     rewind(file);
     while (fgets(line, sizeof line, file) != NULL) {
-        if (sscanf(line, "%31s %63s", word, text) == 2 && strcmp(word, name) == 0 && pst_is_key(text)) {
+        if (sscanf(line, "%31s %63s", word, text) == 2 && strcmp(word, name) == 0 && is_key(text)) {
             memcpy(value, text, PST_KEY_TEXT);
             return true;
         }
@@ -55,13 +68,17 @@ enum pst_status pst_key_pair_read(const char *path, struct pst_key_pair *pair, s
 }
 
 /*
- * A public key: as text, or from a file of keygen. The name of a file may well look like a key, which is any
- * 40 of 85 letters; a key that is the name of a file by chance does not come to pass.
+ * The name of a file may well look like a key, which is any 40 of 85 letters; a key that is the name of a
+ * file by chance does not come to pass.
  */
 enum pst_status pst_public_key_read(const char *text_or_path, char key[PST_KEY_TEXT], struct pst_error *error)
 {
-    if (access(text_or_path, F_OK) != 0 && pst_is_key(text_or_path)) {
-        memcpy(key, text_or_path, PST_KEY_TEXT);
+    char line[PST_KEY_TEXT + 64];
+    bool empty;
+    snprintf(line, sizeof line, "%s", text_or_path);
+    const char *text = pst_key_in_line(line, &empty);
+    if (text != NULL && access(text_or_path, F_OK) != 0) {
+        memcpy(key, text, PST_KEY_TEXT);
         return PST_OK;
     }
     FILE *file;
@@ -70,7 +87,10 @@ enum pst_status pst_public_key_read(const char *text_or_path, char key[PST_KEY_T
         return status;
     bool good = find_line(file, "public", key);
     fclose(file);
-    return good ? PST_OK : pst_fail(error, PST_BAD_DATA, "%s: holds no public key", text_or_path);
+    return good ? PST_OK
+                : pst_fail(error, PST_BAD_DATA,
+                           "%s: holds no public key; give the file or the line that keygen wrote",
+                           text_or_path);
 }
 
 enum pst_status pst_key_generate(const char *path, char public_key[PST_KEY_TEXT], struct pst_error *error)

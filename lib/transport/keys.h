@@ -10,8 +10,12 @@ struct pst_key_pair {
     char public_key[PST_KEY_TEXT], secret_key[PST_KEY_TEXT];
 };
 
-/* Whether a text is a key in Z85. */
-bool pst_is_key(const char *text);
+/*
+ * Finds the key in a line of keygen's or of an allow-list: "public KEY" or KEY, then perhaps a comment, which
+ * begins with #. A key may hold a # too, and even begin with one. line: is cut into words. Returns NULL if
+ * there is none; *empty tells a line without anything from one with a mistake.
+ */
+const char *pst_key_in_line(char *line, bool *empty);
 
 /* Opens a file of keys; a secret one must be its owner's only. PST_OK; PST_NO_INPUT; PST_BAD_DATA. */
 PST_CHECKED enum pst_status pst_key_file_open(const char *path, bool secret, FILE **file,
@@ -21,7 +25,8 @@ PST_CHECKED enum pst_status pst_key_file_open(const char *path, bool secret, FIL
 PST_CHECKED enum pst_status pst_key_pair_read(const char *path, struct pst_key_pair *pair,
                                               struct pst_error *error);
 
-/* Takes a public key as text, or from a file of keygen. PST_OK; PST_NO_INPUT; PST_BAD_DATA. */
+/* Takes a public key: as text, as the line that keygen prints, or from a file with that line. PST_OK;
+ * PST_NO_INPUT; PST_BAD_DATA. */
 PST_CHECKED enum pst_status pst_public_key_read(const char *text_or_path, char key[PST_KEY_TEXT],
                                                 struct pst_error *error);
 

@@ -91,6 +91,18 @@ reserved() {
     cmp expected.safetensors "$student"
 }
 
+@test "--server-key takes the line that keygen prints, as well as the key alone and a file with it" {
+    for key in "$(cat listener.public)" "$(cut -d ' ' -f 2 listener.public)" listener.public; do
+        rm -f "$student"
+        listens "${LISTENER[@]}"
+        student-trainer -a 784-12-10 -r 0.05 --targets hard --quiet -i "tcp://127.0.0.1:$port" -o "$student" \
+            --key trainer.key --server-key "$key"
+        cmp expected.safetensors "$student"
+    done
+    assert_fails 66 "public short: cannot be opened" loader digits -o "tcp://127.0.0.1:$port" --key trainer.key \
+        --server-key "public short"
+}
+
 @test "keygen writes a pair that only its owner can read, and says the public half" {
     cd "$BATS_TEST_TMPDIR"
     umask 000

@@ -58,6 +58,17 @@ man_options() {
     done
 }
 
+@test "files of keys are called alike on every page, in --help and in pipelines" {
+    files=(README.md docs/*.md docs/man/*.1 pipelines/mnist-* "$BATS_TEST_TMPDIR/help")
+    for stage in "${stages[@]}"; do "$stage" --help; done >"$BATS_TEST_TMPDIR/help"
+    # used OPTION: the values that the option has anywhere, without folders and quotes, if they are names of files.
+    used() { grep -hoE -- "$1 +[^ ,.;)|]*\.?[a-z]*" "${files[@]}" | awk '{ print $2 }' | tr -d "\"'\`" | sed 's|.*/||' | grep '^[a-z]' | sort -u; }
+    [ "$(used --allow | grep -vE '^allowed$')" = "" ]
+    [ "$(used --key | grep -vE '^[a-z]+\.key$')" = "" ]
+    [ "$(used --server-key | grep -F . | grep -vE '^[a-z]+\.public$')" = "" ]
+    [ "$(used --key | wc -l)" -ge 3 ]
+}
+
 @test "the pages that a page refers to exist" {
     mapfile -t pages < <(sed -n 's/^\.Xr \([a-z-]*\) 1.*/\1/p' docs/man/*.1 | sort -u)
     for page in "${pages[@]}"; do

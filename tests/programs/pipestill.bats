@@ -122,6 +122,7 @@ END
 # A program that stands for man: it says which page it was to show.
 man_that_tells() {
     mkdir "$BATS_TEST_TMPDIR/man"
+    # shellcheck disable=SC2016 # for sh to expand
     printf '#!/bin/sh\necho "man $1"\nhead -c 4 "$1" >/dev/null\n' >"$BATS_TEST_TMPDIR/man/man"
     chmod +x "$BATS_TEST_TMPDIR/man/man"
 }

@@ -58,6 +58,7 @@ options_of() {
     for folder in bin libexec/pipestill; do
         mkdir -p "$BATS_TEST_TMPDIR/$folder"
         cp "$(command -v student-trainer)" "$BATS_TEST_TMPDIR/$folder"
+        # shellcheck disable=SC2016 # for sh to expand
         printf '#!/bin/sh\necho "$0" >>%s\nprintf "%s\\n"\n' "'$BATS_TEST_TMPDIR/asked'" 'added\tsource\tx\n--epochs\t\tN\t\tx' \
             >"$BATS_TEST_TMPDIR/$folder/added"
         chmod +x "$BATS_TEST_TMPDIR/$folder/added"
