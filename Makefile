@@ -177,10 +177,11 @@ demo: deps
 reproduce-deps: deps
 	$(call install_packages,$(REPRODUCE_PACKAGES))
 
-# About three hours on two cores, less than 15 minutes with QUICK=1; may be interrupted and run again.
-reproduce: reproduce-deps
-	@$(MAKE) --no-print-directory all
-	@BUILD=$(BUILD) pipelines/reproduce $(if $(QUICK),--quick) $(if $(JOBS),--jobs $(JOBS))
+# About three hours on two cores, less than 15 minutes with QUICK=1; may be interrupted and run again. JOBS=n, or as many
+# as there are processors.
+reproduce:
+	+@$(MAKE) --no-print-directory $(if $(JOBS),-j$(JOBS),$(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))) \
+	    -C pipelines/paper all $(if $(QUICK),,RESULTS=$(CURDIR)/docs/results)
 
 $(BUILD)/bench/%: bench/%.c $(BUILD)/libpipestill.a
 	@mkdir -p $(@D)

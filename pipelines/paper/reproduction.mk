@@ -1,0 +1,35 @@
+# Reproduction: the table of rows, which the files of reproduction/ fill in, with settings that are chosen already.
+
+# $(call row,FILE,NAME,PAPER,FIGURES,SEEDS,BIASES) in $(eval …) adds a row.
+#   FILE     the results file that has it
+#   PAPER    the paper's figure, or null
+#   FIGURES  the evaluator's reports, without .json, and with % for the seed
+#   SEEDS    if they are not those of the other rows
+#   BIASES   the evaluator's reports of fitted biases, if they are apart from FIGURES
+define row
+rows += $(2)
+table += {"file": "$(1)", "row": "$(2)", "paper": $(3), "figures": "$(4)", "biases": "$(6)"}
+.PHONY: $(2)
+$(2): $(foreach seed,$(or $(SEED),$(5),$(call pick,1 2 3,1 2)),$(subst %,$(seed),$(4).json))
+endef
+# $(call recording,FILE,RECORDING): a recording that is made once for all rows of a results file.
+define recording
+table += {"file": "$(1)", "recording": "$(2)"}
+endef
+
+# Expanded twice, for the rows come later.
+.SECONDEXPANSION:
+.PHONY: all rows results page
+all: $$(rows)
+
+# These are no files, and take the usual shell. Results are of what is there, whatever was asked for.
+rows results page: SHELL := bash
+rows results page: .SHELLFLAGS := -c
+rows:
+	@printf '%s\n' $(rows)
+results:
+	@collect '$(RESULTS)' '$(table)'
+	@jq -r '.[] | select(.row | IN($$ARGS.positional[])) | "\(.row): errors \(.errors | map(tostring) | join(", "))"' \
+	    '$(RESULTS)/summary.json' --args $(goals)
+page: results
+	@report '$(RESULTS)' '$(RESULTS).md' && echo 'written: $(RESULTS).md' >&2

@@ -1,0 +1,25 @@
+# The search for settings: candidates, which the files of search/ name, are compared on a validation split. Nothing here
+# reads a test set. What you choose you then write into reproduction/.
+#
+#   make -C pipelines/paper search                            all candidates below
+#   make -C pipelines/paper search KIND=alone                 those of one kind
+#   make -C pipelines/paper search KIND=alone 'try.alone.third=--learning-rate 0.05'      and another one
+#
+# A candidate is a variable try.KIND.NAME, which holds options of student-trainer. WORK/choices.json has one object for each,
+# with its errors, as docs/results/choices.json has. If a candidate diverges, make stops; with -k it trains the others.
+
+# Files are named KIND.NAME, as their variables are.
+kind = $(firstword $(subst ., ,$@))
+epochs = $(or $(epochs.$(basename $@)),$(epochs.$(kind)))
+try = --schedule linear --seed 1 $(try.$(kind).$*) $(resumable) $(output)
+%.choice: %.json
+	jq '{what: "$(what.$(kind))", setting: "$(try.$(basename $@))", epochs: $(epochs), validation_errors: .errors}' $<
+
+.PHONY: search results
+# Expanded twice, for the candidates come later.
+.SECONDEXPANSION:
+search: $$(patsubst try.%,%.choice,$$(filter try.$(KIND)%,$$(.VARIABLES)))
+results: SHELL := bash
+results: .SHELLFLAGS := -c
+results:
+	cat ./*.choice | jq --slurp . >choices.json && echo 'written: $(WORK)/choices.json' >&2
