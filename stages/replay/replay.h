@@ -9,7 +9,7 @@
 /* What the command line says. */
 struct wishes {
     const char *only, *omit, *run;
-    size_t limit, batch;
+    size_t limit, batch, memory;
     uint64_t seed, epochs, start;
     double fraction;
     bool shuffle, follow, skip_bad;

@@ -173,6 +173,68 @@ shares() {
     assert_fails 64 "need labels, and there are none" replay "$BATS_TEST_TMPDIR/plain.pst" --only-classes 3
 }
 
+# reads OPTION…: how often a replay reads from its recording.
+reads() {
+    strace -f -P whole.pst -e trace=read,pread64,readv,preadv -o "$BATS_TEST_TMPDIR/calls" replay whole.pst "$@" >"$BATS_TEST_TMPDIR/out"
+    grep -c read "$BATS_TEST_TMPDIR/calls"
+}
+
+@test "a replay reads each recorded batch once, in whatever order its samples come" {
+    command -v strace >/dev/null || skip "there is no strace"
+    [[ ${SANITIZE-} != *address* ]] || skip "strace and the leak checker exclude each other"
+    [ -z "${VALGRIND-}" ] || skip "valgrind makes calls of its own"
+    opening=3 # the header, the trailer, and the trailer once more, as a message
+    [ "$(reads)" -le $((15 + opening)) ]
+    [ "$(reads --shuffle --epochs 7)" -le $((15 + opening)) ]
+    [ "$(reads --batch 7 --shuffle)" -le $((15 + opening)) ]
+    # Labels are read first, and then samples.
+    [ "$(reads --shuffle --only-classes 2,3)" -le $((2 * 15 + opening)) ]
+    [ "$(reads --shuffle --memory 0)" -gt 270 ]
+}
+
+@test "what does not fit into memory is replayed to the same bytes" {
+    for how in "--shuffle --epochs 3" "--shuffle --batch 7 --only-classes 0-4" "--batch 13 --epochs 2"; do
+        # shellcheck disable=SC2086 # words of a command
+        replay whole.pst whole.pst --run one $how -o "$BATS_TEST_TMPDIR/kept.pst"
+        for memory in 0 20k 50k 100k 1M; do
+            # shellcheck disable=SC2086
+            replay whole.pst whole.pst --run one --memory $memory $how | cmp - "$BATS_TEST_TMPDIR/kept.pst"
+        done
+        rm "$BATS_TEST_TMPDIR/kept.pst"
+    done
+}
+
+# resum EDIT RECORDING: the recording with a trailer that says something else, under a true checksum, to standard output.
+resum() {
+    /usr/bin/python3 -c '
+import sys, msgpack
+sys.path.insert(0, sys.argv[3])
+from pipestill_stream import crc32c
+messages = list(msgpack.Unpacker(open(sys.argv[2], "rb")))
+meta = msgpack.unpackb(messages[-1]["meta"])
+exec(sys.argv[1])
+messages[-1]["meta"] = msgpack.packb(meta)
+messages[-1]["crc"] = crc32c(messages[-1]["meta"])
+sys.stdout.buffer.write(b"".join(msgpack.packb(message) for message in messages))' "$1" "$2" "$BATS_TEST_DIRNAME/../python"
+}
+
+@test "what was read must have the number and the sums that the trailer tells" {
+    bad=$BATS_TEST_TMPDIR/bad.pst
+    for edit in 'meta["batch_checksum"] += 1' 'meta["sample_checksum"] ^= 8' 'meta["batch_checksum"] += 1; del meta["index"]'; do
+        resum "$edit" whole.pst >"$bad"
+        for how in "" "--shuffle" "--shuffle --memory 0" "--batch 7" "--only-classes 3"; do
+            # shellcheck disable=SC2086 # words of a command
+            run -65 --separate-stderr bash -c 'replay "$@" >/dev/null' _ "$bad" $how
+            [[ $stderr == "replay: $bad: the trailer's checksums do not fit what came" ]]
+        done
+        replay "$bad" --start 14 | stream-inspect --check # not all of it was read
+    done
+    for edit in 'meta["samples"] += 1' 'meta["batches"] -= 1; del meta["index"]'; do
+        resum "$edit" whole.pst >"$bad"
+        assert_fails 65 "$bad: the trailer tells of " replay "$bad"
+    done
+}
+
 @test "a recording that cannot be indexed, for a program of another kind wrote it, is replayed all the same" {
     change 'pass' whole.pst "$BATS_TEST_TMPDIR/foreign.pst" # no index
     cmp <(replay "$BATS_TEST_TMPDIR/foreign.pst" --shuffle | rows /dev/stdin) <(replay whole.pst --shuffle | rows /dev/stdin)
