@@ -21,6 +21,8 @@ static const struct pst_option options[] = {
       .of_samples = true },
     { 0, "limit", PST_SIZE, PLACE(limit), "take at most so many, in all classes' proportion; 0: all",
       .metavar = "N", .of_samples = true },
+    { 0, "sample", PST_STRING, PLACE(sample), "take so many at random, or this share: 1%",
+      .metavar = "N|SHARE%", .of_samples = true },
     { 'b', "batch", PST_SIZE, PLACE(batch), "samples in a batch; 0: as they were recorded, or 128",
       .most = 1 << 20, .of_samples = true },
     { 0, "epochs", PST_U64, PLACE(epochs), "times to go through the samples; 0: without end", .most = 1e6,

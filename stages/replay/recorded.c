@@ -197,8 +197,10 @@ static enum pst_status start(struct pst_run *run, size_t count, char **paths, st
     struct recorded *replay = recorded_of(run);
     replay->asked = &((const struct replay *)run->self)->asked;
     replay->batch = replay->asked->batch;
-    enum pst_status status = shards_open(&replay->shards, count, paths, pst_link_options(run)->max_message,
-                                         replay->asked->skip_bad, error);
+    enum pst_status status = check_wishes(replay->asked, error);
+    if (status == PST_OK)
+        status = shards_open(&replay->shards, count, paths, pst_link_options(run)->max_message,
+                             replay->asked->skip_bad, error);
     return status == PST_OK ? prepare(run, error) : status;
 }
 
