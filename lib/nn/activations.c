@@ -116,7 +116,7 @@ ROWS(silu)
 ROWS(none)
 
 #define FUNCTIONS(NAME) \
-    .forward = NAME##_forward, .backward = NAME##_backward, .plain = NAME, .plain_slope = NAME##_slope
+    .forward = NAME##_forward, .backward = NAME##_backward, .plain = (NAME), .plain_slope = NAME##_slope
 
 /* ---- the table --------------------------------------------------------------------------------------- */
 

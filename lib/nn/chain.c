@@ -47,14 +47,19 @@ static enum pst_status parse_layer(struct pst_layer *layer, const char *word, st
     return not_a_layer(word, error);
 }
 
+/* Whether a layer takes over the activation that follows it. */
+static bool absorb(struct pst_layer *layer, const struct pst_activation *activation, double slope)
+{
+    const struct pst_layer_type *type = layer->type;
+    return type != NULL && type->absorb != NULL && type->absorb(layer, activation, slope);
+}
+
 /* Adds the layer of one word to a chain; an activation may become a part of the layer before it. */
 static enum pst_status add_word(struct pst_chain *chain, const char *word, struct pst_error *error)
 {
     double slope;
     const struct pst_activation *activation = pst_activation_parse(word, &slope);
-    struct pst_layer *before = chain->count > 0 ? &chain->layers[chain->count - 1] : NULL;
-    if (activation != NULL && before != NULL && before->type->absorb != NULL &&
-        before->type->absorb(before, activation, slope))
+    if (activation != NULL && chain->count > 0 && absorb(&chain->layers[chain->count - 1], activation, slope))
         return PST_OK;
     if (chain->count == PST_MAX_LAYERS)
         return pst_fail(error, PST_USAGE, "more than %d layers", PST_MAX_LAYERS);

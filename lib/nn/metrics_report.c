@@ -18,13 +18,13 @@ void pst_figures_add(struct pst_figures *figures, const char *key, const char *t
 /* ---- for people ---- */
 
 static const struct {
-    int digits; /* behind the point; below 0: six significant ones */
     const char *unit;
+    int digits; /* behind the point; below 0: six significant ones */
     int column; /* width in a table */
 } forms[] = {
-    [PST_FIGURE_COUNT] = { 0, "", 11 },     [PST_FIGURE_SHARE] = { 4, " %", 12 },
-    [PST_FIGURE_RATIO] = { 6, "", 11 },     [PST_FIGURE_NATS] = { 6, " nats", 16 },
-    [PST_FIGURE_QUANTITY] = { -1, "", 12 },
+    [PST_FIGURE_COUNT] = { "", 0, 11 },     [PST_FIGURE_SHARE] = { " %", 4, 12 },
+    [PST_FIGURE_RATIO] = { "", 6, 11 },     [PST_FIGURE_NATS] = { " nats", 6, 16 },
+    [PST_FIGURE_QUANTITY] = { "", -1, 12 },
 };
 
 /* Prints a number and its unit, so wide together; what is undefined is called so. */

@@ -116,11 +116,12 @@ void pst_forward_training(const struct pst_network *network, struct pst_workspac
                                .training = true,
                                .parameters = network->parameters,
                                .gradients = workspace->gradients,
-                               .dropout = dropout != NULL ? *dropout : (struct pst_dropout){ 0 },
                                .epoch = epoch,
                                .ids = ids };
+    if (dropout != NULL)
+        pass->dropout = *dropout;
     if (pass->dropout.input > 0) {
-        struct pst_drop drop = pst_drop_start(dropout->input, dropout->seed, 0, epoch);
+        struct pst_drop drop = pst_drop_start(pass->dropout.input, pass->dropout.seed, 0, epoch);
         for (size_t sample = 0; sample < n; sample++)
             pst_kernel_drop(workspace->input + sample * inputs, inputs, &drop, ids[sample]);
     }

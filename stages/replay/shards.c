@@ -178,6 +178,18 @@ bool shards_are_one_stream(const struct shards *shards)
     return one;
 }
 
+void shards_keep(struct shards *shards, uint64_t bytes)
+{
+    double all = 0;
+    for (size_t i = 0; i < shards->count; i++)
+        all += (double)pst_recording_memory(shards->list[i].recording);
+    for (size_t i = 0; i < shards->count; i++) {
+        uint64_t its = pst_recording_memory(shards->list[i].recording);
+        double share = (double)bytes / all;
+        pst_recording_keep(shards->list[i].recording, share >= 1 ? its : (uint64_t)(share * (double)its));
+    }
+}
+
 void shards_close(struct shards *shards)
 {
     for (size_t i = 0; i < shards->count; i++)
