@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define USUAL_CLASSES 256 /* of a stream that does not say how many it has */
+#define USUAL_CLASSES 65536 /* of a stream that does not say how many it has */
 
 /* ---- labels ---- */
 
