@@ -357,6 +357,8 @@ struct pst_view {
     struct pst_selection selection;
     size_t *order; /* [selection.count], of the epoch; owned */
     uint64_t epoch;
+    size_t label_bytes; /* of one */
+    size_t steps;       /* augmentations that are on */
     struct pst_planes planes;
     const void *settings[PST_MAX_AUGMENTATIONS]; /* of the augmentations that are on; NULL: it is off */
     unsigned char *scratch[3];                   /* a sample as the set has it, and two on their way; owned */

@@ -64,6 +64,7 @@ static enum pst_status take_augmentations(struct pst_view *view, const void *con
         if (wrong != NULL)
             return pst_fail(error, PST_USAGE, "%s: %s", view->dataset->name, wrong);
         view->settings[i] = augmentations[i];
+        view->steps++;
     }
     return PST_OK;
 }
@@ -85,7 +86,9 @@ enum pst_status pst_view_open(struct pst_view *view, const struct pst_dataset *d
                               const struct pst_view_settings *settings, const void *const *augmentations,
                               struct pst_error *error)
 {
-    *view = (struct pst_view){ .dataset = dataset, .seed = settings->rules.seed };
+    *view = (struct pst_view){ .dataset = dataset,
+                               .seed = settings->rules.seed,
+                               .label_bytes = pst_dataset_label_bytes(dataset) };
     if (settings->shuffle && settings->no_shuffle)
         return pst_fail(error, PST_USAGE, "--shuffle and --no-shuffle exclude each other");
     view->shuffled = settings->shuffle || (settings->rules.split == PST_SPLIT_TRAIN && !settings->no_shuffle);
@@ -121,27 +124,18 @@ void pst_view_begin(struct pst_view *view, uint64_t epoch)
         memcpy(view->order, view->selection.indices, view->selection.count * sizeof *view->order);
 }
 
-/* How many augmentations are on. */
-static size_t count_steps(const struct pst_view *view)
-{
-    size_t steps = 0;
-    for (size_t i = 0; pst_augmentations[i] != NULL; i++)
-        steps += view->settings[i] != NULL;
-    return steps;
-}
-
 enum pst_status pst_view_get(struct pst_view *view, size_t position, void *x, void *y, uint64_t *id,
                              struct pst_error *error)
 {
     const struct pst_dataset *dataset = view->dataset;
-    size_t index = view->order[position], steps = count_steps(view), label = pst_dataset_label_bytes(dataset);
+    size_t index = view->order[position], steps = view->steps, label = view->label_bytes;
     void *at = steps > 0 ? view->scratch[1] : x;
     enum pst_status status = pst_dataset_read(dataset, index, at, view->scratch[0], error);
     *id = pst_dataset_id(dataset, index);
     if (y != NULL)
         memcpy(y, (const unsigned char *)dataset->labels + index * label, label);
     struct pst_draw draw = { view->seed, view->epoch, *id };
-    for (size_t i = 0; status == PST_OK && pst_augmentations[i] != NULL; i++) {
+    for (size_t i = 0; status == PST_OK && steps > 0; i++) {
         if (view->settings[i] == NULL)
             continue;
         void *to = --steps == 0 ? x : at == view->scratch[1] ? view->scratch[2] : view->scratch[1];

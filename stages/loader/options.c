@@ -2,6 +2,7 @@
  * own in the stage's struct; types that have an option of the same name share it. */
 #include "stages/loader/loader.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -53,8 +54,9 @@ static void append(struct pst_option *options, const struct pst_option *more, si
 {
     for (size_t i = 0; i < count_options(more); i++) {
         size_t count = count_options(options);
-        if (find_option(options, more[i].name) != NULL || count + 1 == MOST_OPTIONS)
+        if (find_option(options, more[i].name) != NULL)
             continue;
+        assert(count + 1 < MOST_OPTIONS);
         options[count] = more[i];
         options[count].at += at;
         options[count].tensor = tensor;
@@ -71,6 +73,7 @@ void list_options(const struct pst_option *own, struct pst_option options[MOST_O
     append(options, own, 0, NULL);
     for (size_t i = 0; owner_at(i).settings != NULL; i++) {
         struct owner owner = owner_at(i);
+        assert(owner.at + owner.settings->size <= SETTINGS_BYTES);
         append(options, owner.settings->options, settings + owner.at, owner.type == NULL ? "x" : NULL);
         if (owner.settings->defaults != NULL)
             memcpy(defaults->settings + owner.at, owner.settings->defaults, owner.settings->size);

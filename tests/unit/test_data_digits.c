@@ -104,18 +104,18 @@ static void a_test_set_shares_no_id_with_a_training_set(void **state)
     pst_dataset_close(&test);
 }
 
-static void the_digest_tells_sets_apart(void **state)
+static void the_digest_tells_digits_apart_and_not_how_many_there_are(void **state)
 {
     (void)state;
     struct pst_dataset sets[] = { open_digits(5, 100, false), open_digits(5, 100, true),
-                                  open_digits(6, 100, false), open_digits(5, 101, false) };
-    struct pst_dataset again = open_digits(5, 100, false);
-    assert_string_equal(sets[0].digest, again.digest);
-    pst_dataset_close(&again);
-    for (size_t i = 0; i < 4; i++)
+                                  open_digits(6, 100, false) };
+    struct pst_dataset more = open_digits(5, 101, false);
+    assert_string_equal(sets[0].digest, more.digest);
+    pst_dataset_close(&more);
+    for (size_t i = 0; i < 3; i++)
         for (size_t j = 0; j < i; j++)
             assert_string_not_equal(sets[i].digest, sets[j].digest);
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 3; i++)
         pst_dataset_close(&sets[i]);
 }
 
@@ -128,7 +128,7 @@ int main(void)
         cmocka_unit_test(classes_are_equally_likely_and_known_without_drawing),
         cmocka_unit_test(a_set_gives_the_digits_of_its_ids_however_large_it_is),
         cmocka_unit_test(a_test_set_shares_no_id_with_a_training_set),
-        cmocka_unit_test(the_digest_tells_sets_apart),
+        cmocka_unit_test(the_digest_tells_digits_apart_and_not_how_many_there_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

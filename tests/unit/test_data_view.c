@@ -109,18 +109,20 @@ static void labels_of_every_kind_come_as_they_are(void **state)
     static uint8_t bits[SAMPLES][2];
     numbers[5][2] = 0.25F;
     bits[5][1] = 1;
-    struct pst_view view = open_view(&set, &(struct pst_view_settings){ .no_shuffle = true }, off, NULL);
     float x[4], number[3];
     uint8_t bit[2];
     uint64_t id;
     set.label_kind = PST_LABELS_NUMBERS;
     set.label_width = 3;
     set.labels = numbers;
+    struct pst_view view = open_view(&set, &(struct pst_view_settings){ .no_shuffle = true }, off, NULL);
     assert_int_equal(pst_view_get(&view, 5, x, number, &id, NULL), PST_OK);
     assert_memory_equal(number, numbers[5], sizeof number);
+    pst_view_close(&view);
     set.label_kind = PST_LABELS_BITS;
     set.label_width = 2;
     set.labels = bits;
+    view = open_view(&set, &(struct pst_view_settings){ .no_shuffle = true }, off, NULL);
     assert_int_equal(pst_view_get(&view, 5, x, bit, &id, NULL), PST_OK);
     assert_memory_equal(bit, bits[5], sizeof bit);
     pst_view_close(&view);
@@ -270,6 +272,27 @@ static void elements_of_every_type_are_numbers(void **state)
     assert_int_equal(pst_element_numbers(PST_ELEMENT_F32, f32, 2, 1e3, 0, numbers), 1);
 }
 
+/* A program offers one option for all types that have it, so it must mean the same to them. */
+static void options_of_one_name_are_alike(void **state)
+{
+    (void)state;
+    for (size_t i = 0; pst_dataset_types[i] != NULL; i++) {
+        const struct pst_settings *settings = &pst_dataset_types[i]->settings;
+        for (const struct pst_option *one = settings->options; one != NULL && one->type != PST_OPTION_END;
+             one++) {
+            assert_true(one->at < settings->size);
+            for (size_t k = 0; k < i; k++) {
+                const struct pst_option *other = pst_dataset_types[k]->settings.options;
+                for (; other != NULL && other->type != PST_OPTION_END; other++)
+                    if (strcmp(one->name, other->name) == 0)
+                        assert_true(one->type == other->type && one->type != PST_LIST &&
+                                    one->least == other->least && one->most == other->most &&
+                                    strcmp(one->help, other->help) == 0);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +303,7 @@ int main(void)
         cmocka_unit_test(a_training_split_is_shuffled_unless_it_must_not_be),
         cmocka_unit_test(wishes_that_cannot_be_are_refused),
         cmocka_unit_test(a_set_that_does_not_open_leaves_nothing),
+        cmocka_unit_test(options_of_one_name_are_alike),
         cmocka_unit_test(elements_of_every_type_are_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

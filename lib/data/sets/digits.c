@@ -261,10 +261,9 @@ static enum pst_status open_digits(struct pst_dataset *dataset, const struct pst
     ((struct digits *)dataset->own)->seed = settings->seed;
     for (size_t i = 0; i < dataset->samples; i++)
         ((int32_t *)dataset->labels)[i] = digit_class(settings->seed, dataset->first_id + i);
-    char text[160];
-    int length =
-        snprintf(text, sizeof text, "%s, seed %llu, ids from %llu, %zu samples", recipe,
-                 (unsigned long long)settings->seed, (unsigned long long)dataset->first_id, dataset->samples);
+    char text[128]; /* how many there are of them makes no other digits */
+    int length = snprintf(text, sizeof text, "%s, seed %llu, ids from %llu", recipe,
+                          (unsigned long long)settings->seed, (unsigned long long)dataset->first_id);
     pst_digest(text, (size_t)length, dataset->digest);
     return PST_OK;
 }
