@@ -72,10 +72,13 @@ struct pst_link_settings {
     size_t window_messages; /* messages that a reader lets its writer send ahead */
     size_t window_bytes;    /* bytes that it lets it send ahead; one message is always allowed */
     const char *key;        /* file with this side's own CURVE key, from keygen; NULL: no encryption */
-    const char
-        *server_key;   /* connecting: the listener's public key, as keygen prints it, or a file with it */
-    const char *allow; /* listening: file with the public keys that may connect, one a line */
-    bool insecure;     /* listening beyond loopback without keys is meant */
+    const char *server_key; /* connecting: the listener's public key, as keygen's line or a file with it */
+    const char *allow;      /* listening: file with the public keys that may connect, one a line */
+    bool insecure;          /* listening beyond loopback without keys is meant */
+    /* Called once if a listener has waited five seconds for its first connection; NULL: nothing is. context:
+     * what it gets, borrowed; name: the endpoint. */
+    void (*on_wait)(void *context, const char *name);
+    void *context;
 };
 
 /* 256 MiB, 30 s, 64 messages, 64 MiB, no keys. */

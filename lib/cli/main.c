@@ -134,6 +134,18 @@ static int end(struct pst_frame *frame, enum pst_status status, const struct pst
     return (int)status;
 }
 
+/*
+ * A listener says that it waits, on a terminal or not: without a first connection it does so for ever, and a
+ * job's log would hold nothing that tells a run that waits from one that works. No error comes of this, so it
+ * stays one message for one cause.
+ */
+static void say_waiting(void *frame, const char *name)
+{
+    struct pst_run *run = &((struct pst_frame *)frame)->run;
+    pst_log(run, "waiting", json_pack("{s:s}", "endpoint", name));
+    pst_say(run, "%s: waiting for the other side to connect", name);
+}
+
 static struct pst_frame *new_frame(const struct pst_stage *stage)
 {
     struct pst_frame *frame = pst_allocate(1, sizeof *frame, NULL);
@@ -147,6 +159,8 @@ static struct pst_frame *new_frame(const struct pst_stage *stage)
     memcpy(self, usual, stage->size);
     *frame =
         (struct pst_frame){ .stage = stage, .run = { self, frame }, .common = pst_usual, .usual = usual };
+    frame->common.link.on_wait = say_waiting;
+    frame->common.link.context = frame;
     pst_list_options(frame);
     return frame;
 }

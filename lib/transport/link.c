@@ -13,7 +13,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define LINGER 3.0 /* seconds that the last message has to leave */
+#define LINGER 3.0       /* seconds that the last message has to leave */
+#define WAIT_TO_TELL 5.0 /* seconds without a first connection */
 
 static char closing_reason[512];
 
@@ -38,6 +39,7 @@ enum pst_status pst_link_open(struct pst_link *link, const char *endpoint, enum 
     if (getrandom(&link->session, sizeof link->session, 0) != (ssize_t)sizeof link->session)
         return pst_fail(error, PST_TRY_AGAIN, "%s: there are no random numbers for a link", name);
     link->session |= 1; /* 0 is none */
+    link->wait_since = pst_seconds();
     /* To a writer come control frames and reasons only. */
     struct pst_link_settings own = *settings;
     if (role == PST_LINK_WRITER)
@@ -158,6 +160,15 @@ static enum pst_status lost(const struct pst_link *link, const char *what, struc
                     link->settings.peer_timeout);
 }
 
+/* A listener waits without limit until somebody comes, so it is to be known that it does. */
+static void tell_of_waiting(struct pst_link *link, double now)
+{
+    if (link->settings.on_wait == NULL || link->wait_since == 0 || now - link->wait_since < WAIT_TO_TELL)
+        return;
+    link->wait_since = 0;
+    link->settings.on_wait(link->settings.context, link->name);
+}
+
 /*
  * Whether the peer has been away for too long. The sockets take up to half of the time to find a silent peer
  * gone, and an eighth goes by between two probes.
@@ -173,8 +184,10 @@ static enum pst_status check_peer(struct pst_link *link, struct pst_error *error
                    ? lost(link, "the other side is lost", error)
                    : PST_OK;
     }
-    if (link->listens)
-        return PST_OK; /* it waits until somebody comes */
+    if (link->listens) {
+        tell_of_waiting(link, now);
+        return PST_OK;
+    }
     if (pst_socket_cut_for(link->socket) <= (link->met ? patience * 3 / 8 : patience))
         return PST_OK;
     const char *refusal = pst_socket_refusal(link->socket);
@@ -276,6 +289,8 @@ enum pst_status pst_link_receive(struct pst_link *link, double seconds, struct p
     double until = pst_seconds() + seconds;
     for (;;) {
         double left = until - pst_seconds(), slice = link->settings.peer_timeout / 16;
+        if (!link->met && slice > 1)
+            slice = 1;
         left = left < 0 ? 0 : left > slice ? slice : left;
         enum pst_status status = receive(link, left, message, control, error);
         if (status == PST_END && is_interrupted(link))

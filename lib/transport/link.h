@@ -67,6 +67,7 @@ struct pst_link {
     uint32_t connection;  /* the one that was greeted last; the connecting side counts them from 1 */
     double heard, probed; /* when the peer last said something, and was last asked to */
     double cut_since;     /* when a listener found its peer gone; 0 while it is there */
+    double wait_since;    /* when a listener began to wait for its peer; 0: on_wait has been called */
     bool failed;          /* the peer said FAIL */
     int interrupt;        /* eventfd: readable once receiving is to end; -1 if it cannot be asked for */
     const char *name;     /* for messages; borrowed */

@@ -43,6 +43,43 @@ trains() {
     cmp expected.safetensors "$student"
 }
 
+@test "a listener that waits for its first connection says so once, after five seconds, and in the log" {
+    for side in writer reader; do
+        local file=$BATS_TEST_TMPDIR/$side here="listen:ipc://$BATS_TEST_TMPDIR/$side.socket"
+        rm -f "$student"
+        if [ $side = writer ]; then
+            start "${SOURCE[@]}" -o "$here" --log "$file.log" 2>"$file.err"
+        else
+            start "${TRAINING[@]}" -i "$here" -o "$student" --log "$file.log" 2>"$file.err"
+        fi
+        sleep 3
+        [ ! -s "$file.err" ]
+        await test -s "$file.err"
+        sleep 1.5
+        if [ $side = writer ]; then
+            "${TRAINING[@]}" -i "${here#listen:}" -o "$student"
+        else
+            "${SOURCE[@]}" -o "${here#listen:}"
+        fi
+        wait "${started[-1]}"
+        cmp expected.safetensors "$student"
+        [ "$(grep -cxE "[a-z-]+: $here: waiting for the other side to connect" "$file.err")" -eq 1 ]
+        [ "$(grep -c '"event":"waiting"' "$file.log")" -eq 1 ]
+    done
+}
+
+@test "a listener that is stopped while it waits says nothing else, and one whose other side comes soon says nothing" {
+    start "${TRAINING[@]}" -i "listen:ipc://$BATS_TEST_TMPDIR/stopped" -o "$student" 2>"$BATS_TEST_TMPDIR/err"
+    await test -s "$BATS_TEST_TMPDIR/err"
+    kill -TERM "${started[-1]}"
+    ends "${started[-1]}" 143 5
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/err")" -eq 1 ]
+    start "${SOURCE[@]}" -o "listen:ipc://$BATS_TEST_TMPDIR/soon" 2>"$BATS_TEST_TMPDIR/err"
+    "${TRAINING[@]}" -i "ipc://$BATS_TEST_TMPDIR/soon" -o "$student"
+    wait "${started[-1]}"
+    [ ! -s "$BATS_TEST_TMPDIR/err" ]
+}
+
 # endless ENDPOINT…: a source that never ends, in the background.
 endless() {
     start loader digits --samples 2000 --batch 5 --epochs 1000000 -o "$@" 2>"$BATS_TEST_TMPDIR/writer.err"

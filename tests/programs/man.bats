@@ -58,6 +58,30 @@ man_options() {
     done
 }
 
+# examples FILE: the lines of a page's examples, as they are to be typed.
+examples() {
+    sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/p' "$1" |
+        awk '/^\.Ed/ { inside = 0 } inside { print } /^\.Bd -literal/ { inside = 1 } /^\.Dl / { print substr($0, 5) }' |
+        sed 's/\\e/\\/g; s/\\(aq/'"'"'/g; s/\\-/-/g'
+}
+
+@test "examples stand on terminals of 80 columns as they are to be typed" {
+    for page in docs/man/*.1; do
+        mandoc -T utf8 -O width=78 "$page" | sed 's/.\x08//g' >"$BATS_TEST_TMPDIR/shown"
+        examples "$page" >"$BATS_TEST_TMPDIR/examples"
+        bash -n "$BATS_TEST_TMPDIR/examples"
+        while IFS= read -r line; do
+            echo "$page: $line"
+            # The line stands there whole, behind nothing but blanks.
+            line=$line awk '
+                BEGIN { line = ENVIRON["line"]; gsub(/^ */, "", line) }
+                { shown = $0; gsub(/^ */, "", shown) }
+                shown == line { found++; wide += length($0) > 80 }
+                END { exit !found || wide > 0 }' "$BATS_TEST_TMPDIR/shown"
+        done <"$BATS_TEST_TMPDIR/examples"
+    done
+}
+
 @test "files of keys are called alike on every page, in --help and in pipelines" {
     files=(README.md docs/*.md docs/man/*.1 pipelines/mnist-* "$BATS_TEST_TMPDIR/help")
     for stage in "${stages[@]}"; do "$stage" --help; done >"$BATS_TEST_TMPDIR/help"
