@@ -45,7 +45,7 @@ cflags_of = $(shell pkg-config --cflags $(1) 2>/dev/null)
 libs_of = $(shell pkg-config --libs $(1) 2>/dev/null)
 
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
-    -Wpointer-arith -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wimplicit-fallthrough -Werror
+    -Wpointer-arith -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wimplicit-fallthrough -Wno-missing-field-initializers -Werror
 OPTIMISE ?= -O3 -g
 ifneq ($(SANITIZE),)
 SANITIZER_FLAGS := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -DPST_SANITIZED

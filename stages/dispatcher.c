@@ -11,22 +11,12 @@
 static const struct pool defaults = { .batch_timeout = 60, .no_worker_timeout = 600 };
 
 static const struct pst_option options[] = {
-    { .name = "batch-timeout",
-      .type = PST_DOUBLE,
-      .at = offsetof(struct pool, batch_timeout),
-      .metavar = "SECONDS",
-      .least = 0.1,
-      .most = 86400,
-      .help = "give a batch to another worker when its answer takes longer",
-      .silent = true },
-    { .name = "no-worker-timeout",
-      .type = PST_DOUBLE,
-      .at = offsetof(struct pool, no_worker_timeout),
-      .metavar = "SECONDS",
-      .least = 0,
-      .most = 31536000,
-      .help = "give up when there was no worker for so long; 0 waits for ever",
-      .silent = true },
+    { 0, "batch-timeout", PST_DOUBLE, offsetof(struct pool, batch_timeout),
+      "give a batch to another worker when its answer takes longer", .metavar = "SECONDS", .least = 0.1,
+      .most = 86400, .silent = true },
+    { 0, "no-worker-timeout", PST_DOUBLE, offsetof(struct pool, no_worker_timeout),
+      "give up when there was no worker for so long; 0 waits for ever", .metavar = "SECONDS", .least = 0,
+      .most = 31536000, .silent = true },
     { 0 },
 };
 

@@ -18,35 +18,20 @@ struct inspect {
 
 static const struct inspect defaults = { .endpoint = "the stream" };
 
-#define PLACE(member) .at = offsetof(struct inspect, member)
+#define PLACE(member) offsetof(struct inspect, member)
 
 static const struct pst_option options[] = {
-    { .letter = 'c',
-      .name = "check",
-      .type = PST_FLAG,
-      PLACE(check_only),
-      .help = "only say whether the stream is whole, by a line and the exit code" },
-    { .letter = 'n',
-      .name = "head",
-      .type = PST_SIZE,
-      PLACE(head),
-      .help = "stop after so many batches, or samples if samples are shown; 0: read all" },
-    { .letter = 'j',
-      .name = "json",
-      .type = PST_FLAG,
-      PLACE(as_json),
-      .help = "JSON lines: the header, each batch or sample, the end; or the model" },
-    { .name = "sample",
-      .type = PST_STRING,
-      PLACE(sample_text),
-      .metavar = "ID",
-      .help = "show the sample with this id, as often as it comes" },
-    { .letter = 't',
-      .name = "text",
-      .type = PST_FLAG,
-      PLACE(show_samples),
-      .help = "show each sample: its image in letters, its targets as classes, largest first" },
-    { .letter = 's', .name = "summary", .type = PST_FLAG, PLACE(summary), .help = "no line a batch" },
+    { 'c', "check", PST_FLAG, PLACE(check_only),
+      "only say whether the stream is whole, by a line and the exit code" },
+    { 'n', "head", PST_SIZE, PLACE(head),
+      "stop after so many batches, or samples if samples are shown; 0: read all" },
+    { 'j', "json", PST_FLAG, PLACE(as_json),
+      "JSON lines: the header, each batch or sample, the end; or the model" },
+    { 0, "sample", PST_STRING, PLACE(sample_text), "show the sample with this id, as often as it comes",
+      .metavar = "ID" },
+    { 't', "text", PST_FLAG, PLACE(show_samples),
+      "show each sample: its image in letters, its targets as classes, largest first" },
+    { 's', "summary", PST_FLAG, PLACE(summary), "no line a batch" },
     { 0 },
 };
 

@@ -25,13 +25,9 @@ static enum pst_status take_name(void *self, const char *value, struct pst_error
 }
 
 static const struct pst_option options[] = {
-    { .letter = 't',
-      .name = "take",
-      .type = PST_LIST,
-      .take = take_name,
-      .metavar = "NAME",
-      .help =
-          "a tensor to take; otherwise all soft, soft/NAME, logits and logits/NAME that the input lacks" },
+    { 't', "take", PST_LIST, 0,
+      "a tensor to take; otherwise all soft, soft/NAME, logits and logits/NAME that the input lacks",
+      .take = take_name, .metavar = "NAME" },
     { 0 },
 };
 

@@ -13,18 +13,10 @@ struct repair {
 static const struct repair defaults = { .max_message = PST_DEFAULT_MAX_MESSAGE };
 
 static const struct pst_option options[] = {
-    { .letter = 'n',
-      .name = "next",
-      .type = PST_FLAG,
-      .at = offsetof(struct repair, only_next),
-      .help = "print only the number of the batch to go on with: loader --start" },
-    { .name = "max-message",
-      .type = PST_SIZE,
-      .at = offsetof(struct repair, max_message),
-      .metavar = "BYTES",
-      .least = 1024,
-      .most = 1099511627776.0,
-      .help = "refuse larger messages" },
+    { 'n', "next", PST_FLAG, offsetof(struct repair, only_next),
+      "print only the number of the batch to go on with: loader --start" },
+    { 0, "max-message", PST_SIZE, offsetof(struct repair, max_message), "refuse larger messages",
+      .metavar = "BYTES", .least = 1024, .most = 1099511627776.0 },
     { 0 },
 };
 

@@ -61,24 +61,11 @@ static enum pst_status take_rename(void *self, const char *value, struct pst_err
 }
 
 static const struct pst_option options[] = {
-    { .letter = 'k',
-      .name = "keep",
-      .type = PST_LIST,
-      .take = take_keep,
-      .metavar = "PATTERN",
-      .help = "hand on the tensors that match, and no others" },
-    { .letter = 'd',
-      .name = "drop",
-      .type = PST_LIST,
-      .take = take_drop,
-      .metavar = "PATTERN",
-      .help = "leave out the tensors that match" },
-    { .letter = 'r',
-      .name = "rename",
-      .type = PST_LIST,
-      .take = take_rename,
-      .metavar = "OLD=NEW",
-      .help = "hand on the tensor that matches OLD as NEW" },
+    { 'k', "keep", PST_LIST, 0, "hand on the tensors that match, and no others", .take = take_keep,
+      .metavar = "PATTERN" },
+    { 'd', "drop", PST_LIST, 0, "leave out the tensors that match", .take = take_drop, .metavar = "PATTERN" },
+    { 'r', "rename", PST_LIST, 0, "hand on the tensor that matches OLD as NEW", .take = take_rename,
+      .metavar = "OLD=NEW" },
     { 0 },
 };
 

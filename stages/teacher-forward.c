@@ -15,29 +15,15 @@ struct forward {
 };
 
 static const struct pst_option options[] = {
-    { .letter = 'n',
-      .name = "name",
-      .type = PST_STRING,
-      .at = offsetof(struct forward, name),
-      .metavar = "NAME",
-      .silent = true,
-      .help = "what the teacher is called in the stream: logits/NAME; otherwise the file's name without its "
-              "ending" },
-    { .name = "activation",
-      .type = PST_STRING,
-      .at = offsetof(struct forward, activation),
-      .metavar = "NAME",
-      .help = "what stands between the layers of a model from another tool that does not say it" },
-    { .name = "mean",
-      .type = PST_STRING,
-      .at = offsetof(struct forward, mean),
-      .metavar = "NUMBERS",
-      .help = "of inputs, one or one for each channel, with \",\" between; subtracted from x" },
-    { .name = "deviation",
-      .type = PST_STRING,
-      .at = offsetof(struct forward, deviation),
-      .metavar = "NUMBERS",
-      .help = "standard deviation of inputs; what is left is divided by it" },
+    { 'n', "name", PST_STRING, offsetof(struct forward, name),
+      "what the teacher is called in the stream: logits/NAME; otherwise the file's name without its ending",
+      .metavar = "NAME", .silent = true },
+    { 0, "activation", PST_STRING, offsetof(struct forward, activation),
+      "what stands between the layers of a model from another tool that does not say it", .metavar = "NAME" },
+    { 0, "mean", PST_STRING, offsetof(struct forward, mean),
+      "of inputs, one or one for each channel, with \",\" between; subtracted from x", .metavar = "NUMBERS" },
+    { 0, "deviation", PST_STRING, offsetof(struct forward, deviation),
+      "standard deviation of inputs; what is left is divided by it", .metavar = "NUMBERS" },
     { 0 },
 };
 

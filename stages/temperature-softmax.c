@@ -22,15 +22,10 @@ struct softening {
 static const struct softening defaults = { .temperature = 1 };
 
 static const struct pst_option options[] = {
-    { .letter = 'T',
-      .name = "temperature",
-      .type = PST_POSITIVE_DOUBLE,
-      .at = offsetof(struct softening, temperature),
-      .help = "softmax temperature; 1 gives plain probabilities" },
-    { .name = "from-probs",
-      .type = PST_FLAG,
-      .at = offsetof(struct softening, from_probs),
-      .help = "the other way: add logits/NAME = T log p for every soft/NAME" },
+    { 'T', "temperature", PST_POSITIVE_DOUBLE, offsetof(struct softening, temperature),
+      "softmax temperature; 1 gives plain probabilities" },
+    { 0, "from-probs", PST_FLAG, offsetof(struct softening, from_probs),
+      "the other way: add logits/NAME = T log p for every soft/NAME" },
     { 0 },
 };
 

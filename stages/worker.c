@@ -31,23 +31,13 @@ struct worker {
 static const struct worker defaults = { .ahead = 3, .patience = 600 };
 
 static const struct pst_option options[] = {
-    { .name = "ahead",
-      .type = PST_SIZE,
-      .at = offsetof(struct worker, ahead),
-      .least = 1,
-      .most = 1024,
-      .help = "jobs to take at once, so that the next one is here when one is done" },
-    { .name = "patience",
-      .type = PST_DOUBLE,
-      .at = offsetof(struct worker, patience),
-      .metavar = "SECONDS",
-      .least = 0,
-      .most = 31536000,
-      .help = "give up when the dispatcher was away for so long; 0 waits for ever" },
-    { .name = "stay",
-      .type = PST_FLAG,
-      .at = offsetof(struct worker, stay),
-      .help = "when a run is over, wait for the next dispatcher at the same endpoint" },
+    { 0, "ahead", PST_SIZE, offsetof(struct worker, ahead),
+      "jobs to take at once, so that the next one is here when one is done", .least = 1, .most = 1024 },
+    { 0, "patience", PST_DOUBLE, offsetof(struct worker, patience),
+      "give up when the dispatcher was away for so long; 0 waits for ever", .metavar = "SECONDS", .least = 0,
+      .most = 31536000 },
+    { 0, "stay", PST_FLAG, offsetof(struct worker, stay),
+      "when a run is over, wait for the next dispatcher at the same endpoint" },
     { 0 },
 };
 

@@ -16,12 +16,8 @@ struct heckler {
 static const struct heckler defaults = { .seconds = 3 };
 
 static const struct pst_option options[] = {
-    { .name = "seconds",
-      .type = PST_DOUBLE,
-      .at = offsetof(struct heckler, seconds),
-      .least = 0,
-      .most = 600,
-      .help = "how long to go on" },
+    { 0, "seconds", PST_DOUBLE, offsetof(struct heckler, seconds), "how long to go on", .least = 0,
+      .most = 600 },
     { 0 },
 };
 

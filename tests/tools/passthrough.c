@@ -9,11 +9,8 @@ struct passthrough {
 };
 
 static const struct pst_option options[] = {
-    { .name = "changed",
-      .type = PST_FLAG,
-      .at = offsetof(struct passthrough, changed),
-      .silent = true,
-      .help = "say of all tensors that they were changed" },
+    { 0, "changed", PST_FLAG, offsetof(struct passthrough, changed),
+      "say of all tensors that they were changed", .silent = true },
     { 0 },
 };
 

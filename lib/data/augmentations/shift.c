@@ -8,10 +8,7 @@ struct settings {
 };
 
 static const struct pst_option options[] = {
-    { .name = "shift",
-      .type = PST_SIZE,
-      .at = offsetof(struct settings, most),
-      .help = "move images by up to so many pixels each way",
+    { 0, "shift", PST_SIZE, offsetof(struct settings, most), "move images by up to so many pixels each way",
       .most = 1000 },
     { 0 },
 };

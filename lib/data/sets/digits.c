@@ -180,17 +180,9 @@ struct settings {
 };
 
 static const struct pst_option options[] = {
-    { .name = "samples",
-      .type = PST_SIZE,
-      .at = offsetof(struct settings, samples),
-      .help = "size of digits; 0: 10000, and 5000 for the test set",
-      .most = MOST_SAMPLES,
-      .of_samples = true },
-    { .name = "data-seed",
-      .type = PST_U64,
-      .at = offsetof(struct settings, seed),
-      .help = "seed that draws the digits",
-      .metavar = "N",
+    { 0, "samples", PST_SIZE, offsetof(struct settings, samples),
+      "size of digits; 0: 10000, and 5000 for the test set", .most = MOST_SAMPLES, .of_samples = true },
+    { 0, "data-seed", PST_U64, offsetof(struct settings, seed), "seed that draws the digits", .metavar = "N",
       .of_samples = true },
     { 0 },
 };
