@@ -32,7 +32,7 @@ static const struct pst_option options[] = {
     { 's', "seed", PST_U64, PLACE(seed), "seed of selection and order", .metavar = "N", .of_samples = true },
     { 0, "shuffle", PST_FLAG, PLACE(shuffle), "a new order each time through the samples",
       .of_samples = true },
-    { 0, "memory", PST_SIZE, PLACE(memory), "keep so much of recordings that are not replayed in their order",
+    { 0, "memory", PST_SIZE, PLACE(memory), "keep so much of recordings that are shuffled",
       .metavar = "BYTES", .most = 1099511627776.0, .silent = true },
     { 0, "run", PST_STRING, PLACE(run), "name this run so in the header; otherwise at random",
       .metavar = "NAME", .silent = true },

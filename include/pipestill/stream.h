@@ -492,8 +492,11 @@ PST_CHECKED enum pst_status pst_recording_copy(struct pst_recording *recording, 
 /* Bytes of memory that all batches take. */
 uint64_t pst_recording_memory(const struct pst_recording *recording);
 
-/* How much memory batches may take that are kept for pst_recording_copy; to be called before it. */
-void pst_recording_keep(struct pst_recording *recording, uint64_t bytes);
+/*
+ * How much memory batches may take that are kept for pst_recording_copy; to be called before it.
+ * in_order: samples are asked for in their order, so one batch is kept, and each is read whole.
+ */
+void pst_recording_keep(struct pst_recording *recording, uint64_t bytes, bool in_order);
 
 /* Closes a recording; NULL is allowed. */
 void pst_recording_close(struct pst_recording *recording);

@@ -113,9 +113,10 @@ uint64_t pst_recording_memory(const struct pst_recording *recording)
     return (uint64_t)bytes_of_batch(recording) * recording->count;
 }
 
-void pst_recording_keep(struct pst_recording *recording, uint64_t bytes)
+void pst_recording_keep(struct pst_recording *recording, uint64_t bytes, bool in_order)
 {
-    recording->budget = bytes;
+    recording->budget = in_order ? 0 : bytes;
+    recording->in_order = in_order;
 }
 
 static enum pst_status make_kept(struct pst_recording *recording, struct pst_error *error)
@@ -146,7 +147,7 @@ static enum pst_status check_once(struct pst_recording *recording, size_t index,
     struct pst_kept *kept = &recording->kept[index % recording->kept_count];
     if (kept->index != index) {
         /* What is kept stays if rows of this one can be read without it. */
-        if (kept->index != PST_NONE && is_marked(recording->laid_out, index))
+        if (!recording->in_order && kept->index != PST_NONE && is_marked(recording->laid_out, index))
             return PST_OK;
         kept->index = PST_NONE;
         status = pst_recording_read(recording, index, &kept->batch, error);

@@ -39,6 +39,7 @@ struct pst_recording {
     uint64_t trailer_begin; /* salvage: where its trailer begins; 0: it has none */
     struct pst_batch whole; /* of salvage */
     uint64_t budget;        /* bytes that batches which are kept may take */
+    bool in_order;          /* samples are asked for in their order */
     size_t kept_count;      /* 0 until the first sample is asked for */
     struct pst_kept *kept;  /* [kept_count]; batch i is kept at i modulo kept_count, if at all; owned */
 };

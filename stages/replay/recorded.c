@@ -172,7 +172,7 @@ static enum pst_status prepare(struct pst_run *run, struct pst_error *error)
     replay->by_sample = replay->batch > 0 || replay->asked->shuffle || is_choosy(replay->asked);
     if (replay->by_sample && replay->batch == 0)
         replay->batch = USUAL_BATCH;
-    shards_keep(&replay->shards, replay->asked->memory);
+    shards_keep(&replay->shards, replay->asked->memory, !replay->asked->shuffle);
     if (replay->shards.left_out > 0)
         pst_say(run, "left out: %" PRIu64 " damaged or missing batches", replay->shards.left_out);
     if (replay->count == 0)

@@ -178,7 +178,7 @@ bool shards_are_one_stream(const struct shards *shards)
     return one;
 }
 
-void shards_keep(struct shards *shards, uint64_t bytes)
+void shards_keep(struct shards *shards, uint64_t bytes, bool in_order)
 {
     double all = 0;
     for (size_t i = 0; i < shards->count; i++)
@@ -186,7 +186,8 @@ void shards_keep(struct shards *shards, uint64_t bytes)
     for (size_t i = 0; i < shards->count; i++) {
         uint64_t its = pst_recording_memory(shards->list[i].recording);
         double share = (double)bytes / all;
-        pst_recording_keep(shards->list[i].recording, share >= 1 ? its : (uint64_t)(share * (double)its));
+        pst_recording_keep(shards->list[i].recording, share >= 1 ? its : (uint64_t)(share * (double)its),
+                           in_order);
     }
 }
 

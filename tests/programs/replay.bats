@@ -227,6 +227,8 @@ shares() {
     [ "$(reads --batch 7 --shuffle)" -le $((15 + opening)) ]
     # Labels are read first, and then samples.
     [ "$(reads --shuffle --only-classes 2,3)" -le $((2 * 15 + opening)) ]
+    [ "$(reads --only-classes 2,3)" -le $((2 * 15 + opening)) ]
+    [ "$(reads --batch 7)" -le $((15 + opening)) ]
     [ "$(reads --shuffle --memory 0)" -gt 270 ]
 }
 
