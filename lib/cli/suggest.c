@@ -7,46 +7,42 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What other programs call some of our options. */
-static const char *const synonyms[][2] = {
-    { "lr", "learning-rate" },
-    { "rate", "learning-rate" },
-    { "eta", "learning-rate" },
-    { "batch-size", "batch" },
-    { "bs", "batch" },
-    { "epoch", "epochs" },
-    { "num-epochs", "epochs" },
-    { "num-samples", "samples" },
-    { "temp", "temperature" },
-    { "tau", "temperature" },
-    { "opt", "optimiser" },
-    { "adam", "optimiser" },
-    { "alpha", "hard-weight" },
-    { "wd", "weight-decay" },
-    { "l2", "weight-decay" },
-    { "dropout", "dropout-hidden" },
-    { "layers", "hidden" },
-    { "model", "from" },
-    { "init", "from" },
-    { "val", "validate" },
-    { "early-stopping", "patience" },
-    { "file", "input" },
-    { "compress", "zstd" },
-    { "workers", "jobs" },
-    { "cpus", "threads" },
-    { "timeout", "peer-timeout" },
-    { "public-key", "server-key" },
-    { "secret-key", "key" },
-    { "verbose", "log" },
-    { "silent", "quiet" },
+/* What other programs call some of our options, with blanks around each word. */
+static const struct {
+    const char *name, *words;
+} synonyms[] = {
+    { "learning-rate", " lr rate eta " },
+    { "batch", " batch-size bs " },
+    { "epochs", " epoch num-epochs " },
+    { "samples", " num-samples " },
+    { "temperature", " temp tau " },
+    { "optimiser", " opt adam " },
+    { "hard-weight", " alpha " },
+    { "weight-decay", " wd l2 " },
+    { "dropout-hidden", " dropout " },
+    { "hidden", " layers " },
+    { "from", " model init " },
+    { "validate", " val " },
+    { "patience", " early-stopping " },
+    { "input", " file " },
+    { "zstd", " compress " },
+    { "jobs", " workers num-workers " },
+    { "threads", " cpus " },
+    { "peer-timeout", " timeout " },
+    { "server-key", " public-key " },
+    { "key", " secret-key " },
+    { "log", " verbose " },
+    { "quiet", " silent " },
 };
 
 /* Our name for what other programs call by a word; the word itself if it is not in the list. */
 static const char *our_name(const char *word)
 {
+    char padded[40];
+    snprintf(padded, sizeof padded, " %s ", word);
     for (size_t i = 0; i < sizeof synonyms / sizeof *synonyms; i++) {
-        if (strcmp(synonyms[i][0], word) == 0)
-            return synonyms[i][1];
+        if (strstr(synonyms[i].words, padded) != NULL)
+            return synonyms[i].name;
     }
     return word;
 }

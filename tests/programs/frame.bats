@@ -118,6 +118,20 @@ names_the_shared_options() {
     each all cannot_help
 }
 
+@test "-o - is standard output of every stage that writes a stream, and others have no -o" {
+    passes() {
+        local stage=$1 input=/dev/null
+        grep -qx "$stage" reads && input=$(stream "$stage")
+        "$@" -o - <"$input" | stream-inspect --check
+        [ ! -e ./- ]
+    }
+    each writes passes
+    for stage in evaluator stream-inspect stream-repair keygen; do
+        assert_fails 64 "there is no option '-o'" "$stage" -o -
+    done
+    run ! grep -xE 'evaluator|stream-inspect|stream-repair|keygen|student-trainer' writes
+}
+
 # ---- mistakes on the command line ----
 
 @test "an unknown option is refused with a hint" {

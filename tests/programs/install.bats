@@ -24,7 +24,7 @@ expected_files() {
     for file in pipelines/{demo,mnist-*,python-*,*.sh}; do
         [ "$file" = pipelines/pipestill.sh ] || echo "share/pipestill/$(basename "$file")"
     done
-    for file in README.md LICENSE $(git ls-files 'docs/*.md' 'docs/*.md5' docs/results) docs/man pipelines; do
+    for file in README.md LICENSE docs/*.md docs/*.md5 docs/results/* docs/man pipelines; do
         echo "share/doc/pipestill/$file"
     done
     printf '%s\n' share/bash-completion/completions/pipestill share/zsh/site-functions/_pipestill \

@@ -69,8 +69,9 @@ in_copy() {
 
 @test "no table of the pages measures by an aim that a reader does not have" {
     # The table of docs/results.md is written by pipelines/paper/report.
-    # shellcheck disable=SC2046 # a list of words
-    run ! grep -nE '^\|.*\b(to reach|reached|missed)\b' README.md $(git ls-files 'docs/*.md' | grep -v results.md)
+    for page in README.md docs/*.md; do
+        [ "$page" = docs/results.md ] || run ! grep -nE '^\|.*\b(to reach|reached|missed)\b' "$page"
+    done
 }
 
 @test "a row of the table is there for each stage, and for nothing else" {

@@ -275,7 +275,7 @@ END
 # ---- --hidden ----
 
 @test "the model of --hidden is byte for byte that of --arch" {
-    options=(-r 0.05 --class-weight 3=2 --dropout-hidden 0.2 -i hard.pst)
+    options=(-r 0.05 --class-weight "3=2" --dropout-hidden 0.2 -i hard.pst)
     student-trainer -a 784-16-tanh-12-10 "${options[@]}" -o "$model"
     student-trainer --hidden 16-tanh-12 "${options[@]}" -o "$BATS_TEST_TMPDIR/hidden.safetensors"
     cmp "$model" "$BATS_TEST_TMPDIR/hidden.safetensors"
