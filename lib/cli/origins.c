@@ -82,16 +82,23 @@ enum pst_status pst_learned_from(struct pst_run *run, const json_t *lineage, con
 
 /* ---- settings ---------------------------------------------------------------------------------------- */
 
+static json_t *real_text(double number)
+{
+    char text[40];
+    snprintf(text, sizeof text, "%.17g", number);
+    return json_string(text);
+}
+
 /* A value as text, the same in every language; lists become lists of texts. */
 static json_t *as_text(const json_t *value)
 {
     char text[64];
     if (json_is_string(value) || json_is_array(value))
         return json_deep_copy(value);
+    if (json_is_real(value))
+        return real_text(json_real_value(value));
     if (json_is_integer(value))
         snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-    else if (json_is_real(value))
-        snprintf(text, sizeof text, "%.17g", json_real_value(value));
     else
         snprintf(text, sizeof text, "%s", json_is_true(value) ? "true" : "false");
     return json_string(text);
@@ -135,8 +142,9 @@ static json_t *common_entry(const struct pst_frame *frame)
 
 /* Completes the entry of one tensor: what it is, and what it is made from. NULL if that is not known. */
 static json_t *entry_of(const struct pst_frame *frame, const struct pst_header *in, const json_t *common,
-                        const char *name)
+                        const struct pst_tensor_spec *spec)
 {
+    const char *name = spec->name;
     const json_t *said = json_object_get(frame->made, name);
     const char *makes = json_string_value(json_object_get(said, "makes"));
     json_t *from = json_incref(json_object_get(said, "from"));
@@ -147,6 +155,8 @@ static json_t *entry_of(const struct pst_frame *frame, const struct pst_header *
         enter_options(frame, name, entry);
         json_object_update(entry, json_object_get(frame->matters_to, name));
         json_object_set_new(entry, "makes", json_string(makes != NULL ? makes : name));
+        if (spec->temperature != 0)
+            json_object_set_new(entry, "temperature", real_text(spec->temperature));
     }
     if (entry != NULL && json_array_size(from) > 0)
         json_object_set(entry, "from", from);
@@ -164,7 +174,7 @@ enum pst_status pst_origins_compute(struct pst_frame *frame, const struct pst_he
         struct pst_tensor_spec *spec = &out->tensors[i];
         if (spec->passed_from != PST_NONE || spec->origin[0] != '\0')
             continue;
-        json_t *entry = entry_of(frame, in, common, spec->name);
+        json_t *entry = entry_of(frame, in, common, spec);
         if (entry != NULL)
             status = pst_lineage_enter(out, entry, spec->origin, error);
     }

@@ -1,6 +1,7 @@
 /* A header as a JSON object, and back with every field checked. */
 #include "lib/stream/codec.h"
 
+#include <float.h>
 #include <string.h>
 
 static void set_count(json_t *object, const char *name, uint64_t count)
@@ -139,6 +140,16 @@ bool pst_spec_from_json(struct pst_tensor_spec *spec, const json_t *object)
            spec->temperature >= 0 && get_origin(object, spec->origin);
 }
 
+/* Whether a tensor says another temperature than what made it does. */
+static bool contradicts_lineage(const struct pst_header *header, const struct pst_tensor_spec *spec)
+{
+    const json_t *entry = json_object_get(header->lineage, spec->origin);
+    const char *said = json_string_value(json_object_get(entry, "temperature"));
+    double temperature;
+    return spec->temperature != 0 && pst_parse_double(said, 0, DBL_MAX, &temperature) &&
+           temperature != spec->temperature;
+}
+
 static enum pst_status take_tensor(struct pst_header *header, const json_t *object, struct pst_error *error)
 {
     struct pst_tensor_spec spec;
@@ -147,6 +158,11 @@ static enum pst_status take_tensor(struct pst_header *header, const json_t *obje
                         header->tensor_count);
     size_t index;
     enum pst_status status = pst_header_add_tensor(header, &spec, &index, error);
+    if (status == PST_OK && contradicts_lineage(header, &spec))
+        return pst_fail(
+            error, PST_BAD_DATA,
+            "header: tensor '%s' says that it is at temperature %g, but its lineage says another one",
+            spec.name, spec.temperature);
     if (status == PST_OK)
         pst_header_set_origin(header, index, spec.origin);
     return status;
