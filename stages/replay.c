@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct replay defaults = { .asked = { .epochs = 1, .fraction = 1 } };
+static const struct replay defaults = { .asked = {
+                                            .epochs = 1, .fraction = 1, .memory = (size_t)128 << 20 } };
 
 #define PLACE(member) offsetof(struct replay, asked.member)
 
@@ -20,6 +21,8 @@ static const struct pst_option options[] = {
       .of_samples = true },
     { 0, "limit", PST_SIZE, PLACE(limit), "take at most so many, in all classes' proportion; 0: all",
       .metavar = "N", .of_samples = true },
+    { 0, "sample", PST_STRING, PLACE(sample), "take so many at random, or this share: 1%",
+      .metavar = "N|SHARE%", .of_samples = true },
     { 'b', "batch", PST_SIZE, PLACE(batch), "samples in a batch; 0: as they were recorded, or 128",
       .most = 1 << 20, .of_samples = true },
     { 0, "epochs", PST_U64, PLACE(epochs), "times to go through the samples; 0: without end", .most = 1e6,
@@ -29,6 +32,8 @@ static const struct pst_option options[] = {
     { 's', "seed", PST_U64, PLACE(seed), "seed of selection and order", .metavar = "N", .of_samples = true },
     { 0, "shuffle", PST_FLAG, PLACE(shuffle), "a new order each time through the samples",
       .of_samples = true },
+    { 0, "memory", PST_SIZE, PLACE(memory), "keep so much of recordings that are shuffled",
+      .metavar = "BYTES", .most = 1099511627776.0, .silent = true },
     { 0, "run", PST_STRING, PLACE(run), "name this run so in the header; otherwise at random",
       .metavar = "NAME", .silent = true },
     { 0, "follow", PST_FLAG, PLACE(follow), "replay FILE while it is still being written", .silent = true },

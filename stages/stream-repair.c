@@ -1,4 +1,4 @@
-/* stream-repair: gives a recording that was cut short its true end, and joins parts that go on from it. */
+/* stream-repair: gives a recording that was cut short its true end. */
 #include "pipestill.h"
 
 #include <inttypes.h>
@@ -7,9 +7,7 @@
 struct repair {
     size_t max_message;
     bool only_next;
-    const char *path; /* of the recording that is repaired */
-    char **more;      /* [more_count]: those that are appended */
-    size_t more_count;
+    const char *path;
 };
 
 static const struct repair defaults = { .max_message = PST_DEFAULT_MAX_MESSAGE };
@@ -32,11 +30,8 @@ static const struct pst_option options[] = {
 
 static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
 {
-    (void)error;
-    struct repair *asked = run->self;
-    asked->path = operands[0];
-    asked->more = operands + 1;
-    asked->more_count = count - 1;
+    (void)count, (void)error;
+    ((struct repair *)run->self)->path = operands[0];
     return PST_OK;
 }
 
@@ -45,8 +40,7 @@ static enum pst_status mend(struct pst_run *run, struct pst_streams *streams, st
     (void)streams;
     const struct repair *asked = run->self;
     struct pst_repair repair;
-    enum pst_status status =
-        pst_recording_repair(asked->path, asked->more, asked->more_count, asked->max_message, &repair, error);
+    enum pst_status status = pst_recording_repair(asked->path, asked->max_message, &repair, error);
     if (status != PST_OK)
         return status;
     char line[sizeof repair.path + 256], cut[80] = "";
@@ -67,24 +61,24 @@ static enum pst_status mend(struct pst_run *run, struct pst_streams *streams, st
 
 int main(int argc, char **argv)
 {
-    return pst_main(
-        argc, argv,
-        &(struct pst_stage){
-            .name = "stream-repair",
-            .purpose = "give a recording that was cut short its true end",
-            .operands = "RECORDING [MORE...]",
-            .least_operands = 1,
-            .most_operands = 4096,
-            .description = "What stands behind the last whole batch is cut off, a trailer and an index are "
-                           "written,\nand NAME.part becomes NAME. MORE are recordings of the rest, made with "
-                           "loader --start;\nthey are appended. A recording that is damaged in its middle is "
-                           "left as it is.",
-            .example = "stream-repair transfer.pst.part",
-            .see_also = "replay(1), loader(1), stream-inspect(1)",
-            .options = options,
-            .size = sizeof(struct repair),
-            .defaults = &defaults,
-            .start = start,
-            .run_all = mend,
-        });
+    return pst_main(argc, argv,
+                    &(struct pst_stage){
+                        .name = "stream-repair",
+                        .purpose = "give a recording that was cut short its true end",
+                        .operands = "RECORDING",
+                        .least_operands = 1,
+                        .most_operands = 1,
+                        .description =
+                            "What stands behind the last whole batch is cut off, a trailer and an index are "
+                            "written,\nand NAME.part becomes NAME. A recording that is damaged in its middle "
+                            "is left as it is.\n"
+                            "The rest is made with loader --start, and replay writes both as one recording.",
+                        .example = "stream-repair transfer.pst.part",
+                        .see_also = "replay(1), loader(1), stream-inspect(1)",
+                        .options = options,
+                        .size = sizeof(struct repair),
+                        .defaults = &defaults,
+                        .start = start,
+                        .run_all = mend,
+                    });
 }

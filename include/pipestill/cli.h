@@ -169,17 +169,6 @@ void pst_verbatim(struct pst_run *run);
  */
 const char *pst_options_given(const struct pst_run *run, const char *const *names);
 
-/*
- * Sets the values of a table of options to what a history's entry of the same stage says that they were.
- * self: the stage's struct. entry: what the stage wrote of itself; strings are borrowed from it. known: other
- * keys that it may have, ended by NULL.
- * Returns PST_OK; PST_BAD_DATA if the entry has a key that is neither, or a value that the option cannot
- * have: it was written by a stage that could do more.
- */
-PST_CHECKED enum pst_status pst_options_recall(const struct pst_option *options, void *self,
-                                               const struct json_t *entry, const char *const *known,
-                                               struct pst_error *error);
-
 /* Reads from this endpoint instead of that of --input; to be called from start, for stages that take it as an
  * operand. */
 void pst_read_from(struct pst_run *run, const char *endpoint);

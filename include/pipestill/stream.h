@@ -430,10 +430,12 @@ void pst_writer_free(struct pst_writer *writer);
  * A batch's checksums are checked when its first sample is read, whichever that is.
  *
  * It is read, not mapped: a file that shrinks or a disk that fails is then an error with a message and no
- * signal, and memory hardly grows with the file: a bit a batch and one batch. Batches that differ in bytes or
- * samples from the one before, as most compressed ones do, take 64 bytes. Of one whose tensors are compressed
- * a sample can only be had by unpacking its batch; up to 64 MiB of batches are kept then, so a recording that
- * has no more than that is unpacked once.
+ * signal. Memory hardly grows with the file: two bits a batch, and 64 bytes for batches that differ in bytes
+ * or samples from the one before, as most compressed ones do. Besides, batches from which single samples were
+ * asked for are kept in memory up to a limit: those of a recording that fits are read once. Of one that does
+ * not fit, samples of plain batches that are not kept are read one by one, and compressed batches again.
+ *
+ * When every batch was read, their number and sums must be those of the trailer.
  */
 struct pst_recording;
 
@@ -486,6 +488,18 @@ PST_CHECKED enum pst_status pst_recording_read(struct pst_recording *recording, 
 PST_CHECKED enum pst_status pst_recording_copy(struct pst_recording *recording, uint64_t sample, size_t count,
                                                struct pst_batch *batch, size_t at, struct pst_error *error);
 
+/* How much batches take that are kept, if nothing else is asked for. */
+#define PST_RECORDING_MEMORY ((uint64_t)64 << 20)
+
+/* Bytes of memory that all batches take. */
+uint64_t pst_recording_memory(const struct pst_recording *recording);
+
+/*
+ * How much memory batches may take that are kept for pst_recording_copy; to be called before it.
+ * in_order: samples are asked for in their order, so one batch is kept, and each is read whole.
+ */
+void pst_recording_keep(struct pst_recording *recording, uint64_t bytes, bool in_order);
+
 /* Closes a recording; NULL is allowed. */
 void pst_recording_close(struct pst_recording *recording);
 
@@ -500,15 +514,13 @@ struct pst_repair {
 
 /*
  * Gives a recording that was cut short its trailer: behind its last whole batch, in place. NAME.part becomes
- * NAME. Other recordings that go on where it ends (made with loader --start) are appended first.
- * path: the recording. more, count: the others, in their order; each may be cut short too.
- * Returns PST_OK; PST_BAD_DATA with the recording untouched, where not even the header is whole, where whole
- * batches stand behind damaged ones, or where the others do not go on; PST_TRY_AGAIN where somebody is still
- * writing it; PST_NO_INPUT; PST_IO_ERROR.
+ * NAME.
+ * Returns PST_OK; PST_BAD_DATA with the recording untouched if not even the header is whole, or if whole
+ * batches stand behind damaged ones; PST_TRY_AGAIN if somebody is still writing it; PST_NO_INPUT;
+ * PST_IO_ERROR.
  */
-PST_CHECKED enum pst_status pst_recording_repair(const char *path, char **more, size_t count,
-                                                 size_t max_message, struct pst_repair *repair,
-                                                 struct pst_error *error);
+PST_CHECKED enum pst_status pst_recording_repair(const char *path, size_t max_message,
+                                                 struct pst_repair *repair, struct pst_error *error);
 
 /* A checksum over the checksums of a batch's first `tensors` tensors, all of which must be known. */
 uint64_t pst_batch_check(const struct pst_batch *batch, size_t tensors);

@@ -16,7 +16,7 @@ enum pst_status pst_reader_new(struct pst_reader **reader, struct pst_input *inp
         pst_input_close(input);
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for a reader");
     }
-    (*reader)->source.input = input;
+    pst_source_open(&(*reader)->source, input);
     (*reader)->max_message = max_message;
     return PST_OK;
 }
@@ -25,7 +25,7 @@ void pst_reader_free(struct pst_reader *reader)
 {
     if (reader == NULL)
         return;
-    pst_input_close(reader->source.input);
+    pst_source_close(&reader->source);
     pst_header_free(&reader->header);
     pst_buffer_free(&reader->envelope.meta);
     pst_zstd_unpacker_free(reader->unpacker);
@@ -207,30 +207,35 @@ static enum pst_status read_batch(struct pst_reader *reader, struct pst_batch *b
 
 /* ---- trailer ----------------------------------------------------------------------------------------- */
 
-static enum pst_status check_trailer(struct pst_reader *reader, struct pst_error *error)
+bool pst_reader_take_sums(struct pst_reader *reader, struct pst_trailer *said)
 {
-    struct pst_trailer said;
-    struct pst_meta_field fields[] = { { "batches", &said.batches, false },
-                                       { "samples", &said.samples, false },
-                                       { "batch_checksum", &said.batch_checksum, false },
-                                       { "sample_checksum", &said.sample_checksum, false } };
+    struct pst_meta_field fields[] = { { "batches", &said->batches, false },
+                                       { "samples", &said->samples, false },
+                                       { "batch_checksum", &said->batch_checksum, false },
+                                       { "sample_checksum", &said->sample_checksum, false } };
     bool crcs;
-    if (!pst_reader_meta(reader, fields, 4, &crcs))
-        return bad(error, "the trailer's metadata is not what it should be");
-    const struct pst_trailer *came = &reader->so_far;
-    if (said.batches != came->batches || said.samples != came->samples)
+    return pst_reader_meta(reader, fields, 4, &crcs);
+}
+
+enum pst_status pst_trailer_check(const struct pst_trailer *said, const struct pst_trailer *came,
+                                  struct pst_error *error)
+{
+    if (said->batches != came->batches || said->samples != came->samples)
         return pst_fail(error, PST_BAD_DATA,
                         "the trailer tells of %" PRIu64 " batches and %" PRIu64 " samples, but %" PRIu64
                         " and %" PRIu64 " came",
-                        said.batches, said.samples, came->batches, came->samples);
-    if (said.batch_checksum != came->batch_checksum || said.sample_checksum != came->sample_checksum)
+                        said->batches, said->samples, came->batches, came->samples);
+    if (said->batch_checksum != came->batch_checksum || said->sample_checksum != came->sample_checksum)
         return bad(error, "the trailer's checksums do not fit what came");
     return PST_OK;
 }
 
 static enum pst_status read_trailer(struct pst_reader *reader, struct pst_error *error)
 {
-    enum pst_status status = check_trailer(reader, error);
+    struct pst_trailer said;
+    if (!pst_reader_take_sums(reader, &said))
+        return bad(error, "the trailer's metadata is not what it should be");
+    enum pst_status status = pst_trailer_check(&said, &reader->so_far, error);
     if (status != PST_OK)
         return status;
     if (reader->source.input->grows)
@@ -280,6 +285,13 @@ void pst_reader_goto(struct pst_reader *reader, uint64_t offset, uint64_t seq)
 {
     pst_source_goto(&reader->source, offset);
     reader->next_seq = seq;
+}
+
+enum pst_status pst_reader_fetch(struct pst_reader *reader, uint64_t offset, uint64_t bytes, uint64_t seq,
+                                 struct pst_error *error)
+{
+    reader->next_seq = seq;
+    return pst_source_fetch(&reader->source, offset, bytes, error);
 }
 
 enum pst_status pst_reader_skim(struct pst_reader *reader, struct pst_skimmed *message,

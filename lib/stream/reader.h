@@ -37,8 +37,20 @@ struct pst_meta_field {
 PST_CHECKED bool pst_reader_meta(struct pst_reader *reader, struct pst_meta_field *fields, size_t count,
                                  bool *crcs);
 
+/* Takes what the trailer at hand says. Returns false if it does not say all of it. */
+PST_CHECKED bool pst_reader_take_sums(struct pst_reader *reader, struct pst_trailer *said);
+
+/* Whether a trailer says what came. Returns PST_OK or PST_BAD_DATA. */
+PST_CHECKED enum pst_status pst_trailer_check(const struct pst_trailer *said, const struct pst_trailer *came,
+                                              struct pst_error *error);
+
 /* Goes to the message that begins at that byte; where it is a batch, it must have that number. */
 void pst_reader_goto(struct pst_reader *reader, uint64_t offset, uint64_t seq);
+
+/* The same, of a message that has so many bytes; they are read at once if they are not very many. Returns
+ * PST_OK, PST_IO_ERROR or PST_TRY_AGAIN. */
+PST_CHECKED enum pst_status pst_reader_fetch(struct pst_reader *reader, uint64_t offset, uint64_t bytes,
+                                             uint64_t seq, struct pst_error *error);
 
 /* A message that was looked at. */
 struct pst_skimmed {

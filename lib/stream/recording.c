@@ -7,6 +7,36 @@
 
 /* ---- reading ----------------------------------------------------------------------------------------- */
 
+static bool is_marked(const uint64_t *bits, size_t index)
+{
+    return bits[index / 64] >> index % 64 & 1;
+}
+
+static void mark(uint64_t *bits, size_t index)
+{
+    bits[index / 64] |= (uint64_t)1 << index % 64;
+}
+
+/* Counts a batch when it is read for the first time; after the last one the sums must be the trailer's.
+ * before: the reader's sums before it was read. */
+static enum pst_status count_once(struct pst_recording *recording, size_t index,
+                                  const struct pst_trailer *before, struct pst_error *error)
+{
+    const struct pst_trailer *after = &recording->reader->so_far;
+    struct pst_trailer *came = &recording->came;
+    if (is_marked(recording->seen, index))
+        return PST_OK;
+    mark(recording->seen, index);
+    came->batches++;
+    came->samples += after->samples - before->samples;
+    came->batch_checksum += after->batch_checksum - before->batch_checksum;
+    came->sample_checksum += after->sample_checksum - before->sample_checksum;
+    if (came->batches < recording->count || recording->said.batches == 0 ||
+        pst_trailer_check(&recording->said, came, error) == PST_OK)
+        return PST_OK;
+    return pst_fail_at(error, "%s", recording->reader->source.input->name);
+}
+
 /*
  * Whether the batch that was just read has the layout that pst_recording_copy computes: the shortest heads.
  * Then only where its first tensor begins need be kept.
@@ -34,7 +64,7 @@ static void note_layout(struct pst_recording *recording, struct pst_run *run, si
     if (run->data == 0 && data <= UINT32_MAX)
         run->data = (uint32_t)data;
     if (run->data == data)
-        recording->checked[index / 64] |= (uint64_t)1 << index % 64;
+        mark(recording->laid_out, index);
 }
 
 enum pst_status pst_recording_read(struct pst_recording *recording, size_t index, struct pst_batch *batch,
@@ -42,8 +72,11 @@ enum pst_status pst_recording_read(struct pst_recording *recording, size_t index
 {
     struct pst_run *run = pst_recording_run(recording, index, false);
     uint64_t within = index - run->first;
-    pst_reader_goto(recording->reader, run->begin + within * run->bytes, run->seq + within);
-    enum pst_status status = pst_reader_next(recording->reader, batch, error);
+    struct pst_trailer before = recording->reader->so_far;
+    enum pst_status status = pst_reader_fetch(recording->reader, run->begin + within * run->bytes, run->bytes,
+                                              run->seq + within, error);
+    if (status == PST_OK)
+        status = pst_reader_next(recording->reader, batch, error);
     const char *wrong = NULL;
     if (status == PST_END)
         wrong = "a trailer, where the index tells of a batch";
@@ -52,38 +85,45 @@ enum pst_status pst_recording_read(struct pst_recording *recording, size_t index
     if (wrong != NULL)
         return pst_fail(error, PST_BAD_DATA, "%s, batch %" PRIu64 ": %s",
                         recording->reader->source.input->name, run->seq + within, wrong);
-    if (status == PST_OK)
-        note_layout(recording, run, index, batch->n);
-    return status;
+    if (status != PST_OK)
+        return status;
+    note_layout(recording, run, index, batch->n);
+    return count_once(recording, index, &before, error);
 }
 
 /* ---- batches that are kept --------------------------------------------------------------------------- */
 
-/*
- * How many batches are kept: of compressed ones, from which no sample can be had alone, as many as go into
- * 64 MiB; of others the last one.
- */
-static size_t count_kept(const struct pst_recording *recording)
+/* Bytes that one batch takes in memory. */
+static size_t bytes_of_batch(const struct pst_recording *recording)
 {
     enum { MALLOC = 32 }; /* what an allocation takes besides, about */
     const struct pst_header *header = &recording->reader->header;
     size_t of_sample = 0, of_batch = sizeof(struct pst_kept), most = 1;
-    if (header->encoding == PST_PLAIN)
-        return 1;
     for (size_t i = 0; i < header->tensor_count; i++) {
         of_sample += header->tensors[i].sample_bytes;
         of_batch += sizeof(struct pst_tensor) + PST_ALIGNMENT + MALLOC;
     }
     for (size_t i = 0; i < recording->run_count; i++)
         most = recording->runs[i].n > most ? recording->runs[i].n : most;
-    size_t fit = ((size_t)64 << 20) / (of_batch + most * of_sample);
-    fit = fit < recording->count ? fit : recording->count;
-    return fit > 0 ? fit : 1;
+    return of_batch + most * of_sample;
+}
+
+uint64_t pst_recording_memory(const struct pst_recording *recording)
+{
+    return (uint64_t)bytes_of_batch(recording) * recording->count;
+}
+
+void pst_recording_keep(struct pst_recording *recording, uint64_t bytes, bool in_order)
+{
+    recording->budget = in_order ? 0 : bytes;
+    recording->in_order = in_order;
 }
 
 static enum pst_status make_kept(struct pst_recording *recording, struct pst_error *error)
 {
-    size_t count = count_kept(recording);
+    uint64_t fit = recording->budget / bytes_of_batch(recording);
+    size_t count = fit < recording->count ? (size_t)fit : recording->count;
+    count = count > 0 ? count : 1;
     recording->kept = calloc(count, sizeof *recording->kept);
     if (recording->kept == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for %zu batches", count);
@@ -106,7 +146,8 @@ static enum pst_status check_once(struct pst_recording *recording, size_t index,
         return status;
     struct pst_kept *kept = &recording->kept[index % recording->kept_count];
     if (kept->index != index) {
-        if (recording->checked[index / 64] >> index % 64 & 1)
+        /* What is kept stays if rows of this one can be read without it. */
+        if (!recording->in_order && kept->index != PST_NONE && is_marked(recording->laid_out, index))
             return PST_OK;
         kept->index = PST_NONE;
         status = pst_recording_read(recording, index, &kept->batch, error);
@@ -201,7 +242,8 @@ void pst_recording_close(struct pst_recording *recording)
     for (size_t i = 0; i < recording->kept_count; i++)
         pst_batch_free(&recording->kept[i].batch);
     free(recording->kept);
-    free(recording->checked);
+    free(recording->seen);
+    free(recording->laid_out);
     free(recording->runs);
     free(recording);
 }

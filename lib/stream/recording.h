@@ -29,12 +29,17 @@ struct pst_recording {
     uint64_t header_bytes;
     size_t count; /* batches */
     size_t run_count, room;
-    struct pst_run *runs; /* [room]; owned */
-    uint64_t *checked;    /* a bit a batch: its checksums fit, and its rows are where its run says; owned */
+    struct pst_run *runs;    /* [room]; owned */
+    uint64_t *seen;          /* a bit a batch: it was read, and its checksums fit; owned */
+    uint64_t *laid_out;      /* a bit a batch: it was seen, and its rows are where its run says; owned */
+    struct pst_trailer came; /* sums of all batches that were seen */
+    struct pst_trailer said; /* what the trailer says that they are; {0} in a salvage */
     uint64_t samples;
     uint64_t left_out;      /* damaged batches (salvage) */
     uint64_t trailer_begin; /* salvage: where its trailer begins; 0: it has none */
     struct pst_batch whole; /* of salvage */
+    uint64_t budget;        /* bytes that batches which are kept may take */
+    bool in_order;          /* samples are asked for in their order */
     size_t kept_count;      /* 0 until the first sample is asked for */
     struct pst_kept *kept;  /* [kept_count]; batch i is kept at i modulo kept_count, if at all; owned */
 };

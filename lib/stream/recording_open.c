@@ -164,6 +164,18 @@ static enum pst_status scan(struct pst_recording *recording, struct pst_error *e
 
 /* ---- opening ----------------------------------------------------------------------------------------- */
 
+/* Takes the sums of the trailer, which is at hand, and compares what is known already. */
+static enum pst_status take_sums(struct pst_recording *recording, struct pst_error *error)
+{
+    struct pst_trailer *said = &recording->said;
+    if (!pst_reader_take_sums(recording->reader, said))
+        return bad(error, "the trailer's metadata is not what it should be");
+    struct pst_trailer counted = *said;
+    counted.batches = recording->count;
+    counted.samples = recording->samples;
+    return pst_trailer_check(said, &counted, error);
+}
+
 static enum pst_status list_batches(struct pst_recording *recording, bool salvage, struct pst_error *error)
 {
     if (salvage)
@@ -172,7 +184,9 @@ static enum pst_status list_batches(struct pst_recording *recording, bool salvag
     enum pst_status status = find_trailer(recording, &trailer, error);
     if (status == PST_OK)
         status = use_index(recording, trailer, error);
-    return status == PST_END ? scan(recording, error) : status;
+    if (status == PST_END)
+        status = scan(recording, error);
+    return status == PST_OK ? take_sums(recording, error) : status;
 }
 
 static enum pst_status prepare(struct pst_recording *recording, bool salvage, struct pst_error *error)
@@ -192,9 +206,10 @@ static enum pst_status prepare(struct pst_recording *recording, bool salvage, st
         return pst_fail_at(error, "%s", recording->reader->source.input->name);
     if (status != PST_OK)
         return status;
-    recording->checked = calloc(recording->count / 64 + 1, sizeof *recording->checked);
-    return recording->checked == NULL ? pst_fail(error, PST_TRY_AGAIN, "out of memory for a recording")
-                                      : PST_OK;
+    recording->budget = PST_RECORDING_MEMORY;
+    recording->seen = pst_allocate(recording->count / 64 + 1, sizeof *recording->seen, error);
+    recording->laid_out = pst_allocate(recording->count / 64 + 1, sizeof *recording->laid_out, error);
+    return recording->seen == NULL || recording->laid_out == NULL ? PST_TRY_AGAIN : PST_OK;
 }
 
 enum pst_status pst_recording_open(struct pst_recording **recording, const char *path, size_t max_message,

@@ -1,7 +1,7 @@
 /* Giving a recording that was cut short its true end. */
 #include "lib/base/linux.h"
 
-#include "lib/stream/repair.h"
+#include "lib/stream/recording.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -9,6 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* A repair while it is done. */
+struct repairing {
+    const char *path;
+    int fd;                          /* of the recording, locked */
+    struct pst_recording *recording; /* owned */
+    uint64_t end;                    /* byte behind its last whole batch */
+    struct pst_index index;          /* of all batches; owned */
+    struct pst_repair *result;
+};
 
 static enum pst_status fail_io(const char *path, const char *what, struct pst_error *error)
 {
@@ -25,45 +35,41 @@ static enum pst_status fail_damaged(const char *path, uint64_t at, const char *f
                     path, at, follows, path);
 }
 
-enum pst_status pst_repair_open(struct pst_recording **recording, const char *path, size_t max_message,
-                                uint64_t *end, struct pst_error *error)
+/* Opens the recording and finds where its last whole batch ends, if all before that is whole. */
+static enum pst_status look_at_all(struct repairing *repair, size_t max_message, struct pst_error *error)
 {
-    enum pst_status status = pst_recording_open(recording, path, max_message, true, error);
+    enum pst_status status = pst_recording_open(&repair->recording, repair->path, max_message, true, error);
     if (status != PST_OK)
         return status;
-    const struct pst_recording *cut = *recording;
-    *end = cut->header_bytes;
+    const struct pst_recording *cut = repair->recording;
+    uint64_t end = cut->header_bytes;
     for (size_t i = 0; i < cut->run_count; i++) {
-        if (cut->runs[i].begin != *end)
-            return fail_damaged(path, *end, "whole batches follow", error);
-        *end += pst_recording_run_length(cut, i) * cut->runs[i].bytes;
+        if (cut->runs[i].begin != end)
+            return fail_damaged(repair->path, end, "whole batches follow", error);
+        end += pst_recording_run_length(cut, i) * cut->runs[i].bytes;
     }
-    if (cut->trailer_begin != 0 && cut->trailer_begin != *end)
-        return fail_damaged(path, *end, "its trailer follows", error);
+    if (cut->trailer_begin != 0 && cut->trailer_begin != end)
+        return fail_damaged(repair->path, end, "its trailer follows", error);
+    repair->end = end;
     return PST_OK;
 }
 
-void pst_repair_count(struct pst_repairing *repair, const struct pst_recording *recording, size_t from)
+/* What the trailer is to say. */
+static void count_batches(struct repairing *repair)
 {
-    const struct pst_trailer *whole = pst_reader_trailer(recording->reader);
-    struct pst_trailer *sum = &repair->result->trailer;
+    const struct pst_recording *recording = repair->recording;
     for (size_t i = 0; i < recording->run_count; i++) {
         const struct pst_run *run = &recording->runs[i];
-        size_t length = pst_recording_run_length(recording, i);
-        for (size_t batch = run->first < from ? from : run->first; batch < run->first + length; batch++)
+        for (size_t batch = 0; batch < pst_recording_run_length(recording, i); batch++)
             pst_index_add(&repair->index, run->bytes, run->n, run->epoch);
     }
-    sum->batches += whole->batches;
-    sum->samples += whole->samples;
-    sum->batch_checksum += whole->batch_checksum;
-    sum->sample_checksum += whole->sample_checksum;
-    repair->result->next += recording->count - from;
+    repair->result->trailer = *pst_reader_trailer(recording->reader);
+    repair->result->next = pst_recording_due(recording);
 }
 
 /* ---- the end ----------------------------------------------------------------------------------------- */
 
-static enum pst_status pack_end(struct pst_repairing *repair, struct pst_packed *frame,
-                                struct pst_error *error)
+static enum pst_status pack_end(struct repairing *repair, struct pst_packed *frame, struct pst_error *error)
 {
     struct pst_packed meta = { 0 };
     msgpack_packer packer = pst_packer(&meta);
@@ -77,7 +83,7 @@ static enum pst_status pack_end(struct pst_repairing *repair, struct pst_packed 
 }
 
 /* Whether the recording ends with this trailer already. */
-static bool ends_with(const struct pst_repairing *repair, const struct pst_packed *frame)
+static bool ends_with(const struct repairing *repair, const struct pst_packed *frame)
 {
     struct pst_recording *recording = repair->recording;
     struct pst_error ignored;
@@ -91,7 +97,7 @@ static bool ends_with(const struct pst_repairing *repair, const struct pst_packe
 }
 
 /* NAME.part becomes NAME, unless there is one. */
-static enum pst_status give_name(struct pst_repairing *repair, struct pst_error *error)
+static enum pst_status give_name(struct repairing *repair, struct pst_error *error)
 {
     char *path = repair->result->path;
     snprintf(path, sizeof repair->result->path, "%s", repair->path);
@@ -107,57 +113,36 @@ static enum pst_status give_name(struct pst_repairing *repair, struct pst_error 
     return pst_sync_folder(path) ? PST_OK : fail_io(path, "written to disk", error);
 }
 
-static enum pst_status mend(struct pst_repairing *repair, char **more, size_t more_count,
-                            struct pst_error *error)
+static enum pst_status cut_and_end(struct repairing *repair, const struct pst_packed *frame,
+                                   struct pst_error *error)
+{
+    if (ftruncate(repair->fd, (off_t)repair->end) != 0 || lseek(repair->fd, (off_t)repair->end, SEEK_SET) < 0)
+        return fail_io(repair->path, "cut", error);
+    enum pst_status status = pst_write_all(repair->fd, frame->buffer.data, frame->size, repair->path, error);
+    if (status == PST_OK && fsync(repair->fd) != 0)
+        return fail_io(repair->path, "written to disk", error);
+    return status;
+}
+
+static enum pst_status mend(struct repairing *repair, struct pst_error *error)
 {
     struct pst_packed frame = { 0 };
+    count_batches(repair);
     enum pst_status status = pack_end(repair, &frame, error);
-    repair->result->was_whole = status == PST_OK && more_count == 0 && ends_with(repair, &frame);
+    repair->result->was_whole = status == PST_OK && ends_with(repair, &frame);
     if (repair->recording->trailer_begin == 0)
         repair->result->cut = repair->recording->size - repair->end;
-    if (status == PST_OK && !repair->result->was_whole) {
-        if (ftruncate(repair->fd, (off_t)repair->end) != 0 ||
-            lseek(repair->fd, (off_t)repair->end, SEEK_SET) < 0)
-            status = fail_io(repair->path, "cut", error);
-        for (size_t i = 0; i < more_count && status == PST_OK; i++)
-            status = pst_repair_append(repair, more[i], error);
-        if (status == PST_OK)
-            status = pack_end(repair, &frame, error);
-        if (status == PST_OK)
-            status = pst_write_all(repair->fd, frame.buffer.data, frame.size, repair->path, error);
-        if (status == PST_OK && fsync(repair->fd) != 0)
-            status = fail_io(repair->path, "written to disk", error);
-    }
+    if (status == PST_OK && !repair->result->was_whole)
+        status = cut_and_end(repair, &frame, error);
     pst_buffer_free(&frame.buffer);
     return status == PST_OK ? give_name(repair, error) : status;
 }
 
-/* Looks at everything before anything is changed. */
-static enum pst_status look_at_all(struct pst_repairing *repair, char **more, size_t more_count,
-                                   struct pst_error *error)
-{
-    enum pst_status status =
-        pst_repair_open(&repair->recording, repair->path, repair->max_message, &repair->end, error);
-    if (status != PST_OK)
-        return status;
-    repair->result->next = pst_recording_due(repair->recording);
-    for (size_t i = 0; i < more_count && status == PST_OK; i++) {
-        struct pst_recording *other = NULL;
-        uint64_t end;
-        size_t skip = 0;
-        status = pst_repair_open_more(repair, &other, more[i], &end, &skip, error);
-        if (status == PST_OK)
-            repair->result->next += other->count - skip;
-        pst_recording_close(other);
-    }
-    return status;
-}
-
-enum pst_status pst_recording_repair(const char *path, char **more, size_t more_count, size_t max_message,
-                                     struct pst_repair *result, struct pst_error *error)
+enum pst_status pst_recording_repair(const char *path, size_t max_message, struct pst_repair *result,
+                                     struct pst_error *error)
 {
     *result = (struct pst_repair){ 0 };
-    struct pst_repairing repair = { .path = path, .max_message = max_message, .result = result };
+    struct repairing repair = { .path = path, .result = result };
     repair.fd = open(path, O_RDWR | O_CLOEXEC);
     if (repair.fd < 0)
         return pst_fail(error, PST_NO_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
@@ -165,12 +150,9 @@ enum pst_status pst_recording_repair(const char *path, char **more, size_t more_
     if (flock(repair.fd, LOCK_EX | LOCK_NB) != 0)
         status = pst_fail(error, PST_TRY_AGAIN, "%s: another process is still writing it", path);
     if (status == PST_OK)
-        status = look_at_all(&repair, more, more_count, error);
-    if (status == PST_OK) {
-        result->next = pst_recording_header(repair.recording)->first;
-        pst_repair_count(&repair, repair.recording, 0);
-        status = mend(&repair, more, more_count, error);
-    }
+        status = look_at_all(&repair, max_message, error);
+    if (status == PST_OK)
+        status = mend(&repair, error);
     pst_recording_close(repair.recording);
     pst_index_free(&repair.index);
     close(repair.fd);

@@ -3,6 +3,21 @@
 
 #include <string.h>
 
+enum { MOST_FETCHED = 1 << 20 };
+
+void pst_source_open(struct pst_source_buffer *source, struct pst_input *input)
+{
+    source->input = input;
+    source->bytes = source->small;
+    source->room = sizeof source->small;
+}
+
+void pst_source_close(struct pst_source_buffer *source)
+{
+    pst_input_close(source->input);
+    pst_buffer_free(&source->large);
+}
+
 static size_t left(const struct pst_source_buffer *source)
 {
     return source->end - source->at;
@@ -42,11 +57,28 @@ static enum pst_status refill(struct pst_source_buffer *source, struct pst_error
     source->end -= source->at;
     source->at = 0;
     size_t got;
-    enum pst_status status = read_on(source, source->end, source->bytes + source->end,
-                                     sizeof source->bytes - source->end, &got, error);
+    enum pst_status status =
+        read_on(source, source->end, source->bytes + source->end, source->room - source->end, &got, error);
     if (status == PST_OK)
         source->end += got;
     return status;
+}
+
+enum pst_status pst_source_fetch(struct pst_source_buffer *source, uint64_t offset, size_t size,
+                                 struct pst_error *error)
+{
+    pst_source_goto(source, offset);
+    if (size > MOST_FETCHED)
+        return PST_OK;
+    if (size > source->room) {
+        enum pst_status status = pst_buffer_reserve(&source->large, size, 0, error);
+        if (status != PST_OK)
+            return status;
+        source->bytes = source->large.data;
+        source->room = size;
+    }
+    enum pst_status status = read_on(source, 0, source->bytes, size, &source->end, error);
+    return status == PST_END ? PST_OK : status;
 }
 
 static enum pst_status truncated(struct pst_error *error)

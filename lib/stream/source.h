@@ -10,8 +10,16 @@ struct pst_source_buffer {
     uint64_t offset;         /* bytes taken so far: where in the stream an error is */
     bool placed;             /* pst_source_goto was called: reads go to a place in a file */
     size_t at, end;          /* what of `bytes` is not taken yet */
-    uint8_t bytes[16384];
+    uint8_t *bytes;          /* [room]: `small`, or `large` once there was one */
+    size_t room;
+    uint8_t small[16384];
+    struct pst_buffer large;
 };
+
+/* input: taken over. */
+void pst_source_open(struct pst_source_buffer *source, struct pst_input *input);
+
+void pst_source_close(struct pst_source_buffer *source);
 
 /*
  * Takes the next token's head.
@@ -31,5 +39,12 @@ void pst_source_skip(struct pst_source_buffer *source, uint64_t bytes);
 
 /* Goes on at that byte of an input that has a size. */
 void pst_source_goto(struct pst_source_buffer *source, uint64_t offset);
+
+/*
+ * The same, and reads the bytes that come there, of which so many are wanted: at once, if they are not very
+ * many. Returns PST_OK, PST_IO_ERROR or PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_source_fetch(struct pst_source_buffer *source, uint64_t offset, size_t size,
+                                             struct pst_error *error);
 
 #endif

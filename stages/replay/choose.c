@@ -2,9 +2,11 @@
 #include "stages/replay/choose.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define USUAL_CLASSES 256 /* of a stream that does not say how many it has */
+#define USUAL_CLASSES 65536 /* of a stream that does not say how many it has */
 
 /* ---- labels ---- */
 
@@ -44,32 +46,72 @@ static size_t label_of(const void *labels, uint64_t sample)
     return (size_t)((const int32_t *)labels)[sample];
 }
 
-/* ---- choosing ---- */
+static enum pst_status choose_labelled(const struct shards *shards, struct pst_labels *labels,
+                                       const struct pst_selection_rules *rules, struct pst_chosen *chosen,
+                                       struct pst_error *error)
+{
+    int32_t *read = pst_allocate((size_t)shards->samples, sizeof *read, error);
+    labels->labels = read;
+    labels->class_of = label_of;
+    enum pst_status status = read == NULL ? PST_TRY_AGAIN : read_labels(shards, labels->classes, read, error);
+    if (status == PST_OK)
+        status = pst_choose(labels, rules, chosen, error);
+    free(read);
+    return status;
+}
+
+/* ---- all ---- */
+
+/* --sample: a share or a number, of all samples alike. */
+static enum pst_status settle_sample(const struct wishes *wishes, struct pst_selection_rules *rules,
+                                     struct pst_error *error)
+{
+    char text[32];
+    double percent;
+    uint64_t number;
+    size_t length = strlen(wishes->sample);
+    bool share = length > 1 && length < sizeof text && wishes->sample[length - 1] == '%';
+    snprintf(text, sizeof text, "%.*s", share ? (int)length - 1 : (int)length, wishes->sample);
+    if (share && pst_parse_double(text, 0, 100, &percent) && percent > 0)
+        rules->fraction = percent / 100;
+    else if (!share && pst_parse_u64(wishes->sample, 1, SIZE_MAX / 2, &number))
+        rules->limit = (size_t)number;
+    else
+        return pst_fail(error, PST_USAGE, "--sample: '%s' is neither a share, as 1%%, nor a number from 1",
+                        wishes->sample);
+    return PST_OK;
+}
+
+enum pst_status check_wishes(const struct wishes *wishes, struct pst_error *error)
+{
+    struct pst_selection_rules ignored;
+    bool others = wishes->only != NULL || wishes->omit != NULL || wishes->fraction < 1 || wishes->limit > 0;
+    if (wishes->sample == NULL)
+        return PST_OK;
+    return others ? pst_fail(error, PST_USAGE,
+                             "--sample takes of all samples alike; no other option that chooses goes with it")
+                  : settle_sample(wishes, &ignored, error);
+}
 
 enum pst_status choose_recorded(const struct wishes *wishes, const struct shards *shards,
                                 const struct pst_header *restored, struct pst_chosen *chosen,
                                 struct pst_error *error)
 {
+    struct pst_error ignored;
+    size_t y;
+    struct pst_labels labels = { .name = shards->list[0].path,
+                                 .samples = shards->samples,
+                                 .classes =
+                                     restored->classes > 0 ? (size_t)restored->classes : USUAL_CLASSES };
     struct pst_selection_rules rules = { .only = wishes->only,
                                          .omit = wishes->omit,
                                          .fraction = wishes->fraction,
                                          .limit = wishes->limit,
                                          .seed = wishes->seed };
-    struct pst_error ignored;
-    size_t y, classes = restored->classes > 0 ? (size_t)restored->classes : USUAL_CLASSES;
-    bool labelled = classes <= PST_MAX_CLASSES &&
+    bool labelled = labels.classes <= PST_MAX_CLASSES &&
                     pst_header_require(restored, "y", PST_DTYPE_I32, 0, NULL, &y, &ignored) == PST_OK;
-    enum pst_status status = PST_OK;
-    int32_t *read = labelled ? pst_allocate((size_t)shards->samples, sizeof *read, error) : NULL;
-    if (labelled)
-        status = read == NULL ? PST_TRY_AGAIN : read_labels(shards, classes, read, error);
-    struct pst_labels labels = { .name = shards->list[0].path,
-                                 .samples = shards->samples,
-                                 .classes = classes,
-                                 .class_of = labelled ? label_of : NULL,
-                                 .labels = read };
-    if (status == PST_OK)
-        status = pst_choose(&labels, &rules, chosen, error);
-    free(read);
-    return status;
+    enum pst_status status = wishes->sample == NULL ? PST_OK : settle_sample(wishes, &rules, error);
+    if (labelled && wishes->sample == NULL)
+        return choose_labelled(shards, &labels, &rules, chosen, error);
+    return status == PST_OK ? pst_choose(&labels, &rules, chosen, error) : status;
 }

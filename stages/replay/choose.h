@@ -5,6 +5,9 @@
 #include "stages/replay/replay.h"
 #include "stages/replay/shards.h"
 
+/* Whether the wishes that choose samples go together. Returns PST_OK or PST_USAGE. */
+PST_CHECKED enum pst_status check_wishes(const struct wishes *wishes, struct pst_error *error);
+
 /*
  * Chooses as from any set. Of recordings without labels only a share or a number can be taken. Memory is 9/64
  * bytes a sample, and four more a sample while labels are looked at.

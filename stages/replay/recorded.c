@@ -172,6 +172,7 @@ static enum pst_status prepare(struct pst_run *run, struct pst_error *error)
     replay->by_sample = replay->batch > 0 || replay->asked->shuffle || is_choosy(replay->asked);
     if (replay->by_sample && replay->batch == 0)
         replay->batch = USUAL_BATCH;
+    shards_keep(&replay->shards, replay->asked->memory, !replay->asked->shuffle);
     if (replay->shards.left_out > 0)
         pst_say(run, "left out: %" PRIu64 " damaged or missing batches", replay->shards.left_out);
     if (replay->count == 0)
@@ -196,15 +197,17 @@ static enum pst_status start(struct pst_run *run, size_t count, char **paths, st
     struct recorded *replay = recorded_of(run);
     replay->asked = &((const struct replay *)run->self)->asked;
     replay->batch = replay->asked->batch;
-    enum pst_status status = shards_open(&replay->shards, count, paths, pst_link_options(run)->max_message,
-                                         replay->asked->skip_bad, error);
+    enum pst_status status = check_wishes(replay->asked, error);
+    if (status == PST_OK)
+        status = shards_open(&replay->shards, count, paths, pst_link_options(run)->max_message,
+                             replay->asked->skip_bad, error);
     return status == PST_OK ? prepare(run, error) : status;
 }
 
 /* Whether the stream that comes out is the one that was recorded. */
 static bool is_verbatim(const struct recorded *replay)
 {
-    return replay->restorer == NULL && !replay->by_sample && replay->shards.count == 1 &&
+    return replay->restorer == NULL && !replay->by_sample && shards_are_one_stream(&replay->shards) &&
            replay->asked->epochs == 1 && replay->asked->start == 0 && replay->shards.left_out == 0 &&
            replay->asked->run == NULL;
 }

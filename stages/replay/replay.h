@@ -6,8 +6,8 @@
 
 /* What the command line says. */
 struct wishes {
-    const char *only, *omit, *run;
-    size_t limit, batch;
+    const char *only, *omit, *sample, *run;
+    size_t limit, batch, memory;
     uint64_t seed, epochs, start;
     double fraction;
     bool shuffle, follow, skip_bad;
@@ -35,7 +35,8 @@ struct replay {
 /* Whether the wishes name some samples and not all. */
 static inline bool is_choosy(const struct wishes *wishes)
 {
-    return wishes->only != NULL || wishes->omit != NULL || wishes->fraction < 1 || wishes->limit > 0;
+    return wishes->only != NULL || wishes->omit != NULL || wishes->fraction < 1 || wishes->limit > 0 ||
+           wishes->sample != NULL;
 }
 
 #endif

@@ -2,6 +2,7 @@
 #include "stages/replay/shards.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,21 +80,28 @@ static enum pst_status check_epochs(const struct shard *shard, struct pst_error 
 
 /* ---- opening ---- */
 
-/* The set's epoch that a recording begins: it goes on in that of the one before where it goes on in batches.
- */
-static uint64_t first_epoch(const struct shards *shards, const struct shard *before,
-                            const struct shard *shard)
+/* The last recording that has batches, or NULL. */
+static const struct shard *last_with_batches(const struct shards *shards)
 {
-    const struct pst_recording *recording = before->recording;
-    size_t count = pst_recording_batches(recording);
-    if (count == 0 || pst_recording_batches(shard->recording) == 0)
-        return shards->epochs;
-    struct pst_recorded last = pst_recording_batch_at(recording, count - 1);
+    size_t i = shards->count;
+    while (i > 0 && pst_recording_batches(shards->list[i - 1].recording) == 0)
+        i--;
+    return i > 0 ? &shards->list[i - 1] : NULL;
+}
+
+/* The set's epoch that a recording with batches begins: it goes on in that of the one before if it goes on in
+ * batches. */
+static uint64_t first_epoch(const struct shards *shards, const struct shard *shard)
+{
+    const struct shard *before = last_with_batches(shards);
     struct pst_recorded next = pst_recording_batch_at(shard->recording, 0);
+    if (before == NULL)
+        return next.epoch;
+    struct pst_recorded last =
+        pst_recording_batch_at(before->recording, pst_recording_batches(before->recording) - 1);
     if (next.seq != last.seq + 1 || next.epoch < last.epoch)
         return shards->epochs;
-    uint64_t of_last = before->first_epoch + last.epoch - pst_recording_batch_at(recording, 0).epoch;
-    return of_last + next.epoch - last.epoch;
+    return before->first_epoch + next.epoch - pst_recording_batch_at(before->recording, 0).epoch;
 }
 
 static void append(struct shards *shards, struct shard *shard)
@@ -102,11 +110,11 @@ static void append(struct shards *shards, struct shard *shard)
     size_t count = pst_recording_batches(recording);
     shard->first_sample = shards->samples;
     shard->first_batch = shards->batches;
-    shard->first_epoch = shards->count == 0 ? (count == 0 ? 0 : pst_recording_batch_at(recording, 0).epoch)
-                                            : first_epoch(shards, shard - 1, shard);
-    if (count > 0)
+    if (count > 0) {
+        shard->first_epoch = first_epoch(shards, shard);
         shards->epochs = shard->first_epoch + pst_recording_batch_at(recording, count - 1).epoch -
                          pst_recording_batch_at(recording, 0).epoch + 1;
+    }
     shards->samples += pst_recording_samples(recording);
     shards->batches += count;
     shards->left_out += pst_recording_left_out(recording);
@@ -134,6 +142,53 @@ enum pst_status shards_open(struct shards *shards, size_t count, char **paths, s
         append(shards, shard);
     }
     return PST_OK;
+}
+
+/* What a header says, but for the batch that it begins with. Owned by the caller; NULL if memory is short. */
+static json_t *header_of_all(const struct shard *shard)
+{
+    json_t *object = pst_header_to_json(pst_recording_header(shard->recording));
+    json_object_del(object, "first");
+    return object;
+}
+
+/* Whether a recording begins with this batch, and keeps its epochs in the set. */
+static bool begins_with(const struct shard *shard, uint64_t seq)
+{
+    if (pst_recording_header(shard->recording)->first != seq)
+        return false;
+    if (pst_recording_batches(shard->recording) == 0)
+        return true;
+    struct pst_recorded first = pst_recording_batch_at(shard->recording, 0);
+    return first.seq == seq && first.epoch == shard->first_epoch;
+}
+
+bool shards_are_one_stream(const struct shards *shards)
+{
+    json_t *first = header_of_all(&shards->list[0]);
+    uint64_t due = pst_recording_header(shards->list[0].recording)->first;
+    bool one = first != NULL;
+    for (size_t i = 0; i < shards->count && one; i++) {
+        json_t *header = header_of_all(&shards->list[i]);
+        one = begins_with(&shards->list[i], due) && json_equal(first, header);
+        due += pst_recording_batches(shards->list[i].recording);
+        json_decref(header);
+    }
+    json_decref(first);
+    return one;
+}
+
+void shards_keep(struct shards *shards, uint64_t bytes, bool in_order)
+{
+    double all = 0;
+    for (size_t i = 0; i < shards->count; i++)
+        all += (double)pst_recording_memory(shards->list[i].recording);
+    for (size_t i = 0; i < shards->count; i++) {
+        uint64_t its = pst_recording_memory(shards->list[i].recording);
+        double share = (double)bytes / all;
+        pst_recording_keep(shards->list[i].recording, share >= 1 ? its : (uint64_t)(share * (double)its),
+                           in_order);
+    }
 }
 
 void shards_close(struct shards *shards)

@@ -28,6 +28,13 @@ struct shards {
 PST_CHECKED enum pst_status shards_open(struct shards *shards, size_t count, char **paths, size_t max_message,
                                         bool salvage, struct pst_error *error);
 
+/* Whether they are parts of one stream: each goes on where the one before it ends, under the same header. */
+bool shards_are_one_stream(const struct shards *shards);
+
+/* Shares memory for batches that are kept out among the recordings, by what each has; see pst_recording_keep.
+ */
+void shards_keep(struct shards *shards, uint64_t bytes, bool in_order);
+
 /* A batch of the set: whose it is, and what is known of it; its epoch and first sample count over the set. */
 struct shard_batch {
     struct shard *shard;

@@ -49,7 +49,7 @@ refuses() {
 }
 
 @test "a part of a recording is asked about, in any order and batches" {
-    for part in "--limit 50 --shuffle" "--fraction 0.1" "--batch 33"; do
+    for part in "--sample 50 --shuffle" "--sample 10%" "--batch 33"; do
         # The options are words.
         # shellcheck disable=SC2086
         run -0 --separate-stderr ask_logits logits.pst 1e-4 $part

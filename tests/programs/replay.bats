@@ -66,6 +66,12 @@ for message in msgpack.Unpacker(open(sys.argv[1], "rb")):
         sys.stdout.buffer.write(b"\xc6" + len(part).to_bytes(4, "big") + part)' "$1"
 }
 
+# reads OPTION…: how often a replay reads from its recording.
+reads() {
+    strace -f -P whole.pst -e trace=read,pread64,readv,preadv -o "$BATS_TEST_TMPDIR/calls" replay whole.pst "$@" >"$BATS_TEST_TMPDIR/out"
+    grep -c read "$BATS_TEST_TMPDIR/calls"
+}
+
 # ---- just as it was ----
 
 @test "a recording replays to the same bytes, whether -o or tee made it" {
@@ -167,10 +173,106 @@ shares() {
     done
 }
 
+@test "a sample is a share or a number of all, at random, and the same with the same seed" {
+    sampled=$BATS_TEST_TMPDIR/sampled
+    for sample in 27 10%; do
+        replay whole.pst --sample $sample --seed 5 | rows /dev/stdin >"$sampled"
+        [ "$(wc -l <"$sampled")" -eq 27 ]
+        replay whole.pst --sample $sample --seed 5 | keys /dev/stdin >"$sampled.keys"
+        paste "$sampled.keys" "$sampled" >"$sampled.keyed"
+        paste <(keys whole.pst) <(rows whole.pst) | grep -Fxf "$sampled.keyed" | cmp - "$sampled.keyed" # in their order
+        replay whole.pst --sample $sample --seed 5 --batch 7 | rows /dev/stdin | cmp - "$sampled"
+        replay whole.pst --sample $sample --seed 5 --shuffle | rows /dev/stdin | sort | cmp - <(sort "$sampled")
+        run ! cmp -s <(replay whole.pst --sample $sample --seed 6 | rows /dev/stdin) "$sampled"
+    done
+    # Of every epoch, and not one a class.
+    [ "$(replay whole.pst --sample 50% | keys /dev/stdin | cut -d ' ' -f 1 | sort -u | wc -l)" -eq 3 ]
+    [ "$(replay whole.pst --sample 1 | keys /dev/stdin | wc -l)" -eq 1 ]
+    [ "$(replay whole.pst --sample 0.1% | keys /dev/stdin | wc -l)" -eq 1 ]
+    [ "$(replay whole.pst --sample 100% | keys /dev/stdin | wc -l)" -eq 270 ]
+    [ "$(replay whole.pst --sample 1000 | keys /dev/stdin | wc -l)" -eq 270 ]
+    [ "$(reads --sample 1)" -le 4 ] # no labels are read for it
+    for sample in 0 -1 x 0% 101% % 1.5 5%%; do
+        assert_fails 64 "--sample: '$sample' is neither a share" replay whole.pst --sample "$sample"
+    done
+    for other in "limit 5" "fraction 0.5" "only-classes 3" "omit-classes 3"; do
+        # shellcheck disable=SC2086 # words of a command
+        assert_fails 64 "--sample takes of all samples alike" replay whole.pst --sample 5 --$other
+    done
+    assert_fails 64 "do not go with it" replay whole.pst --follow --sample 5
+}
+
+@test "labels of more classes than a byte holds choose, too" {
+    change 'header["classes"] = 1000; batch["y"] = (batch["y"] + 300).astype("i4")' whole.pst "$BATS_TEST_TMPDIR/many.pst"
+    [ "$(replay "$BATS_TEST_TMPDIR/many.pst" --only-classes 303,305 | column /dev/stdin y | sort -u | tr '\n' ' ')" = "303 305 " ]
+    change 'header["classes"] = 0' "$BATS_TEST_TMPDIR/many.pst" "$BATS_TEST_TMPDIR/unknown.pst"
+    [ "$(replay "$BATS_TEST_TMPDIR/unknown.pst" --omit-classes 0-307 | column /dev/stdin y | sort -u | tr '\n' ' ')" = "308 309 " ]
+    change 'if batch["seq"] == 3: batch["y"][5] = 1000' "$BATS_TEST_TMPDIR/many.pst" "$BATS_TEST_TMPDIR/bad.pst"
+    assert_fails 65 "bad.pst, batch 3: label 1000 is no class" replay "$BATS_TEST_TMPDIR/bad.pst" --only-classes 3
+}
+
 @test "recordings without labels can be replayed in part, but not by class" {
     change 'drop("y")' whole.pst "$BATS_TEST_TMPDIR/plain.pst"
     replay "$BATS_TEST_TMPDIR/plain.pst" --limit 9 | stream-inspect --check
     assert_fails 64 "need labels, and there are none" replay "$BATS_TEST_TMPDIR/plain.pst" --only-classes 3
+}
+
+@test "a replay reads each recorded batch once, in whatever order its samples come" {
+    command -v strace >/dev/null || skip "there is no strace"
+    [[ ${SANITIZE-} != *address* ]] || skip "strace and the leak checker exclude each other"
+    [ -z "${VALGRIND-}" ] || skip "valgrind makes calls of its own"
+    opening=3 # the header, the trailer, and the trailer once more, as a message
+    [ "$(reads)" -le $((15 + opening)) ]
+    [ "$(reads --shuffle --epochs 7)" -le $((15 + opening)) ]
+    [ "$(reads --batch 7 --shuffle)" -le $((15 + opening)) ]
+    # Labels are read first, and then samples.
+    [ "$(reads --shuffle --only-classes 2,3)" -le $((2 * 15 + opening)) ]
+    [ "$(reads --only-classes 2,3)" -le $((2 * 15 + opening)) ]
+    [ "$(reads --batch 7)" -le $((15 + opening)) ]
+    [ "$(reads --shuffle --memory 0)" -gt 270 ]
+}
+
+@test "what does not fit into memory is replayed to the same bytes" {
+    for how in "--shuffle --epochs 3" "--shuffle --batch 7 --only-classes 0-4" "--batch 13 --epochs 2"; do
+        # shellcheck disable=SC2086 # words of a command
+        replay whole.pst whole.pst --run one $how -o "$BATS_TEST_TMPDIR/kept.pst"
+        for memory in 0 20k 50k 100k 1M; do
+            # shellcheck disable=SC2086
+            replay whole.pst whole.pst --run one --memory $memory $how | cmp - "$BATS_TEST_TMPDIR/kept.pst"
+        done
+        rm "$BATS_TEST_TMPDIR/kept.pst"
+    done
+}
+
+# resum EDIT RECORDING: the recording with a trailer that says something else, under a true checksum, to standard output.
+resum() {
+    /usr/bin/python3 -c '
+import sys, msgpack
+sys.path.insert(0, sys.argv[3])
+from pipestill_stream import crc32c
+messages = list(msgpack.Unpacker(open(sys.argv[2], "rb")))
+meta = msgpack.unpackb(messages[-1]["meta"])
+exec(sys.argv[1])
+messages[-1]["meta"] = msgpack.packb(meta)
+messages[-1]["crc"] = crc32c(messages[-1]["meta"])
+sys.stdout.buffer.write(b"".join(msgpack.packb(message) for message in messages))' "$1" "$2" "$BATS_TEST_DIRNAME/../python"
+}
+
+@test "what was read must have the number and the sums that the trailer tells" {
+    bad=$BATS_TEST_TMPDIR/bad.pst
+    for edit in 'meta["batch_checksum"] += 1' 'meta["sample_checksum"] ^= 8' 'meta["batch_checksum"] += 1; del meta["index"]'; do
+        resum "$edit" whole.pst >"$bad"
+        for how in "" "--shuffle" "--shuffle --memory 0" "--batch 7" "--only-classes 3"; do
+            # shellcheck disable=SC2086 # words of a command
+            run -65 --separate-stderr bash -c 'replay "$@" >/dev/null' _ "$bad" $how
+            [[ $stderr == "replay: $bad: the trailer's checksums do not fit what came" ]]
+        done
+        replay "$bad" --start 14 | stream-inspect --check # not all of it was read
+    done
+    for edit in 'meta["samples"] += 1' 'meta["batches"] -= 1; del meta["index"]'; do
+        resum "$edit" whole.pst >"$bad"
+        assert_fails 65 "$bad: the trailer tells of " replay "$bad"
+    done
 }
 
 @test "a recording that cannot be indexed, for a program of another kind wrote it, is replayed all the same" {
@@ -207,6 +309,12 @@ shares() {
     replay "$BATS_TEST_TMPDIR/begin.pst" "$BATS_TEST_TMPDIR/end.pst" -o "$BATS_TEST_TMPDIR/joined.pst"
     cmp <(keys whole.pst) <(keys "$BATS_TEST_TMPDIR/joined.pst")
     cmp <(rows whole.pst) <(rows "$BATS_TEST_TMPDIR/joined.pst")
+    # Of one run they are the very file, whatever their number; in another order they are not.
+    "${SOURCE[@]}" --run one --start "$next" | teachers | head -c 100000 >"$BATS_TEST_TMPDIR/middle.pst"
+    last=$(stream-repair --next "$BATS_TEST_TMPDIR/middle.pst")
+    "${SOURCE[@]}" --run one --start "$last" | teachers >"$BATS_TEST_TMPDIR/end.pst"
+    replay "$BATS_TEST_TMPDIR"/{begin,middle,end}.pst | cmp - whole.pst
+    run ! cmp -s whole.pst <(replay "$BATS_TEST_TMPDIR"/{end,begin,middle}.pst)
 }
 
 # differs WORDS STREAM: whole.pst and this recording are no one set, and the words say what differs.
