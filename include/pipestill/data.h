@@ -207,7 +207,7 @@ struct pst_labels {
     const char *name; /* of the set, for messages */
     uint64_t samples;
     size_t classes; /* ≥ 1 */
-    /* The class of a sample, 0 … classes - 1; NULL where there are no labels: then all are of one class. */
+    /* The class of a sample, 0 … classes - 1; NULL if there are no labels: then all are of one class. */
     size_t (*class_of)(const void *labels, uint64_t sample);
     const void *labels; /* handed to class_of; borrowed */
 };
@@ -232,7 +232,7 @@ PST_CHECKED enum pst_status pst_choose(const struct pst_labels *labels,
 /* The sample taken that has `number` others before it. number: 0 … count - 1. Takes logarithmic time. */
 uint64_t pst_chosen_at(const struct pst_chosen *chosen, uint64_t number);
 
-/* The first sample taken from `from` on; `samples` where there is none. */
+/* The first sample taken from `from` on; `samples` if there is none. */
 uint64_t pst_chosen_next(const struct pst_chosen *chosen, uint64_t from);
 
 /* To make one: all samples are taken; one that is taken is dropped; and when the last was dropped they are
@@ -259,7 +259,7 @@ PST_CHECKED enum pst_status pst_select(const struct pst_dataset *dataset,
 /*
  * Marks the classes of a list such as "7,8" or "0-4,9".
  * mask: [classes]; receives `value` for the classes listed and keeps the others.
- * Returns PST_OK; PST_USAGE where the text is not such a list, or names a class that is not there.
+ * Returns PST_OK; PST_USAGE if the text is not such a list, or names a class that is not there.
  */
 PST_CHECKED enum pst_status pst_mark_classes(const char *list, size_t classes, bool value, bool *mask,
                                              struct pst_error *error);

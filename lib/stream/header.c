@@ -156,7 +156,7 @@ enum pst_status pst_header_add_tensor(struct pst_header *header, const struct ps
 enum pst_status pst_header_pass_tensor(struct pst_header *header, const struct pst_tensor_spec *spec,
                                        size_t from, size_t *index, struct pst_error *error)
 {
-    size_t at;
+    size_t at = 0;
     enum pst_status status = pst_header_add_tensor(header, spec, &at, error);
     if (status != PST_OK)
         return status;

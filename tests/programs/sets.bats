@@ -83,6 +83,7 @@ assert header["classes"] == 1000 and header["class_counts"] == [5] * 1000'
     idx y "np.array([0, 300000], 'i4')"
     run --separate-stderr bash -c "loader idx:x,y | '$read_stream' y"
     [ "$status" -eq 0 ]
+    # shellcheck disable=SC2154
     [[ $stderr == "loader: 300001 classes are too many for the header, which goes without class_counts" ]]
     [[ ${lines[0]} == *'"classes": 300001'* ]]
     [[ ${lines[0]} != *class_counts* ]]
@@ -113,10 +114,12 @@ assert header["classes"] == 1000 and header["class_counts"] == [5] * 1000'
 @test "a sample that cannot be read is named with its file, and no student appears" {
     idx x1 "np.ones((50, 2), 'f4')"
     idx x2 "np.where(np.arange(60).reshape(30, 2) == 15, np.float32('nan'), np.float32(1))"
+    # The inner shell expands PIPESTATUS.
+    # shellcheck disable=SC2016
     run --separate-stderr bash -c 'loader idx:x1 x2 --no-shuffle -b 16 | stream-inspect; exit "${PIPESTATUS[0]}"'
     [ "$status" -eq 65 ]
-    [[ ${stderr_lines[0]} == "loader: batch 3: x2, sample 7: element 1 is not a finite number of 32 bits: nan" ||
-        ${stderr_lines[0]} == "loader: x2, sample 7: element 1 is not a finite number of 32 bits: nan" ]]
+    # shellcheck disable=SC2154
+    [[ ${stderr_lines[0]} == "loader: "*"x2, sample 7: element 1 is not a finite number of 32 bits: nan" ]]
     idx y1 "np.zeros(50, 'u1')"
     idx y2 "np.ones(30, 'u1')"
     run bash -c 'loader idx:x1,y1 idx:x2,y2 | student-trainer -q -a 2-2 -o student.safetensors'

@@ -1,7 +1,6 @@
 /* stumble: a filter that hands everything on, but slowly, and fails or cheats where it is told to. */
 #include "pipestill.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -9,7 +8,7 @@
 struct stumble {
     size_t milliseconds, width;
     uint64_t poison, hang;
-    const char *count_file, *allow_file, *claimed;
+    const char *count_file, *allow_file;
     bool cheat, add, uneven;
     size_t id, extra; /* places; id may be PST_NONE */
 };
@@ -29,8 +28,6 @@ static const struct pst_option options[] = {
     { 0, "allow", PST_STRING, PLACE(allow_file),
       "wait while --count's file has as many lines as the number in this one says", .silent = true },
     { 0, "cheat", PST_FLAG, PLACE(cheat), "change the first tensor", .silent = true },
-    { 0, "claim", PST_STRING, PLACE(claimed), "say that the stage before is of this version",
-      .silent = true },
     { 0, "add", PST_FLAG, PLACE(add), "add a tensor 'extra'", .silent = true },
     { 0, "width", PST_SIZE, PLACE(width), "of that tensor, bytes a sample", .silent = true },
     { 0 },
@@ -41,10 +38,6 @@ static enum pst_status declare(struct pst_run *run, const struct pst_header *in,
 {
     struct stumble *stumble = run->self;
     stumble->id = pst_header_find(in, "id");
-    json_t *before = json_array_get(out->history, json_array_size(out->history) - 1);
-    if (stumble->claimed != NULL &&
-        json_object_set_new(before, "version", json_string(stumble->claimed)) != 0)
-        return pst_fail(error, PST_TRY_AGAIN, "out of memory");
     if (stumble->cheat)
         pst_header_replace(out, 0);
     struct pst_tensor_spec extra = {

@@ -8,10 +8,10 @@
 
 #define DECLARE(name) extern const struct pst_augmentation pst_augmentation_##name;
 #define ENTER(name) &pst_augmentation_##name,
-#define COUNT(name) +1
 
 ROWS(DECLARE)
 
-_Static_assert(ROWS(COUNT) <= PST_MAX_AUGMENTATIONS, "views have no room for so many");
-
 const struct pst_augmentation *const pst_augmentations[] = { ROWS(ENTER) NULL };
+
+_Static_assert(sizeof pst_augmentations / sizeof *pst_augmentations <= PST_MAX_AUGMENTATIONS,
+               "views have no room for so many");
