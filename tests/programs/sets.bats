@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # Data sets of all kinds from outside: from their files through a whole pipeline, and what is said of bad ones.
+# shellcheck disable=SC2154 # bats' run sets stderr
 bats_require_minimum_version 1.5.0
 
 setup() {
