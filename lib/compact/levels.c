@@ -17,7 +17,7 @@ double pst_u8_reach(size_t classes)
     return 12 + log((double)classes);
 }
 
-/* The smallest half that is no smaller than the number; infinite beyond 65504. */
+/* The smallest half that is at least the number; infinite beyond 65504. */
 static uint16_t half_from_below(double number)
 {
     uint16_t half = pst_half_from_f32((float)number);

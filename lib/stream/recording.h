@@ -74,7 +74,7 @@ uint64_t pst_recording_due(const struct pst_recording *recording);
  * Reads all of the file behind its header and lists the batches that are whole; left_out and trailer_begin
  * tell what else is there.
  * Returns PST_OK; PST_BAD_DATA where two streams are in the file, or a whole batch exceeds the limit for
- * messages: that is no damage; PST_IO_ERROR; PST_TRY_AGAIN; PST_STOPPED.
+ * messages: that is not damage; PST_IO_ERROR; PST_TRY_AGAIN; PST_STOPPED.
  */
 PST_CHECKED enum pst_status pst_recording_salvage(struct pst_recording *recording, struct pst_error *error);
 

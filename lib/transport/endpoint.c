@@ -10,7 +10,7 @@ static const struct pst_transport *const transports[] = {
     &pst_zeromq_transports[3], &pst_file_transport,
 };
 
-/* Whether a name is meant as an endpoint of a kind that is no file, as far as its first letters tell. */
+/* Whether a name is meant as an endpoint of a kind other than a file, as far as its first letters tell. */
 static bool looks_like_link(const char *name)
 {
     static const char *const beginnings[] = { "listen:", "tcp:", "ipc:", "mem:" };

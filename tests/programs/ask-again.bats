@@ -82,7 +82,7 @@ refuses() {
 }
 
 @test "another temperature than the recorded one is found, and pointed out" {
-    change 'spec("soft/t")["temperature"] = 5.0; batch["soft/t"] **= 0.8; batch["soft/t"] /= batch["soft/t"].sum(1, keepdims=True)' soft.pst "$bad"
+    temperature-softmax -T 5 -i logits.pst | "$BATS_TEST_DIRNAME/../python/pst.py" 'drop("logits/t")' >"$bad"
     refuses "soft/again is at T = 4, soft/t at T = 5: they are compared at different temperatures" ask_soft "$bad" 1e-4
 }
 

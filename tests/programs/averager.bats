@@ -60,7 +60,7 @@ setup() {
     assert_refused "'soft/c' is not f32 with one dimension" averager -i "$bad"
 }
 
-@test "what is no distribution is refused, with tensor, batch and sample" {
+@test "rows that are not distributions are refused, with tensor, batch and sample" {
     for value in nan inf -0.5 0.9; do
         change "batch['soft/b'][5, 9] = np.float32('$value') if batch['seq'] else batch['soft/b'][5, 9]" soft.pst "$bad"
         assert_refused "batch 1: tensor 'soft/b', sample 5 of the batch: " averager -i "$bad"

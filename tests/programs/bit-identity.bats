@@ -225,7 +225,7 @@ interrupted() {
     assert_same
 }
 
-@test "--resume refuses what is no checkpoint, or damaged" {
+@test "--resume refuses a file that is not a checkpoint, or is damaged" {
     interrupted KILL 137 14 14 --checkpoint-every 1
     size=$(stat -c %s "$checkpoint")
     cp expected.safetensors "$checkpoint"

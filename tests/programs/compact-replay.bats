@@ -52,7 +52,7 @@ assert apart <= float(sys.argv[1]), "soft targets differ by %g" % apart' "$@"
     same 0.0005 whole.pst "$out"
 }
 
-@test "a replay of targets whose inputs were left out is refused, and the way to join them is told" {
+@test "a replay of targets whose inputs were left out is refused, and the error says how to join them" {
     for how in "" "--shuffle" "--only-classes 3" "--limit 5"; do
         # shellcheck disable=SC2086 # words of a command
         assert_fails 65 "u8-digest.pst: its inputs were left out; 'loader … | stream-join u8-digest.pst'" \

@@ -38,7 +38,7 @@ hundredths_per_sample() {
     echo $((100 * $(stat -c %s "$1") / $2))
 }
 
-@test "each form has its own tensors, and what is no target stays" {
+@test "each form has its own tensors, and tensors that are not targets stay" {
     while read -r form names; do
         # shellcheck disable=SC2086 # words of a command
         compactor --targets ${form//,/ } -i soft.pst -o "$out"
@@ -165,12 +165,12 @@ PYTHON
     assert_refused "no tensor 'id', on which a sample's draws depend" compactor --targets sampled --draws 3 -i "$bad"
 }
 
-@test "the way back of inputs that were left out is told" {
+@test "inputs that were left out: the stage says how to get them back" {
     compactor --inputs digest -i soft.pst -o "$bad"
     assert_refused "inputs were left out; 'loader … | stream-join FILE' brings" compactor --restore -i "$bad"
 }
 
-@test "kinds that were made by older versions are refused, and the way out is told" {
+@test "kinds that were made by older versions are refused, and the error says what to do" {
     compactor --targets f32 -i soft.pst -o "$out"
     change 'header["compact"]["inputs"] = "reference"' "$out" "$bad"
     for reader in "compactor --restore -i" "replay" "stream-join -i plain.pst"; do
@@ -182,7 +182,7 @@ PYTHON
     assert_refused "compact as f16, which an older pipestill" replay "$bad"
 }
 
-@test "what is no probability is refused, with tensor, batch and sample" {
+@test "numbers that are not probabilities are refused, with tensor, batch and sample" {
     for value in nan inf -0.5 0.9; do
         change "batch['soft/t'][5, batch['seq'] == 1 and 9 or []] = np.float32('$value')" soft.pst "$bad"
         for form in f32 u8 "top-k --top 3" "sampled --draws 3"; do

@@ -266,7 +266,7 @@ assert_refuses() {
     cmp expected.safetensors "$student"
 }
 
-@test "a thousand connections that say nothing keep nobody out" {
+@test "a thousand connections that say nothing keep no worker out" {
     listens "${LISTENER[@]}"
     before=$(peak "$listener")
     mkfifo "$BATS_TEST_TMPDIR/hold"

@@ -163,7 +163,7 @@ names_the_shared_options() {
     refuses loader digits
 }
 
-@test "an option that is no ASCII letter is named as it was given" {
+@test "an option that is not an ASCII letter is named as it was given" {
     assert_fails 64 "there is no option '-é'" loader -é
 }
 
@@ -187,7 +187,7 @@ names_the_shared_options() {
     each reads refuses
 }
 
-@test "an input that is no stream is bad data" {
+@test "an input that is not a stream is bad data" {
     refuses() { fails_with 65 "standard input, byte " a.safetensors "$@"; }
     each reads refuses
 }
@@ -253,7 +253,7 @@ tells() {
     [[ $stderr == "loader: "*"log"* ]]
 }
 
-@test "a reader that leaves is told of in one line" {
+@test "one line says that a reader has left" {
     leaves() {
         run --separate-stderr bash -c '"$0" "${@:2}" <"$1" | head -c 100 >/dev/null; exit "${PIPESTATUS[0]}"' "$@"
         [ "$status" -eq 141 ]

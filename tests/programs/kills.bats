@@ -53,7 +53,7 @@ done_before() {
     esac
 }
 
-# The run that comes after: it goes on from the checkpoint where there is one.
+# The run that comes after: it continues from the checkpoint if there is one.
 assert_resumed() {
     [ ! -e "$student" ]
     end_processes

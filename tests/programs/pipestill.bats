@@ -65,7 +65,7 @@ place() {
     [ "$status" -eq 0 ]
 }
 
-@test "what is no stage is refused in one line" {
+@test "a name that is not a stage's is refused in one line" {
     place
     for name in nonsense . .. -x ../../bin/pipestill /bin/sh 'a b' '\n' 'a"'; do
         run --separate-stderr "$COMMAND" "$name" --help

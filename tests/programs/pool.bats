@@ -132,7 +132,7 @@ has_answered_twice() {
     says dispatcher "[1-9][0-9]* answered twice"
 }
 
-@test "a late worker gets nothing again, for it has that already; all being late is told" {
+@test "a late worker gets nothing again, for it has that already; a line says that all are late" {
     hold
     start_dispatcher --batch-timeout 0.5
     start_worker one
@@ -558,7 +558,7 @@ blamed() {
     says one "the run has failed: .*truncated"
 }
 
-# The stage before is told at once, and why; it would notice by itself only after --peer-timeout.
+# The stage before learns at once that it failed, and why; it would notice by itself only after --peer-timeout.
 @test "a dispatcher that fails while its window is full tells the stage before it" {
     loader digits --samples 2000 --batch 20 --epochs 1000 -o "listen:ipc://$here/input" 2>"$here/loader.err" 3>&- &
     feeder=$!
@@ -598,7 +598,7 @@ blamed() {
     assert_fails 69 "the host is not known" dispatcher tcp://no-such-host.invalid:5555 -i input.pst
 }
 
-@test "a second dispatcher at the same address is told that it is in use" {
+@test "a second dispatcher at the same address says that it is in use" {
     local place
     for place in "ipc://$here/pool" "tcp://127.0.0.1:$(free_port)"; do
         endpoint=$place
@@ -612,12 +612,12 @@ blamed() {
     done
 }
 
-@test "an address in use is told before there is any input" {
+@test "an address in use is an error before there is any input" {
     dispatcher "$endpoint" -i input.pst -o /dev/null 2>"$here/dispatcher.err" 3>&- &
     processes+=("$!")
     wait_until says dispatcher "no worker is here; waiting for one at ipc:"
     mkfifo "$here/nothing"
-    exec 8<>"$here/nothing" # a pipe that nobody writes to
+    exec 8<>"$here/nothing" # a pipe without a writer
     run timeout 60 dispatcher "$endpoint" -o /dev/null <&8 8>&-
     exec 8>&-
     echo "$output"
@@ -760,7 +760,7 @@ assert event["workers"][0]["answered"] == int(sys.argv[1]), event
 assert event["given_out_again"] == 0 and event["answered_twice"] == 0, event' "$BATCHES"
 }
 
-@test "workers that went are a sum, and the whole run's speed is told" {
+@test "workers that went are a sum, and the log has the whole run's speed" {
     hold
     start_dispatcher
     for name in one two three; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# A recording that was cut short, by whatever and wherever, is repaired to its last whole batch, and goes on from there to
+# A recording that was cut short, by whatever and wherever, is repaired to its last whole batch, and continued from there to
 # the very file that an uninterrupted run makes. Damage is found, named, and can be left out.
 # shellcheck disable=SC2154 # bats' run sets stderr
 bats_require_minimum_version 1.5.0

@@ -90,7 +90,7 @@ reads() {
     cmp "$BATS_TEST_TMPDIR/live.safetensors" "$BATS_TEST_TMPDIR/replayed.safetensors"
 }
 
-@test "training that was begun live and stopped goes on from the recording, to the same student" {
+@test "training that was begun live and stopped continues from the recording, to the same student" {
     training=(student-trainer -a 784-16-10 -r 0.05 --checkpoint "$BATS_TEST_TMPDIR/checkpoint" --resume)
     "${SOURCE[@]}" | teachers | student-trainer -a 784-16-10 -r 0.05 -o "$BATS_TEST_TMPDIR/live.safetensors"
     run -130 "$BATS_TEST_DIRNAME/../python/feed.py" whole.pst 7 INT --until "$BATS_TEST_TMPDIR/checkpoint=5" -- \

@@ -170,7 +170,7 @@ assert header["classes"] == 1000 and header["class_counts"] == [5] * 1000'
     assert_fails 66 "MNIST is not in data: t10k-images-idx3-ubyte" loader mnist:data --split test
 }
 
-@test "a file of another kind is told by what it is" {
+@test "the error for a file of another kind says what it is" {
     /usr/bin/python3 -c 'import numpy; numpy.save("array.npy", numpy.zeros(3)); numpy.savez("arrays.npz", numpy.zeros(3))'
     loader digits --samples 5 -o recording.pst
     echo "hello" >text

@@ -210,7 +210,7 @@ assert_fails_late() {
     diff <(column a-moved.pst logits/a) <(column "$out" logits/a)
 }
 
-@test "a compact recording that cannot be joined is refused, and the way out is told" {
+@test "a compact recording that cannot be joined is refused, and the error says what to do" {
     compactor --targets u8 --inputs digest -i soft-plain.pst -o "$BATS_TEST_TMPDIR/small.pst"
     change 'batch["u8/soft/a/step"][3] = np.nan if batch["seq"] == 2 else 1' "$BATS_TEST_TMPDIR/small.pst" "$bad"
     assert_refused "$bad, batch 2: tensor 'u8/soft/a', sample 3 of the batch: its step is NaN" \

@@ -80,7 +80,7 @@ assert_no_model() {
     done
 }
 
-@test "--from goes on from a model" {
+@test "--from continues from a model" {
     student-trainer --from teacher.safetensors -r 0.000001 -i short.pst -o "$model"
     learned "$model"
     assert_fails 66 "none.safetensors" student-trainer --from none.safetensors -i short.pst -o "$BATS_TEST_TMPDIR/new"

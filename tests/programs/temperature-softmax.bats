@@ -53,7 +53,7 @@ setup() {
     assert_refused "tensor 'logits/b' is not f32 with one dimension" temperature-softmax -i "$BATS_TEST_TMPDIR/bad.pst"
 }
 
-@test "--from-probs refuses what is no probability or does not add up to 1" {
+@test "--from-probs refuses numbers that are not probabilities or do not add up to 1" {
     temperature-softmax -i logits.pst -o "$BATS_TEST_TMPDIR/soft.pst"
     for edit in '[2, 0] = np.nan' '[2, 0] = -0.1' '[2, 0] = 1.1' '[2, :] = 0' '[2, :] = 0.2'; do
         change "drop('logits/a'); batch['soft/a']$edit" "$BATS_TEST_TMPDIR/soft.pst" "$BATS_TEST_TMPDIR/bad.pst"

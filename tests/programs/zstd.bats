@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# A compressed stream is the plain one in fewer bytes: every stage reads it, damage is found, and nobody is led to unpack more
+# A compressed stream is the plain one in fewer bytes: every stage reads it, damage is found, and no reader unpacks more
 # than the header announced.
 # shellcheck disable=SC2016,SC2154 # words in single quotes are another shell's; bats' run sets stderr
 bats_require_minimum_version 1.5.0
@@ -96,7 +96,7 @@ for p, s in zip(plain[:4], small):
     cmp "$student.live" "$student"
 }
 
-@test "a training that was stopped goes on from a compressed recording as from the plain one" {
+@test "a training that was stopped continues from a compressed recording as from the plain one" {
     replay plain.pst | head -c 150000 >"$bad"
     run student-trainer "${TRAINING[@]}" --checkpoint "$student.cp" --checkpoint-every 1 -i "$bad" -o "$student"
     [ "$status" -eq 65 ]

@@ -1,4 +1,4 @@
-/* heckle: connects to a link or to a dispatcher, with keys like anyone else, and says what nobody should. */
+/* heckle: connects to a link or to a dispatcher, with keys like anyone else, and says what no peer should. */
 #include "lib/transport/link.h"
 #include "lib/transport/pool.h"
 #include "pipestill.h"
@@ -180,7 +180,7 @@ int main(int argc, char **argv)
 {
     return pst_main(argc, argv,
                     &(struct pst_stage){ .name = "heckle",
-                                         .purpose = "say what nobody should",
+                                         .purpose = "say what no peer should",
                                          .operands = "ENDPOINT WHAT",
                                          .least_operands = 2,
                                          .most_operands = 2,

@@ -1,4 +1,4 @@
-/* stumble: a filter that hands everything on, but slowly, and fails or cheats where it is told to. */
+/* stumble: a filter that hands everything on, but slowly, and fails or cheats if its options say so. */
 #include "pipestill.h"
 
 #include <stdio.h>

@@ -72,7 +72,7 @@ static void classes_are_equally_likely_and_known_without_drawing(void **state)
     pst_dataset_close(&set);
 }
 
-/* A small set keeps its images, a large one draws them anew each time: nobody may notice. */
+/* A small set keeps its images, a large one draws them anew each time: a reader sees no difference. */
 static void a_set_gives_the_digits_of_its_ids_however_large_it_is(void **state)
 {
     (void)state;

@@ -62,7 +62,7 @@ static void a_report_shows_all_bits_and_each_label(void **state)
     pst_label_scores_free(&scores);
 }
 
-/* A logit of 0 is a probability of 1/2, and that is no prediction of the label. */
+/* A logit of 0 is a probability of 1/2, so the label is not predicted. */
 static void a_logit_of_0_predicts_no_label(void **state)
 {
     (void)state;

@@ -94,9 +94,9 @@ static void what_is_sent_is_what_is_parsed_there_and_back(void **state)
 static void a_worker_that_is_not_there_is_unavailable(void **state)
 {
     struct pair *pair = *state;
-    static const uint8_t nobody[PST_PEER_SIZE] = { 1, 2, 3 };
+    static const uint8_t unknown[PST_PEER_SIZE] = { 1, 2, 3 };
     struct pst_error error = { 0 };
-    assert_int_equal(pst_pool_send(pair->dispatcher, nobody, &greeting, "x", 1, &error), PST_UNAVAILABLE);
+    assert_int_equal(pst_pool_send(pair->dispatcher, unknown, &greeting, "x", 1, &error), PST_UNAVAILABLE);
     assert_non_null(strstr(error.message, "not connected"));
 }
 
