@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct replay defaults = { .asked = {
+static const struct replay defaults = { .options = {
                                             .epochs = 1, .fraction = 1, .memory = (size_t)128 << 20 } };
 
-#define PLACE(member) offsetof(struct replay, asked.member)
+#define PLACE(member) offsetof(struct replay, options.member)
 
 static const struct pst_option options[] = {
     { 0, "only-classes", PST_STRING, PLACE(only), "take these classes only: 7,8 or 0-4", .metavar = "LIST",
@@ -45,11 +45,11 @@ static const struct pst_option options[] = {
 static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
 {
     struct replay *replay = run->self;
-    const char *name = replay->asked.run;
+    const char *name = replay->options.run;
     const size_t most = sizeof((struct pst_header *)0)->run - 1;
     if (name != NULL && strlen(name) > most)
         return pst_fail(error, PST_USAGE, "--run: at most %zu bytes", most);
-    replay->way = replay->asked.follow ? &followed_way : &recorded_way;
+    replay->way = replay->options.follow ? &followed_way : &recorded_way;
     replay->source = pst_allocate(1, replay->way->size, error);
     return replay->source == NULL ? PST_TRY_AGAIN : replay->way->start(run, count, operands, error);
 }
@@ -60,8 +60,8 @@ static enum pst_status on_header(struct pst_run *run, const struct pst_header *i
     (void)in;
     const struct replay *replay = run->self;
     enum pst_status status = replay->way->on_header(run, out, error);
-    if (status == PST_OK && replay->asked.run != NULL)
-        strcpy(out->run, replay->asked.run); /* start has checked its length */
+    if (status == PST_OK && replay->options.run != NULL)
+        strcpy(out->run, replay->options.run); /* start has checked its length */
     return status;
 }
 

@@ -103,8 +103,8 @@ static enum pst_status check_input(const struct pst_run *run, const struct pst_h
 /* ---- what is taken ---- */
 
 /* Declares a tensor of the recording behind those of the input. */
-static enum pst_status take(struct pst_run *run, struct pst_header *header, size_t from,
-                            struct pst_error *error)
+static enum pst_status declare_tensor(struct pst_run *run, struct pst_header *header, size_t from,
+                                      struct pst_error *error)
 {
     struct recording *recording = &((struct join *)run->self)->recording;
     const struct pst_tensor_spec *spec = &recording->header.tensors[from];
@@ -132,7 +132,7 @@ static enum pst_status take_asked(struct pst_run *run, struct pst_header *header
         size_t from = pst_header_find(&recording->header, join->asked[i]);
         if (from == PST_NONE)
             return pst_fail(error, PST_BAD_DATA, "%s has no tensor '%s'", recording->path, join->asked[i]);
-        status = take(run, header, from, error);
+        status = declare_tensor(run, header, from, error);
     }
     return status;
 }
@@ -145,7 +145,7 @@ static enum pst_status take_all(struct pst_run *run, struct pst_header *header, 
         const char *name = recording->header.tensors[i].name;
         bool logits;
         if (pst_target_kind(name, &logits) && pst_header_find(header, name) == PST_NONE)
-            status = take(run, header, i, error);
+            status = declare_tensor(run, header, i, error);
     }
     if (status == PST_OK && recording->taken_count == 0)
         return pst_fail(error, PST_BAD_DATA, "%s has no targets that %s lacks", recording->path,

@@ -117,9 +117,9 @@ static enum pst_status settle_inputs(struct pst_compactor *compactor, struct pst
 
 /* ---- the header ---- */
 
-enum fate { STAYS, REPLACED, LEFT_OUT, LOST };
+enum tensor_action { STAYS, REPLACED, LEFT_OUT, LOST };
 
-static enum fate fate_of(const struct pst_compactor *compactor, size_t index)
+static enum tensor_action action_of(const struct pst_compactor *compactor, size_t index)
 {
     const struct pst_target *target = &compactor->description.targets[0];
     bool logits;
@@ -138,13 +138,13 @@ static enum pst_status sort_tensors(struct pst_compactor *compactor, json_t *los
     size_t place = 0;
     for (size_t i = 0; i < original->tensor_count; i++) {
         const struct pst_tensor_spec *spec = &original->tensors[i];
-        enum fate fate = fate_of(compactor, i);
-        if (fate == LOST) {
+        enum tensor_action action = action_of(compactor, i);
+        if (action == LOST) {
             if (json_array_append_new(lost, json_string(spec->name)) != 0)
                 return pst_fail(error, PST_TRY_AGAIN, "out of memory for a header");
             continue;
         }
-        if (fate == STAYS) {
+        if (action == STAYS) {
             enum pst_status status = pst_header_pass_tensor(&compactor->compact, spec, i, NULL, error);
             if (status != PST_OK)
                 return status;

@@ -61,7 +61,7 @@ json_t *pst_header_to_json(const struct pst_header *header)
 }
 
 /* Takes a key out of the object, so that what is left at the end is what this version does not know. */
-static json_t *take(json_t *object, const char *name)
+static json_t *take_key(json_t *object, const char *name)
 {
     json_t *value = json_object_get(object, name);
     json_incref(value);
@@ -71,7 +71,7 @@ static json_t *take(json_t *object, const char *name)
 
 static bool take_count(json_t *object, const char *name, uint64_t *count)
 {
-    json_t *value = take(object, name);
+    json_t *value = take_key(object, name);
     json_int_t number = json_integer_value(value);
     bool good = value == NULL || (json_is_integer(value) && number >= 0 && number <= (json_int_t)1 << 53);
     *count = (uint64_t)number;
@@ -170,7 +170,7 @@ static enum pst_status take_tensor(struct pst_header *header, const json_t *obje
 
 static enum pst_status take_tensors(struct pst_header *header, json_t *object, struct pst_error *error)
 {
-    json_t *tensors = take(object, "tensors");
+    json_t *tensors = take_key(object, "tensors");
     enum pst_status status = PST_OK;
     if (!json_is_array(tensors))
         status = pst_fail(error, PST_BAD_DATA, "header: there is no list of tensors");
@@ -182,7 +182,7 @@ static enum pst_status take_tensors(struct pst_header *header, json_t *object, s
 
 static enum pst_status take_format(json_t *object, struct pst_error *error)
 {
-    json_t *format = take(object, "format");
+    json_t *format = take_key(object, "format");
     json_int_t version = json_integer_value(format);
     bool number = json_is_integer(format);
     json_decref(format);
@@ -197,7 +197,7 @@ static enum pst_status take_format(json_t *object, struct pst_error *error)
 
 static enum pst_status take_encoding(struct pst_header *header, json_t *object, struct pst_error *error)
 {
-    json_t *encoding = take(object, "encoding");
+    json_t *encoding = take_key(object, "encoding");
     const char *name = json_string_value(encoding);
     enum pst_status status = PST_OK;
     if (name != NULL && strcmp(name, "zstd") == 0)
@@ -219,7 +219,7 @@ enum pst_status pst_header_from_json(struct pst_header *header, json_t *object, 
     enum pst_status status = take_format(object, error);
     if (status != PST_OK)
         return status;
-    json_t *run = take(object, "run");
+    json_t *run = take_key(object, "run");
     bool good = get_text(run, header->run, sizeof header->run);
     json_decref(run);
     good = take_count(object, "classes", &header->classes) && good;
@@ -227,10 +227,10 @@ enum pst_status pst_header_from_json(struct pst_header *header, json_t *object, 
     good = take_count(object, "epochs", &header->epochs) && good;
     good = take_count(object, "batches", &header->batches) && good;
     good = take_count(object, "first", &header->first) && good;
-    header->history = take(object, "history");
+    header->history = take_key(object, "history");
     if (!good || !json_is_array(header->history))
         return pst_fail(error, PST_BAD_DATA, "header: run, history, or a count is missing or out of bounds");
-    header->lineage = take(object, "lineage");
+    header->lineage = take_key(object, "lineage");
     status = pst_lineage_check(header->lineage, error);
     if (status == PST_OK)
         status = take_encoding(header, object, error);

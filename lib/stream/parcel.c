@@ -31,8 +31,8 @@ enum pst_status pst_parcel_pack(const struct pst_header *header, struct pst_batc
 }
 
 /* Reads the one batch and sees that nothing but the trailer follows. */
-static enum pst_status take(struct pst_reader *reader, struct pst_header *header, struct pst_batch *batch,
-                            struct pst_error *error)
+static enum pst_status read_the_only_batch(struct pst_reader *reader, struct pst_header *header,
+                                           struct pst_batch *batch, struct pst_error *error)
 {
     enum pst_status status = pst_reader_header(reader, header, error);
     if (status == PST_OK)
@@ -58,7 +58,7 @@ enum pst_status pst_parcel_open(const void *bytes, size_t size, size_t max_messa
         status = pst_reader_new(&reader, input, max_message, error);
     if (status != PST_OK)
         return status;
-    status = take(reader, header, batch, error);
+    status = read_the_only_batch(reader, header, batch, error);
     pst_reader_free(reader);
     if (status != PST_OK)
         pst_header_free(header);

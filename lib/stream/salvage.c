@@ -94,8 +94,8 @@ static enum pst_status take_trailer(struct pst_recording *recording, const struc
     return PST_OK;
 }
 
-static enum pst_status take(struct pst_recording *recording, const struct pst_skimmed *message,
-                            struct pst_error *error)
+static enum pst_status take_message(struct pst_recording *recording, const struct pst_skimmed *message,
+                                    struct pst_error *error)
 {
     if (message->kind == PST_HEADER_MESSAGE || recording->trailer_begin != 0)
         return pst_fail(error, PST_BAD_DATA, "byte %" PRIu64 ": another stream; two streams in one file?",
@@ -127,7 +127,7 @@ enum pst_status pst_recording_salvage(struct pst_recording *recording, struct ps
         struct pst_skimmed message;
         status = look(recording, at, &message, error);
         if (status == PST_OK)
-            status = take(recording, &message, error);
+            status = take_message(recording, &message, error);
         if (status == PST_OK)
             at = message.end;
         else if (status == PST_END)

@@ -31,8 +31,8 @@ static enum pst_status grant(struct link_input *in, enum pst_link_kind kind, uin
 /*
  * Takes one message of the protocol. PST_OK: it was the one that is due, or the end. PST_END: go on waiting.
  */
-static enum pst_status take(struct link_input *in, const struct pst_link_control *control,
-                            struct pst_error *error)
+static enum pst_status take_message(struct link_input *in, const struct pst_link_control *control,
+                                    struct pst_error *error)
 {
     if (control->kind == PST_HELLO) { /* a new connection */
         enum pst_status status = grant(in, PST_REQUEST, in->link.connection, error);
@@ -61,7 +61,7 @@ static enum pst_status await(struct link_input *in, struct pst_error *error)
         struct pst_link_control control;
         enum pst_status status = pst_link_receive(&in->link, pause, &in->message, &control, error);
         if (status == PST_OK)
-            status = take(in, &control, error);
+            status = take_message(in, &control, error);
         else if (status == PST_END && in->link.met) {
             status = grant(in, PST_REQUEST, PST_ANY_CONNECTION, error);
             if (status == PST_OK)

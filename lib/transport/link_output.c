@@ -113,8 +113,8 @@ static enum pst_status count_retry(struct link_output *out, bool fresh, struct p
 }
 
 /* Takes one message of the reader's. */
-static enum pst_status take(struct link_output *out, const struct pst_link_control *control,
-                            struct pst_error *error)
+static enum pst_status obey_reader(struct link_output *out, const struct pst_link_control *control,
+                                   struct pst_error *error)
 {
     if (control->kind == PST_DONE && out->ended)
         out->done = true;
@@ -139,7 +139,7 @@ static enum pst_status listen_to_reader(struct link_output *out, double seconds,
         if (status == PST_UNAVAILABLE && out->link.failed)
             return error->status = PST_READER_LEFT;
         if (status == PST_OK)
-            status = take(out, &control, error);
+            status = obey_reader(out, &control, error);
         if (status != PST_OK)
             return status == PST_END ? PST_OK : status;
         seconds = 0;

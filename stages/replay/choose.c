@@ -49,51 +49,52 @@ static size_t label_of(const void *labels, uint64_t sample)
 /* ---- choosing ---- */
 
 /* --sample: a share or a number, of all samples alike. */
-static enum pst_status settle_sample(const struct wishes *wishes, struct pst_selection_rules *rules,
-                                     struct pst_error *error)
+static enum pst_status settle_sample(const struct selection_options *options,
+                                     struct pst_selection_rules *rules, struct pst_error *error)
 {
     char text[32];
     double percent;
     uint64_t number;
-    size_t length = strlen(wishes->sample);
-    bool share = length > 1 && length < sizeof text && wishes->sample[length - 1] == '%';
-    snprintf(text, sizeof text, "%.*s", share ? (int)length - 1 : (int)length, wishes->sample);
+    size_t length = strlen(options->sample);
+    bool share = length > 1 && length < sizeof text && options->sample[length - 1] == '%';
+    snprintf(text, sizeof text, "%.*s", share ? (int)length - 1 : (int)length, options->sample);
     if (share && pst_parse_double(text, 0, 100, &percent) && percent > 0)
         rules->fraction = percent / 100;
-    else if (!share && pst_parse_u64(wishes->sample, 1, SIZE_MAX / 2, &number))
+    else if (!share && pst_parse_u64(options->sample, 1, SIZE_MAX / 2, &number))
         rules->limit = (size_t)number;
     else
         return pst_fail(error, PST_USAGE, "--sample: '%s' is neither a share, as 1%%, nor a number from 1",
-                        wishes->sample);
+                        options->sample);
     return PST_OK;
 }
 
-enum pst_status check_wishes(const struct wishes *wishes, struct pst_error *error)
+enum pst_status check_selection_options(const struct selection_options *options, struct pst_error *error)
 {
     struct pst_selection_rules ignored;
-    bool others = wishes->only != NULL || wishes->omit != NULL || wishes->fraction < 1 || wishes->limit > 0;
-    if (wishes->sample == NULL)
+    bool others =
+        options->only != NULL || options->omit != NULL || options->fraction < 1 || options->limit > 0;
+    if (options->sample == NULL)
         return PST_OK;
     return others ? pst_fail(error, PST_USAGE,
                              "--sample takes of all samples alike; no other option that chooses goes with it")
-                  : settle_sample(wishes, &ignored, error);
+                  : settle_sample(options, &ignored, error);
 }
 
-enum pst_status choose_recorded(const struct wishes *wishes, const struct shards *shards,
+enum pst_status choose_recorded(const struct selection_options *options, const struct shards *shards,
                                 const struct pst_header *restored, struct pst_chosen *chosen,
                                 struct pst_error *error)
 {
-    struct pst_selection_rules rules = { .only = wishes->only,
-                                         .omit = wishes->omit,
-                                         .fraction = wishes->fraction,
-                                         .limit = wishes->limit,
-                                         .seed = wishes->seed };
+    struct pst_selection_rules rules = { .only = options->only,
+                                         .omit = options->omit,
+                                         .fraction = options->fraction,
+                                         .limit = options->limit,
+                                         .seed = options->seed };
     struct pst_error ignored;
     size_t y, classes = restored->classes > 0 ? (size_t)restored->classes : USUAL_CLASSES;
-    enum pst_status status = wishes->sample == NULL ? PST_OK : settle_sample(wishes, &rules, error);
+    enum pst_status status = options->sample == NULL ? PST_OK : settle_sample(options, &rules, error);
     if (status != PST_OK)
         return status;
-    bool labelled = wishes->sample == NULL && classes <= PST_MAX_CLASSES &&
+    bool labelled = options->sample == NULL && classes <= PST_MAX_CLASSES &&
                     pst_header_require(restored, "y", PST_DTYPE_I32, 0, NULL, &y, &ignored) == PST_OK;
     int32_t *read = labelled ? pst_allocate((size_t)shards->samples, sizeof *read, error) : NULL;
     if (labelled)

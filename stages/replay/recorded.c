@@ -1,7 +1,7 @@
 /*
- * Recordings as a source. If nothing else is asked, they are replayed just as they were: the same batches in
- * the same order under the same epochs. Otherwise they are a set of samples like any other, which are chosen,
- * shuffled and put together to batches of another size.
+ * Recordings as a source. If nothing else is asked for, they are replayed just as they were: the same batches
+ * in the same order under the same epochs. Otherwise they are a set of samples like any other, which are
+ * chosen, shuffled and put together to batches of another size.
  */
 #include "stages/replay/choose.h"
 
@@ -15,8 +15,8 @@
 enum { USUAL_BATCH = 128 };
 
 struct recorded {
-    const struct wishes *asked; /* the stage's */
-    size_t batch;               /* samples in a batch, if they are put together anew */
+    const struct selection_options *options; /* the stage's */
+    size_t batch;                            /* samples in a batch, if they are put together anew */
     struct shards shards;
     bool by_sample;           /* and not in the batches that were recorded */
     struct pst_chosen chosen; /* {0} where all samples are taken */
@@ -76,7 +76,7 @@ static enum pst_status open_restorer(struct pst_run *run, struct pst_error *erro
 /* The number, among all samples of the set, of the one at a position. */
 static uint64_t sample_at(const struct recorded *replay, uint64_t position)
 {
-    uint64_t number = replay->asked->shuffle ? pst_permute(&replay->permutation, position) : position;
+    uint64_t number = replay->options->shuffle ? pst_permute(&replay->permutation, position) : position;
     return chosen_only(replay) ? pst_chosen_at(&replay->chosen, number) : number;
 }
 
@@ -84,8 +84,8 @@ static void begin_pass(struct recorded *replay, uint64_t pass)
 {
     replay->pass = pass;
     replay->position = 0;
-    if (replay->asked->shuffle)
-        pst_permutation_start(&replay->permutation, replay->count, replay->asked->seed, pass);
+    if (replay->options->shuffle)
+        pst_permutation_start(&replay->permutation, replay->count, replay->options->seed, pass);
 }
 
 /*
@@ -97,7 +97,7 @@ static size_t samples_from(const struct recorded *replay, uint64_t position, uin
     uint64_t left = replay->count - position;
     size_t most = left < replay->batch ? (size_t)left : replay->batch;
     *epoch = 0;
-    if (replay->asked->shuffle)
+    if (replay->options->shuffle)
         return most;
     size_t n = 0;
     while (n < most) {
@@ -117,7 +117,7 @@ static uint64_t count_batches(const struct recorded *replay)
 {
     if (!replay->by_sample)
         return replay->shards.batches;
-    if (replay->asked->shuffle)
+    if (replay->options->shuffle)
         return (replay->count + replay->batch - 1) / replay->batch;
     uint64_t batches = 0, epoch;
     for (uint64_t position = 0; position < replay->count; batches++)
@@ -134,7 +134,7 @@ static uint64_t base(const struct recorded *replay)
 /* Goes to batch number --start. */
 static enum pst_status go_to_start(struct recorded *replay, struct pst_error *error)
 {
-    uint64_t start = replay->asked->start, epochs = replay->asked->epochs, first = base(replay);
+    uint64_t start = replay->options->start, epochs = replay->options->epochs, first = base(replay);
     begin_pass(replay, 0);
     if (start == 0)
         return PST_OK;
@@ -146,7 +146,7 @@ static enum pst_status go_to_start(struct recorded *replay, struct pst_error *er
     begin_pass(replay, (start - first) / replay->batches);
     if (!replay->by_sample)
         replay->position = skip;
-    else if (replay->asked->shuffle)
+    else if (replay->options->shuffle)
         replay->position = skip * replay->batch;
     else
         for (; skip > 0; skip--)
@@ -159,9 +159,9 @@ static enum pst_status go_to_start(struct recorded *replay, struct pst_error *er
 /* What a replay does to the samples that were recorded. */
 static const char *effect_of(const struct recorded *replay)
 {
-    if (replay->asked->shuffle)
+    if (replay->options->shuffle)
         return "reorders";
-    bool some = is_choosy(replay->asked) || replay->asked->start > 0 || replay->shards.left_out > 0;
+    bool some = selects_samples(replay->options) || replay->options->start > 0 || replay->shards.left_out > 0;
     return some ? "selects" : "adds";
 }
 
@@ -169,18 +169,18 @@ static enum pst_status prepare(struct pst_run *run, struct pst_error *error)
 {
     struct recorded *replay = recorded_of(run);
     replay->count = replay->shards.samples;
-    replay->by_sample = replay->batch > 0 || replay->asked->shuffle || is_choosy(replay->asked);
+    replay->by_sample = replay->batch > 0 || replay->options->shuffle || selects_samples(replay->options);
     if (replay->by_sample && replay->batch == 0)
         replay->batch = USUAL_BATCH;
-    shards_keep(&replay->shards, replay->asked->memory, !replay->asked->shuffle);
+    shards_keep(&replay->shards, replay->options->memory, !replay->options->shuffle);
     if (replay->shards.left_out > 0)
         pst_say(run, "left out: %" PRIu64 " damaged or missing batches", replay->shards.left_out);
     if (replay->count == 0)
         return pst_fail(error, PST_BAD_DATA, "%s: a recording without samples", replay->shards.list[0].path);
     enum pst_status status = open_restorer(run, error);
-    if (status == PST_OK && is_choosy(replay->asked)) {
-        status =
-            choose_recorded(replay->asked, &replay->shards, restored_header(replay), &replay->chosen, error);
+    if (status == PST_OK && selects_samples(replay->options)) {
+        status = choose_recorded(replay->options, &replay->shards, restored_header(replay), &replay->chosen,
+                                 error);
         replay->count = replay->chosen.count;
     }
     pst_set_effect(run, effect_of(replay));
@@ -195,12 +195,12 @@ static enum pst_status prepare(struct pst_run *run, struct pst_error *error)
 static enum pst_status start(struct pst_run *run, size_t count, char **paths, struct pst_error *error)
 {
     struct recorded *replay = recorded_of(run);
-    replay->asked = &((const struct replay *)run->self)->asked;
-    replay->batch = replay->asked->batch;
-    enum pst_status status = check_wishes(replay->asked, error);
+    replay->options = &((const struct replay *)run->self)->options;
+    replay->batch = replay->options->batch;
+    enum pst_status status = check_selection_options(replay->options, error);
     if (status == PST_OK)
         status = shards_open(&replay->shards, count, paths, pst_link_options(run)->max_message,
-                             replay->asked->skip_bad, error);
+                             replay->options->skip_bad, error);
     return status == PST_OK ? prepare(run, error) : status;
 }
 
@@ -208,8 +208,8 @@ static enum pst_status start(struct pst_run *run, size_t count, char **paths, st
 static bool is_verbatim(const struct recorded *replay)
 {
     return replay->restorer == NULL && !replay->by_sample && shards_are_one_stream(&replay->shards) &&
-           replay->asked->epochs == 1 && replay->asked->start == 0 && replay->shards.left_out == 0 &&
-           replay->asked->run == NULL;
+           replay->options->epochs == 1 && replay->options->start == 0 && replay->shards.left_out == 0 &&
+           replay->options->run == NULL;
 }
 
 /* Whether the recordings hold their classes in one proportion, as their headers say, and lack nothing. */
@@ -236,15 +236,15 @@ static enum pst_status on_header(struct pst_run *run, struct pst_header *header,
     if (status != PST_OK || is_verbatim(replay))
         return status;
     memcpy(header->run, name, sizeof name);
-    uint64_t epochs = replay->asked->shuffle ? 1 : replay->shards.epochs;
+    uint64_t epochs = replay->options->shuffle ? 1 : replay->shards.epochs;
     size_t all;
     header->samples = replay->count / epochs;
-    if (is_choosy(replay->asked) || !have_equal_counts(&replay->shards))
+    if (selects_samples(replay->options) || !have_equal_counts(&replay->shards))
         json_object_del(header->other, "class_counts"); /* they were those of other samples */
-    header->epochs = epochs * replay->asked->epochs;
+    header->epochs = epochs * replay->options->epochs;
     header->batches =
-        pst_multiply(replay->batches, replay->asked->epochs, &all) && all > 0 ? base(replay) + all : 0;
-    header->first = replay->asked->start > 0 ? replay->asked->start : base(replay);
+        pst_multiply(replay->batches, replay->options->epochs, &all) && all > 0 ? base(replay) + all : 0;
+    header->first = replay->options->start > 0 ? replay->options->start : base(replay);
     return PST_OK;
 }
 
@@ -264,8 +264,8 @@ static enum pst_status next_chosen(struct recorded *replay, struct pst_batch *ba
     enum pst_status status = pst_batch_follow(batch, recorded_header(replay), error);
     if (status == PST_OK)
         status = pst_batch_resize(batch, recorded_header(replay), n, 0, error);
-    batch->epoch = replay->asked->shuffle ? replay->pass : epoch + replay->pass * replay->shards.epochs;
-    bool in_row = !replay->asked->shuffle && !chosen_only(replay);
+    batch->epoch = replay->options->shuffle ? replay->pass : epoch + replay->pass * replay->shards.epochs;
+    bool in_row = !replay->options->shuffle && !chosen_only(replay);
     for (size_t i = 0, count; i < n && status == PST_OK; i += count) {
         uint64_t sample = sample_at(replay, replay->position + i);
         struct shard_batch found = shards_find(&replay->shards, sample);
@@ -297,7 +297,7 @@ static enum pst_status next(struct pst_run *run, struct pst_batch *batch, struct
     struct recorded *replay = recorded_of(run);
     if (replay->position >= (replay->by_sample ? replay->count : replay->batches))
         begin_pass(replay, replay->pass + 1);
-    if (replay->asked->epochs > 0 && replay->pass >= replay->asked->epochs)
+    if (replay->options->epochs > 0 && replay->pass >= replay->options->epochs)
         return PST_END;
     struct pst_batch *read = replay->restorer == NULL ? batch : &replay->compact;
     enum pst_status status =

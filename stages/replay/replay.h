@@ -7,7 +7,7 @@
 #define MOST_CLASSES 65536 /* labels are held in 16 bits */
 
 /* What the command line says. */
-struct wishes {
+struct selection_options {
     const char *only, *omit, *sample, *run;
     size_t limit, batch, memory;
     uint64_t seed, epochs, start;
@@ -29,16 +29,16 @@ extern const struct way followed_way; /* one that is still being written */
 
 /* The stage. */
 struct replay {
-    struct wishes asked;
+    struct selection_options options;
     const struct way *way;
     void *source; /* the way's own struct; owned */
 };
 
-/* Whether the wishes name some samples and not all. */
-static inline bool is_choosy(const struct wishes *wishes)
+/* Whether the options name some samples and not all. */
+static inline bool selects_samples(const struct selection_options *options)
 {
-    return wishes->only != NULL || wishes->omit != NULL || wishes->fraction < 1 || wishes->limit > 0 ||
-           wishes->sample != NULL;
+    return options->only != NULL || options->omit != NULL || options->fraction < 1 || options->limit > 0 ||
+           options->sample != NULL;
 }
 
 #endif

@@ -66,14 +66,14 @@ static enum pst_status open_pair(struct pst_dataset *data, const char *of_images
                     error);
 }
 
-/* Opens the pair, which must be refused as bad data by a message that names `culprit` and holds `words`. */
-static void assert_refused(const char *labels_file, const char *culprit, const char *words)
+/* Opens the pair, which must be refused as bad data by a message that names `file` and holds `words`. */
+static void assert_refused(const char *labels_file, const char *file, const char *words)
 {
     struct pst_dataset data;
     struct pst_error error = { 0 };
     assert_int_equal(open_pair(&data, images_path, labels_file, "0", &error), PST_BAD_DATA);
     assert_int_equal(error.status, PST_BAD_DATA);
-    assert_non_null(strstr(error.message, culprit));
+    assert_non_null(strstr(error.message, file));
     if (strstr(error.message, words) == NULL)
         fail_msg("'%s' is not in '%s'", words, error.message);
     assert_null(data.own);

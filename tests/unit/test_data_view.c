@@ -201,7 +201,7 @@ static void a_training_split_is_shuffled_unless_it_must_not_be(void **state)
     pst_view_close(&view);
 }
 
-static void wishes_that_cannot_be_are_refused(void **state)
+static void impossible_selections_are_refused(void **state)
 {
     (void)state;
     struct pst_dataset set = make_set();
@@ -301,7 +301,7 @@ int main(void)
         cmocka_unit_test(a_sample_that_fails_is_named),
         cmocka_unit_test(a_view_is_a_function_of_seed_epoch_and_id),
         cmocka_unit_test(a_training_split_is_shuffled_unless_it_must_not_be),
-        cmocka_unit_test(wishes_that_cannot_be_are_refused),
+        cmocka_unit_test(impossible_selections_are_refused),
         cmocka_unit_test(a_set_that_does_not_open_leaves_nothing),
         cmocka_unit_test(options_of_one_name_are_alike),
         cmocka_unit_test(elements_of_every_type_are_numbers),
