@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum pst_status pst_write_all(int fd, const void *bytes, size_t size, const char *name,
@@ -56,6 +57,18 @@ static bool has_name(int fd, const char *name)
            opened.st_ino == named.st_ino;
 }
 
+/* Locks a file for its writer. A reader that follows looks whether there is a lock, and holds one for that
+ * moment. */
+static bool lock_for_writer(int fd)
+{
+    for (int attempt = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; attempt++) {
+        if (attempt == 3)
+            return false;
+        nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+    }
+    return true;
+}
+
 /*
  * Opens the .part and locks it; only then is what a dead writer left there thrown away. Between the two
  * another writer may have completed the file or given it up: then what is locked is not the .part any more,
@@ -75,7 +88,7 @@ static enum pst_status open_part(struct pst_atomic_file *file, enum pst_leftover
         file->fd = open(file->part, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
         if (file->fd < 0)
             return pst_fail(error, PST_IO_ERROR, "%s: cannot be written: %s", file->part, strerror(errno));
-        if (flock(file->fd, LOCK_EX | LOCK_NB) != 0)
+        if (!lock_for_writer(file->fd))
             return pst_fail(error, PST_TRY_AGAIN, "%s: another process is writing it", file->part);
     } while (!has_name(file->fd, file->part));
     struct stat status;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -69,11 +70,37 @@ static void close_follow(struct pst_input *input)
 
 static const struct pst_input_operations operations = { .read = read_follow, .close = close_follow };
 
-/* Opens NAME.part where somebody is writing it; -1 with ENOENT where not. */
+/* Whether the open file holds nothing yet. */
+static bool is_empty(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && status.st_size == 0;
+}
+
+/*
+ * Opens NAME.part if a writer holds its lock; -1 with ENOENT if none does. A writer makes the file first and
+ * then locks it, so one that is empty and without a lock is looked at once more after a pause.
+ */
 static int open_growing(const char *part)
 {
+    for (int attempt = 0;; attempt++) {
+        int fd = open(part, O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) != 0)
+            return fd;
+        bool again = attempt == 0 && is_empty(fd);
+        close(fd);
+        if (!again || !pause_briefly()) {
+            errno = ENOENT;
+            return -1;
+        }
+    }
+}
+
+/* Opens what a dead writer left in NAME.part; -1 with ENOENT if that is nothing. */
+static int open_leftover(const char *part)
+{
     int fd = open(part, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) == 0) {
+    if (fd >= 0 && is_empty(fd)) {
         close(fd);
         errno = ENOENT;
         return -1;
@@ -82,8 +109,8 @@ static int open_growing(const char *part)
 }
 
 /*
- * Opens NAME.part while it is being written, else NAME, else what a dead writer left; -1 where there is none.
- * The whole file may get its name in between, hence twice.
+ * Opens NAME.part while it is being written, else NAME, else what a dead writer left; -1 with ENOENT if there
+ * is none. The whole file may get its name in between, hence twice.
  */
 static int open_either(const char *path, const char *part, bool *locked)
 {
@@ -98,7 +125,7 @@ static int open_either(const char *path, const char *part, bool *locked)
             return fd;
     }
     *locked = true;
-    return open(part, O_RDONLY | O_CLOEXEC);
+    return open_leftover(part);
 }
 
 static enum pst_status open_when_there(struct follow_input *follow, const char *path, const char *part,

@@ -370,6 +370,17 @@ differs() {
     cmp whole.pst "$BATS_TEST_TMPDIR/followed.pst"
 }
 
+@test "--follow waits for the writer of a recording that is empty and not locked yet" {
+    grown=$BATS_TEST_TMPDIR/grown.pst
+    : >"$grown.part" # a writer makes the file, and locks it a moment later
+    start replay --follow "$grown" -o "$BATS_TEST_TMPDIR/followed.pst"
+    follower=$!
+    sleep 0.3
+    replay whole.pst -o "$grown"
+    ends "$follower" 0 20
+    cmp whole.pst "$BATS_TEST_TMPDIR/followed.pst"
+}
+
 @test "--follow notices that the writer of a recording has gone" {
     grown=$BATS_TEST_TMPDIR/grown.pst
     mkfifo "$BATS_TEST_TMPDIR/feed"
