@@ -59,7 +59,7 @@ proxy_before() {
     near=$(<"$here/port")
 }
 
-# free_port: a port that nobody listens on at the moment.
+# free_port: a port without a listener at the moment.
 free_port() {
     /usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }

@@ -17,7 +17,7 @@ why_no_cluster() {
     fi
 }
 
-# configure FOLDER: a cluster with ports that nobody uses at the moment.
+# configure FOLDER: a cluster with ports that are free at the moment.
 configure() {
     local cluster=$1 host ports
     host=$(uname -n)
