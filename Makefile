@@ -209,7 +209,7 @@ SHARED_NAMES := libpipestill.so libpipestill.so.0 libpipestill.so.$(VERSION)
 PIPELINES := $(addprefix pipelines/,demo mnist-distil mnist-pool mnist-record-once mnist-two-hosts python-teacher \
     python-teacher.py)
 PIPELINE_PARTS := $(addprefix pipelines/,mnist-slurm.sbatch pool.sh start.sh)
-PAGES := README.md LICENSE $(wildcard docs/*.md docs/*.md5 docs/results/*)
+PAGES := README.md CONTRIBUTING.md NEWS.md LICENSE $(wildcard docs/*.md docs/*.md5 docs/results/*)
 FOLDERS := bin libexec/pipestill lib/pkgconfig include/pipestill share/man/man1 share/pipestill share/doc/pipestill/docs/results \
     share/bash-completion/completions share/zsh/site-functions share/fish/vendor_completions.d
 INSTALLED := bin/pipestill $(STAGES:%=libexec/pipestill/%) lib/libpipestill.a $(SHARED_NAMES:%=lib/%) lib/pkgconfig/pipestill.pc \

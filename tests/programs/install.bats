@@ -24,7 +24,7 @@ expected_files() {
     for file in pipelines/{demo,mnist-*,python-*,*.sh}; do
         [ "$file" = pipelines/pipestill.sh ] || echo "share/pipestill/$(basename "$file")"
     done
-    for file in README.md LICENSE docs/*.md docs/*.md5 docs/results/* docs/man pipelines; do
+    for file in *.md LICENSE docs/*.md docs/*.md5 docs/results/* docs/man pipelines; do
         echo "share/doc/pipestill/$file"
     done
     printf '%s\n' share/bash-completion/completions/pipestill share/zsh/site-functions/_pipestill \
@@ -76,7 +76,7 @@ expected_files() {
 @test "links in the installed pages lead somewhere" {
     install_quietly PREFIX="$ROOT"
     cd "$ROOT/share/doc/pipestill"
-    for page in README.md docs/*.md; do
+    for page in *.md docs/*.md; do
         while read -r link; do
             echo "$page: $link"
             [ -e "$(dirname "$page")/$link" ]
