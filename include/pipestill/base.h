@@ -149,6 +149,13 @@ enum pst_leftover {
 };
 
 /*
+ * Locks an open file for the one process that writes it. A reader that follows holds the lock for a moment,
+ * to see whether there is a writer, so this tries for some milliseconds. Returns true, or false if another
+ * process writes the file.
+ */
+PST_CHECKED bool pst_lock_for_writer(int fd);
+
+/*
  * Opens a file for writing under its provisional name, with a lock against a second writer.
  * Returns PST_OK; PST_USAGE for the path "-"; PST_IO_ERROR where it cannot be made; PST_TRY_AGAIN where
  * another process writes it, or left something there that is not to be replaced.

@@ -57,9 +57,7 @@ static bool has_name(int fd, const char *name)
            opened.st_ino == named.st_ino;
 }
 
-/* Locks a file for its writer. A reader that follows looks whether there is a lock, and holds one for that
- * moment. */
-static bool lock_for_writer(int fd)
+bool pst_lock_for_writer(int fd)
 {
     for (int attempt = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; attempt++) {
         if (attempt == 3)
@@ -88,7 +86,7 @@ static enum pst_status open_part(struct pst_atomic_file *file, enum pst_leftover
         file->fd = open(file->part, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
         if (file->fd < 0)
             return pst_fail(error, PST_IO_ERROR, "%s: cannot be written: %s", file->part, strerror(errno));
-        if (!lock_for_writer(file->fd))
+        if (!pst_lock_for_writer(file->fd))
             return pst_fail(error, PST_TRY_AGAIN, "%s: another process is writing it", file->part);
     } while (!has_name(file->fd, file->part));
     struct stat status;

@@ -92,7 +92,7 @@ pst_fault pst_top_restore(const struct pst_target *target, const uint16_t *chose
         scratch[chosen[i]] = isnan(probability) ? 0 : probability;
     }
     if (!(fabs(sum - 1) < 0.01)) /* a log-probability from -16 to -8 is up to a 256th off */
-        return "its log-probabilities are no distribution's";
+        return "its log-probabilities are not a distribution's";
     for (size_t c = 0; c < classes; c++)
         row[c] = (float)((scratch[c] < 0 ? each : scratch[c]) / sum);
     return NULL;

@@ -1,9 +1,8 @@
 /* Giving a recording that was cut short its true end. */
-#include "lib/base/linux.h"
-
 #include "lib/stream/recording.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,7 +146,7 @@ enum pst_status pst_recording_repair(const char *path, size_t max_message, struc
     if (repair.fd < 0)
         return pst_fail(error, PST_NO_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
     enum pst_status status = PST_OK;
-    if (flock(repair.fd, LOCK_EX | LOCK_NB) != 0)
+    if (!pst_lock_for_writer(repair.fd))
         status = pst_fail(error, PST_TRY_AGAIN, "%s: another process is still writing it", path);
     if (status == PST_OK)
         status = look_at_all(&repair, max_message, error);

@@ -216,7 +216,7 @@ static enum pst_status improper(struct pst_link *link, const struct pst_message 
                                 struct pst_error *error)
 {
     if (!link->listens)
-        return pst_fail(error, PST_UNAVAILABLE, "%s: the other side is no pipestill of this version",
+        return pst_fail(error, PST_UNAVAILABLE, "%s: the other side is not a pipestill of this version",
                         link->name);
     send_text(link, message->peer, PST_REFUSE, "a message out of protocol");
     return PST_END;

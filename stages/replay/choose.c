@@ -20,7 +20,7 @@ static enum pst_status read_batch_labels(const struct shard_batch *found, size_t
     const int32_t *read = batch->tensors[y].data;
     for (size_t row = 0; row < batch->n; row++) {
         if (read[row] < 0 || (size_t)read[row] >= classes)
-            return pst_fail(error, PST_BAD_DATA, "%s, batch %" PRIu64 ": label %" PRId32 " is no class",
+            return pst_fail(error, PST_BAD_DATA, "%s, batch %" PRIu64 ": label %" PRId32 " is not a class",
                             found->shard->path, found->recorded.seq, read[row]);
         labels[found->recorded.first + row] = read[row];
     }

@@ -14,7 +14,7 @@ PST_CHECKED enum pst_status check_selection_options(const struct selection_optio
  * bytes a sample, and four more a sample while labels are looked at.
  * restored: the header of what comes out.
  * Returns what pst_choose returns; PST_USAGE if options contradict each other or the recordings; PST_BAD_DATA
- * if a label is no class; what reading returns.
+ * if a label is not a class; what reading returns.
  */
 PST_CHECKED enum pst_status choose_recorded(const struct selection_options *options,
                                             const struct shards *shards, const struct pst_header *restored,

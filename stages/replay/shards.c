@@ -53,7 +53,7 @@ static enum pst_status check_fit(const struct shard *first, const struct shard *
                         first->path, shard->path);
     for (size_t i = 0; i < a->tensor_count; i++) {
         if (differ(a, b, i, words, sizeof words))
-            return pst_fail(error, PST_BAD_DATA, "%s and %s are no one set, '%s' was made otherwise: %s",
+            return pst_fail(error, PST_BAD_DATA, "%s and %s do not make one set, '%s' was made otherwise: %s",
                             first->path, shard->path, a->tensors[i].name, words);
     }
     return PST_OK;

@@ -106,8 +106,8 @@ enum pst_status check_sample_weights(const struct trainer *trainer, const struct
     for (size_t i = 0; i < n && targets->weight != NULL; i++) {
         if (!(targets->weight[i] >= 0 && isfinite(targets->weight[i])))
             return pst_fail(error, PST_BAD_DATA,
-                            "tensor 'weight', sample %zu of the batch: %g is no weight, a number from 0", i,
-                            (double)targets->weight[i]);
+                            "tensor 'weight', sample %zu of the batch: %g is not a weight, a number from 0",
+                            i, (double)targets->weight[i]);
     }
     for (size_t i = 0; i < n && trainer->class_weight != NULL; i++) {
         if (isnan(trainer->class_weight[targets->labels[i]]))

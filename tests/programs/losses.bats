@@ -147,7 +147,7 @@ above() {
 
 @test "a loss that cannot be is refused" {
     refused 64 "--loss huge: there is no loss 'huge'; there are kl, cross-entropy, labels, logits, mse, bce" hard.pst --loss huge
-    refused 64 "--loss kl::x: 'x' is no weight" soft.pst --loss kl::x
+    refused 64 "--loss kl::x: 'x' is not a weight" soft.pst --loss kl::x
     refused 64 "--loss labels,T=3: the loss labels has no 'T='" hard.pst --loss labels,T=3
     refused 64 "the loss has the term kl of 'soft/t' twice" soft.pst --loss kl --loss kl:soft/t:2
     refused 64 "the weights of the targets are 0: there is nothing to learn from" soft.pst --loss kl::0 --loss labels::0

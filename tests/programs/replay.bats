@@ -208,7 +208,7 @@ shares() {
     change 'header["classes"] = 0' "$BATS_TEST_TMPDIR/many.pst" "$BATS_TEST_TMPDIR/unknown.pst"
     [ "$(replay "$BATS_TEST_TMPDIR/unknown.pst" --omit-classes 0-307 | column /dev/stdin y | sort -u | tr '\n' ' ')" = "308 309 " ]
     change 'if batch["seq"] == 3: batch["y"][5] = 1000' "$BATS_TEST_TMPDIR/many.pst" "$BATS_TEST_TMPDIR/bad.pst"
-    assert_fails 65 "bad.pst, batch 3: label 1000 is no class" replay "$BATS_TEST_TMPDIR/bad.pst" --only-classes 3
+    assert_fails 65 "bad.pst, batch 3: label 1000 is not a class" replay "$BATS_TEST_TMPDIR/bad.pst" --only-classes 3
 }
 
 @test "recordings without labels can be replayed in part, but not by class" {
@@ -317,13 +317,13 @@ sys.stdout.buffer.write(b"".join(msgpack.packb(message) for message in messages)
     run ! cmp -s whole.pst <(replay "$BATS_TEST_TMPDIR"/{end,begin,middle}.pst)
 }
 
-# differs WORDS STREAM: whole.pst and this recording are no one set, and the words say what differs.
+# differs WORDS STREAM: whole.pst and this recording do not make one set, and the words say what differs.
 differs() {
-    assert_fails 65 "whole.pst and $2 are no one set, '$1" replay whole.pst "$2"
+    assert_fails 65 "whole.pst and $2 do not make one set, '$1" replay whole.pst "$2"
     assert_fails 65 "$3" replay "$2" whole.pst
 }
 
-@test "recordings that were made otherwise are no one set, and what differs is named" {
+@test "recordings that were made otherwise do not make one set, and what differs is named" {
     other=$BATS_TEST_TMPDIR/other.pst
     loader digits --samples 20 | teacher-forward teacher.safetensors -o "$other"
     assert_fails 65 "whole.pst and $other do not hold the same tensors" replay whole.pst "$other"
@@ -478,5 +478,5 @@ PYTHON
     head -c 1000 whole.pst >"$BATS_TEST_TMPDIR/cut.pst"
     assert_fails 64 "use replay" loader "$BATS_TEST_TMPDIR/cut.pst"
     echo "kind" >"$BATS_TEST_TMPDIR/text"
-    assert_fails 64 "text is of no kind that is known here" loader "$BATS_TEST_TMPDIR/text"
+    assert_fails 64 "text is not a data set of a known kind" loader "$BATS_TEST_TMPDIR/text"
 }

@@ -177,7 +177,7 @@ assert header["classes"] == 1000 and header["class_counts"] == [5] * 1000'
     assert_fails 64 "array.npy is a NumPy array" loader array.npy
     assert_fails 64 "arrays.npz is a zip archive" loader arrays.npz
     assert_fails 64 "recording.pst is a recorded stream: use replay" loader recording.pst
-    assert_fails 64 "text is of no kind that is known here" loader text
+    assert_fails 64 "text is not a data set of a known kind" loader text
     assert_fails 66 "./nothing: there is no such file" loader ./nothing
     assert_fails 65 "text: not an IDX file" loader idx:text
 }

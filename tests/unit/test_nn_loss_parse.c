@@ -63,12 +63,12 @@ static void what_is_no_term_is_refused_with_what_could_be_there(void **state)
     (void)state;
     assert_refused("", "there is no loss ''; there are kl, cross-entropy, labels, logits, mse, bce");
     assert_refused("KL", "there is no loss 'KL'");
-    assert_refused("kl:soft:x", "'x' is no weight");
-    assert_refused("kl:soft:", "'' is no weight");
-    assert_refused("kl:soft:-1", "'-1' is no weight");
-    assert_refused("kl:soft:nan", "'nan' is no weight");
-    assert_refused("kl:soft:inf", "'inf' is no weight");
-    assert_refused("kl:soft:1:2", "'1:2' is no weight");
+    assert_refused("kl:soft:x", "'x' is not a weight");
+    assert_refused("kl:soft:", "'' is not a weight");
+    assert_refused("kl:soft:-1", "'-1' is not a weight");
+    assert_refused("kl:soft:nan", "'nan' is not a weight");
+    assert_refused("kl:soft:inf", "'inf' is not a weight");
+    assert_refused("kl:soft:1:2", "'1:2' is not a weight");
     assert_refused("kl,T=0", "T=0 is not a number from");
     assert_refused("kl,T", "T= is not a number from");
     assert_refused("kl,T=1,T=1", "'T=' is there twice");

@@ -52,7 +52,7 @@ static const char *describe_start(const unsigned char *start, size_t size)
         if (size >= known[i].at + known[i].length &&
             memcmp(start + known[i].at, known[i].mark, known[i].length) == 0)
             return known[i].is;
-    return "of no kind that is known here; NAME:FILE names the kind of set";
+    return "not a data set of a known kind; NAME:FILE names the kind";
 }
 
 /* The names of the table: "digits, mnist, idx". */

@@ -83,7 +83,7 @@ static enum pst_status take_place(struct pst_loss_term *term, const char *tensor
         return pst_fail(error, PST_USAGE, "a tensor's name has at most %zu bytes", sizeof term->tensor - 1);
     strcpy(term->tensor, tensor == NULL ? "" : tensor);
     if (weight != NULL && !pst_parse_double(weight, 0, 1e300, &term->weight))
-        return pst_fail(error, PST_USAGE, "'%s' is no weight, a number from 0", weight);
+        return pst_fail(error, PST_USAGE, "'%s' is not a weight, a number from 0", weight);
     return PST_OK;
 }
 
