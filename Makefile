@@ -162,7 +162,7 @@ test: test-deps
 	@$(MAKE) --no-print-directory check
 
 check: all unit-tests test-tools
-	@BUILD=$(BUILD) CC="$(CC)" CFLAGS_EXAMPLE="$(SANITIZER_FLAGS)" SANITIZE="$(SANITIZE)" WRAPPER="$(WRAPPER)" tests/run
+	@BUILD=$(BUILD) CC="$(CC)" CFLAGS_EXAMPLE="$(SANITIZER_FLAGS)" SANITIZE="$(SANITIZE)" WRAPPER="$(WRAPPER)" tests/run $(TESTS)
 
 # Ten times as many schedules of faults as `make test` runs; docs/pool.md has the result.
 soak: test-deps
