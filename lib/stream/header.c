@@ -1,29 +1,12 @@
 /* Headers: the list of tensors, and the header as a JSON object. */
 #include "lib/base/linux.h"
 
-#include "lib/stream/codec.h"
+#include "lib/stream/message.h"
 
+#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const struct {
-    const char *name;
-    size_t size;
-} dtypes[PST_DTYPES] = {
-    [PST_DTYPE_U8] = { "u8", 1 },   [PST_DTYPE_I32] = { "i32", 4 }, [PST_DTYPE_U64] = { "u64", 8 },
-    [PST_DTYPE_F32] = { "f32", 4 }, [PST_DTYPE_F16] = { "f16", 2 }, [PST_DTYPE_U16] = { "u16", 2 },
-};
-
-size_t pst_dtype_size(enum pst_dtype dtype)
-{
-    return dtypes[dtype].size;
-}
-
-const char *pst_dtype_name(enum pst_dtype dtype)
-{
-    return dtypes[dtype].name;
-}
 
 enum pst_status pst_header_new(struct pst_header *header, struct pst_error *error)
 {
@@ -92,14 +75,6 @@ void pst_header_free(struct pst_header *header)
     json_decref(header->lineage);
     json_decref(header->other);
     *header = (struct pst_header){ 0 };
-}
-
-size_t pst_spec_elements(const struct pst_tensor_spec *spec)
-{
-    size_t elements = 1;
-    for (size_t i = 0; i < spec->rank; i++)
-        elements *= spec->shape[i];
-    return elements;
 }
 
 /* The bytes of one sample; false where the shape is out of bounds. */
@@ -219,4 +194,159 @@ enum pst_status pst_header_append_history(struct pst_header *header, const char 
     if (!good || json_array_append_new(header->history, entry) != 0)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for the stream's history");
     return PST_OK;
+}
+
+/* ---- as a JSON object --------------------------------------------------------------------------------- */
+
+static void set_count(json_t *object, const char *name, uint64_t count)
+{
+    if (count != 0)
+        json_object_set_new(object, name, json_integer((json_int_t)count));
+}
+
+json_t *pst_header_to_json(const struct pst_header *header)
+{
+    json_t *object = json_pack("{s:i, s:s}", "format", PST_FORMAT_VERSION, "run", header->run);
+    json_t *tensors = json_array();
+    for (size_t i = 0; i < header->tensor_count; i++)
+        json_array_append_new(tensors, pst_spec_to_json(&header->tensors[i]));
+    if (object == NULL || json_array_size(tensors) != header->tensor_count) {
+        json_decref(object);
+        json_decref(tensors);
+        return NULL;
+    }
+    set_count(object, "classes", header->classes);
+    set_count(object, "samples", header->samples);
+    set_count(object, "epochs", header->epochs);
+    set_count(object, "batches", header->batches);
+    set_count(object, "first", header->first);
+    if (header->encoding == PST_ZSTD)
+        json_object_set_new(object, "encoding", json_string("zstd"));
+    json_object_set_new(object, "tensors", tensors);
+    json_object_set(object, "history", header->history);
+    if (json_object_size(header->lineage) > 0)
+        json_object_set(object, "lineage", header->lineage);
+    if (header->other != NULL)
+        json_object_update_missing(object, header->other);
+    return object;
+}
+
+/* Takes a key out of the object, so that what is left at the end is what this version does not know. */
+static json_t *take_key(json_t *object, const char *name)
+{
+    json_t *value = json_object_get(object, name);
+    json_incref(value);
+    json_object_del(object, name);
+    return value;
+}
+
+static bool take_count(json_t *object, const char *name, uint64_t *count)
+{
+    json_t *value = take_key(object, name);
+    json_int_t number = json_integer_value(value);
+    bool good = value == NULL || (json_is_integer(value) && number >= 0 && number <= (json_int_t)1 << 53);
+    *count = (uint64_t)number;
+    json_decref(value);
+    return good;
+}
+
+/* Whether a tensor says another temperature than what made it does. */
+static bool contradicts_lineage(const struct pst_header *header, const struct pst_tensor_spec *spec)
+{
+    const json_t *entry = json_object_get(header->lineage, spec->origin);
+    const char *said = json_string_value(json_object_get(entry, "temperature"));
+    double temperature;
+    return spec->temperature != 0 && pst_parse_double(said, 0, DBL_MAX, &temperature) &&
+           temperature != spec->temperature;
+}
+
+static enum pst_status take_tensor(struct pst_header *header, const json_t *object, struct pst_error *error)
+{
+    struct pst_tensor_spec spec;
+    if (!pst_spec_from_json(&spec, object))
+        return pst_fail(error, PST_BAD_DATA, "header: tensor %zu is not described as it should be",
+                        header->tensor_count);
+    size_t index;
+    enum pst_status status = pst_header_add_tensor(header, &spec, &index, error);
+    if (status == PST_OK && contradicts_lineage(header, &spec))
+        return pst_fail(
+            error, PST_BAD_DATA,
+            "header: tensor '%s' says that it is at temperature %g, but its lineage says another one",
+            spec.name, spec.temperature);
+    if (status == PST_OK)
+        pst_header_set_origin(header, index, spec.origin);
+    return status;
+}
+
+static enum pst_status take_tensors(struct pst_header *header, json_t *object, struct pst_error *error)
+{
+    json_t *tensors = take_key(object, "tensors");
+    enum pst_status status = PST_OK;
+    if (!json_is_array(tensors))
+        status = pst_fail(error, PST_BAD_DATA, "header: there is no list of tensors");
+    for (size_t i = 0; i < json_array_size(tensors) && status == PST_OK; i++)
+        status = take_tensor(header, json_array_get(tensors, i), error);
+    json_decref(tensors);
+    return status;
+}
+
+static enum pst_status take_format(json_t *object, struct pst_error *error)
+{
+    json_t *format = take_key(object, "format");
+    json_int_t version = json_integer_value(format);
+    bool number = json_is_integer(format);
+    json_decref(format);
+    if (!number || version < 1)
+        return pst_fail(error, PST_BAD_DATA, "header: there is no format version");
+    if (version > PST_FORMAT_VERSION)
+        return pst_fail(error, PST_BAD_DATA,
+                        "header: format version %lld is newer than this program's %d; use a newer pipestill",
+                        (long long)version, PST_FORMAT_VERSION);
+    return PST_OK;
+}
+
+static enum pst_status take_encoding(struct pst_header *header, json_t *object, struct pst_error *error)
+{
+    json_t *encoding = take_key(object, "encoding");
+    const char *name = json_string_value(encoding);
+    enum pst_status status = PST_OK;
+    if (name != NULL && strcmp(name, "zstd") == 0)
+        header->encoding = PST_ZSTD;
+    else if (encoding != NULL)
+        status = pst_fail(
+            error, PST_BAD_DATA,
+            "header: this program does not know the encoding '%.32s' of tensors; use a newer pipestill",
+            name == NULL ? "?" : name);
+    json_decref(encoding);
+    return status;
+}
+
+enum pst_status pst_header_from_json(struct pst_header *header, json_t *object, struct pst_error *error)
+{
+    *header = (struct pst_header){ 0 };
+    if (!json_is_object(object))
+        return pst_fail(error, PST_BAD_DATA, "header: its metadata is not a map");
+    enum pst_status status = take_format(object, error);
+    if (status != PST_OK)
+        return status;
+    json_t *run = take_key(object, "run");
+    bool good = pst_json_text(run, header->run, sizeof header->run);
+    json_decref(run);
+    good = take_count(object, "classes", &header->classes) && good;
+    good = take_count(object, "samples", &header->samples) && good;
+    good = take_count(object, "epochs", &header->epochs) && good;
+    good = take_count(object, "batches", &header->batches) && good;
+    good = take_count(object, "first", &header->first) && good;
+    header->history = take_key(object, "history");
+    if (!good || !json_is_array(header->history))
+        return pst_fail(error, PST_BAD_DATA, "header: run, history, or a count is missing or out of bounds");
+    header->lineage = take_key(object, "lineage");
+    status = pst_lineage_check(header->lineage, error);
+    if (status == PST_OK)
+        status = take_encoding(header, object, error);
+    if (status == PST_OK)
+        status = take_tensors(header, object, error);
+    if (status == PST_OK && json_object_size(object) > 0)
+        header->other = json_incref(object);
+    return status;
 }

@@ -163,10 +163,16 @@ static enum pst_status take_tensor(struct pst_reader *reader, struct pst_batch *
 static enum pst_status take_batch_head(struct pst_reader *reader, uint64_t *seq, uint64_t *epoch, uint64_t *n,
                                        struct pst_error *error)
 {
-    struct pst_meta_field fields[] = { { "seq", seq, false }, { "epoch", epoch, false }, { "n", n, false } };
+    struct pst_meta_field fields[] = { { .name = "seq", .numbers = seq },
+                                       { .name = "epoch", .numbers = epoch },
+                                       { .name = "n", .numbers = n },
+                                       { .name = "crcs",
+                                         .numbers = reader->crcs,
+                                         .list = true,
+                                         .length = reader->header.tensor_count,
+                                         .most = UINT32_MAX } };
     uint64_t count = 0;
-    bool crcs;
-    if (!pst_reader_meta(reader, fields, 3, &crcs) || !crcs)
+    if (!pst_meta_take(reader->envelope.meta.data, reader->envelope.meta_size, fields, 4))
         return bad(error, "the batch's metadata is not what it should be");
     reader->beyond_limit = *n >= 1 && !fits(reader, *n);
     if (*n < 1 || reader->beyond_limit)
@@ -199,42 +205,16 @@ static enum pst_status read_batch(struct pst_reader *reader, struct pst_batch *b
     if (status != PST_OK)
         return status;
     reader->next_seq++;
-    reader->so_far.batches++;
-    reader->so_far.samples += n;
-    reader->so_far.batch_checksum += reader->envelope.crc;
-    reader->so_far.sample_checksum += pst_batch_sample_checksum(batch, reader->id_index);
+    pst_trailer_count(&reader->so_far, batch, reader->envelope.crc, reader->id_index);
     return PST_OK;
 }
 
 /* ---- trailer ----------------------------------------------------------------------------------------- */
 
-bool pst_reader_take_sums(struct pst_reader *reader, struct pst_trailer *said)
-{
-    struct pst_meta_field fields[] = { { "batches", &said->batches, false },
-                                       { "samples", &said->samples, false },
-                                       { "batch_checksum", &said->batch_checksum, false },
-                                       { "sample_checksum", &said->sample_checksum, false } };
-    bool crcs;
-    return pst_reader_meta(reader, fields, 4, &crcs);
-}
-
-enum pst_status pst_trailer_check(const struct pst_trailer *said, const struct pst_trailer *came,
-                                  struct pst_error *error)
-{
-    if (said->batches != came->batches || said->samples != came->samples)
-        return pst_fail(error, PST_BAD_DATA,
-                        "the trailer tells of %" PRIu64 " batches and %" PRIu64 " samples, but %" PRIu64
-                        " and %" PRIu64 " came",
-                        said->batches, said->samples, came->batches, came->samples);
-    if (said->batch_checksum != came->batch_checksum || said->sample_checksum != came->sample_checksum)
-        return bad(error, "the trailer's checksums do not fit what came");
-    return PST_OK;
-}
-
 static enum pst_status read_trailer(struct pst_reader *reader, struct pst_error *error)
 {
     struct pst_trailer said;
-    if (!pst_reader_take_sums(reader, &said))
+    if (!pst_trailer_take(reader->envelope.meta.data, reader->envelope.meta_size, &said))
         return bad(error, "the trailer's metadata is not what it should be");
     enum pst_status status = pst_trailer_check(&said, &reader->so_far, error);
     if (status != PST_OK)
@@ -315,5 +295,42 @@ enum pst_status pst_reader_skim(struct pst_reader *reader, struct pst_skimmed *m
             pst_source_skip(&reader->source, bytes);
     }
     message->end = reader->source.offset;
+    return status;
+}
+
+/* ---- parcels ------------------------------------------------------------------------------------------- */
+
+/* Reads the one batch and sees that nothing but the trailer follows. */
+static enum pst_status read_the_only_batch(struct pst_reader *reader, struct pst_header *header,
+                                           struct pst_batch *batch, struct pst_error *error)
+{
+    enum pst_status status = pst_reader_header(reader, header, error);
+    if (status == PST_OK)
+        status = pst_reader_next(reader, batch, error);
+    if (status != PST_OK)
+        return status == PST_END ? pst_fail(error, PST_BAD_DATA, "a parcel without a batch") : status;
+    struct pst_batch second = { 0 };
+    status = pst_reader_next(reader, &second, error);
+    pst_batch_free(&second);
+    if (status == PST_OK)
+        return pst_fail(error, PST_BAD_DATA, "a parcel with more than one batch");
+    return status == PST_END ? PST_OK : status;
+}
+
+enum pst_status pst_parcel_open(const void *bytes, size_t size, size_t max_message, struct pst_header *header,
+                                struct pst_batch *batch, struct pst_error *error)
+{
+    struct pst_input *input;
+    struct pst_reader *reader;
+    *header = (struct pst_header){ 0 };
+    enum pst_status status = pst_input_from_memory(&input, bytes, size, error);
+    if (status == PST_OK)
+        status = pst_reader_new(&reader, input, max_message, error);
+    if (status != PST_OK)
+        return status;
+    status = read_the_only_batch(reader, header, batch, error);
+    pst_reader_free(reader);
+    if (status != PST_OK)
+        pst_header_free(header);
     return status;
 }

@@ -5,8 +5,8 @@
 #ifndef PIPESTILL_LIB_READER_H
 #define PIPESTILL_LIB_READER_H
 
-#include "lib/stream/codec.h"
-#include "lib/stream/envelope.h"
+#include "lib/stream/message.h"
+#include "lib/stream/trailer.h"
 #include "lib/stream/zstd.h"
 
 struct pst_reader {
@@ -19,30 +19,9 @@ struct pst_reader {
     bool beyond_limit; /* the batch at hand is refused for its size alone */
     struct pst_envelope envelope;
     struct pst_zstd_unpacker *unpacker; /* where the header says that tensors are compressed */
-    uint32_t *crcs;                     /* of the batch at hand, [tensor_count] */
+    uint64_t *crcs;                     /* of the batch at hand, [tensor_count] */
     uint64_t *places; /* of the batch at hand: where in the input each tensor's bytes begin, [tensor_count] */
 };
-
-/* A named number in metadata. */
-struct pst_meta_field {
-    const char *name;
-    uint64_t *number;
-    bool seen;
-};
-
-/*
- * Reads the metadata at hand, which must be a map: all of the fields must be there, and may come once.
- * crcs: receives whether there are checksums, which are then in reader->crcs.
- */
-PST_CHECKED bool pst_reader_meta(struct pst_reader *reader, struct pst_meta_field *fields, size_t count,
-                                 bool *crcs);
-
-/* Takes what the trailer at hand says. Returns false if it does not say all of it. */
-PST_CHECKED bool pst_reader_take_sums(struct pst_reader *reader, struct pst_trailer *said);
-
-/* Whether a trailer says what came. Returns PST_OK or PST_BAD_DATA. */
-PST_CHECKED enum pst_status pst_trailer_check(const struct pst_trailer *said, const struct pst_trailer *came,
-                                              struct pst_error *error);
 
 /* Goes to the message that begins at that byte; where it is a batch, it must have that number. */
 void pst_reader_goto(struct pst_reader *reader, uint64_t offset, uint64_t seq);

@@ -1,217 +1,328 @@
-/* Recordings: streams in files, read at any place. */
+/*
+ * Recordings: streams in files. Where the batches are, as runs of batches that are alike, says the index in
+ * the trailer, or else a look at every message.
+ */
 #include "lib/stream/recording.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- reading ----------------------------------------------------------------------------------------- */
+/* ---- runs of batches ---------------------------------------------------------------------------------- */
 
-static bool is_marked(const uint64_t *bits, size_t index)
+static bool goes_on(const struct pst_recording *recording, const struct pst_run *run)
 {
-    return bits[index / 64] >> index % 64 & 1;
+    if (recording->run_count == 0)
+        return false;
+    const struct pst_run *last = &recording->runs[recording->run_count - 1];
+    uint64_t length = recording->count - last->first;
+    return run->bytes == last->bytes && run->n == last->n && run->epoch == last->epoch &&
+           run->begin == last->begin + length * last->bytes && run->seq == last->seq + length;
 }
 
-static void mark(uint64_t *bits, size_t index)
+enum pst_status pst_recording_add(struct pst_recording *recording, const struct pst_run *run, uint64_t count,
+                                  struct pst_error *error)
 {
-    bits[index / 64] |= (uint64_t)1 << index % 64;
-}
-
-/* Counts a batch when it is read for the first time; after the last one the sums must be the trailer's.
- * before: the reader's sums before it was read. */
-static enum pst_status count_once(struct pst_recording *recording, size_t index,
-                                  const struct pst_trailer *before, struct pst_error *error)
-{
-    const struct pst_trailer *after = &recording->reader->so_far;
-    struct pst_trailer *came = &recording->came;
-    if (is_marked(recording->seen, index))
-        return PST_OK;
-    mark(recording->seen, index);
-    came->batches++;
-    came->samples += after->samples - before->samples;
-    came->batch_checksum += after->batch_checksum - before->batch_checksum;
-    came->sample_checksum += after->sample_checksum - before->sample_checksum;
-    if (came->batches < recording->count || recording->said.batches == 0 ||
-        pst_trailer_check(&recording->said, came, error) == PST_OK)
-        return PST_OK;
-    return pst_fail_at(error, "%s", recording->reader->source.input->name);
-}
-
-/*
- * Whether the batch that was just read has the layout that pst_recording_copy computes: the shortest heads.
- * Then only where its first tensor begins need be kept.
- */
-static bool is_plain(const struct pst_reader *reader, size_t n)
-{
-    uint64_t expected = reader->places[0];
-    for (size_t i = 0; i < reader->header.tensor_count; i++) {
-        if (reader->places[i] != expected)
-            return false;
-        expected += n * reader->header.tensors[i].sample_bytes;
-        if (i + 1 < reader->header.tensor_count)
-            expected += pst_bin_head(n * reader->header.tensors[i + 1].sample_bytes);
+    size_t samples;
+    if (!pst_multiply(count, run->n, &samples) || samples > UINT64_MAX / 2 - recording->samples)
+        return pst_fail(error, PST_BAD_DATA, "more samples than can be counted");
+    if (!goes_on(recording, run)) {
+        if (recording->run_count == recording->room) {
+            size_t room = recording->room == 0 ? 16 : 2 * recording->room;
+            struct pst_run *grown = realloc(recording->runs, room * sizeof *grown);
+            if (grown == NULL)
+                return pst_fail(error, PST_TRY_AGAIN, "out of memory for the places of batches");
+            recording->runs = grown;
+            recording->room = room;
+        }
+        struct pst_run *added = &recording->runs[recording->run_count++];
+        *added = *run;
+        added->first = recording->count;
+        added->sample = recording->samples;
+        added->data = 0;
     }
-    return reader->source.offset == expected;
+    recording->count += count;
+    recording->samples += samples;
+    return PST_OK;
 }
 
-/* Notes where the rows of the batch that was just read are, if they can be read one by one from now on. */
-static void note_layout(struct pst_recording *recording, struct pst_run *run, size_t index, size_t n)
+size_t pst_recording_run_length(const struct pst_recording *recording, size_t run)
 {
-    const struct pst_reader *reader = recording->reader;
-    if (reader->header.encoding != PST_PLAIN || reader->header.tensor_count == 0 || !is_plain(reader, n))
-        return;
-    uint64_t data = reader->places[0] - pst_recording_begin(recording, index);
-    if (run->data == 0 && data <= UINT32_MAX)
-        run->data = (uint32_t)data;
-    if (run->data == data)
-        mark(recording->laid_out, index);
+    size_t next = run + 1 < recording->run_count ? recording->runs[run + 1].first : recording->count;
+    return next - recording->runs[run].first;
 }
 
-enum pst_status pst_recording_read(struct pst_recording *recording, size_t index, struct pst_batch *batch,
-                                   struct pst_error *error)
+uint64_t pst_recording_due(const struct pst_recording *recording)
 {
-    struct pst_run *run = pst_recording_run(recording, index, false);
+    if (recording->run_count == 0)
+        return recording->reader->header.first;
+    size_t last = recording->run_count - 1;
+    return recording->runs[last].seq + pst_recording_run_length(recording, last);
+}
+
+struct pst_run *pst_recording_run(const struct pst_recording *recording, uint64_t number, bool by_sample)
+{
+    size_t low = 0, high = recording->run_count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        const struct pst_run *run = &recording->runs[middle];
+        if ((by_sample ? run->sample : run->first) <= number)
+            low = middle;
+        else
+            high = middle;
+    }
+    return &recording->runs[low];
+}
+
+uint64_t pst_recording_begin(const struct pst_recording *recording, size_t index)
+{
+    const struct pst_run *run = pst_recording_run(recording, index, false);
+    return run->begin + (index - run->first) * run->bytes;
+}
+
+struct pst_recorded pst_recording_batch_at(const struct pst_recording *recording, size_t index)
+{
+    const struct pst_run *run = pst_recording_run(recording, index, false);
     uint64_t within = index - run->first;
-    struct pst_trailer before = recording->reader->so_far;
-    enum pst_status status = pst_reader_fetch(recording->reader, run->begin + within * run->bytes, run->bytes,
-                                              run->seq + within, error);
-    if (status == PST_OK)
-        status = pst_reader_next(recording->reader, batch, error);
-    const char *wrong = NULL;
-    if (status == PST_END)
-        wrong = "a trailer, where the index tells of a batch";
-    else if (status == PST_OK && (batch->n != run->n || batch->epoch != run->epoch))
-        wrong = "the index does not fit this batch; is it another stream's?";
-    if (wrong != NULL)
-        return pst_fail(error, PST_BAD_DATA, "%s, batch %" PRIu64 ": %s",
-                        recording->reader->source.input->name, run->seq + within, wrong);
-    if (status != PST_OK)
-        return status;
-    note_layout(recording, run, index, batch->n);
-    return count_once(recording, index, &before, error);
+    return (struct pst_recorded){
+        .seq = run->seq + within, .epoch = run->epoch, .first = run->sample + within * run->n, .n = run->n
+    };
 }
 
-/* ---- batches that are kept --------------------------------------------------------------------------- */
-
-/* Bytes that one batch takes in memory. */
-static size_t bytes_of_batch(const struct pst_recording *recording)
-{
-    enum { MALLOC = 32 }; /* what an allocation takes besides, about */
-    const struct pst_header *header = &recording->reader->header;
-    size_t of_sample = 0, of_batch = sizeof(struct pst_kept), most = 1;
-    for (size_t i = 0; i < header->tensor_count; i++) {
-        of_sample += header->tensors[i].sample_bytes;
-        of_batch += sizeof(struct pst_tensor) + PST_ALIGNMENT + MALLOC;
-    }
-    for (size_t i = 0; i < recording->run_count; i++)
-        most = recording->runs[i].n > most ? recording->runs[i].n : most;
-    return of_batch + most * of_sample;
-}
-
-uint64_t pst_recording_memory(const struct pst_recording *recording)
-{
-    return (uint64_t)bytes_of_batch(recording) * recording->count;
-}
-
-void pst_recording_keep(struct pst_recording *recording, uint64_t bytes, bool in_order)
-{
-    recording->budget = in_order ? 0 : bytes;
-    recording->in_order = in_order;
-}
-
-static enum pst_status make_kept(struct pst_recording *recording, struct pst_error *error)
-{
-    uint64_t fit = recording->budget / bytes_of_batch(recording);
-    size_t count = fit < recording->count ? (size_t)fit : recording->count;
-    count = count > 0 ? count : 1;
-    recording->kept = calloc(count, sizeof *recording->kept);
-    if (recording->kept == NULL)
-        return pst_fail(error, PST_TRY_AGAIN, "out of memory for %zu batches", count);
-    for (size_t i = 0; i < count; i++)
-        recording->kept[i].index = PST_NONE;
-    recording->kept_count = count;
-    return PST_OK;
-}
-
-/*
- * Makes sure that a batch's checksums fit, and that its rows can be read.
- * whole: receives the batch where it is kept in memory; NULL where rows are to be read from the file.
- */
-static enum pst_status check_once(struct pst_recording *recording, size_t index,
-                                  const struct pst_batch **whole, struct pst_error *error)
-{
-    *whole = NULL;
-    enum pst_status status = recording->kept == NULL ? make_kept(recording, error) : PST_OK;
-    if (status != PST_OK)
-        return status;
-    struct pst_kept *kept = &recording->kept[index % recording->kept_count];
-    if (kept->index != index) {
-        /* What is kept stays if rows of this one can be read without it. */
-        if (!recording->in_order && kept->index != PST_NONE && is_marked(recording->laid_out, index))
-            return PST_OK;
-        kept->index = PST_NONE;
-        status = pst_recording_read(recording, index, &kept->batch, error);
-        if (status != PST_OK)
-            return status;
-        kept->index = index;
-    }
-    *whole = &kept->batch;
-    return PST_OK;
-}
-
-/* ---- samples ----------------------------------------------------------------------------------------- */
-
-static void copy_rows(const struct pst_recording *recording, const struct pst_batch *whole, size_t row,
-                      size_t count, struct pst_batch *batch, size_t at)
-{
-    const struct pst_header *header = &recording->reader->header;
-    for (size_t i = 0; i < header->tensor_count; i++) {
-        size_t bytes = header->tensors[i].sample_bytes;
-        memcpy((char *)batch->tensors[i].data + at * bytes,
-               (const char *)whole->tensors[i].data + row * bytes, count * bytes);
-    }
-}
-
-/* begin: byte of the file where the first tensor of a batch of n samples has its bytes. */
-static enum pst_status read_rows(struct pst_recording *recording, uint64_t begin, size_t n, size_t row,
-                                 size_t count, struct pst_batch *batch, size_t at, struct pst_error *error)
-{
-    const struct pst_header *header = &recording->reader->header;
-    for (size_t i = 0; i < header->tensor_count; i++) {
-        size_t bytes = header->tensors[i].sample_bytes;
-        enum pst_status status =
-            pst_input_read_at(recording->reader->source.input, begin + row * bytes,
-                              (char *)batch->tensors[i].data + at * bytes, count * bytes, error);
-        if (status == PST_END)
-            return pst_fail(error, PST_BAD_DATA, "%s: the file has become shorter",
-                            recording->reader->source.input->name);
-        if (status != PST_OK)
-            return status;
-        begin += n * bytes;
-        if (i + 1 < header->tensor_count)
-            begin += pst_bin_head(n * header->tensors[i + 1].sample_bytes);
-    }
-    return PST_OK;
-}
-
-enum pst_status pst_recording_copy(struct pst_recording *recording, uint64_t sample, size_t count,
-                                   struct pst_batch *batch, size_t at, struct pst_error *error)
+size_t pst_recording_find(const struct pst_recording *recording, uint64_t sample)
 {
     const struct pst_run *run = pst_recording_run(recording, sample, true);
-    uint64_t within = (sample - run->sample) / run->n;
-    size_t row = (size_t)((sample - run->sample) % run->n);
-    const struct pst_batch *whole;
-    enum pst_status status = check_once(recording, run->first + (size_t)within, &whole, error);
-    if (status != PST_OK)
-        return status;
-    if (whole == NULL)
-        return read_rows(recording, run->begin + within * run->bytes + run->data, run->n, row, count, batch,
-                         at, error);
-    copy_rows(recording, whole, row, count, batch, at);
-    return PST_OK;
+    return run->first + (size_t)((sample - run->sample) / run->n);
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------------- */
+/* ---- the trailer's index ----------------------------------------------------------------------------- */
+
+/* How a trailer begins, and a batch at least, when they are written with the shortest heads. */
+static const char trailer_mark[] = "\x83\xa4kind\xa7trailer\xa4meta";
+
+enum { TRAILER_MARK = sizeof trailer_mark - 1, LEAST_BATCH = 40 };
+
+static enum pst_status bad(struct pst_error *error, const char *what)
+{
+    return pst_fail(error, PST_BAD_DATA, "%s", what);
+}
+
+/* The last place in bytes where the mark is; NULL where it is nowhere. */
+static const char *find_last(const char *bytes, size_t size, const char *mark, size_t mark_size)
+{
+    for (size_t at = size; at >= mark_size; at--) {
+        if (memcmp(bytes + at - mark_size, mark, mark_size) == 0)
+            return bytes + at - mark_size;
+    }
+    return NULL;
+}
+
+/*
+ * Looks for a trailer that ends where the file ends. It is found from behind, by its mark, and believed when
+ * it has the right form and checksum; a stream written with other heads is simply scanned.
+ * begin: receives where it begins. Returns PST_OK; PST_END where there is none; PST_IO_ERROR; PST_TRY_AGAIN.
+ */
+static enum pst_status find_trailer(struct pst_recording *recording, uint64_t *begin, struct pst_error *error)
+{
+    struct pst_reader *reader = recording->reader;
+    uint64_t room = PST_MAX_META + 64;
+    size_t size = (size_t)(recording->size < room ? recording->size : room);
+    char *tail = malloc(size);
+    if (tail == NULL)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for a trailer");
+    enum pst_status status =
+        pst_input_read_at(reader->source.input, recording->size - size, tail, size, error);
+    const char *found = status == PST_OK ? find_last(tail, size, trailer_mark, TRAILER_MARK) : NULL;
+    *begin = found == NULL ? 0 : recording->size - size + (uint64_t)(found - tail);
+    free(tail);
+    if (found == NULL)
+        return status == PST_OK ? PST_END : status;
+    struct pst_skimmed message;
+    struct pst_error ignored;
+    pst_reader_goto(reader, *begin, 0);
+    status = pst_reader_skim(reader, &message, &ignored);
+    return status == PST_OK && message.end == recording->size ? PST_OK : PST_END;
+}
+
+/* Whether batches of so many samples can have so few bytes. */
+static bool is_long_enough(const struct pst_header *header, const struct pst_index_run *run)
+{
+    size_t least = LEAST_BATCH;
+    for (size_t i = 0; i < header->tensor_count && header->encoding == PST_PLAIN; i++) {
+        size_t bytes;
+        if (!pst_multiply(run->samples, header->tensors[i].sample_bytes, &bytes) || bytes > run->bytes)
+            return false;
+        least += bytes;
+    }
+    return run->bytes >= least;
+}
+
+/* Lists the batches of a run. begin: where it begins; receives where it ends. end: of all batches. */
+static enum pst_status add_run(struct pst_recording *recording, const struct pst_index_run *run,
+                               uint64_t *begin, uint64_t end, struct pst_error *error)
+{
+    if (run->samples > UINT32_MAX || !is_long_enough(&recording->reader->header, run) || *begin > end ||
+        run->count > (end - *begin) / run->bytes)
+        return bad(error, "the index does not fit the file");
+    struct pst_run added = { .begin = *begin,
+                             .bytes = run->bytes,
+                             .seq = pst_recording_due(recording),
+                             .epoch = run->epoch,
+                             .n = (uint32_t)run->samples };
+    *begin += run->count * run->bytes;
+    return pst_recording_add(recording, &added, run->count, error);
+}
+
+/* Lists all batches by the index. trailer: where the trailer begins, which is at hand in the reader. */
+static enum pst_status use_index(struct pst_recording *recording, uint64_t trailer, struct pst_error *error)
+{
+    struct pst_reader *reader = recording->reader;
+    struct pst_index index;
+    enum pst_status status = pst_index_take(&index, reader->envelope.meta.data, reader->envelope.meta_size,
+                                            reader->header.run, error);
+    if (status != PST_OK)
+        return status;
+    uint64_t at = recording->header_bytes;
+    if (index.header_bytes != recording->header_bytes)
+        status = bad(error, "the index does not fit the file: its header has another length");
+    for (size_t i = 0; i < index.run_count && status == PST_OK; i++)
+        status = add_run(recording, &index.runs[i], &at, trailer, error);
+    if (status == PST_OK && at != trailer)
+        status = pst_fail(error, PST_BAD_DATA,
+                          "the index ends at byte %" PRIu64 ", but the trailer begins at byte %" PRIu64
+                          "; two streams in one file?",
+                          at, trailer);
+    pst_index_free(&index);
+    return status;
+}
+
+/* ---- a look at every message ------------------------------------------------------------------------- */
+
+static enum pst_status add_skimmed(struct pst_recording *recording, const struct pst_skimmed *message,
+                                   struct pst_error *error)
+{
+    uint64_t due = pst_recording_due(recording);
+    if (message->end > recording->size)
+        return bad(error, "truncated: the file ends within it");
+    if (message->seq != due)
+        return pst_fail(error, PST_BAD_DATA, "batch %" PRIu64 " stands here", message->seq);
+    return pst_recording_add(recording,
+                             &(struct pst_run){ .begin = message->begin,
+                                                .bytes = message->end - message->begin,
+                                                .seq = message->seq,
+                                                .epoch = message->epoch,
+                                                .n = (uint32_t)message->n },
+                             1, error);
+}
+
+/* Names the place of what ended a scan, and for one that is not a matter of two streams the way on. */
+static enum pst_status fail_scan(const struct pst_recording *recording, uint64_t begin, bool mendable,
+                                 struct pst_error *error)
+{
+    const char *path = recording->reader->source.input->name;
+    char what[sizeof error->message];
+    memcpy(what, error->message, sizeof what);
+    return pst_fail(error, error->status, "byte %" PRIu64 ", batch %" PRIu64 ": %.200s%s%s%s", begin,
+                    pst_recording_due(recording), what, mendable ? "; 'stream-repair " : "",
+                    mendable ? path : "", mendable ? "' gives a recording that was cut short its end" : "");
+}
+
+static enum pst_status scan(struct pst_recording *recording, struct pst_error *error)
+{
+    struct pst_reader *reader = recording->reader;
+    struct pst_skimmed message;
+    uint64_t begin = recording->header_bytes;
+    enum pst_status status = PST_OK;
+    pst_reader_goto(reader, begin, reader->header.first);
+    while (status == PST_OK && (status = pst_reader_skim(reader, &message, error)) == PST_OK) {
+        if (message.kind == PST_TRAILER_MESSAGE && message.end == recording->size)
+            return PST_OK;
+        if (message.kind != PST_BATCH_MESSAGE) {
+            bad(error, "a second header, or something behind the trailer; two streams in one file?");
+            return fail_scan(recording, begin, false, error);
+        }
+        status = add_skimmed(recording, &message, error);
+        if (status == PST_OK)
+            begin = message.end;
+    }
+    if (status == PST_END)
+        status = bad(error, "truncated: the recording ends without a trailer");
+    return status == PST_BAD_DATA ? fail_scan(recording, begin, !reader->beyond_limit, error) : status;
+}
+
+/* ---- opening ----------------------------------------------------------------------------------------- */
+
+/* Takes the sums of the trailer, which is at hand, and compares what is known already. */
+static enum pst_status take_sums(struct pst_recording *recording, struct pst_error *error)
+{
+    struct pst_trailer *said = &recording->said;
+    const struct pst_envelope *trailer = &recording->reader->envelope;
+    if (!pst_trailer_take(trailer->meta.data, trailer->meta_size, said))
+        return bad(error, "the trailer's metadata is not what it should be");
+    struct pst_trailer counted = *said;
+    counted.batches = recording->count;
+    counted.samples = recording->samples;
+    return pst_trailer_check(said, &counted, error);
+}
+
+static enum pst_status list_batches(struct pst_recording *recording, bool salvage, struct pst_error *error)
+{
+    if (salvage)
+        return pst_recording_salvage(recording, error);
+    uint64_t trailer = 0;
+    enum pst_status status = find_trailer(recording, &trailer, error);
+    if (status == PST_OK)
+        status = use_index(recording, trailer, error);
+    if (status == PST_END)
+        status = scan(recording, error);
+    return status == PST_OK ? take_sums(recording, error) : status;
+}
+
+static enum pst_status prepare(struct pst_recording *recording, bool salvage, struct pst_error *error)
+{
+    struct pst_header header;
+    if (!pst_input_size(recording->reader->source.input, &recording->size))
+        return pst_fail(error, PST_BAD_DATA,
+                        "%s: not a file: a recording is read at many places, which a pipe does not allow",
+                        recording->reader->source.input->name);
+    enum pst_status status = pst_reader_header(recording->reader, &header, error);
+    if (status != PST_OK)
+        return status;
+    pst_header_free(&header); /* the reader has its own */
+    recording->header_bytes = recording->reader->source.offset;
+    status = list_batches(recording, salvage, error);
+    if (status == PST_BAD_DATA)
+        return pst_fail_at(error, "%s", recording->reader->source.input->name);
+    if (status != PST_OK)
+        return status;
+    recording->budget = PST_RECORDING_MEMORY;
+    recording->seen = pst_allocate(recording->count / 64 + 1, sizeof *recording->seen, error);
+    recording->laid_out = pst_allocate(recording->count / 64 + 1, sizeof *recording->laid_out, error);
+    return recording->seen == NULL || recording->laid_out == NULL ? PST_TRY_AGAIN : PST_OK;
+}
+
+enum pst_status pst_recording_open(struct pst_recording **recording, const char *path, size_t max_message,
+                                   bool salvage, struct pst_error *error)
+{
+    struct pst_input *input;
+    struct pst_link_settings settings = pst_link_settings_default();
+    enum pst_status status = pst_input_open(&input, path, &settings, error);
+    if (status != PST_OK)
+        return status;
+    *recording = calloc(1, sizeof **recording);
+    if (*recording == NULL) {
+        pst_input_close(input);
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for a recording");
+    }
+    status = pst_reader_new(&(*recording)->reader, input, max_message, error);
+    if (status == PST_OK)
+        status = prepare(*recording, salvage, error);
+    if (status == PST_OK)
+        return PST_OK;
+    pst_recording_close(*recording);
+    *recording = NULL;
+    return status;
+}
 
 const struct pst_header *pst_recording_header(const struct pst_recording *recording)
 {

@@ -2,8 +2,8 @@
 #ifndef PIPESTILL_LIB_RECORDING_H
 #define PIPESTILL_LIB_RECORDING_H
 
-#include "lib/stream/index.h"
 #include "lib/stream/reader.h"
+#include "pipestill/recording.h"
 
 /* Batches one after another that are alike. A stream of batches of one size has a run or two an epoch. */
 struct pst_run {

@@ -3,8 +3,8 @@
  * bin), "crc" (CRC-32C of meta) and, in a batch, "data" (one bin a tensor). Tensors' bytes go out from where
  * they are.
  */
-#include "lib/stream/codec.h"
-#include "lib/stream/index.h"
+#include "lib/stream/message.h"
+#include "lib/stream/trailer.h"
 #include "lib/stream/zstd.h"
 
 #include <stdlib.h>
@@ -52,35 +52,21 @@ void pst_writer_free(struct pst_writer *writer)
     free(writer);
 }
 
-uint32_t pst_pack_envelope(struct pst_packed *frame, const struct pst_packed *meta, const char *kind,
-                           uint32_t keys)
-{
-    uint32_t crc = pst_crc32c(0, meta->buffer.data, meta->size);
-    frame->size = 0;
-    msgpack_packer packer = pst_packer(frame);
-    msgpack_pack_map(&packer, keys);
-    pst_pack_text(&packer, "kind");
-    pst_pack_text(&packer, kind);
-    pst_pack_text(&packer, "meta");
-    msgpack_pack_bin_with_body(&packer, meta->buffer.data, meta->size);
-    pst_pack_pair(&packer, "crc", crc);
-    return crc;
-}
-
 static enum pst_status out_of_memory(struct pst_error *error)
 {
     return pst_fail(error, PST_TRY_AGAIN, "out of memory for a message");
 }
 
 /* Writes a message that has no data. */
-static enum pst_status write_plain(struct pst_writer *writer, const char *kind, struct pst_error *error)
+static enum pst_status write_plain(struct pst_writer *writer, enum pst_message_kind kind,
+                                   struct pst_error *error)
 {
-    pst_pack_envelope(&writer->frame, &writer->meta, kind, 3);
+    pst_envelope_pack(&writer->frame, &writer->meta, kind);
     if (writer->meta.failed || writer->frame.failed)
         return out_of_memory(error);
     if (writer->meta.size > PST_MAX_META)
-        return pst_fail(error, PST_BAD_DATA, "the %s takes %zu bytes, more than the format allows", kind,
-                        writer->meta.size);
+        return pst_fail(error, PST_BAD_DATA, "the %s takes %zu bytes, more than the format allows",
+                        kind == PST_HEADER_MESSAGE ? "header" : "trailer", writer->meta.size);
     struct iovec part = { .iov_base = writer->frame.buffer.data, .iov_len = writer->frame.size };
     writer->bytes += writer->frame.size;
     return pst_output_write(writer->output, &part, 1, error);
@@ -111,7 +97,7 @@ enum pst_status pst_writer_header(struct pst_writer *writer, const struct pst_he
     msgpack_packer packer = pst_packer(&writer->meta);
     pst_pack_json(&packer, object);
     json_decref(object);
-    enum pst_status written = write_plain(writer, "header", error);
+    enum pst_status written = write_plain(writer, PST_HEADER_MESSAGE, error);
     writer->index.header_bytes = writer->frame.size;
     return written;
 }
@@ -207,7 +193,7 @@ enum pst_status pst_writer_batch(struct pst_writer *writer, struct pst_batch *ba
     if (status != PST_OK)
         return status;
     pack_batch_meta(writer, batch);
-    uint32_t crc = pst_pack_envelope(&writer->frame, &writer->meta, "batch", 4);
+    uint32_t crc = pst_envelope_pack(&writer->frame, &writer->meta, PST_BATCH_MESSAGE);
     status = list_contents(writer, batch, error);
     if (status != PST_OK)
         return status;
@@ -221,10 +207,7 @@ enum pst_status pst_writer_batch(struct pst_writer *writer, struct pst_batch *ba
     pst_index_add(&writer->index, bytes, batch->n, batch->epoch);
     writer->next_seq++;
     writer->bytes += bytes;
-    writer->so_far.batches++;
-    writer->so_far.samples += batch->n;
-    writer->so_far.batch_checksum += crc;
-    writer->so_far.sample_checksum += pst_batch_sample_checksum(batch, writer->id_index);
+    pst_trailer_count(&writer->so_far, batch, crc, writer->id_index);
     return PST_OK;
 }
 
@@ -233,7 +216,7 @@ enum pst_status pst_writer_finish(struct pst_writer *writer, struct pst_error *e
     writer->meta.size = 0;
     msgpack_packer packer = pst_packer(&writer->meta);
     pst_pack_trailer(&packer, &writer->so_far, &writer->index, writer->header.run);
-    enum pst_status status = write_plain(writer, "trailer", error);
+    enum pst_status status = write_plain(writer, PST_TRAILER_MESSAGE, error);
     return status == PST_OK ? pst_output_finish(writer->output, error) : status;
 }
 
@@ -250,4 +233,27 @@ uint64_t pst_writer_bytes(const struct pst_writer *writer)
 double pst_writer_waited(const struct pst_writer *writer)
 {
     return writer->output->waited;
+}
+
+/* ---- parcels ------------------------------------------------------------------------------------------- */
+
+enum pst_status pst_parcel_pack(const struct pst_header *header, struct pst_batch *batch,
+                                struct pst_buffer *buffer, size_t *size, struct pst_error *error)
+{
+    struct pst_header single = *header; /* shares what the header owns */
+    struct pst_output *output;
+    struct pst_writer *writer;
+    single.first = batch->seq;
+    enum pst_status status = pst_output_to_memory(&output, buffer, size, error);
+    if (status == PST_OK)
+        status = pst_writer_new(&writer, output, error);
+    if (status != PST_OK)
+        return status;
+    status = pst_writer_header(writer, &single, error);
+    if (status == PST_OK)
+        status = pst_writer_batch(writer, batch, error);
+    if (status == PST_OK)
+        status = pst_writer_finish(writer, error);
+    pst_writer_free(writer);
+    return status;
 }

@@ -2,7 +2,7 @@
 #ifndef PIPESTILL_STAGES_SHARDS_H
 #define PIPESTILL_STAGES_SHARDS_H
 
-#include "pipestill/stream.h"
+#include "pipestill/recording.h"
 
 struct shard {
     const char *path; /* borrowed */

@@ -3,7 +3,7 @@
 #ifndef PIPESTILL_TESTS_STREAM_FIXTURE_H
 #define PIPESTILL_TESTS_STREAM_FIXTURE_H
 
-#include "lib/stream/codec.h"
+#include "lib/stream/wire.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

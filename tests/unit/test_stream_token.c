@@ -1,5 +1,5 @@
 /* MessagePack tokens: every head, and steps over values as long as msgpack-c's. */
-#include "lib/stream/token.h"
+#include "lib/stream/wire.h"
 
 #include "tests/unit/stream_fixture.h"
 

@@ -1,9 +1,11 @@
-/* The index of a stream; see index.h. */
-#include "lib/stream/index.h"
-#include "lib/stream/token.h"
+/* Trailers: sums and the index; see trailer.h. */
+#include "lib/stream/trailer.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- the index ---------------------------------------------------------------------------------------- */
 
 #define MOST_RUNS 32768 /* at most some 700 KB of metadata, which may have 1 MiB */
 
@@ -44,31 +46,6 @@ void pst_index_free(struct pst_index *index)
 {
     free(index->runs);
     *index = (struct pst_index){ 0 };
-}
-
-void pst_pack_trailer(msgpack_packer *packer, const struct pst_trailer *trailer,
-                      const struct pst_index *index, const char *run)
-{
-    msgpack_pack_map(packer, index->given_up ? 4 : 5);
-    pst_pack_pair(packer, "batches", trailer->batches);
-    pst_pack_pair(packer, "samples", trailer->samples);
-    pst_pack_pair(packer, "batch_checksum", trailer->batch_checksum);
-    pst_pack_pair(packer, "sample_checksum", trailer->sample_checksum);
-    if (index->given_up)
-        return;
-    pst_pack_text(packer, "index");
-    msgpack_pack_map(packer, 3);
-    pst_pack_text(packer, "run");
-    pst_pack_text(packer, run);
-    pst_pack_pair(packer, "header", index->header_bytes);
-    pst_pack_text(packer, "runs");
-    msgpack_pack_array(packer, FIELDS * index->run_count);
-    for (size_t i = 0; i < index->run_count; i++) {
-        msgpack_pack_uint64(packer, index->runs[i].count);
-        msgpack_pack_uint64(packer, index->runs[i].bytes);
-        msgpack_pack_uint64(packer, index->runs[i].samples);
-        msgpack_pack_uint64(packer, index->runs[i].epoch);
-    }
 }
 
 static bool get_number(const json_t *value, uint64_t *number)
@@ -144,4 +121,73 @@ enum pst_status pst_index_take(struct pst_index *index, const void *meta, size_t
     if (status != PST_OK)
         pst_index_free(index);
     return status;
+}
+
+/* ---- sums --------------------------------------------------------------------------------------------- */
+
+uint64_t pst_sample_hash(uint64_t epoch, uint64_t id)
+{
+    uint64_t value = id * 0x9E3779B97F4A7C15U + epoch;
+    value = (value ^ value >> 32) * 0xD6E8FEB86659FD93U;
+    value = (value ^ value >> 32) * 0xD6E8FEB86659FD93U;
+    return value ^ value >> 32;
+}
+
+void pst_trailer_count(struct pst_trailer *sums, const struct pst_batch *batch, uint32_t crc, size_t id_index)
+{
+    const uint64_t *ids = id_index == PST_NONE ? NULL : batch->tensors[id_index].data;
+    sums->batches++;
+    sums->samples += batch->n;
+    sums->batch_checksum += crc;
+    for (size_t i = 0; ids != NULL && i < batch->n; i++)
+        sums->sample_checksum += pst_sample_hash(batch->epoch, ids[i]);
+}
+
+bool pst_trailer_take(const void *meta, size_t size, struct pst_trailer *said)
+{
+    struct pst_meta_field fields[] = { { .name = "batches", .numbers = &said->batches },
+                                       { .name = "samples", .numbers = &said->samples },
+                                       { .name = "batch_checksum", .numbers = &said->batch_checksum },
+                                       { .name = "sample_checksum", .numbers = &said->sample_checksum } };
+    return pst_meta_take(meta, size, fields, 4);
+}
+
+enum pst_status pst_trailer_check(const struct pst_trailer *said, const struct pst_trailer *came,
+                                  struct pst_error *error)
+{
+    if (said->batches != came->batches || said->samples != came->samples)
+        return pst_fail(error, PST_BAD_DATA,
+                        "the trailer tells of %" PRIu64 " batches and %" PRIu64 " samples, but %" PRIu64
+                        " and %" PRIu64 " came",
+                        said->batches, said->samples, came->batches, came->samples);
+    if (said->batch_checksum != came->batch_checksum || said->sample_checksum != came->sample_checksum)
+        return pst_fail(error, PST_BAD_DATA, "the trailer's checksums do not fit what came");
+    return PST_OK;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------ */
+
+void pst_pack_trailer(msgpack_packer *packer, const struct pst_trailer *trailer,
+                      const struct pst_index *index, const char *run)
+{
+    msgpack_pack_map(packer, index->given_up ? 4 : 5);
+    pst_pack_pair(packer, "batches", trailer->batches);
+    pst_pack_pair(packer, "samples", trailer->samples);
+    pst_pack_pair(packer, "batch_checksum", trailer->batch_checksum);
+    pst_pack_pair(packer, "sample_checksum", trailer->sample_checksum);
+    if (index->given_up)
+        return;
+    pst_pack_text(packer, "index");
+    msgpack_pack_map(packer, 3);
+    pst_pack_text(packer, "run");
+    pst_pack_text(packer, run);
+    pst_pack_pair(packer, "header", index->header_bytes);
+    pst_pack_text(packer, "runs");
+    msgpack_pack_array(packer, FIELDS * index->run_count);
+    for (size_t i = 0; i < index->run_count; i++) {
+        msgpack_pack_uint64(packer, index->runs[i].count);
+        msgpack_pack_uint64(packer, index->runs[i].bytes);
+        msgpack_pack_uint64(packer, index->runs[i].samples);
+        msgpack_pack_uint64(packer, index->runs[i].epoch);
+    }
 }

@@ -1,11 +1,12 @@
 /*
- * index.h: where in a stream its batches are, as it stands in the trailer: runs of batches that are alike. A
- * stream of batches of one size takes a run or two an epoch.
+ * trailer.h: how a stream ends: sums over what came, and, for whoever reads it from a file, an index of where
+ * the batches are: runs of batches that are alike. A stream of batches of one size takes a run or two an
+ * epoch.
  */
-#ifndef PIPESTILL_LIB_INDEX_H
-#define PIPESTILL_LIB_INDEX_H
+#ifndef PIPESTILL_LIB_TRAILER_H
+#define PIPESTILL_LIB_TRAILER_H
 
-#include "lib/stream/codec.h"
+#include "lib/stream/wire.h"
 
 /* Batches one after another with the same number of bytes, of samples, and the same epoch. */
 struct pst_index_run {
@@ -38,5 +39,16 @@ PST_CHECKED enum pst_status pst_index_take(struct pst_index *index, const void *
 
 /* Frees what an index holds and makes it {0}. */
 void pst_index_free(struct pst_index *index);
+
+/* Takes the sums out of a trailer's metadata. Returns false if it does not say all of them. */
+PST_CHECKED bool pst_trailer_take(const void *meta, size_t size, struct pst_trailer *said);
+
+/* Adds a batch to the sums. crc: of its metadata. id_index: the place of its ids, or PST_NONE. */
+void pst_trailer_count(struct pst_trailer *sums, const struct pst_batch *batch, uint32_t crc,
+                       size_t id_index);
+
+/* Whether a trailer says what came. Returns PST_OK or PST_BAD_DATA. */
+PST_CHECKED enum pst_status pst_trailer_check(const struct pst_trailer *said, const struct pst_trailer *came,
+                                              struct pst_error *error);
 
 #endif

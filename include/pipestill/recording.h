@@ -1,0 +1,104 @@
+/*
+ * recording.h: a stream in a file, reached at any place: its batches by number, its samples one by one. The
+ * index in the trailer says where they are; where there is none, it is made by a look at every message.
+ * A batch's checksums are checked when its first sample is read, whichever that is.
+ *
+ * It is read, not mapped: a file that shrinks or a disk that fails is then an error with a message and no
+ * signal. Memory hardly grows with the file: two bits a batch, and 64 bytes for batches that differ in bytes
+ * or samples from the one before, as most compressed ones do. Besides, batches from which single samples were
+ * asked for are kept in memory up to a limit: those of a recording that fits are read once. Of one that does
+ * not fit, samples of plain batches that are not kept are read one by one, and compressed batches again.
+ *
+ * When every batch was read, their number and sums must be those of the trailer.
+ */
+#ifndef PIPESTILL_RECORDING_H
+#define PIPESTILL_RECORDING_H
+
+#include "pipestill/stream.h"
+
+struct pst_recording;
+
+/*
+ * Opens a recording.
+ * salvage: damaged batches are left out instead of being errors. All of the file is then read at once, and a
+ * missing trailer does not matter. Two streams in one file do, and so does a batch above max_message.
+ * Returns PST_OK; PST_NO_INPUT; PST_BAD_DATA (no file but a pipe, no stream, truncated, an index that belongs
+ * elsewhere, two streams in one file; the message names file and byte); PST_IO_ERROR; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_recording_open(struct pst_recording **recording, const char *path,
+                                               size_t max_message, bool salvage, struct pst_error *error);
+
+/* The recorded header. Valid as long as the recording. */
+const struct pst_header *pst_recording_header(const struct pst_recording *recording);
+
+/* Whole batches; and those that were left out, as far as they could be counted (salvage). */
+size_t pst_recording_batches(const struct pst_recording *recording);
+uint64_t pst_recording_left_out(const struct pst_recording *recording);
+
+/* Samples of all batches. */
+uint64_t pst_recording_samples(const struct pst_recording *recording);
+
+/* What is known of a batch without reading it. */
+struct pst_recorded {
+    uint64_t seq, epoch;
+    uint64_t first; /* number of its first sample among all samples of the recording, from 0 */
+    size_t n;
+};
+
+/* index: 0 … pst_recording_batches - 1. */
+struct pst_recorded pst_recording_batch_at(const struct pst_recording *recording, size_t index);
+
+/* The batch that holds a sample. sample: 0 … pst_recording_samples - 1. */
+size_t pst_recording_find(const struct pst_recording *recording, uint64_t sample);
+
+/*
+ * Reads a whole batch as it was recorded, with all checks of a reader.
+ * batch: reused, or {0}. Returns PST_OK; PST_BAD_DATA; PST_IO_ERROR; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_recording_read(struct pst_recording *recording, size_t index,
+                                               struct pst_batch *batch, struct pst_error *error);
+
+/*
+ * Reads samples that stand one after another in one batch.
+ * sample, count: the first and how many; all within one recorded batch.
+ * batch, at: receives them as its samples from number `at` on; it must follow the recording's header and have
+ * room. Returns as pst_recording_read.
+ */
+PST_CHECKED enum pst_status pst_recording_copy(struct pst_recording *recording, uint64_t sample, size_t count,
+                                               struct pst_batch *batch, size_t at, struct pst_error *error);
+
+/* How much batches take that are kept, if nothing else is asked for. */
+#define PST_RECORDING_MEMORY ((uint64_t)64 << 20)
+
+/* Bytes of memory that all batches take. */
+uint64_t pst_recording_memory(const struct pst_recording *recording);
+
+/*
+ * How much memory batches may take that are kept for pst_recording_copy; to be called before it.
+ * in_order: samples are asked for in their order, so one batch is kept, and each is read whole.
+ */
+void pst_recording_keep(struct pst_recording *recording, uint64_t bytes, bool in_order);
+
+/* Closes a recording; NULL is allowed. */
+void pst_recording_close(struct pst_recording *recording);
+
+/* What pst_recording_repair found and did. */
+struct pst_repair {
+    struct pst_trailer trailer; /* of the recording as it is now */
+    uint64_t next;              /* seq of the batch that would come next */
+    uint64_t cut;               /* bytes of a broken batch or trailer that are gone */
+    bool was_whole;             /* nothing was wrong and nothing was changed */
+    char path[4096];            /* the recording's name now */
+};
+
+/*
+ * Gives a recording that was cut short its trailer: behind its last whole batch, in place. NAME.part becomes
+ * NAME.
+ * Returns PST_OK; PST_BAD_DATA with the recording untouched if not even the header is whole, or if whole
+ * batches stand behind damaged ones; PST_TRY_AGAIN if somebody is still writing it; PST_NO_INPUT;
+ * PST_IO_ERROR.
+ */
+PST_CHECKED enum pst_status pst_recording_repair(const char *path, size_t max_message,
+                                                 struct pst_repair *repair, struct pst_error *error);
+
+#endif

@@ -1,0 +1,95 @@
+/*
+ * message.h: a message, as it stands in a stream: its kind, its metadata, and their checksum; what follows, a
+ * batch's data, is for the reader and the writer. And the buffer in front of an input, from which tokens and
+ * blocks are taken.
+ */
+#ifndef PIPESTILL_LIB_MESSAGE_H
+#define PIPESTILL_LIB_MESSAGE_H
+
+#include "lib/stream/wire.h"
+
+/* ---- the buffer in front of an input ------------------------------------------------------------------ */
+
+struct pst_source_buffer {
+    struct pst_input *input; /* owned */
+    uint64_t offset;         /* bytes taken so far: where in the stream an error is */
+    bool placed;             /* pst_source_goto was called: reads go to a place in a file */
+    size_t at, end;          /* what of `bytes` is not taken yet */
+    uint8_t *bytes;          /* [room]: `small`, or `large` once there was one */
+    size_t room;
+    uint8_t small[16384];
+    struct pst_buffer large;
+};
+
+/* input: taken over. */
+void pst_source_open(struct pst_source_buffer *source, struct pst_input *input);
+
+void pst_source_close(struct pst_source_buffer *source);
+
+/*
+ * Takes the next token's head.
+ * Returns PST_OK; PST_END where the input ends before its first byte; PST_BAD_DATA where it ends within; and
+ * what pst_input_read returns.
+ */
+PST_CHECKED enum pst_status pst_source_token(struct pst_source_buffer *source, struct pst_token *token,
+                                             struct pst_error *error);
+
+/* Takes exactly size bytes; large blocks go straight from the input to their place. PST_BAD_DATA at the
+ * input's end. */
+PST_CHECKED enum pst_status pst_source_take(struct pst_source_buffer *source, void *bytes, size_t size,
+                                            struct pst_error *error);
+
+/* Steps over bytes of an input that has a size, perhaps beyond its end. */
+void pst_source_skip(struct pst_source_buffer *source, uint64_t bytes);
+
+/* Goes on at that byte of an input that has a size. */
+void pst_source_goto(struct pst_source_buffer *source, uint64_t offset);
+
+/*
+ * The same, and reads the bytes that come there, of which so many are wanted: at once, if they are not very
+ * many. Returns PST_OK, PST_IO_ERROR or PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_source_fetch(struct pst_source_buffer *source, uint64_t offset, size_t size,
+                                             struct pst_error *error);
+
+/* ---- messages ----------------------------------------------------------------------------------------- */
+
+enum pst_message_kind { PST_HEADER_MESSAGE, PST_BATCH_MESSAGE, PST_TRAILER_MESSAGE };
+
+/* A message up to its data; reused. */
+struct pst_envelope {
+    enum pst_message_kind kind;
+    struct pst_buffer meta; /* its first meta_size bytes are MessagePack that fits crc */
+    size_t meta_size;
+    uint32_t crc;
+};
+
+/*
+ * Takes the next message up to its data.
+ * max_message: more bytes of metadata than that are refused.
+ * Returns PST_OK; PST_END where the input ends before it; PST_BAD_DATA; and what the input returns.
+ */
+PST_CHECKED enum pst_status pst_envelope_take(struct pst_source_buffer *source, struct pst_envelope *envelope,
+                                              size_t max_message, struct pst_error *error);
+
+/* Takes a string that must be this key. */
+PST_CHECKED enum pst_status pst_take_key(struct pst_source_buffer *source, const char *key,
+                                         struct pst_error *error);
+
+/* Takes a token that must be of this kind. number: receives its number. The input's end is PST_BAD_DATA. */
+PST_CHECKED enum pst_status pst_take_token(struct pst_source_buffer *source, enum pst_token_kind kind,
+                                           uint64_t *number, struct pst_error *error);
+
+/* Packs a message up to its data into the emptied frame, and returns the checksum of its metadata. */
+uint32_t pst_envelope_pack(struct pst_packed *frame, const struct pst_packed *meta,
+                           enum pst_message_kind kind);
+
+/*
+ * Makes a header of the object that stands in its metadata (pst_header_to_json), and checks every field.
+ * object: keys are taken out of it. Returns PST_OK, PST_BAD_DATA or PST_TRY_AGAIN; header is to be freed in
+ * any case.
+ */
+PST_CHECKED enum pst_status pst_header_from_json(struct pst_header *header, json_t *object,
+                                                 struct pst_error *error);
+
+#endif
