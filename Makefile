@@ -65,9 +65,10 @@ CFLAGS_nn := $(call cflags_of,openblas jansson) -fno-math-errno
 CFLAGS_teacher := $(call cflags_of,jansson)
 CFLAGS_data := $(call cflags_of,zlib)
 CFLAGS_cli := $(call cflags_of,jansson)
+CFLAGS_pool := $(call cflags_of,jansson)
 LIBS := $(call libs_of,$(MSGPACK) jansson nettle zlib libzstd openblas libzmq) -lm
 
-ROOMS := base transport stream compact nn data teacher cli
+ROOMS := base transport stream compact nn data teacher cli pool
 LIB_SOURCES := $(foreach room,$(ROOMS),$(wildcard lib/$(room)/*.c lib/$(room)/*/*.c))
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/objects/%.o)
 PERCENT := %

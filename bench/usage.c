@@ -3,7 +3,7 @@
  * all in seconds, and the most memory that it held at a time, in KiB. It stands before each stage of a
  * pipeline whose stages are to be told apart.
  */
-#include "lib/base/linux.h"
+#include "pipestill/linux.h"
 
 #include "pipestill/base.h"
 

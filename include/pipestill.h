@@ -9,6 +9,7 @@
 #include "pipestill/losses.h"
 #include "pipestill/metrics.h"
 #include "pipestill/nn.h"
+#include "pipestill/pool.h"
 #include "pipestill/recording.h"
 #include "pipestill/stream.h"
 #include "pipestill/teacher.h"

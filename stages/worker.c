@@ -2,41 +2,23 @@
  * worker: has a command do the jobs that a dispatcher gives out. It may be started, stopped and killed at any
  * time: what it had is given to another.
  */
-#include "lib/transport/pool.h"
-#include "stages/worker/command.h"
-
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
-#define PING_EVERY 1.0 /* seconds */
+#include "pipestill.h"
 
 /* The stage. */
 struct worker {
-    size_t ahead;
-    double patience; /* seconds */
-    bool stay;
-    const char *endpoint;
-    struct pst_run *run;
-    struct pst_socket *socket;
-    struct command command;
-    struct pst_batch incoming;
-    uint64_t session, connections; /* the session, and which connection it began on; 0 before the first */
-    double greeted, pinged;
-    const char *refusal; /* the one that was reported last */
-    uint64_t answered, failed;
-    bool done;
+    struct pst_worker_settings settings;
+    struct pst_worker *worker;
 };
 
-static const struct worker defaults = { .ahead = 3, .patience = 600 };
+static const struct worker defaults = { .settings = { .ahead = 3, .patience = 600 } };
 
 static const struct pst_option options[] = {
-    { 0, "ahead", PST_SIZE, offsetof(struct worker, ahead),
+    { 0, "ahead", PST_SIZE, offsetof(struct worker, settings.ahead),
       "jobs to take at once, so that the next one is here when one is done", .least = 1, .most = 1024 },
-    { 0, "patience", PST_DOUBLE, offsetof(struct worker, patience),
+    { 0, "patience", PST_DOUBLE, offsetof(struct worker, settings.patience),
       "give up when the dispatcher was away for so long; 0 waits for ever", .metavar = "SECONDS", .least = 0,
       .most = 31536000 },
-    { 0, "stay", PST_FLAG, offsetof(struct worker, stay),
+    { 0, "stay", PST_FLAG, offsetof(struct worker, settings.stay),
       "when a run is over, wait for the next dispatcher at the same endpoint" },
     { 0 },
 };
@@ -44,207 +26,22 @@ static const struct pst_option options[] = {
 static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
 {
     (void)count;
-    struct worker *worker = run->self;
-    worker->run = run;
-    worker->endpoint = operands[0];
-    if (strncmp(worker->endpoint, "listen:", 7) == 0)
-        return pst_fail(error, PST_USAGE, "%s: the dispatcher listens, a worker connects", worker->endpoint);
-    return command_new(&worker->command, run, operands + 1, worker->ahead, error);
-}
-
-/* ---- to the dispatcher ---- */
-
-static enum pst_status send(struct worker *worker, enum pst_pool_kind kind, uint64_t seq, const void *bytes,
-                            size_t size, struct pst_error *error)
-{
-    struct pst_pool_control control = { .kind = (uint8_t)kind, .session = worker->session, .seq = seq };
-    return pst_pool_send(worker->socket, NULL, &control, bytes, size, error);
-}
-
-static enum pst_status send_answer(struct worker *worker, const struct task *task, struct pst_error *error)
-{
-    struct pst_pool_control control = {
-        .kind = PST_POOL_ANSWER, .session = worker->session, .seq = task->seq, .check = task->check
-    };
-    return pst_pool_send(worker->socket, NULL, &control, task->answer.data, task->answer_size, error);
-}
-
-/* Ends the command at once, and with it all jobs. */
-static void forget_jobs(struct worker *worker)
-{
-    char why[512];
-    command_stop(&worker->command, false, why, sizeof why);
-    while (command_give_up(&worker->command) != NULL)
-        continue;
-}
-
-static enum pst_status greet(struct worker *worker, struct pst_error *error)
-{
-    char host[64] = "?", name[96];
-    gethostname(host, sizeof host - 1);
-    snprintf(name, sizeof name, "%s:%ld", host, (long)getpid());
-    forget_jobs(worker);
-    worker->session++;
-    worker->greeted = worker->pinged = pst_seconds();
-    return send(worker, PST_POOL_READY, worker->ahead, name, strlen(name), error);
-}
-
-/* Greets on every new connection, and gives up when there was none for too long. */
-static enum pst_status look_after_connection(struct worker *worker, struct pst_error *error)
-{
-    double now = pst_seconds(), cut = pst_socket_cut_for(worker->socket);
-    uint64_t connections = pst_socket_connections(worker->socket);
-    const char *refusal = pst_socket_refusal(worker->socket);
-    if (refusal != NULL && refusal != worker->refusal)
-        pst_say(worker->run, "%s: %s", worker->endpoint, refusal);
-    worker->refusal = refusal;
-    if (worker->patience > 0 && cut > worker->patience)
-        return pst_fail(error, PST_UNAVAILABLE, "%s: %s for %.0f s (--patience)", worker->endpoint,
-                        refusal != NULL ? refusal : "no dispatcher", worker->patience);
-    if (cut > 0)
-        return PST_OK;
-    if (connections != worker->connections) {
-        worker->connections = connections;
-        return greet(worker, error);
-    }
-    if (now - worker->pinged < PING_EVERY)
-        return PST_OK;
-    worker->pinged = now;
-    return send(worker, PST_POOL_PING, 0, NULL, 0, error);
-}
-
-static enum pst_status send_answers(struct worker *worker, struct pst_error *error)
-{
-    struct task *task;
-    enum pst_status status = PST_OK;
-    while (status == PST_OK && (task = command_answer(&worker->command)) != NULL) {
-        status = send_answer(worker, task, error);
-        command_took(&worker->command);
-        worker->answered++;
-    }
-    return status;
-}
-
-/* The command has ended though there may be jobs left: the oldest one is to blame, the others go back. */
-static enum pst_status report_failure(struct worker *worker, struct pst_error *error)
-{
-    char why[512];
-    command_stop(&worker->command, false, why, sizeof why);
-    enum pst_status status = send_answers(worker, error); /* the last ones may only just have come */
-    struct task *task = command_give_up(&worker->command);
-    if (task == NULL)
-        pst_say(worker->run, "between two jobs: %s", why);
-    if (status == PST_OK && task != NULL) {
-        pst_say(worker->run, "batch %llu failed: %s", (unsigned long long)task->seq, why);
-        worker->failed++;
-        status = send(worker, PST_POOL_FAILED, task->seq, why, strlen(why), error);
-    }
-    while (status == PST_OK && (task = command_give_up(&worker->command)) != NULL)
-        status = send(worker, PST_POOL_RETURNED, task->seq, NULL, 0, error);
-    return status;
-}
-
-/* ---- from the dispatcher ---- */
-
-static enum pst_status take_job(struct worker *worker, const struct pst_message *message, uint64_t seq,
-                                struct pst_error *error)
-{
-    struct command *command = &worker->command;
-    struct pst_error fault = { 0 };
-    struct pst_header header;
-    if (command_is_full(command))
-        return send(worker, PST_POOL_RETURNED, seq, NULL, 0, error);
-    enum pst_status status =
-        pst_parcel_open(message->payload, message->payload_size, pst_link_options(worker->run)->max_message,
-                        &header, &worker->incoming, &fault);
-    if (status == PST_OK && command->running && strcmp(command->header.run, header.run) != 0)
-        forget_jobs(worker);
-    if (status == PST_OK && !command->running)
-        status = command_start(command, &header, &fault);
-    pst_header_free(&header);
-    if (status != PST_OK) {
-        pst_say(worker->run, "batch %llu: %s", (unsigned long long)seq, fault.message);
-        worker->failed++;
-        return send(worker, PST_POOL_FAILED, seq, fault.message, strlen(fault.message), error);
-    }
-    command_put(command, &worker->incoming);
-    return PST_OK;
-}
-
-/* The run is over, and went well. */
-static void end_run(struct worker *worker)
-{
-    char why[512];
-    if (command_stop(&worker->command, true, why, sizeof why) != 0)
-        pst_say(worker->run, "after the last job: %s", why);
-    worker->done = !worker->stay;
-}
-
-static enum pst_status take_message(struct worker *worker, const struct pst_message *message,
-                                    struct pst_error *error)
-{
-    struct pst_pool_control control;
-    char text[400];
-    enum pst_status status = pst_pool_parse(message, &control, error);
-    if (status != PST_OK)
-        return pst_fail(error, PST_UNAVAILABLE, "%s: no dispatcher for this worker", worker->endpoint);
-    pst_pool_text(message, text, sizeof text);
-    switch (control.kind) {
-    case PST_POOL_JOB:
-        return control.session == worker->session ? take_job(worker, message, control.seq, error) : PST_OK;
-    case PST_POOL_WHO: /* several may be on their way */
-        return pst_seconds() - worker->greeted > PING_EVERY / 2 ? greet(worker, error) : PST_OK;
-    case PST_POOL_END:
-        end_run(worker);
-        return PST_OK;
-    case PST_POOL_STOP:
-        forget_jobs(worker);
-        return worker->stay ? PST_OK : pst_fail(error, PST_UNAVAILABLE, "the run has failed: %s", text);
-    case PST_POOL_REFUSE:
-        return pst_fail(error, PST_UNAVAILABLE, "%s: this worker %s", worker->endpoint, text);
-    default:
-        return PST_OK;
-    }
-}
-
-static enum pst_status turn(struct worker *worker, struct pst_error *error)
-{
-    struct pst_message message;
-    struct pst_error fault = { 0 };
-    double wait = pst_socket_cut_for(worker->socket) > 0 ? 0.05 : 0.25;
-    enum pst_status status =
-        pst_socket_receive(worker->socket, wait, worker->command.event, &message, &fault);
-    if (status == PST_OK)
-        status = take_message(worker, &message, &fault);
-    if (status == PST_OK || status == PST_END || status == PST_BAD_DATA)
-        status = send_answers(worker, &fault);
-    if (status == PST_OK && command_has_ended(&worker->command))
-        status = report_failure(worker, &fault);
-    if (status == PST_OK && !worker->done)
-        status = look_after_connection(worker, &fault);
-    if (status == PST_OK && pst_stop_signal() != 0)
-        status = pst_fail(&fault, PST_STOPPED, "stopped by a signal");
-    return status == PST_OK ? PST_OK : pst_fail(error, status, "%s", fault.message);
+    struct worker *self = run->self;
+    return pst_worker_open(&self->worker, run, operands[0], operands + 1, &self->settings, error);
 }
 
 static enum pst_status work(struct pst_run *run, struct pst_streams *streams, struct pst_error *error)
 {
     (void)streams;
-    struct worker *worker = run->self;
+    struct worker *self = run->self;
     pst_stop_on_signals();
-    enum pst_status status = pst_socket_open(&worker->socket, worker->endpoint, pst_link_options(run), error);
-    while (status == PST_OK && !worker->done)
-        status = turn(worker, error);
-    return status;
+    return pst_worker_run(self->worker, error);
 }
 
 static void stop(struct pst_run *run)
 {
-    struct worker *worker = run->self;
-    if (worker->command.arguments != NULL)
-        command_free(&worker->command);
-    pst_batch_free(&worker->incoming);
-    pst_socket_close(worker->socket, 0.1);
+    struct worker *self = run->self;
+    pst_worker_close(self->worker);
 }
 
 int main(int argc, char **argv)

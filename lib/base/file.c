@@ -1,6 +1,6 @@
 /* Files that appear under their name only when they are whole: write beside, fsync, rename, fsync the folder.
  */
-#include "lib/base/linux.h"
+#include "pipestill/linux.h"
 
 #include "pipestill/base.h"
 

@@ -1,5 +1,5 @@
 /* Command lines: getopt_long does the splitting, the tables say what values mean. */
-#include "lib/base/linux.h"
+#include "pipestill/linux.h"
 
 #include "lib/cli/frame.h"
 

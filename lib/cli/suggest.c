@@ -1,5 +1,5 @@
 /* Options that a stage does not have: which one is probably meant, of this stage or of another. */
-#include "lib/base/linux.h"
+#include "pipestill/linux.h"
 
 #include "lib/cli/frame.h"
 

@@ -1,5 +1,5 @@
 /* Headers: the list of tensors, and the header as a JSON object. */
-#include "lib/base/linux.h"
+#include "pipestill/linux.h"
 
 #include "lib/stream/message.h"
 

@@ -1,5 +1,5 @@
 /* Addresses: libzmq accepts some that cannot mean any host; these are refused here. */
-#include "lib/base/linux.h"
+#include "pipestill/linux.h"
 
 #include "lib/transport/socket.h"
 

@@ -1,5 +1,5 @@
 /* The allow-list, and the ZAP handler (RFC 27) that checks it; see keys.h. */
-#include "lib/base/linux.h"
+#include "pipestill/linux.h"
 
 #include "lib/transport/keys.h"
 #include "lib/transport/socket.h"

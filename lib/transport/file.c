@@ -1,5 +1,5 @@
 /* Standard input and output, files, named pipes and devices. */
-#include "lib/base/linux.h"
+#include "pipestill/linux.h"
 
 #include "lib/transport/transport.h"
 

@@ -1,5 +1,5 @@
 /* A file that is still being written, read as it grows. */
-#include "lib/base/linux.h"
+#include "pipestill/linux.h"
 
 #include "lib/transport/transport.h"
 

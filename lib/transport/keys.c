@@ -1,5 +1,5 @@
 /* Key files: made with mode 0600, and read only if no other user can read them; see keys.h. */
-#include "lib/base/linux.h"
+#include "pipestill/linux.h"
 
 #include "lib/transport/keys.h"
 

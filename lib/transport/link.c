@@ -2,7 +2,7 @@
  * Links: greeting, strangers, lost peers; see link.h. What readers and writers do with a link is in
  * link_input.c and link_output.c.
  */
-#include "lib/base/linux.h"
+#include "pipestill/linux.h"
 
 #include "lib/transport/link.h"
 #include "lib/transport/socket.h"

@@ -1,5 +1,5 @@
 /* Messages and events of a socket; see socket.h and transport.h. */
-#include "lib/base/linux.h"
+#include "pipestill/linux.h"
 
 #include "lib/transport/socket.h"
 

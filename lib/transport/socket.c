@@ -1,5 +1,5 @@
 /* Opening and closing ZeroMQ sockets; see socket.h and transport.h. What they carry is in message.c. */
-#include "lib/base/linux.h"
+#include "pipestill/linux.h"
 
 #include "lib/transport/socket.h"
 

@@ -1,6 +1,6 @@
 /* heckle: connects to a link or to a dispatcher, with keys like anyone else, and says what no peer should. */
+#include "lib/pool/protocol.h"
 #include "lib/transport/link.h"
-#include "lib/transport/pool.h"
 #include "pipestill.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* Files appear under their name only when they are whole. */
-#include "lib/base/linux.h"
+#include "pipestill/linux.h"
 
 #include "pipestill/base.h"
 

@@ -1,5 +1,5 @@
 /* Files, named pipes and memory as endpoints: every byte arrives, however short the steps. */
-#include "lib/base/linux.h"
+#include "pipestill/linux.h"
 
 #include "tests/unit/stream_fixture.h"
 

@@ -1,12 +1,70 @@
-/* What workers say: greetings, answers, failures. */
-#include "stages/dispatcher/pool.h"
+/* What workers say: greetings, failures, and answers, which must be to what was asked, and of the same work
+ * as the first. */
+#include "lib/pool/pool.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
+/* ---- whether workers do the same: an answer's header tells what was done, by which program and which model
+ * ---- */
+
+static bool same_specs(const struct pst_tensor_spec *first, const struct pst_tensor_spec *other)
+{
+    return strcmp(first->name, other->name) == 0 && first->dtype == other->dtype &&
+           first->rank == other->rank &&
+           memcmp(first->shape, other->shape, first->rank * sizeof *first->shape) == 0 &&
+           first->scale == other->scale && first->offset == other->offset &&
+           first->temperature == other->temperature;
+}
+
+static bool answer_follows_input(const struct pst_header *answer, const struct pst_header *input, char *why,
+                                 size_t size)
+{
+    for (size_t i = 0; i < answer->tensor_count; i++) {
+        if (pst_header_find(input, answer->tensors[i].name) == PST_NONE)
+            continue;
+        snprintf(why, size, "the answer brings '%s', which the stream has already", answer->tensors[i].name);
+        return false;
+    }
+    return true;
+}
+
+/* Whether a tensor of two answers is made from the same things; one without an origin is not known. */
+static bool same_origin(const struct pst_header *first, const struct pst_header *other, size_t i, char *why,
+                        size_t size)
+{
+    const char *ours = first->tensors[i].origin, *theirs = other->tensors[i].origin;
+    char words[200];
+    if (strcmp(ours, theirs) == 0)
+        return true;
+    pst_lineage_difference(first->lineage, ours, other->lineage, theirs, words, sizeof words);
+    snprintf(why, size, "'%s': %s", first->tensors[i].name, words);
+    return false;
+}
+
+static bool same_work(const struct pst_header *first, const struct pst_header *other, char *why, size_t size)
+{
+    if (first->tensor_count != other->tensor_count) {
+        snprintf(why, size, "the command adds %zu tensors, not %zu", other->tensor_count,
+                 first->tensor_count);
+        return false;
+    }
+    for (size_t i = 0; i < first->tensor_count; i++) {
+        if (!same_specs(&first->tensors[i], &other->tensors[i])) {
+            snprintf(why, size, "tensor '%s' is not what '%s' is", other->tensors[i].name,
+                     first->tensors[i].name);
+            return false;
+        }
+        if (!same_origin(first, other, i, why, size))
+            return false;
+    }
+    return true;
+}
+/* ---- answers ------------------------------------------------------------------------------------------ */
+
 /* The first answer settles what the output holds. */
-static enum pst_status begin_output(struct pool *pool, const struct pst_header *answer,
+static enum pst_status begin_output(struct pst_pool *pool, const struct pst_header *answer,
                                     const struct worker *worker, struct pst_error *error)
 {
     const struct pst_header *input = &pool->streams->header;
@@ -31,7 +89,7 @@ static enum pst_status begin_output(struct pool *pool, const struct pst_header *
 }
 
 /* Joins an answer's tensors to the batch that was asked about. */
-static enum pst_status keep(struct pool *pool, struct slot *slot, struct pst_error *error)
+static enum pst_status keep(struct pst_pool *pool, struct slot *slot, struct pst_error *error)
 {
     enum pst_status status = pst_batch_follow(&slot->batch, &pool->header, error);
     if (status == PST_OK)
@@ -46,7 +104,7 @@ static enum pst_status keep(struct pool *pool, struct slot *slot, struct pst_err
         to->crc_known = true;
         bytes += to->bytes;
     }
-    window_answered(&pool->window, slot, bytes);
+    pst_window_answered(&pool->window, slot, bytes);
     return PST_OK;
 }
 
@@ -58,7 +116,25 @@ struct arrival {
     const struct pst_pool_control *control;
 };
 
-static enum pst_status fail(struct pool *pool, const struct arrival *arrival, const char *why,
+/* A worker could not do a batch: another one tries, but not for ever. Returns PST_OK, or PST_BAD_DATA if the
+ * batch has failed too often. */
+static enum pst_status take_failure(struct pst_pool *pool, size_t place, uint64_t seq, bool had_it,
+                                    const char *why, struct pst_error *error)
+{
+    struct worker *worker = &pool->workers[place];
+    struct slot *slot = had_it ? pst_pool_slot(pool, seq) : NULL;
+    worker->failed++;
+    worker->failed_in_a_row++;
+    pst_say(pool->run, "worker %s: batch %llu failed: %s", worker->name, (unsigned long long)seq, why);
+    enum pst_status status = slot == NULL ? PST_OK : pst_pool_blame(pool, slot, worker, why, error);
+    /* The last one stays: it may be the batches' fault, which then stops the run. */
+    if (status == PST_OK && worker->failed_in_a_row >= MOST_FAILURES && worker->present &&
+        pst_pool_present(pool) > 1)
+        pst_pool_dismiss(pool, place, "is dismissed: it failed three times in a row");
+    return status;
+}
+
+static enum pst_status fail(struct pst_pool *pool, const struct arrival *arrival, const char *why,
                             struct pst_error *error)
 {
     return take_failure(pool, arrival->place, arrival->control->seq, arrival->had_it, why, error);
@@ -73,12 +149,12 @@ static bool is_answer_to(const struct pst_batch *answer, const struct pst_pool_c
 }
 
 /* Takes an answer that could be read, for what it says it is. */
-static enum pst_status judge(struct pool *pool, const struct arrival *arrival,
+static enum pst_status judge(struct pst_pool *pool, const struct arrival *arrival,
                              const struct pst_header *header, struct pst_error *error)
 {
     const struct pst_header *input = &pool->streams->header;
     struct worker *worker = &pool->workers[arrival->place];
-    char why[256], line[480];
+    char why[344], line[520];
     if (strcmp(header->run, input->run) != 0) {
         pool->of_another_run++;
         /* It may have been on its way since before this dispatcher came; a job of this session's was not. */
@@ -89,10 +165,10 @@ static enum pst_status judge(struct pool *pool, const struct arrival *arrival,
     if (pool->has_answers && !same_work(&pool->answers, header, why, sizeof why)) {
         snprintf(line, sizeof line, "is refused: it does not do what worker %s does: %s", pool->first_worker,
                  why);
-        dismiss(pool, arrival->place, line);
+        pst_pool_dismiss(pool, arrival->place, line);
         return PST_OK;
     }
-    struct slot *slot = find_slot(pool, pool->answer.seq);
+    struct slot *slot = pst_pool_slot(pool, pool->answer.seq);
     if (slot == NULL) {
         pool->answered_twice++;
         return PST_OK;
@@ -107,7 +183,7 @@ static enum pst_status judge(struct pool *pool, const struct arrival *arrival,
     return status == PST_OK ? keep(pool, slot, error) : status;
 }
 
-static enum pst_status take_answer(struct pool *pool, const struct arrival *arrival,
+static enum pst_status take_answer(struct pst_pool *pool, const struct arrival *arrival,
                                    const struct pst_message *message, struct pst_error *error)
 {
     struct pst_header header;
@@ -125,7 +201,8 @@ static enum pst_status take_answer(struct pool *pool, const struct arrival *arri
 }
 
 /* Takes what a worker that is known says of its jobs. */
-static enum pst_status take_job_outcome(struct pool *pool, size_t place, const struct pst_message *message,
+static enum pst_status take_job_outcome(struct pst_pool *pool, size_t place,
+                                        const struct pst_message *message,
                                         const struct pst_pool_control *control, struct pst_error *error)
 {
     struct worker *worker = &pool->workers[place];
@@ -137,23 +214,23 @@ static enum pst_status take_job_outcome(struct pool *pool, size_t place, const s
         return PST_OK;
     switch (control->kind) {
     case PST_POOL_ANSWER:
-        arrival.had_it = arrival.current && drop_job(pool, worker, control->seq);
+        arrival.had_it = arrival.current && pst_pool_drop_job(pool, worker, control->seq);
         return take_answer(pool, &arrival, message, error);
     case PST_POOL_FAILED:
-        arrival.had_it = drop_job(pool, worker, control->seq);
+        arrival.had_it = pst_pool_drop_job(pool, worker, control->seq);
         pst_pool_text(message, why, sizeof why);
         return arrival.had_it ? fail(pool, &arrival, why, error) : PST_OK;
     case PST_POOL_RETURNED:
-        (void)drop_job(pool, worker, control->seq);
+        (void)pst_pool_drop_job(pool, worker, control->seq);
         return PST_OK;
     case PST_POOL_PING:
-        return take_sign_of_life(pool, worker, error);
+        return pst_pool_check_command(pool, worker, error);
     default:
         return PST_OK;
     }
 }
 
-static enum pst_status answer_stranger(struct pool *pool, const uint8_t *peer, enum pst_pool_kind kind,
+static enum pst_status answer_stranger(struct pst_pool *pool, const uint8_t *peer, enum pst_pool_kind kind,
                                        const char *text, struct pst_error *error)
 {
     struct pst_pool_control control = { .kind = (uint8_t)kind };
@@ -162,7 +239,8 @@ static enum pst_status answer_stranger(struct pool *pool, const uint8_t *peer, e
     return status == PST_UNAVAILABLE || status == PST_TRY_AGAIN ? PST_OK : status;
 }
 
-enum pst_status take_message(struct pool *pool, const struct pst_message *message, struct pst_error *error)
+enum pst_status pst_pool_take(struct pst_pool *pool, const struct pst_message *message,
+                              struct pst_error *error)
 {
     struct pst_pool_control control;
     struct pst_error fault;
@@ -170,13 +248,13 @@ enum pst_status take_message(struct pool *pool, const struct pst_message *messag
         pst_say(pool->run, "a peer is refused: %s", fault.message);
         return answer_stranger(pool, message->peer, PST_POOL_REFUSE, fault.message, error);
     }
-    if (was_dismissed(pool, message->peer))
+    if (pst_pool_was_dismissed(pool, message->peer))
         return control.kind == PST_POOL_READY
                    ? answer_stranger(pool, message->peer, PST_POOL_REFUSE, "was dismissed", error)
                    : PST_OK;
     if (control.kind == PST_POOL_READY)
-        return welcome(pool, message, &control, error);
-    size_t place = find_worker(pool, message->peer);
+        return pst_pool_welcome(pool, message, &control, error);
+    size_t place = pst_pool_find(pool, message->peer);
     if (place == NO_WORKER || !pool->workers[place].present) {
         enum pst_status status = answer_stranger(pool, message->peer, PST_POOL_WHO, NULL, error);
         if (status != PST_OK || place == NO_WORKER)

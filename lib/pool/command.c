@@ -1,7 +1,7 @@
 /* A worker's child and the threads around it; see command.h. */
-#include "lib/base/linux.h"
+#include "pipestill/linux.h"
 
-#include "stages/worker/command.h"
+#include "lib/pool/command.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,8 +10,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum pst_status command_new(struct command *command, struct pst_run *run, char **arguments, size_t room,
-                            struct pst_error *error)
+enum pst_status pst_command_new(struct command *command, struct pst_run *run, char **arguments, size_t room,
+                                struct pst_error *error)
 {
     *command = (struct command){ .run = run, .arguments = arguments, .room = room };
     command->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -218,8 +218,8 @@ static enum pst_status start_threads(struct command *command, struct pst_error *
     return pst_fail(error, PST_TRY_AGAIN, "out of memory for a thread");
 }
 
-enum pst_status command_start(struct command *command, const struct pst_header *header,
-                              struct pst_error *error)
+enum pst_status pst_command_start(struct command *command, const struct pst_header *header,
+                                  struct pst_error *error)
 {
     int in, out;
     enum pst_status status = pst_header_copy(&command->header, header, error);
@@ -227,7 +227,7 @@ enum pst_status command_start(struct command *command, const struct pst_header *
         return status;
     command->header.first = 0;
     command->header.batches = 0; /* it is not known how many will come to this worker */
-    status = child_start(command->arguments, &command->child, &in, &out, &command->child_says, error);
+    status = pst_child_start(command->arguments, &command->child, &in, &out, &command->child_says, error);
     if (status != PST_OK) {
         pst_header_free(&command->header);
         return status;
@@ -250,7 +250,7 @@ enum pst_status command_start(struct command *command, const struct pst_header *
     if (status == PST_OK)
         status = start_threads(command, error);
     if (status != PST_OK) {
-        child_end(command->child, 0);
+        pst_child_end(command->child, 0);
         command->running = false;
     }
     return status;
@@ -258,12 +258,12 @@ enum pst_status command_start(struct command *command, const struct pst_header *
 
 /* ---- tasks ---- */
 
-bool command_is_full(const struct command *command)
+bool pst_command_is_full(const struct command *command)
 {
     return command->put - command->taken >= command->room;
 }
 
-void command_put(struct command *command, struct pst_batch *batch)
+void pst_command_put(struct command *command, struct pst_batch *batch)
 {
     pthread_mutex_lock(&command->lock);
     struct task *task = &command->tasks[command->put % command->room];
@@ -277,7 +277,7 @@ void command_put(struct command *command, struct pst_batch *batch)
     pthread_mutex_unlock(&command->lock);
 }
 
-struct task *command_answer(struct command *command)
+struct task *pst_command_answer(struct command *command)
 {
     uint64_t ignored;
     if (read(command->event, &ignored, sizeof ignored) < 0)
@@ -290,14 +290,14 @@ struct task *command_answer(struct command *command)
     return task;
 }
 
-void command_took(struct command *command)
+void pst_command_took(struct command *command)
 {
     pthread_mutex_lock(&command->lock);
     command->taken++;
     pthread_mutex_unlock(&command->lock);
 }
 
-bool command_has_ended(struct command *command)
+bool pst_command_has_ended(struct command *command)
 {
     pthread_mutex_lock(&command->lock);
     bool ended = command->running && command->ended;
@@ -305,7 +305,7 @@ bool command_has_ended(struct command *command)
     return ended;
 }
 
-struct task *command_give_up(struct command *command)
+struct task *pst_command_give_up(struct command *command)
 {
     return command->taken < command->put ? &command->tasks[command->taken++ % command->room] : NULL;
 }
@@ -330,7 +330,7 @@ static void describe_end(const struct command *command, int code, char *why, siz
         *at = (unsigned char)*at < ' ' ? ' ' : *at;
 }
 
-int command_stop(struct command *command, bool patient, char *why, size_t size)
+int pst_command_stop(struct command *command, bool patient, char *why, size_t size)
 {
     why[0] = '\0';
     if (!command->running)
@@ -342,7 +342,7 @@ int command_stop(struct command *command, bool patient, char *why, size_t size)
     bool ended = command->ended;
     pthread_mutex_unlock(&command->lock);
     /* A child whose stream is over by itself is about to tell why. */
-    int code = child_end(command->child, patient ? 30 : ended ? 2 : 0);
+    int code = pst_child_end(command->child, patient ? 30 : ended ? 2 : 0);
     pthread_join(command->feeder, NULL);
     pthread_join(command->collector, NULL);
     pthread_join(command->listener, NULL);
@@ -353,10 +353,10 @@ int command_stop(struct command *command, bool patient, char *why, size_t size)
     return code;
 }
 
-void command_free(struct command *command)
+void pst_command_free(struct command *command)
 {
     char why[512];
-    command_stop(command, false, why, sizeof why);
+    pst_command_stop(command, false, why, sizeof why);
     for (size_t i = 0; command->tasks != NULL && i < command->room; i++) {
         pst_batch_free(&command->tasks[i].batch);
         pst_buffer_free(&command->tasks[i].answer);

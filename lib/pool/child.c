@@ -1,7 +1,7 @@
 /* Starting and ending a worker's child: in a process group of its own, so that all of a pipeline ends. */
-#include "lib/base/linux.h"
+#include "pipestill/linux.h"
 
-#include "stages/worker/command.h"
+#include "lib/pool/command.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -43,8 +43,8 @@ static int spawn(char **arguments, pid_t *child, int in, int out, int says)
     return failure;
 }
 
-enum pst_status child_start(char **arguments, pid_t *child, int *in, int *out, int *says,
-                            struct pst_error *error)
+enum pst_status pst_child_start(char **arguments, pid_t *child, int *in, int *out, int *says,
+                                struct pst_error *error)
 {
     int pipes[3][2] = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
     int failure = 0;
@@ -78,7 +78,7 @@ static void nap(void)
     nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
 }
 
-int child_end(pid_t child, double seconds)
+int pst_child_end(pid_t child, double seconds)
 {
     double until = pst_seconds() + seconds;
     while (!has_ended(child) && pst_seconds() < until && pst_stop_signal() == 0)

@@ -1,7 +1,7 @@
 /* The window: a thread that reads ahead, as far as batches and bytes allow. */
-#include "lib/base/linux.h"
+#include "pipestill/linux.h"
 
-#include "stages/dispatcher/pool.h"
+#include "lib/pool/pool.h"
 
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -87,8 +87,8 @@ static void *read_ahead(void *argument)
     return NULL;
 }
 
-enum pst_status window_open(struct window *window, struct pst_reader *reader,
-                            const struct pst_link_settings *settings, struct pst_error *error)
+enum pst_status pst_window_open(struct window *window, struct pst_reader *reader,
+                                const struct pst_link_settings *settings, struct pst_error *error)
 {
     window->reader = reader;
     window->room = settings->window_messages;
@@ -106,7 +106,7 @@ enum pst_status window_open(struct window *window, struct pst_reader *reader,
     return PST_OK;
 }
 
-uint64_t window_filled(struct window *window, bool *ended)
+uint64_t pst_window_filled(struct window *window, bool *ended)
 {
     uint64_t count;
     if (read(window->event, &count, sizeof count) < 0)
@@ -118,12 +118,12 @@ uint64_t window_filled(struct window *window, bool *ended)
     return count;
 }
 
-struct slot *window_slot(struct window *window, uint64_t number)
+struct slot *pst_window_slot(struct window *window, uint64_t number)
 {
     return &window->slots[number % window->room];
 }
 
-void window_answered(struct window *window, struct slot *slot, size_t bytes)
+void pst_window_answered(struct window *window, struct slot *slot, size_t bytes)
 {
     pthread_mutex_lock(&window->lock);
     slot->state = SLOT_ANSWERED;
@@ -134,7 +134,7 @@ void window_answered(struct window *window, struct slot *slot, size_t bytes)
     pthread_mutex_unlock(&window->lock);
 }
 
-size_t window_room_for_answers(struct window *window)
+size_t pst_window_room_for_answers(struct window *window)
 {
     pthread_mutex_lock(&window->lock);
     size_t left = window->bytes < window->room_bytes ? window->room_bytes - window->bytes : 0;
@@ -155,9 +155,9 @@ static void put_aside(struct window *window, struct pst_batch *batch)
     window->spare_bytes += bytes;
 }
 
-void window_advance(struct window *window)
+void pst_window_advance(struct window *window)
 {
-    struct slot *slot = window_slot(window, window->emptied);
+    struct slot *slot = pst_window_slot(window, window->emptied);
     pthread_mutex_lock(&window->lock);
     window->bytes -= slot->bytes;
     window->answered--;
@@ -168,7 +168,7 @@ void window_advance(struct window *window)
     pthread_mutex_unlock(&window->lock);
 }
 
-bool window_close(struct window *window)
+bool pst_window_close(struct window *window)
 {
     pthread_mutex_lock(&window->lock);
     window->ended = true;
@@ -179,7 +179,7 @@ bool window_close(struct window *window)
         return false;
     pthread_join(window->thread, NULL);
     for (uint64_t i = window->emptied; i < window->filled; i++)
-        pst_batch_free(&window_slot(window, i)->batch);
+        pst_batch_free(&pst_window_slot(window, i)->batch);
     for (size_t i = 0; i < window->spare_count; i++)
         pst_batch_free(&window->spare[i]);
     free(window->slots);

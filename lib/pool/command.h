@@ -3,10 +3,10 @@
  * the stream that comes out is cut into answers again. One thread feeds, one collects, one listens to what
  * the child says on standard error; the main thread puts jobs and takes answers.
  */
-#ifndef PIPESTILL_WORKER_COMMAND_H
-#define PIPESTILL_WORKER_COMMAND_H
+#ifndef PIPESTILL_LIB_COMMAND_H
+#define PIPESTILL_LIB_COMMAND_H
 
-#include "pipestill.h"
+#include "pipestill/pool.h"
 
 #include <pthread.h>
 #include <sys/types.h>
@@ -50,43 +50,43 @@ struct command {
 };
 
 /* Makes a command that does not run yet. */
-PST_CHECKED enum pst_status command_new(struct command *command, struct pst_run *run, char **arguments,
-                                        size_t room, struct pst_error *error);
+PST_CHECKED enum pst_status pst_command_new(struct command *command, struct pst_run *run, char **arguments,
+                                            size_t room, struct pst_error *error);
 
 /* Starts the child for the stream of this header. Returns PST_OK; PST_UNAVAILABLE where it cannot be started;
  * PST_TRY_AGAIN. */
-PST_CHECKED enum pst_status command_start(struct command *command, const struct pst_header *header,
-                                          struct pst_error *error);
+PST_CHECKED enum pst_status pst_command_start(struct command *command, const struct pst_header *header,
+                                              struct pst_error *error);
 
 /* Whether there is no room for another job. */
-bool command_is_full(const struct command *command);
+bool pst_command_is_full(const struct command *command);
 /* Puts a job; batch: exchanged for one that is not in use. */
-void command_put(struct command *command, struct pst_batch *batch);
+void pst_command_put(struct command *command, struct pst_batch *batch);
 
 /* The oldest task if it is answered, or NULL; valid until command_took. */
-struct task *command_answer(struct command *command);
-void command_took(struct command *command);
+struct task *pst_command_answer(struct command *command);
+void pst_command_took(struct command *command);
 
 /* Whether the child's stream is over. */
-bool command_has_ended(struct command *command);
+bool pst_command_has_ended(struct command *command);
 
 /*
  * Ends the child, at once or after it has done what was put (patient).
  * why: receives how it ended, in words. Returns the exit code; 128 and the signal's number where one ended
  * it.
  */
-int command_stop(struct command *command, bool patient, char *why, size_t size);
+int pst_command_stop(struct command *command, bool patient, char *why, size_t size);
 
 /* The oldest task without an answer after command_stop, or NULL; gives it up. */
-struct task *command_give_up(struct command *command);
+struct task *pst_command_give_up(struct command *command);
 
-void command_free(struct command *command);
+void pst_command_free(struct command *command);
 
 /* child.c: starts the child; in, out, says: receive this side's ends of its pipes. */
-PST_CHECKED enum pst_status child_start(char **arguments, pid_t *child, int *in, int *out, int *says,
-                                        struct pst_error *error);
+PST_CHECKED enum pst_status pst_child_start(char **arguments, pid_t *child, int *in, int *out, int *says,
+                                            struct pst_error *error);
 /* Waits for the child, up to so many seconds or until a signal asks to stop, and kills what is left of its
  * group. Returns as command_stop. */
-int child_end(pid_t child, double seconds);
+int pst_child_end(pid_t child, double seconds);
 
 #endif

@@ -1,12 +1,12 @@
 /* The pool's state: on the progress line, in the log, and on standard error when SIGUSR1 asks. */
-#include "stages/dispatcher/pool.h"
+#include "lib/pool/pool.h"
 
 #include <jansson.h>
 
 #define LOG_EVERY 2.0  /* seconds */
 #define SAY_EVERY 10.0 /* seconds, where the terminal's progress line is a later stage's */
 
-static uint64_t in_flight(const struct pool *pool)
+static uint64_t in_flight(const struct pst_pool *pool)
 {
     uint64_t count = 0;
     for (size_t i = 0; i < pool->worker_count; i++)
@@ -22,18 +22,18 @@ static double rate(uint64_t samples, double since)
 }
 
 /* The state of all, on one line. */
-static void say_sum(const struct pool *pool)
+static void say_sum(const struct pst_pool *pool)
 {
     pst_say(
         pool->run,
         "%zu workers, %llu batches in flight, %llu given out, %llu of them again, %llu answered twice, %.0f "
         "samples/s",
-        present_workers(pool), (unsigned long long)in_flight(pool), (unsigned long long)pool->given,
+        pst_pool_present(pool), (unsigned long long)in_flight(pool), (unsigned long long)pool->given,
         (unsigned long long)pool->given_again, (unsigned long long)pool->answered_twice,
         rate(pool->samples, pool->began));
 }
 
-static void say_state(const struct pool *pool)
+static void say_state(const struct pst_pool *pool)
 {
     const struct departed *gone = &pool->departed;
     say_sum(pool);
@@ -50,7 +50,7 @@ static void say_state(const struct pool *pool)
                 (unsigned long long)gone->failed);
 }
 
-static json_t *describe_workers(const struct pool *pool)
+static json_t *describe_workers(const struct pst_pool *pool)
 {
     json_t *workers = json_array();
     for (size_t i = 0; i < pool->worker_count; i++) {
@@ -64,7 +64,7 @@ static json_t *describe_workers(const struct pool *pool)
     return workers;
 }
 
-static void log_state(const struct pool *pool)
+static void log_state(const struct pst_pool *pool)
 {
     const struct departed *gone = &pool->departed;
     json_t *sum = json_pack("{s:I, s:I, s:I, s:I}", "workers", (json_int_t)gone->workers, "answered",
@@ -72,14 +72,14 @@ static void log_state(const struct pool *pool)
                             (json_int_t)gone->failed);
     pst_log(pool->run, "pool",
             json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:o}", "workers_here",
-                      (json_int_t)present_workers(pool), "in_flight", (json_int_t)in_flight(pool),
+                      (json_int_t)pst_pool_present(pool), "in_flight", (json_int_t)in_flight(pool),
                       "given_out", (json_int_t)pool->given, "given_out_again", (json_int_t)pool->given_again,
                       "answered_twice", (json_int_t)pool->answered_twice, "of_another_run",
                       (json_int_t)pool->of_another_run, "samples_per_second",
                       rate(pool->samples, pool->began), "workers", describe_workers(pool), "departed", sum));
 }
 
-void report(struct pool *pool, bool end)
+void pst_pool_report(struct pst_pool *pool, bool end)
 {
     double now = pst_seconds();
     if (pst_report_asked())
@@ -92,7 +92,7 @@ void report(struct pool *pool, bool end)
         return;
     pool->logged = now;
     log_state(pool);
-    pst_progress_note(pool->run, "%zu workers, %llu in flight, %llu again, %llu twice", present_workers(pool),
-                      (unsigned long long)in_flight(pool), (unsigned long long)pool->given_again,
-                      (unsigned long long)pool->answered_twice);
+    pst_progress_note(pool->run, "%zu workers, %llu in flight, %llu again, %llu twice",
+                      pst_pool_present(pool), (unsigned long long)in_flight(pool),
+                      (unsigned long long)pool->given_again, (unsigned long long)pool->answered_twice);
 }

@@ -1,9 +1,12 @@
-/* pool.h: what the files of the dispatcher share. One thread reads; everything else is the main thread's. */
-#ifndef PIPESTILL_DISPATCHER_POOL_H
-#define PIPESTILL_DISPATCHER_POOL_H
+/*
+ * pool.h: the dispatcher's side of a pool. One thread reads; everything else is the main thread's. Each file
+ * calls only those that stand above it here.
+ */
+#ifndef PIPESTILL_LIB_POOL_H
+#define PIPESTILL_LIB_POOL_H
 
-#include "lib/transport/pool.h"
-#include "pipestill.h"
+#include "lib/pool/protocol.h"
+#include "pipestill/pool.h"
 
 #include <pthread.h>
 
@@ -61,21 +64,22 @@ struct window {
 };
 
 /* Starts the thread that reads ahead. Returns PST_OK or PST_TRY_AGAIN. */
-PST_CHECKED enum pst_status window_open(struct window *window, struct pst_reader *reader,
-                                        const struct pst_link_settings *settings, struct pst_error *error);
+PST_CHECKED enum pst_status pst_window_open(struct window *window, struct pst_reader *reader,
+                                            const struct pst_link_settings *settings,
+                                            struct pst_error *error);
 /* How many batches have been read so far, and whether that is all. */
-uint64_t window_filled(struct window *window, bool *ended);
+uint64_t pst_window_filled(struct window *window, bool *ended);
 /* The slot of a batch between emptied and filled, counted from 0. */
-struct slot *window_slot(struct window *window, uint64_t number);
+struct slot *pst_window_slot(struct window *window, uint64_t number);
 /* A slot has its answer, which takes so many bytes more. */
-void window_answered(struct window *window, struct slot *slot, size_t bytes);
+void pst_window_answered(struct window *window, struct slot *slot, size_t bytes);
 /* For how many answers there is room, those that are awaited counted. */
-size_t window_room_for_answers(struct window *window);
+size_t pst_window_room_for_answers(struct window *window);
 /* Empties the oldest slot, which has its answer. */
-void window_advance(struct window *window);
+void pst_window_advance(struct window *window);
 /* Ends the thread, where it does not wait for input that cannot be interrupted; returns whether it has ended.
  */
-bool window_close(struct window *window);
+bool pst_window_close(struct window *window);
 
 /* ---- the pool ---- */
 
@@ -106,10 +110,10 @@ struct departed {
     uint64_t workers, answered, samples, failed;
 };
 
-/* The stage. */
-struct pool {
-    double batch_timeout, no_worker_timeout; /* seconds */
-    const char *endpoint;                    /* as the user typed it; borrowed */
+/* A pool. */
+struct pst_pool {
+    const struct pst_pool_settings *settings; /* borrowed */
+    const char *endpoint;                     /* as the user typed it; borrowed */
     struct pst_run *run;
     struct pst_streams *streams;
     struct pst_socket *socket;
@@ -137,80 +141,83 @@ struct pool {
 
 #define NO_WORKER SIZE_MAX
 
-/* ---- workers.c ---- */
+/* ---- workers.c: who there is, and what each has to do ---- */
 
 /* The place in pool->workers of a peer that has greeted before, or NO_WORKER. */
-size_t find_worker(const struct pool *pool, const uint8_t *peer);
+size_t pst_pool_find(const struct pst_pool *pool, const uint8_t *peer);
 /* How many workers are there now. */
-size_t present_workers(const struct pool *pool);
-/* Takes a greeting; a worker that greets again has forgotten its jobs. */
-PST_CHECKED enum pst_status welcome(struct pool *pool, const struct pst_message *message,
-                                    const struct pst_pool_control *control, struct pst_error *error);
-/* A worker has gone: what it had is to be given out again. */
-void lose_worker(struct pool *pool, size_t worker, const char *why);
-/* Tells a worker to go for good, and why. */
-void dismiss(struct pool *pool, size_t worker, const char *why);
-/* Whether a peer was dismissed; the last MOST_TURNED_AWAY are remembered. */
-bool was_dismissed(const struct pool *pool, const uint8_t *peer);
-/* Looks after workers that went, batches that take too long, and a pool that is empty. */
-PST_CHECKED enum pst_status look_after(struct pool *pool, struct pst_error *error);
-/* Sends a message to a worker; one that cannot be reached is lost, which is no error. */
-PST_CHECKED enum pst_status send_to(struct pool *pool, size_t worker, enum pst_pool_kind kind, uint64_t seq,
-                                    const void *bytes, size_t size, struct pst_error *error);
-/* Sends a message without a job to all who are there. */
-void tell_all(struct pool *pool, enum pst_pool_kind kind, const char *text);
-
-/* ---- jobs.c ---- */
-
+size_t pst_pool_present(const struct pst_pool *pool);
+/* Adds a worker at the end. Returns PST_OK or PST_TRY_AGAIN. */
+PST_CHECKED enum pst_status pst_pool_add(struct pst_pool *pool, const uint8_t *peer, struct pst_error *error);
+/* Keeps only the sums of the workers that have gone. */
+void pst_pool_forget_departed(struct pst_pool *pool);
 /* The slot of a batch that still wants an answer, or NULL. */
-struct slot *find_slot(struct pool *pool, uint64_t seq);
+struct slot *pst_pool_slot(struct pst_pool *pool, uint64_t seq);
+/* Whether a worker has this batch. */
+bool pst_pool_holds(const struct worker *worker, uint64_t seq);
+/* Notes that a worker has a batch. Returns PST_OK or PST_TRY_AGAIN. */
+PST_CHECKED enum pst_status pst_pool_add_job(struct worker *worker, uint64_t seq, double now,
+                                             struct pst_error *error);
 /* A worker is done with a job, or gives it up: the batch waits again until it has an answer. Returns whether
  * the worker had it. */
-bool drop_job(struct pool *pool, struct worker *worker, uint64_t seq);
+bool pst_pool_drop_job(struct pst_pool *pool, struct worker *worker, uint64_t seq);
 /* All that a worker has waits again for another. */
-void drop_jobs(struct pool *pool, struct worker *worker);
+void pst_pool_drop_jobs(struct pst_pool *pool, struct worker *worker);
 /* Whether a worker takes too long for what it is at. */
-bool is_late(const struct pool *pool, const struct worker *worker, double now);
+bool pst_pool_is_late(const struct pst_pool *pool, const struct worker *worker, double now);
 /* Finds the jobs that take too long, which others get then. */
-void look_at_times(struct pool *pool, double now);
-/* Gives batches that wait to workers with credit. */
-PST_CHECKED enum pst_status give_out(struct pool *pool, struct pst_error *error);
+void pst_pool_check_times(struct pst_pool *pool, double now);
+
+/* ---- blame.c: whose fault it is ---- */
+
+/* Whether a worker has failed a batch, or was late with it. */
+bool pst_pool_has_failed(const struct slot *slot, const struct worker *worker);
+/* Whether a worker is there that has not failed the batch, and answers in time. */
+bool pst_pool_others_can_try(const struct pst_pool *pool, const struct slot *slot, double now);
+/* Counts a failure of a batch. Returns PST_OK, or PST_BAD_DATA if the batch has failed too often. */
+PST_CHECKED enum pst_status pst_pool_blame(struct pst_pool *pool, struct slot *slot,
+                                           const struct worker *worker, const char *why,
+                                           struct pst_error *error);
+/* A worker says that it is there. If its command is late all the same, that may be the fault of the batch
+ * that it is at; one that is stopped or cut off says nothing. Returns as blame_batch. */
+PST_CHECKED enum pst_status pst_pool_check_command(struct pst_pool *pool, const struct worker *worker,
+                                                   struct pst_error *error);
+/* A worker has gone: that may be the fault of the batch that it was at. Too many such losses are
+ * pool->verdict. */
+void pst_pool_count_loss(struct pst_pool *pool, const struct worker *worker);
+
+/* ---- presence.c: who comes and goes, and what they are told ---- */
+
+/* Takes a greeting; a worker that greets again has forgotten its jobs. */
+PST_CHECKED enum pst_status pst_pool_welcome(struct pst_pool *pool, const struct pst_message *message,
+                                             const struct pst_pool_control *control, struct pst_error *error);
+/* Sends a message to a worker; one that cannot be reached is lost, which is no error. */
+PST_CHECKED enum pst_status pst_pool_send_to(struct pst_pool *pool, size_t worker, enum pst_pool_kind kind,
+                                             uint64_t seq, const void *bytes, size_t size,
+                                             struct pst_error *error);
+/* Sends a message without a job to all who are there. */
+void pst_pool_tell_all(struct pst_pool *pool, enum pst_pool_kind kind, const char *text);
+/* Tells a worker to go for good, and why. */
+void pst_pool_dismiss(struct pst_pool *pool, size_t worker, const char *why);
+/* Whether a peer was dismissed; the last MOST_TURNED_AWAY are remembered. */
+bool pst_pool_was_dismissed(const struct pst_pool *pool, const uint8_t *peer);
+/* Looks after workers that went, batches that take too long, and a pool that is empty. */
+PST_CHECKED enum pst_status pst_pool_look_after(struct pst_pool *pool, struct pst_error *error);
+
+/* ---- assign.c ---- */
+
+/* Gives batches that wait to workers that take more. */
+PST_CHECKED enum pst_status pst_pool_give_out(struct pst_pool *pool, struct pst_error *error);
 
 /* ---- answers.c ---- */
 
 /* Takes what a peer says: a greeting, an answer, a failure, or something that no peer should say. */
-PST_CHECKED enum pst_status take_message(struct pool *pool, const struct pst_message *message,
-                                         struct pst_error *error);
-
-/* ---- blame.c ---- */
-
-/* Whether a worker has failed a batch, or was late with it. */
-bool has_failed(const struct slot *slot, const struct worker *worker);
-/* Whether somebody is there who has not failed the batch, and answers in time. */
-bool others_can_try(const struct pool *pool, const struct slot *slot, double now);
-/* A worker could not do a batch: another one tries, but not for ever. had_it: the batch was its job. Returns
- * PST_OK, or PST_BAD_DATA where the batch has failed too often. */
-PST_CHECKED enum pst_status take_failure(struct pool *pool, size_t place, uint64_t seq, bool had_it,
-                                         const char *why, struct pst_error *error);
-/* A worker says that it is there. Where its command is late all the same, that may be the fault of the batch
- * that it is at; one that is stopped or cut off says nothing. Returns as take_failure. */
-PST_CHECKED enum pst_status take_sign_of_life(struct pool *pool, const struct worker *worker,
-                                              struct pst_error *error);
-/* A worker has gone: that may be the fault of the batch that it was at. Too many such losses are
- * pool->verdict. */
-void count_loss(struct pool *pool, const struct worker *worker);
-
-/* ---- compare.c ---- */
-
-/* Whether an answer's header is what it must be: the workers' part alone. Writes what is wrong. */
-bool answer_follows_input(const struct pst_header *answer, const struct pst_header *input, char *why,
-                          size_t size);
-/* Whether two workers did the same. Writes what differs. */
-bool same_work(const struct pst_header *first, const struct pst_header *other, char *why, size_t size);
+PST_CHECKED enum pst_status pst_pool_take(struct pst_pool *pool, const struct pst_message *message,
+                                          struct pst_error *error);
 
 /* ---- report.c ---- */
 
 /* Shows the state if it is asked for (pst_report_on_signal) or due; end: in any case. */
-void report(struct pool *pool, bool end);
+void pst_pool_report(struct pst_pool *pool, bool end);
 
 #endif

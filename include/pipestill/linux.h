@@ -2,8 +2,8 @@
  * linux.h: the one place for what Linux has beyond POSIX.1-2008. Include it first, before any system header,
  * and only in files that need it.
  */
-#ifndef PIPESTILL_LIB_LINUX_H
-#define PIPESTILL_LIB_LINUX_H
+#ifndef PIPESTILL_LINUX_H
+#define PIPESTILL_LINUX_H
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* F_SETPIPE_SZ, getopt_long, flock */

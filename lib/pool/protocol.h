@@ -1,6 +1,6 @@
 /*
- * pool.h: what a dispatcher and its workers say to each other. A job and its answer are streams of one batch
- * (pst_parcel_pack), so everything that a reader checks is checked here too.
+ * protocol.h: what a dispatcher and its workers say to each other. A job and its answer are streams of one
+ * batch (pst_parcel_pack), so everything that a reader checks is checked here too.
  *
  *   READY     worker: here I am, or here again, and know of no jobs; seq: how many I take; payload: my name
  *   JOB       dispatcher: payload: a batch and its header
@@ -16,8 +16,8 @@
  * A worker's greeting begins a session with a number of its own choice, which jobs and answers carry, so
  * neither side takes what was meant for a session before.
  */
-#ifndef PIPESTILL_LIB_POOL_H
-#define PIPESTILL_LIB_POOL_H
+#ifndef PIPESTILL_LIB_PROTOCOL_H
+#define PIPESTILL_LIB_PROTOCOL_H
 
 #include "pipestill/transport.h"
 

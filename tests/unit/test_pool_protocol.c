@@ -1,5 +1,5 @@
 /* Messages between dispatcher and worker: what one side sends the other one takes, and nothing else. */
-#include "lib/transport/pool.h"
+#include "lib/pool/protocol.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

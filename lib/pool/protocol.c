@@ -1,5 +1,5 @@
-/* Messages between a dispatcher and its workers; see pool.h. */
-#include "lib/transport/pool.h"
+/* Messages between a dispatcher and its workers; see protocol.h. */
+#include "lib/pool/protocol.h"
 
 #include <string.h>
 #include <sys/uio.h>
