@@ -25,8 +25,14 @@ PATIENCE = 5  # seconds for a refusal; heartbeats close a silent connection afte
 
 
 def connect(port):
-    connection = socket.create_connection(("127.0.0.1", port), timeout=10)
-    return connection
+    until = time.monotonic() + 20
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=10)
+        except ConnectionRefusedError:  # a stage on a busy machine is a while in starting
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
 
 
 def receive(connection, size):
