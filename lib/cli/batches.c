@@ -9,6 +9,7 @@ enum pst_status pst_job_read(struct pst_job *job, struct pst_error *error)
     if (!pst_frame_reads(frame))
         return PST_OK;
     enum pst_status status = pst_reader_next(frame->streams.reader, &job->in, error);
+    frame->input_ended = frame->input_ended || status == PST_END;
     job->waited = pst_reader_waited(frame->streams.reader);
     return status;
 }

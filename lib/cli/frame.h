@@ -48,6 +48,7 @@ struct pst_frame {
     struct pst_progress progress;
     struct pst_streams streams;
     struct pst_header out; /* of what is written */
+    bool input_ended;      /* its trailer came, and fits */
     bool abandoned;        /* a thread still waits for input and uses what the frame owns */
 };
 

@@ -62,6 +62,19 @@ char *pst_settings_text(const struct pst_run *run)
 
 /* ---- running ------------------------------------------------------------------------------------------- */
 
+/* A sink says that its whole input was less than announced: a recording that was cut short and repaired. */
+static void say_if_short(struct pst_frame *frame)
+{
+    const struct pst_header *header = &frame->streams.header;
+    if (!frame->input_ended || pst_frame_writes(frame) || header->batches <= header->first)
+        return;
+    uint64_t announced = header->batches - header->first;
+    uint64_t came = pst_reader_trailer(frame->streams.reader)->batches;
+    if (came < announced)
+        pst_say(&frame->run, "%s: ended after %llu of the %llu batches that its header announces",
+                pst_input_name(&frame->run), (unsigned long long)came, (unsigned long long)announced);
+}
+
 static enum pst_status run_batches(struct pst_frame *frame, struct pst_error *error)
 {
     const struct pst_stage *stage = frame->stage;
@@ -69,6 +82,7 @@ static enum pst_status run_batches(struct pst_frame *frame, struct pst_error *er
     if (status != PST_OK)
         return status;
     status = frame->common.jobs > 1 ? pst_jobs_pass(frame, error) : pst_batches_pass(frame, error);
+    say_if_short(frame);
     if (status == PST_END)
         return stage->on_end == NULL ? PST_OK : stage->on_end(&frame->run, error);
     /* The stage saves what it can, and the first error stays the one that is reported. */

@@ -24,6 +24,11 @@ enum pst_status pst_header_new(struct pst_header *header, struct pst_error *erro
     return PST_OK;
 }
 
+uint32_t pst_run_mark(const struct pst_header *header)
+{
+    return pst_crc32c(0, header->run, strlen(header->run));
+}
+
 enum pst_status pst_header_copy(struct pst_header *copy, const struct pst_header *header,
                                 struct pst_error *error)
 {

@@ -84,6 +84,9 @@ PST_CHECKED enum pst_status pst_take_token(struct pst_source_buffer *source, enu
 uint32_t pst_envelope_pack(struct pst_packed *frame, const struct pst_packed *meta,
                            enum pst_message_kind kind);
 
+/* What each batch says of the run that it is of: the CRC-32C of the header's run. */
+uint32_t pst_run_mark(const struct pst_header *header);
+
 /*
  * Makes a header of the object that stands in its metadata (pst_header_to_json), and checks every field.
  * object: keys are taken out of it. Returns PST_OK, PST_BAD_DATA or PST_TRY_AGAIN; header is to be freed in

@@ -163,17 +163,23 @@ static enum pst_status take_tensor(struct pst_reader *reader, struct pst_batch *
 static enum pst_status take_batch_head(struct pst_reader *reader, uint64_t *seq, uint64_t *epoch, uint64_t *n,
                                        struct pst_error *error)
 {
-    struct pst_meta_field fields[] = { { .name = "seq", .numbers = seq },
-                                       { .name = "epoch", .numbers = epoch },
-                                       { .name = "n", .numbers = n },
-                                       { .name = "crcs",
-                                         .numbers = reader->crcs,
-                                         .list = true,
-                                         .length = reader->header.tensor_count,
-                                         .most = UINT32_MAX } };
-    uint64_t count = 0;
-    if (!pst_meta_take(reader->envelope.meta.data, reader->envelope.meta_size, fields, 4))
+    uint64_t run = 0, count = 0;
+    struct pst_meta_field fields[] = {
+        { .name = "seq", .numbers = seq },
+        { .name = "epoch", .numbers = epoch },
+        { .name = "n", .numbers = n },
+        { .name = "crcs",
+          .numbers = reader->crcs,
+          .list = true,
+          .length = reader->header.tensor_count,
+          .most = UINT32_MAX },
+        { .name = "run", .numbers = &run, .optional = true },
+    };
+    if (!pst_meta_take(reader->envelope.meta.data, reader->envelope.meta_size, fields, 5))
         return bad(error, "the batch's metadata is not what it should be");
+    reader->of_another_run = fields[4].seen && run != pst_run_mark(&reader->header);
+    if (reader->of_another_run)
+        return bad(error, "a batch of another run than the header's; two streams in one file?");
     reader->beyond_limit = *n >= 1 && !fits(reader, *n);
     if (*n < 1 || reader->beyond_limit)
         return pst_fail(error, PST_BAD_DATA,
@@ -279,7 +285,7 @@ enum pst_status pst_reader_skim(struct pst_reader *reader, struct pst_skimmed *m
                                 struct pst_error *error)
 {
     *message = (struct pst_skimmed){ .begin = reader->source.offset };
-    reader->beyond_limit = false;
+    reader->beyond_limit = reader->of_another_run = false;
     enum pst_status status =
         pst_envelope_take(&reader->source, &reader->envelope, reader->max_message, error);
     if (status != PST_OK)

@@ -16,7 +16,8 @@ struct pst_reader {
     size_t id_index;
     uint64_t next_seq;
     struct pst_trailer so_far;
-    bool beyond_limit; /* the batch at hand is refused for its size alone */
+    bool beyond_limit;   /* the batch at hand is refused for its size alone */
+    bool of_another_run; /* or because it is of another run than the header */
     struct pst_envelope envelope;
     struct pst_zstd_unpacker *unpacker; /* where the header says that tensors are compressed */
     uint64_t *crcs;                     /* of the batch at hand, [tensor_count] */

@@ -247,7 +247,9 @@ static enum pst_status scan(struct pst_recording *recording, struct pst_error *e
     }
     if (status == PST_END)
         status = bad(error, "truncated: the recording ends without a trailer");
-    return status == PST_BAD_DATA ? fail_scan(recording, begin, !reader->beyond_limit, error) : status;
+    return status == PST_BAD_DATA
+               ? fail_scan(recording, begin, !reader->beyond_limit && !reader->of_another_run, error)
+               : status;
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------- */

@@ -35,13 +35,14 @@ struct pst_recording {
     struct pst_trailer came; /* sums of all batches that were seen */
     struct pst_trailer said; /* what the trailer says that they are; {0} in a salvage */
     uint64_t samples;
-    uint64_t left_out;      /* damaged batches (salvage) */
-    uint64_t trailer_begin; /* salvage: where its trailer begins; 0: it has none */
-    struct pst_batch whole; /* of salvage */
-    uint64_t budget;        /* bytes that batches which are kept may take */
-    bool in_order;          /* samples are asked for in their order */
-    size_t kept_count;      /* 0 until the first sample is asked for */
-    struct pst_kept *kept;  /* [kept_count]; batch i is kept at i modulo kept_count, if at all; owned */
+    uint64_t left_out;          /* damaged batches (salvage) */
+    uint64_t trailer_begin;     /* salvage: where its trailer begins; 0: it has none */
+    struct pst_trailer trailer; /* salvage: what that says */
+    struct pst_batch whole;     /* of salvage */
+    uint64_t budget;            /* bytes that batches which are kept may take */
+    bool in_order;              /* samples are asked for in their order */
+    size_t kept_count;          /* 0 until the first sample is asked for */
+    struct pst_kept *kept;      /* [kept_count]; batch i is kept at i modulo kept_count, if at all; owned */
 };
 
 /* Bytes of the shortest head of a bin: MessagePack's bin 8, bin 16, bin 32. */

@@ -48,7 +48,7 @@ static enum pst_status find_next(struct pst_recording *recording, uint64_t from,
 /*
  * Looks at the message that begins at a byte.
  * Returns PST_OK; PST_END where there is no whole one; PST_BAD_DATA where there is one that is too large for
- * this program, which is no damage; PST_IO_ERROR; PST_TRY_AGAIN; PST_STOPPED.
+ * this program, or of another run, which is not damage; PST_IO_ERROR; PST_TRY_AGAIN; PST_STOPPED.
  */
 static enum pst_status look(struct pst_recording *recording, uint64_t begin, struct pst_skimmed *message,
                             struct pst_error *error)
@@ -56,7 +56,7 @@ static enum pst_status look(struct pst_recording *recording, uint64_t begin, str
     struct pst_reader *reader = recording->reader;
     pst_reader_goto(reader, begin, 0);
     enum pst_status status = pst_reader_skim(reader, message, error);
-    if (status == PST_BAD_DATA && reader->beyond_limit)
+    if (status == PST_BAD_DATA && (reader->beyond_limit || reader->of_another_run))
         return pst_fail_at(error, "byte %" PRIu64, begin);
     if (status == PST_BAD_DATA || (status == PST_OK && message->end > recording->size))
         return PST_END;
@@ -89,13 +89,12 @@ static enum pst_status take_batch(struct pst_recording *recording, const struct 
 /* Notes the trailer, which knows how many batches there were. */
 static enum pst_status take_trailer(struct pst_recording *recording, const struct pst_skimmed *message)
 {
-    uint64_t batches = 0;
     const struct pst_envelope *trailer = &recording->reader->envelope;
-    struct pst_meta_field fields[] = { { .name = "batches", .numbers = &batches } };
-    if (!pst_meta_take(trailer->meta.data, trailer->meta_size, fields, 1))
+    if (!pst_trailer_take(trailer->meta.data, trailer->meta_size, &recording->trailer))
         return PST_END;
     recording->trailer_begin = message->begin;
-    uint64_t end = recording->reader->header.first + batches, due = pst_recording_due(recording);
+    uint64_t end = recording->reader->header.first + recording->trailer.batches,
+             due = pst_recording_due(recording);
     if (end > due)
         recording->left_out += end - due;
     return PST_OK;
@@ -263,11 +262,23 @@ static enum pst_status cut_and_end(struct repairing *repair, const struct pst_pa
     return status;
 }
 
+/* A trailer that is there must be that of what came, or something was lost, or put in its place. */
+static enum pst_status check_trailer(const struct repairing *repair, struct pst_error *error)
+{
+    const struct pst_recording *recording = repair->recording;
+    if (recording->trailer_begin == 0 ||
+        pst_trailer_check(&recording->trailer, &repair->result->trailer, error) == PST_OK)
+        return PST_OK;
+    return pst_fail_at(error, "%s", repair->path);
+}
+
 static enum pst_status mend(struct repairing *repair, struct pst_error *error)
 {
     struct pst_packed frame = { 0 };
     count_batches(repair);
-    enum pst_status status = pack_end(repair, &frame, error);
+    enum pst_status status = check_trailer(repair, error);
+    if (status == PST_OK)
+        status = pack_end(repair, &frame, error);
     repair->result->was_whole = status == PST_OK && ends_with(repair, &frame);
     if (repair->recording->trailer_begin == 0)
         repair->result->cut = repair->recording->size - repair->end;

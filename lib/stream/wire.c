@@ -171,7 +171,7 @@ bool pst_meta_take(const void *meta, size_t size, struct pst_meta_field *fields,
         good = pst_cursor_text(&cursor, key, sizeof key) && take_value(&cursor, key, fields, count);
     }
     for (size_t i = 0; good && i < count; i++)
-        good = fields[i].seen;
+        good = fields[i].seen || fields[i].optional;
     return good && cursor.at == cursor.end;
 }
 

@@ -61,12 +61,13 @@ struct pst_meta_field {
     bool list;
     size_t length; /* how many the list must have */
     uint64_t most; /* what each may be at most; 0: whatever it is */
-    bool seen;     /* starts as false */
+    bool optional; /* it may be absent */
+    bool seen;     /* receives whether it was there; starts as false */
 };
 
 /*
- * Reads metadata, which must be a map: each of the fields must be there once; other keys are passed over.
- * Returns whether it is so.
+ * Reads metadata, which must be a map: each of the fields must be there once, or at most once if it is
+ * optional; other keys are passed over. Returns whether it is so.
  */
 PST_CHECKED bool pst_meta_take(const void *meta, size_t size, struct pst_meta_field *fields, size_t count);
 

@@ -124,10 +124,11 @@ static void pack_batch_meta(struct pst_writer *writer, struct pst_batch *batch)
 {
     writer->meta.size = 0;
     msgpack_packer packer = pst_packer(&writer->meta);
-    msgpack_pack_map(&packer, 4);
+    msgpack_pack_map(&packer, 5);
     pst_pack_pair(&packer, "seq", batch->seq);
     pst_pack_pair(&packer, "epoch", batch->epoch);
     pst_pack_pair(&packer, "n", batch->n);
+    pst_pack_pair(&packer, "run", pst_run_mark(&writer->header));
     pst_pack_text(&packer, "crcs");
     msgpack_pack_array(&packer, writer->header.tensor_count);
     pst_batch_sum(batch, writer->header.tensor_count);

@@ -235,6 +235,10 @@ static enum pst_status on_header(struct pst_run *run, struct pst_header *header,
         pst_verbatim(run);
     if (status != PST_OK || is_verbatim(replay))
         return status;
+    uint64_t missing = replay->shards.left_out > 0 ? 0 : shards_missing(&replay->shards);
+    if (missing > 0)
+        pst_say(run, "%" PRIu64 " of the batches that the header announces are missing: it was cut short",
+                missing);
     memcpy(header->run, name, sizeof name);
     uint64_t epochs = replay->options->shuffle ? 1 : replay->shards.epochs;
     size_t all;

@@ -178,6 +178,34 @@ bool shards_are_one_stream(const struct shards *shards)
     return one;
 }
 
+/* The number of the batch that comes after a recording's last one. */
+static uint64_t due_after(const struct shard *shard)
+{
+    return pst_recording_header(shard->recording)->first + pst_recording_batches(shard->recording);
+}
+
+/* Whether a recording begins where this one ends. */
+static bool goes_on(const struct shards *shards, const struct shard *shard)
+{
+    for (size_t i = 0; i < shards->count; i++) {
+        if (pst_recording_header(shards->list[i].recording)->first == due_after(shard))
+            return true;
+    }
+    return false;
+}
+
+uint64_t shards_missing(const struct shards *shards)
+{
+    uint64_t missing = 0;
+    for (size_t i = 0; i < shards->count; i++) {
+        const struct shard *shard = &shards->list[i];
+        uint64_t announced = pst_recording_header(shard->recording)->batches, due = due_after(shard);
+        if (announced > due && !goes_on(shards, shard))
+            missing += announced - due;
+    }
+    return missing;
+}
+
 void shards_keep(struct shards *shards, uint64_t bytes, bool in_order)
 {
     double all = 0;

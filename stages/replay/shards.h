@@ -31,6 +31,9 @@ PST_CHECKED enum pst_status shards_open(struct shards *shards, size_t count, cha
 /* Whether they are parts of one stream: each goes on where the one before it ends, under the same header. */
 bool shards_are_one_stream(const struct shards *shards);
 
+/* The batches that the headers announce and no recording holds. */
+uint64_t shards_missing(const struct shards *shards);
+
 /* Shares memory for batches that are kept out among the recordings, by what each has; see pst_recording_keep.
  */
 void shards_keep(struct shards *shards, uint64_t bytes, bool in_order);

@@ -328,3 +328,63 @@ open(sys.argv[1], "wb").write(b"".join(msgpack.packb(part) for part in parts))' 
     assert_fails 65 "newer than this program" replay "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
     assert_fails 65 "newer than this program" stream-repair "$cut"
 }
+
+# ---- spliced ----
+
+# splice BATCH WITHOUT_RUN A B: the beginning of recording A up to a batch, and the rest of B, its trailer included.
+splice() {
+    /usr/bin/python3 -B -c '
+import sys
+sys.path.insert(0, sys.argv[5])
+import msgpack, pst
+from pst import crc32c
+at, without_run = int(sys.argv[1]), int(sys.argv[2])
+a, b = (open(path, "rb").read() for path in sys.argv[3:5])
+spliced = a[: pst.message_ends(a)[at]] + b[pst.message_ends(b)[at] :]
+unpacker = msgpack.Unpacker(max_buffer_size=len(spliced))
+unpacker.feed(spliced)
+for message in unpacker:
+    if without_run and message["kind"] != "header":
+        meta = msgpack.unpackb(message["meta"])
+        meta.pop("run", None)
+        meta.pop("index", None)
+        message["meta"] = msgpack.packb(meta)
+        message["crc"] = crc32c(message["meta"])
+    sys.stdout.buffer.write(msgpack.packb(message))' "$1" "$2" "$3" "$4" "$BATS_TEST_DIRNAME/../python"
+}
+
+@test "a recording spliced from two runs is refused by all who read it" {
+    "${SOURCE[@]}" --run two | teachers >"$BATS_TEST_TMPDIR/other.pst"
+    splice 30 0 whole.pst "$BATS_TEST_TMPDIR/other.pst" >"$cut"
+    cp "$cut" "$BATS_TEST_TMPDIR/before.pst"
+    for reading in "replay" "replay --shuffle" "replay --shuffle --memory 0" "replay --start 25" "replay --skip-bad" "stream-repair"; do
+        # shellcheck disable=SC2086 # words of a command
+        assert_fails 65 "two streams in one file" $reading "$cut"
+    done
+    run -65 --separate-stderr student-trainer -a 784-10-10 -o "$BATS_TEST_TMPDIR/student" -i "$cut"
+    [[ $stderr == *"batch 30: a batch of another run than the header's; two streams in one file?" ]]
+    cmp "$cut" "$BATS_TEST_TMPDIR/before.pst"
+}
+
+@test "a splice of recordings that do not name their run is found by its trailer's sums" {
+    loader digits --samples 90 --batch 20 --epochs 12 --shift 2 --seed 4 | teachers >"$BATS_TEST_TMPDIR/other.pst"
+    splice 30 1 whole.pst "$BATS_TEST_TMPDIR/other.pst" >"$cut"
+    cp "$cut" "$BATS_TEST_TMPDIR/before.pst"
+    for reading in "replay -o /dev/null" "replay --shuffle -o /dev/null" "stream-repair"; do
+        # shellcheck disable=SC2086
+        assert_fails 65 "$cut: the trailer's checksums do not fit what came" $reading "$cut"
+    done
+    run ! student-trainer -a 784-10-10 -o "$BATS_TEST_TMPDIR/student" -i "$cut"
+    cmp "$cut" "$BATS_TEST_TMPDIR/before.pst"
+}
+
+@test "training on a recording that was repaired says how much of it is missing" {
+    mapfile -t ends < <(ends_of whole.pst)
+    head -c $((ends[20] + 100)) whole.pst >"$cut"
+    stream-repair "$cut"
+    run --separate-stderr student-trainer --quiet -a 784-10-10 -o "$BATS_TEST_TMPDIR/student" -i "$cut"
+    [ "$status" -eq 0 ]
+    [ "$stderr" = "student-trainer: $cut: ended after 20 of the 60 batches that its header announces" ]
+    run --separate-stderr replay --shuffle "$cut" -o "$BATS_TEST_TMPDIR/shuffled.pst"
+    [ "$stderr" = "replay: 40 of the batches that the header announces are missing: it was cut short" ]
+}
