@@ -82,9 +82,12 @@ static enum pst_status run_batches(struct pst_frame *frame, struct pst_error *er
     if (status != PST_OK)
         return status;
     status = frame->common.jobs > 1 ? pst_jobs_pass(frame, error) : pst_batches_pass(frame, error);
-    say_if_short(frame);
-    if (status == PST_END)
-        return stage->on_end == NULL ? PST_OK : stage->on_end(&frame->run, error);
+    if (status == PST_END) {
+        status = stage->on_end == NULL ? PST_OK : stage->on_end(&frame->run, error);
+        if (status == PST_OK)
+            say_if_short(frame);
+        return status;
+    }
     /* The stage saves what it can, and the first error stays the one that is reported. */
     struct pst_error second = { 0 };
     if (stage->on_interrupt != NULL && stage->on_interrupt(&frame->run, &second) != PST_OK)

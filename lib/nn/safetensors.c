@@ -1,6 +1,6 @@
 /* Reading safetensors files (github.com/huggingface/safetensors describes the format): eight bytes of length,
  * a header in JSON, the tensors' bytes. Nothing in the file is believed before it is checked. */
-#include "pipestill/nn.h"
+#include "lib/nn/safetensors.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -260,6 +260,30 @@ static enum pst_status take_tensors(const char *path, json_t *header, const stru
     return check_layout(path, file, sections, error);
 }
 
+/* A file of this project says its checksum; others, and older ones, do not. */
+static enum pst_status check_sum(const char *path, json_t *header, const struct pst_safetensors *file,
+                                 struct pst_error *error)
+{
+    const char *format = json_string_value(json_object_get(file->metadata, "format"));
+    const json_t *said = json_object_get(file->metadata, PST_CHECKSUM_KEY);
+    char checksum[PST_DIGEST_TEXT];
+    if (said == NULL || format == NULL || strncmp(format, "pipestill-", 10) != 0)
+        return PST_OK;
+    char *expected = strdup(json_string_value(said));
+    json_object_del(file->metadata, PST_CHECKSUM_KEY);
+    enum pst_status status = pst_safetensors_checksum(header, file->tensors, file->count, checksum, error);
+    if (status == PST_OK && expected == NULL)
+        status = pst_fail(error, PST_TRY_AGAIN, "out of memory");
+    if (status == PST_OK && strcmp(checksum, expected) != 0)
+        status =
+            pst_fail(error, PST_BAD_DATA,
+                     "%s: its checksum does not fit: it is damaged, or another program changed it and kept "
+                     "'" PST_CHECKSUM_KEY "' in its metadata",
+                     path);
+    free(expected);
+    return status;
+}
+
 static enum pst_status take_header(const char *path, const struct sections *sections,
                                    struct pst_safetensors *file, struct pst_error *error)
 {
@@ -273,6 +297,8 @@ static enum pst_status take_header(const char *path, const struct sections *sect
         status = take_metadata(path, json_object_get(header, "__metadata__"), file, error);
     if (status == PST_OK)
         status = take_tensors(path, header, sections, file, error);
+    if (status == PST_OK)
+        status = check_sum(path, header, file, error);
     json_decref(header);
     return status;
 }

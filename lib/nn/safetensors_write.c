@@ -1,5 +1,5 @@
 /* Writing safetensors files: a length, a header in JSON, the tensors' bytes one after another. */
-#include "pipestill/nn.h"
+#include "lib/nn/safetensors.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -19,6 +19,41 @@ static json_t *describe(const struct pst_named_tensor *tensor, size_t begin)
                      (json_int_t)begin, (json_int_t)begin + (json_int_t)tensor->bytes);
 }
 
+enum pst_status pst_safetensors_checksum(const json_t *header, const struct pst_named_tensor *tensors,
+                                         size_t count, char checksum[PST_DIGEST_TEXT],
+                                         struct pst_error *error)
+{
+    enum { DIGITS = PST_DIGEST_TEXT - 1 };
+    char *text = json_dumps(header, JSON_COMPACT | JSON_SORT_KEYS);
+    char *digests = pst_allocate(count + 1, DIGITS, error);
+    enum pst_status status = PST_OK;
+    if (text == NULL || digests == NULL)
+        status = pst_fail(error, PST_TRY_AGAIN, "out of memory for a checksum");
+    if (status == PST_OK) {
+        pst_digest(text, strlen(text), checksum);
+        memcpy(digests, checksum, DIGITS);
+        for (size_t i = 0; i < count; i++) {
+            pst_digest(tensors[i].data, tensors[i].bytes, checksum);
+            memcpy(digests + (i + 1) * DIGITS, checksum, DIGITS);
+        }
+        pst_digest(digests, (count + 1) * DIGITS, checksum);
+    }
+    free(text);
+    free(digests);
+    return status;
+}
+
+/* Enters the checksum into the header's metadata. Returns whether it could. */
+static bool seal(json_t *header, const struct pst_named_tensor *tensors, size_t count)
+{
+    char checksum[PST_DIGEST_TEXT];
+    struct pst_error ignored;
+    json_t *metadata = json_object_get(header, "__metadata__");
+    return metadata == NULL ||
+           (pst_safetensors_checksum(header, tensors, count, checksum, &ignored) == PST_OK &&
+            json_object_set_new(metadata, PST_CHECKSUM_KEY, json_string(checksum)) == 0);
+}
+
 /* The whole header as text, to be freed; NULL where memory is short. Keys are sorted, so that the order in
  * which metadata was put together does not show. */
 static char *header_text(const json_t *metadata, const struct pst_named_tensor *tensors, size_t count)
@@ -32,6 +67,7 @@ static char *header_text(const json_t *metadata, const struct pst_named_tensor *
         good = json_object_set_new(header, tensors[i].name, describe(&tensors[i], begin)) == 0;
         begin += tensors[i].bytes;
     }
+    good = good && seal(header, tensors, count);
     char *text = good ? json_dumps(header, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(header);
     return text;

@@ -119,6 +119,8 @@ header["lineage"] |= other["lineage"]; spec("x")["origin"] = other["tensors"][0]
 
 @test "a model whose lineage was changed is refused" {
     sed 's/"shift\|digits/&/; s/\\"makes\\":\\"x\\"/\\"makes\\":\\"z\\"/' a.safetensors >"$BATS_TEST_TMPDIR/changed.safetensors"
+    assert_fails 65 "its checksum does not fit" stream-inspect "$BATS_TEST_TMPDIR/changed.safetensors"
+    sed -i 's/"checksum"/"checksam"/' "$BATS_TEST_TMPDIR/changed.safetensors"
     assert_fails 65 "it was changed" stream-inspect "$BATS_TEST_TMPDIR/changed.safetensors"
     assert_fails 65 "it was changed" teacher-forward "$BATS_TEST_TMPDIR/changed.safetensors" -i digits.pst
 }

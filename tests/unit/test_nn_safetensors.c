@@ -83,6 +83,30 @@ static const struct pst_named_tensor *find(const struct pst_safetensors *file, c
     return NULL;
 }
 
+static void a_flipped_bit_in_a_file_of_this_project_is_found(void **state)
+{
+    (void)state;
+    static unsigned char bytes[4096];
+    json_t *metadata = json_pack("{s:s, s:s}", "format", "pipestill-model-1", "next_seq", "137");
+    const struct pst_named_tensor tensor = {
+        .name = "w", .dtype = "F32", .rank = 1, .shape = { 6 }, .data = weight, .bytes = sizeof weight
+    };
+    struct pst_error error = { 0 };
+    assert_int_equal(pst_safetensors_write(path, metadata, &tensor, 1, &error), PST_OK);
+    json_decref(metadata);
+    size_t size = get_file(path, bytes, sizeof bytes),
+           value = (size_t)(strstr((char *)bytes + 8, "137") - (char *)bytes);
+    for (size_t i = 0; i < sizeof weight + 3; i++) {
+        struct pst_safetensors file;
+        size_t at = i < 3 ? value + i : size - sizeof weight + i - 3;
+        bytes[at] ^= 1;
+        put_file(other, bytes, size);
+        assert_int_equal(pst_safetensors_read(other, &file, &error), PST_BAD_DATA);
+        assert_non_null(strstr(error.message, "its checksum does not fit"));
+        bytes[at] ^= 1;
+    }
+}
+
 static void what_is_written_is_read_back(void **state)
 {
     (void)state;
@@ -371,6 +395,7 @@ int main(void)
         cmocka_unit_test(a_header_beyond_the_limit_is_refused_even_in_a_file_that_large),
         cmocka_unit_test(what_is_not_a_file_is_refused_without_waiting),
         cmocka_unit_test(a_failed_write_leaves_what_was_there),
+        cmocka_unit_test(a_flipped_bit_in_a_file_of_this_project_is_found),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
