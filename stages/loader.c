@@ -19,6 +19,9 @@ static const struct pst_option options[] = {
       "times to go through the samples; 0: without end", .most = 1e6, .of_samples = true },
     { 0, "start", PST_U64, offsetof(struct loader, start), "begin with this batch, counted from 0",
       .most = 1e14, .silent = true },
+    { 0, "max-memory", PST_SIZE, offsetof(struct loader, max_memory),
+      "refuse files whose contents take more memory", .metavar = "BYTES", .least = 1, .most = 1099511627776.0,
+      .silent = true },
     { 0, "run", PST_STRING, offsetof(struct loader, run),
       "name this run so in the header; otherwise at random", .metavar = "NAME", .silent = true },
     { 0 },
@@ -59,7 +62,8 @@ static enum pst_status open_data(struct pst_run *run, size_t count, char **opera
 {
     struct loader *loader = run->self;
     const struct pst_dataset_type *type;
-    struct pst_dataset_request request = { .test = loader->chosen.rules.split == PST_SPLIT_TEST };
+    struct pst_dataset_request request = { .test = loader->chosen.rules.split == PST_SPLIT_TEST,
+                                           .max_memory = loader->max_memory };
     const char *first;
     enum pst_status status = find_type(run, count > 0 ? operands[0] : NULL, &type, &first, error);
     if (status == PST_OK)
@@ -279,7 +283,7 @@ static void stop(struct pst_run *run)
 
 int main(int argc, char **argv)
 {
-    struct loader defaults = { .batch = 128, .epochs = 1 };
+    struct loader defaults = { .batch = 128, .epochs = 1, .max_memory = (size_t)1 << 30 };
     struct pst_option all[MOST_OPTIONS];
     char description[4096] = "";
     list_options(options, all, &defaults);

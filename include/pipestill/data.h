@@ -98,6 +98,7 @@ struct pst_dataset_request {
     size_t count;                 /* of arguments: 0 … most_arguments of the type */
     const char *const *arguments; /* files as a rule; borrowed during the call */
     bool test;                    /* the test part; only if has_test_part */
+    size_t max_memory;            /* bytes that the files' contents may take in memory; 0: any number */
 };
 
 /*

@@ -168,7 +168,7 @@ static enum pst_status check_end(const struct pst_idx *idx, const struct source 
     return status;
 }
 
-enum pst_status pst_idx_read(struct pst_idx *idx, const char *path, struct pst_error *error)
+enum pst_status pst_idx_read(struct pst_idx *idx, const char *path, size_t *memory, struct pst_error *error)
 {
     *idx = (struct pst_idx){ 0 };
     errno = 0;
@@ -180,12 +180,18 @@ enum pst_status pst_idx_read(struct pst_idx *idx, const char *path, struct pst_e
     enum pst_status status = read_header(idx, &source, header, error);
     if (status == PST_OK)
         status = decode_shape(idx, &source, header, error);
+    if (status == PST_OK && idx->size > *memory)
+        status = pst_fail(error, PST_BAD_DATA,
+                          "%s: its header announces %zu bytes, more than --max-memory leaves (%zu)", path,
+                          idx->size, *memory);
     if (status == PST_OK)
         status = read_elements(idx, &source, header, error);
     if (status == PST_OK)
         status = check_end(idx, &source, error);
     gzclose(source.file);
-    if (status != PST_OK)
+    if (status == PST_OK)
+        *memory -= idx->size;
+    else
         pst_idx_free(idx);
     return status;
 }

@@ -24,10 +24,12 @@ bool pst_idx_recognises(const unsigned char *start, size_t size);
 /*
  * Reads an IDX file (LeCun, Cortes, Burges: the MNIST database), plain or gzip. Memory grows with what is
  * read, so a header that lies takes no more than the file has.
+ * memory: bytes that it may take, plain as they are kept; what it takes is taken off.
  * Returns PST_OK; PST_NO_INPUT; PST_BAD_DATA (magic, type, sizes, too short, too long, damaged gzip; the
  * message names file and offset); PST_IO_ERROR; PST_TRY_AGAIN.
  */
-PST_CHECKED enum pst_status pst_idx_read(struct pst_idx *idx, const char *path, struct pst_error *error);
+PST_CHECKED enum pst_status pst_idx_read(struct pst_idx *idx, const char *path, size_t *memory,
+                                         struct pst_error *error);
 
 /* Copies elements, which stand there with their highest byte first. elements: receives [count]. */
 void pst_idx_copy(const struct pst_idx *idx, size_t first, size_t count, void *elements);
@@ -46,6 +48,7 @@ struct pst_idx_pair {
 
 /* What a set of pairs of IDX files owns. */
 struct pst_idx_set {
+    size_t memory; /* bytes that the files may still take */
     size_t count;
     struct pst_idx_pair *pairs; /* [count]; owned */
 };
@@ -58,11 +61,12 @@ struct pst_idx_meaning {
 };
 
 /*
- * Opens the pairs of files whose paths are in dataset->own as one set.
+ * Opens the pairs of files whose paths are in dataset->own as one set. max_memory: as in the request.
  * Returns what a type's open returns.
  */
 PST_CHECKED enum pst_status pst_idx_set_open(struct pst_dataset *dataset,
-                                             const struct pst_idx_meaning *meaning, struct pst_error *error);
+                                             const struct pst_idx_meaning *meaning, size_t max_memory,
+                                             struct pst_error *error);
 
 /* Adds a pair. labels: NULL if there are none. Both are copied. Returns PST_OK or PST_TRY_AGAIN. */
 PST_CHECKED enum pst_status pst_idx_set_add(struct pst_idx_set *own, const char *images, const char *labels,

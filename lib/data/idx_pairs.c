@@ -86,15 +86,15 @@ static bool are_alike(const struct pst_idx *a, const struct pst_idx *b)
            memcmp(a->shape + 1, b->shape + 1, (a->rank - 1) * sizeof *a->shape) == 0;
 }
 
-static enum pst_status read_pair(struct pst_idx_pair *pair, const struct pst_idx_pair *first,
-                                 struct pst_error *error)
+static enum pst_status read_pair(struct pst_idx_set *own, struct pst_idx_pair *pair, struct pst_error *error)
 {
-    enum pst_status status = pst_idx_read(&pair->images, pair->images_path, error);
+    const struct pst_idx_pair *first = &own->pairs[0];
+    enum pst_status status = pst_idx_read(&pair->images, pair->images_path, &own->memory, error);
     if (status == PST_OK && pair->images.rank < 2)
         return pst_fail(error, PST_BAD_DATA, "%s: one dimension at byte 3, so labels rather than images",
                         pair->images_path);
     if (status == PST_OK && pair->labels_path != NULL)
-        status = pst_idx_read(&pair->labels, pair->labels_path, error);
+        status = pst_idx_read(&pair->labels, pair->labels_path, &own->memory, error);
     if (status != PST_OK)
         return status;
     if (!are_alike(&pair->images, &first->images))
@@ -245,12 +245,13 @@ static enum pst_status digest_all(struct pst_dataset *dataset, struct pst_error 
 }
 
 enum pst_status pst_idx_set_open(struct pst_dataset *dataset, const struct pst_idx_meaning *meaning,
-                                 struct pst_error *error)
+                                 size_t max_memory, struct pst_error *error)
 {
-    const struct pst_idx_set *own = dataset->own;
+    struct pst_idx_set *own = dataset->own;
+    own->memory = max_memory == 0 ? SIZE_MAX : max_memory;
     enum pst_status status = PST_OK;
     for (size_t i = 0; i < own->count && status == PST_OK; i++) {
-        status = read_pair(&own->pairs[i], &own->pairs[0], error);
+        status = read_pair(own, &own->pairs[i], error);
         own->pairs[i].first = dataset->samples;
         dataset->samples += status == PST_OK ? own->pairs[i].images.shape[0] : 0;
     }

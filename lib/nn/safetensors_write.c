@@ -26,10 +26,8 @@ enum pst_status pst_safetensors_checksum(const json_t *header, const struct pst_
     enum { DIGITS = PST_DIGEST_TEXT - 1 };
     char *text = json_dumps(header, JSON_COMPACT | JSON_SORT_KEYS);
     char *digests = pst_allocate(count + 1, DIGITS, error);
-    enum pst_status status = PST_OK;
-    if (text == NULL || digests == NULL)
-        status = pst_fail(error, PST_TRY_AGAIN, "out of memory for a checksum");
-    if (status == PST_OK) {
+    bool good = text != NULL && digests != NULL;
+    if (good) {
         pst_digest(text, strlen(text), checksum);
         memcpy(digests, checksum, DIGITS);
         for (size_t i = 0; i < count; i++) {
@@ -40,7 +38,7 @@ enum pst_status pst_safetensors_checksum(const json_t *header, const struct pst_
     }
     free(text);
     free(digests);
-    return status;
+    return good ? PST_OK : pst_fail(error, PST_TRY_AGAIN, "out of memory for a checksum");
 }
 
 /* Enters the checksum into the header's metadata. Returns whether it could. */

@@ -34,9 +34,9 @@ enum pst_status pst_header_copy(struct pst_header *copy, const struct pst_header
 {
     *copy = *header;
     copy->tensors = pst_allocate(header->tensor_count, sizeof *copy->tensors, error);
-    copy->history = json_deep_copy(header->history);
+    copy->history = json_copy(header->history); /* entries are shared, for nothing changes one */
     copy->lineage = header->lineage == NULL ? NULL : json_copy(header->lineage);
-    copy->other = header->other == NULL ? NULL : json_deep_copy(header->other);
+    copy->other = header->other == NULL ? NULL : json_copy(header->other);
     if (copy->tensors == NULL || copy->history == NULL || (header->other != NULL && copy->other == NULL) ||
         (header->lineage != NULL && copy->lineage == NULL)) {
         pst_header_free(copy);

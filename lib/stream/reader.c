@@ -60,7 +60,7 @@ static enum pst_status read_header(struct pst_reader *reader, struct pst_error *
         return bad(error, "the stream does not begin with a header");
     json_t *object = pst_unpack_json(reader->envelope.meta.data, reader->envelope.meta_size);
     if (object == NULL)
-        return bad(error, "the header's metadata is not what it should be");
+        return bad(error, "the header's metadata is not what it should be, or has too many parts");
     status = pst_header_from_json(&reader->header, object, error);
     json_decref(object);
     if (status != PST_OK)
@@ -110,7 +110,9 @@ static enum pst_status take_bin(struct pst_reader *reader, size_t n, size_t inde
     if (status != PST_OK)
         return status;
     size_t content = n * spec->sample_bytes;
-    if (reader->header.encoding == PST_ZSTD ? size == 0 || size > pst_zstd_most(content) : size != content)
+    if (reader->header.encoding == PST_ZSTD
+            ? size == 0 || size > pst_zstd_most(content) || size < pst_zstd_least(content)
+            : size != content)
         return pst_fail(error, PST_BAD_DATA,
                         "tensor '%s' has %" PRIu64 " bytes, where its shape asks for %zu", spec->name, size,
                         content);

@@ -147,12 +147,11 @@ static enum pst_status find_trailer(struct pst_recording *recording, uint64_t *b
 /* Whether batches of so many samples can have so few bytes. */
 static bool is_long_enough(const struct pst_header *header, const struct pst_index_run *run)
 {
-    size_t least = LEAST_BATCH;
-    for (size_t i = 0; i < header->tensor_count && header->encoding == PST_PLAIN; i++) {
-        size_t bytes;
-        if (!pst_multiply(run->samples, header->tensors[i].sample_bytes, &bytes) || bytes > run->bytes)
+    size_t least = LEAST_BATCH, bytes = 0;
+    for (size_t i = 0; i < header->tensor_count && least <= run->bytes; i++) {
+        if (!pst_multiply(run->samples, header->tensors[i].sample_bytes, &bytes))
             return false;
-        least += bytes;
+        least += header->encoding == PST_PLAIN ? bytes : pst_zstd_least(bytes);
     }
     return run->bytes >= least;
 }

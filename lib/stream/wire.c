@@ -237,11 +237,27 @@ static json_t *to_json(const msgpack_object *object)
     return NULL;
 }
 
+/* What metadata may hold: an empty map is one byte there, and some 240 in memory. */
+enum { MOST_VALUES = 1 << 19, MOST_CONTAINERS = 1 << 16 };
+
+/* Whether it is one value, and not of more parts than its memory is bounded by. */
+static bool is_one_value(const uint8_t *bytes, size_t size)
+{
+    struct pst_cursor cursor = { .at = bytes, .end = bytes + size };
+    struct pst_token token;
+    const uint8_t *content;
+    size_t values = 0, containers = 0;
+    if (!pst_cursor_skip(&cursor) || cursor.at != cursor.end)
+        return false;
+    for (cursor.at = bytes; cursor.at != cursor.end && pst_cursor_next(&cursor, &token, &content); values++)
+        containers += token.kind == PST_TOKEN_ARRAY || token.kind == PST_TOKEN_MAP;
+    return values <= MOST_VALUES && containers <= MOST_CONTAINERS;
+}
+
 json_t *pst_unpack_json(const void *bytes, size_t size)
 {
     /* msgpack-c reserves what a head announces, so the announcements are checked first. */
-    struct pst_cursor cursor = { .at = bytes, .end = (const uint8_t *)bytes + size };
-    if (!pst_cursor_skip(&cursor) || cursor.at != cursor.end)
+    if (!is_one_value(bytes, size))
         return NULL;
     msgpack_unpacked unpacked;
     msgpack_unpacked_init(&unpacked);

@@ -72,8 +72,9 @@ struct pst_meta_field {
 PST_CHECKED bool pst_meta_take(const void *meta, size_t size, struct pst_meta_field *fields, size_t count);
 
 /*
- * Unpacks one block of metadata, which must be one value of kinds that JSON has.
- * Returns the value, owned by the caller; NULL where it is anything else, or memory is short.
+ * Unpacks one block of metadata, which must be one value of kinds that JSON has, of at most 2^19 values, 2^16
+ * of them maps or arrays. Returns the value, owned by the caller; NULL where it is anything else, or memory
+ * is short.
  */
 PST_CHECKED json_t *pst_unpack_json(const void *bytes, size_t size);
 

@@ -76,6 +76,11 @@ size_t pst_zstd_most(size_t size)
     return ZSTD_compressBound(size);
 }
 
+size_t pst_zstd_least(size_t size)
+{
+    return size / ((size_t)128 << 10) * 4;
+}
+
 enum pst_status pst_zstd_room(struct pst_zstd_unpacker *unpacker, size_t frame_size, void **memory,
                               struct pst_error *error)
 {

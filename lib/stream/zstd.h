@@ -40,6 +40,11 @@ PST_CHECKED enum pst_status pst_zstd_unpacker_new(struct pst_zstd_unpacker **unp
 /* The most bytes that a frame of `size` bytes of content has; a longer one is refused unread. */
 size_t pst_zstd_most(size_t size);
 
+/* The fewest bytes that a frame of `size` bytes of content has: a block takes 4 bytes and holds at most 128
+ * KiB (RFC 8878, section 3.1.1.2). What claims to be smaller is refused before memory is reserved for its
+ * content. */
+size_t pst_zstd_least(size_t size);
+
 /*
  * Room for a frame, before it is read.
  * memory: receives it; owned by the unpacker. Returns PST_OK or PST_TRY_AGAIN.

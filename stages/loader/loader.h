@@ -12,6 +12,7 @@ struct loader {
     size_t batch;
     uint64_t epochs, start;
     const char *run;
+    size_t max_memory;
     struct pst_view_settings chosen;
     _Alignas(max_align_t) unsigned char settings[SETTINGS_BYTES]; /* one type's behind another's */
     struct pst_dataset data;

@@ -105,7 +105,8 @@ static enum pst_status open_idx(struct pst_dataset *dataset, const struct pst_da
         return PST_TRY_AGAIN;
     enum pst_status status =
         settings->images != NULL ? add_listed(own, settings, error) : add_arguments(own, request, error);
-    return status == PST_OK ? pst_idx_set_open(dataset, &settings->meaning, error) : status;
+    return status == PST_OK ? pst_idx_set_open(dataset, &settings->meaning, request->max_memory, error)
+                            : status;
 }
 
 const struct pst_dataset_type pst_dataset_idx = {

@@ -89,7 +89,8 @@ static enum pst_status open_mnist(struct pst_dataset *dataset, const struct pst_
     if (status == PST_OK)
         status = pst_idx_set_add(own, images, labels, error);
     if (status == PST_OK)
-        status = pst_idx_set_open(dataset, &(struct pst_idx_meaning){ .classes = CLASSES }, error);
+        status = pst_idx_set_open(dataset, &(struct pst_idx_meaning){ .classes = CLASSES },
+                                  request->max_memory, error);
     strcpy(dataset->name, "mnist");
     return status;
 }
