@@ -148,7 +148,7 @@ static enum pst_status find_members(struct averager *averager, const struct pst_
     if (status != PST_OK)
         return status;
     if (averager->expected != 0 && averager->member_count != averager->expected)
-        return pst_fail(error, PST_BAD_DATA, "%zu teachers are in the stream, where --teachers says %zu",
+        return pst_fail(error, PST_BAD_DATA, "the stream has %zu teachers, but --teachers says %zu",
                         averager->member_count, averager->expected);
     averager->members = calloc(averager->member_count, sizeof *averager->members);
     averager->shares = calloc(averager->member_count, sizeof *averager->shares);

@@ -122,11 +122,15 @@ static enum pst_status decode_shape(struct pst_idx *idx, const struct source *so
         if (idx->shape[i] == 0)
             return pst_fail(error, PST_BAD_DATA, "%s: a dimension of 0 at byte %zu", source->path, 4 + 4 * i);
         if (!pst_multiply(size, idx->shape[i], &size))
-            return pst_fail(error, PST_BAD_DATA, "%s: the sizes up to byte %zu are absurd", source->path,
-                            8 + 4 * i);
+            return pst_fail(
+                error, PST_BAD_DATA,
+                "%s: damaged: the sizes up to byte %zu multiply to more bytes than memory can have",
+                source->path, 8 + 4 * i);
     }
     if (size > SIZE_MAX / 2)
-        return pst_fail(error, PST_BAD_DATA, "%s: the sizes in its header are absurd", source->path);
+        return pst_fail(error, PST_BAD_DATA,
+                        "%s: damaged: the sizes in its header multiply to more bytes than memory can have",
+                        source->path);
     idx->size = idx->header + size;
     return PST_OK;
 }

@@ -85,7 +85,8 @@ static enum pst_status read_lineage(const struct pst_safetensors *file, const ch
     if (json_is_array(json_object_get(network->lineage, "from")) &&
         json_is_object(json_object_get(network->lineage, "entries")))
         return PST_OK;
-    return pst_fail(error, PST_BAD_DATA, "%s: metadata: the lineage is not one", path);
+    return pst_fail(error, PST_BAD_DATA,
+                    "%s: metadata: the lineage is not a JSON object with 'from' and 'entries'", path);
 }
 
 /* ---- tensors ----------------------------------------------------------------------------------------- */

@@ -60,7 +60,8 @@ static enum pst_status read_header(struct pst_reader *reader, struct pst_error *
         return bad(error, "the stream does not begin with a header");
     json_t *object = pst_unpack_json(reader->envelope.meta.data, reader->envelope.meta_size);
     if (object == NULL)
-        return bad(error, "the header's metadata is not what it should be, or has too many parts");
+        return bad(error,
+                   "the header's metadata is not one map of values that JSON has, or has too many parts");
     status = pst_header_from_json(&reader->header, object, error);
     json_decref(object);
     if (status != PST_OK)
@@ -113,9 +114,8 @@ static enum pst_status take_bin(struct pst_reader *reader, size_t n, size_t inde
     if (reader->header.encoding == PST_ZSTD
             ? size == 0 || size > pst_zstd_most(content) || size < pst_zstd_least(content)
             : size != content)
-        return pst_fail(error, PST_BAD_DATA,
-                        "tensor '%s' has %" PRIu64 " bytes, where its shape asks for %zu", spec->name, size,
-                        content);
+        return pst_fail(error, PST_BAD_DATA, "tensor '%s' has %" PRIu64 " bytes; its shape asks for %zu",
+                        spec->name, size, content);
     *bytes = (size_t)size;
     reader->places[index] = reader->source.offset;
     return PST_OK;
@@ -178,7 +178,9 @@ static enum pst_status take_batch_head(struct pst_reader *reader, uint64_t *seq,
         { .name = "run", .numbers = &run, .optional = true },
     };
     if (!pst_meta_take(reader->envelope.meta.data, reader->envelope.meta_size, fields, 5))
-        return bad(error, "the batch's metadata is not what it should be");
+        return bad(
+            error,
+            "the batch's metadata lacks seq, epoch, n or crcs, or one of them is not as the format says");
     reader->of_another_run = fields[4].seen && run != pst_run_mark(&reader->header);
     if (reader->of_another_run)
         return bad(error, "a batch of another run than the header's; two streams in one file?");
@@ -223,7 +225,9 @@ static enum pst_status read_trailer(struct pst_reader *reader, struct pst_error 
 {
     struct pst_trailer said;
     if (!pst_trailer_take(reader->envelope.meta.data, reader->envelope.meta_size, &said))
-        return bad(error, "the trailer's metadata is not what it should be");
+        return bad(
+            error,
+            "the trailer's metadata lacks batches, samples or a checksum, or one of them is not a number");
     enum pst_status status = pst_trailer_check(&said, &reader->so_far, error);
     if (status != PST_OK)
         return status;

@@ -162,7 +162,7 @@ static enum pst_status add_run(struct pst_recording *recording, const struct pst
 {
     if (run->samples > UINT32_MAX || !is_long_enough(&recording->reader->header, run) || *begin > end ||
         run->count > (end - *begin) / run->bytes)
-        return bad(error, "the index does not fit the file");
+        return bad(error, "the index does not fit the file; stream-repair makes a new one");
     struct pst_run added = { .begin = *begin,
                              .bytes = run->bytes,
                              .seq = pst_recording_due(recording),
@@ -183,7 +183,9 @@ static enum pst_status use_index(struct pst_recording *recording, uint64_t trail
         return status;
     uint64_t at = recording->header_bytes;
     if (index.header_bytes != recording->header_bytes)
-        status = bad(error, "the index does not fit the file: its header has another length");
+        status = bad(
+            error,
+            "the index does not fit the file: its header has another length; stream-repair makes a new one");
     for (size_t i = 0; i < index.run_count && status == PST_OK; i++)
         status = add_run(recording, &index.runs[i], &at, trailer, error);
     if (status == PST_OK && at != trailer)
@@ -259,7 +261,9 @@ static enum pst_status take_sums(struct pst_recording *recording, struct pst_err
     struct pst_trailer *said = &recording->said;
     const struct pst_envelope *trailer = &recording->reader->envelope;
     if (!pst_trailer_take(trailer->meta.data, trailer->meta_size, said))
-        return bad(error, "the trailer's metadata is not what it should be");
+        return bad(
+            error,
+            "the trailer's metadata lacks batches, samples or a checksum, or one of them is not a number");
     struct pst_trailer counted = *said;
     counted.batches = recording->count;
     counted.samples = recording->samples;

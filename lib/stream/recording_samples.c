@@ -79,7 +79,7 @@ enum pst_status pst_recording_read(struct pst_recording *recording, size_t index
         status = pst_reader_next(recording->reader, batch, error);
     const char *wrong = NULL;
     if (status == PST_END)
-        wrong = "a trailer, where the index tells of a batch";
+        wrong = "a trailer stands here, but the index tells of a batch";
     else if (status == PST_OK && (batch->n != run->n || batch->epoch != run->epoch))
         wrong = "the index does not fit this batch; is it another stream's?";
     if (wrong != NULL)

@@ -72,7 +72,10 @@ static enum pst_status get_runs(struct pst_index *index, const json_t *numbers, 
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for an index");
     for (; good && index->run_count < count; index->run_count++)
         good = get_run(numbers, index->run_count * FIELDS, &index->runs[index->run_count]);
-    return good ? PST_OK : pst_fail(error, PST_BAD_DATA, "the trailer's index is not what it should be");
+    return good ? PST_OK
+                : pst_fail(error, PST_BAD_DATA,
+                           "the trailer's index lacks run, header or runs, or one of them is not as the "
+                           "format says");
 }
 
 /* Finds the value of the key "index" in a trailer, whose sums are numbers that JSON values cannot hold. */
@@ -100,7 +103,9 @@ static enum pst_status take_object(struct pst_index *index, const json_t *object
 {
     const char *its_run = json_string_value(json_object_get(object, "run"));
     if (its_run == NULL || !get_number(json_object_get(object, "header"), &index->header_bytes))
-        return pst_fail(error, PST_BAD_DATA, "the trailer's index is not what it should be");
+        return pst_fail(
+            error, PST_BAD_DATA,
+            "the trailer's index lacks run, header or runs, or one of them is not as the format says");
     if (strcmp(its_run, run) != 0)
         return pst_fail(error, PST_BAD_DATA,
                         "the trailer's index belongs to run %.32s, the header to run %.32s; two streams in "

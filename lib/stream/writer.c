@@ -107,7 +107,7 @@ static enum pst_status check_batch(const struct pst_writer *writer, const struct
 {
     unsigned long long seq = batch->seq;
     if (batch->seq != writer->next_seq)
-        return pst_fail(error, PST_BAD_DATA, "batch %llu out of order, where %llu is due", seq,
+        return pst_fail(error, PST_BAD_DATA, "batch %llu is out of order; %llu is due", seq,
                         (unsigned long long)writer->next_seq);
     if (batch->n == 0 || batch->tensor_count < writer->header.tensor_count)
         return pst_fail(error, PST_BAD_DATA, "batch %llu does not hold what its header declares", seq);

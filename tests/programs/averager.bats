@@ -86,7 +86,7 @@ setup() {
 
 @test "--teachers refuses any other number of teachers" {
     averager -n 2 -i soft.pst -o "$out"
-    assert_refused "2 teachers are in the stream, where --teachers says 3" averager -n 3 -i soft.pst
+    assert_refused "the stream has 2 teachers, but --teachers says 3" averager -n 3 -i soft.pst
 }
 
 @test "--geometric and --logits exclude each other" {

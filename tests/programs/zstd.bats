@@ -169,7 +169,7 @@ open(sys.argv[1], "wb").write(data)' "$bad" "$at" "$seed"
     assert_edit 'frame = zstd(data + b"\6")' "tensor 'x': not one zstd frame of 6 bytes"
     assert_edit 'frame = zstd(data[:5])' "tensor 'x': not one zstd frame of 6 bytes"
     assert_edit 'frame = zstd(bytes(6))' "the checksum of tensor 'x' does not fit"
-    assert_edit 'frame = b""' "tensor 'x' has 0 bytes, where its shape asks for 6"
+    assert_edit 'frame = b""' "tensor 'x' has 0 bytes; its shape asks for 6"
 }
 
 @test "a frame that would unpack to gigabytes is refused before memory is taken" {
@@ -178,7 +178,7 @@ open(sys.argv[1], "wb").write(data)' "$bad" "$at" "$seed"
     [[ -n ${SANITIZE-}${VALGRIND-} ]] || limit='ulimit -v 400000;'
     run --separate-stderr bash -c "${limit-}"' exec stream-inspect --check "$1"' _ "$bad"
     [ "$status" -eq 65 ]
-    [[ $stderr == *"tensor 'x' has "*" bytes, where its shape asks for 6"* ]]
+    [[ $stderr == *"tensor 'x' has "*" bytes; its shape asks for 6"* ]]
 }
 
 @test "an encoding that is not known is refused by its name" {
