@@ -11,6 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Streams, models and data are little-endian, and their bytes are used as they are. */
+#if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "pipestill works on the bytes of little-endian streams: build it for a little-endian machine"
+#endif
+
 #define PST_VERSION "0.1.0"
 
 /* The result of the function must be looked at. */
@@ -97,6 +102,18 @@ void pst_buffer_free(struct pst_buffer *buffer);
 PST_CHECKED void *pst_allocate(size_t count, size_t size, struct pst_error *error);
 
 /* ---- numbers in text --------------------------------------------------------------------------------- */
+
+/*
+ * Does what snprintf does, with "." in numbers whatever the program's locale is: for files, JSON and options.
+ * Returns the length of the whole text, as snprintf.
+ */
+int pst_print_plain(char *text, size_t size, const char *format, ...) PST_PRINTF(3, 4);
+
+/*
+ * Parses a whole text as any number that pst_print_plain writes, hexadecimal and infinite ones too.
+ * value: receives it. Returns true, or false (and value untouched) if the text is anything else.
+ */
+PST_CHECKED bool pst_parse_real(const char *text, double *value);
 
 /*
  * Parses a whole text as a decimal number without sign; no white space, nothing behind it.
@@ -272,6 +289,14 @@ void pst_report_on_signal(void);
 
 /* Whether a report was asked for since this function was called last. */
 bool pst_report_asked(void);
+
+/* ---- the machine ------------------------------------------------------------------------------------- */
+
+/*
+ * Checks that numbers in memory are little-endian, as those of streams are.
+ * Returns PST_OK, or PST_UNAVAILABLE.
+ */
+PST_CHECKED enum pst_status pst_check_machine(struct pst_error *error);
 
 /* ---- time -------------------------------------------------------------------------------------------- */
 

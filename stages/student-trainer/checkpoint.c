@@ -24,7 +24,7 @@ static void put_number(json_t *object, const char *name, uint64_t number)
 static void put_real(json_t *object, const char *name, double number)
 {
     char text[40];
-    snprintf(text, sizeof text, "%a", number);
+    pst_print_plain(text, sizeof text, "%a", number);
     json_object_set_new(object, name, json_string(text));
 }
 
@@ -69,8 +69,8 @@ static uint64_t get_number(const json_t *object, const char *name)
 
 static double get_real(const json_t *object, const char *name)
 {
-    const char *text = json_string_value(json_object_get(object, name));
-    return text == NULL ? 0 : strtod(text, NULL);
+    double number = 0;
+    return pst_parse_real(json_string_value(json_object_get(object, name)), &number) ? number : 0;
 }
 
 static bool same_text(const json_t *object, const char *name, const char *text)
