@@ -23,11 +23,25 @@ static const struct softening defaults = { .temperature = 1 };
 
 static const struct pst_option options[] = {
     { 'T', "temperature", PST_POSITIVE_DOUBLE, offsetof(struct softening, temperature),
-      "softmax temperature; 1 gives plain probabilities" },
+      "softmax temperature, at most 1e6; 1 gives plain probabilities" },
     { 0, "from-probs", PST_FLAG, offsetof(struct softening, from_probs),
       "the other way: add logits/NAME = T log p for every soft/NAME" },
     { 0 },
 };
+
+static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
+{
+    const struct softening *softening = run->self;
+    (void)count;
+    (void)operands;
+    if (softening->temperature <= PST_MOST_TEMPERATURE)
+        return PST_OK;
+    return pst_fail(
+        error, PST_USAGE,
+        "-T %g: above %g probabilities in f32 cannot carry the differences between logits; leave this "
+        "stage out and give student-trainer --loss logits, which is the limit at high temperatures",
+        softening->temperature, PST_MOST_TEMPERATURE);
+}
 
 /* Declares TO/NAME beside the tensor FROM/NAME. */
 static enum pst_status add_pair(struct pst_run *run, struct pst_header *header, const char *to, size_t from,
@@ -126,6 +140,7 @@ int main(int argc, char **argv)
             .size = sizeof(struct softening),
             .defaults = &defaults,
             .traits = PST_READS | PST_WRITES | PST_PARALLEL,
+            .start = start,
             .on_header = declare,
             .on_batch = soften,
             .stop = stop,

@@ -108,6 +108,12 @@ void pst_backward(struct pst_network *network, struct pst_workspace *workspace, 
 /* ---- softmax ----------------------------------------------------------------------------------------- */
 
 /*
+ * The highest temperature of targets to learn from. Rounding a probability to f32 moves T times its logarithm
+ * by up to T · 2^-24: at 10^6 that is 0.06 of a logit, and above, what tells the classes apart is lost.
+ */
+#define PST_MOST_TEMPERATURE 1e6
+
+/*
  * softmax(logits / T), computed stably (Hinton et al. 2015, eq. 1). Rows of `classes` numbers. Does not need
  * BLAS. probabilities: [n, classes]; may be the same memory as logits.
  */
