@@ -206,6 +206,28 @@ PST_CHECKED bool pst_sync_folder(const char *path);
 PST_CHECKED enum pst_status pst_write_all(int fd, const void *bytes, size_t size, const char *name,
                                           struct pst_error *error);
 
+/* ---- files of another kind --------------------------------------------------------------------------- */
+
+/* What a file is to be. */
+enum pst_file_kind { PST_FOREIGN_FILE, PST_STREAM_FILE, PST_SAFETENSORS_FILE, PST_IDX_FILE };
+
+/* Bytes of a file's beginning that pst_wrong_file can make use of. */
+#define PST_FILE_START 512
+
+/*
+ * What a file is that was given in another's place, as its first bytes tell, and what to do with it, for a
+ * message that says "FILE is ...": "a gzip file; unpack it first: gunzip".
+ * due: what it should be. start: its first bytes, [size]. Returns NULL if it begins as what is due, or as
+ * nothing that is known.
+ */
+const char *pst_wrong_file(enum pst_file_kind due, const void *start, size_t size);
+
+/*
+ * Reads the first bytes of a file without waiting for a named pipe. start: [size].
+ * Returns how many there are; 0 if it cannot be read.
+ */
+size_t pst_file_start(const char *path, void *start, size_t size);
+
 /* ---- digests ----------------------------------------------------------------------------------------- */
 
 #define PST_DIGEST_TEXT 65 /* 64 hexadecimal digits and the final NUL */
