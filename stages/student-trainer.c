@@ -268,6 +268,8 @@ static void stop(struct pst_run *run)
     for (size_t k = 0; k < PST_MAX_TERMS; k++)
         pst_buffer_free(&trainer->stream.targets[k].numbers);
     pst_binding_free(&trainer->stream.binding);
+    free(trainer->stream.description);
+    free(trainer->stream.lineage);
     free(trainer->class_weight);
     free(trainer->made_up_ids);
 }

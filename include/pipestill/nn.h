@@ -331,7 +331,8 @@ PST_CHECKED enum pst_status pst_checkpoint_write(const char *path, const struct 
 /*
  * Reads a checkpoint into a training that has begun with the same architecture and optimiser.
  * best: receives [parameter_count] where the checkpoint has one; NULL where none is wanted.
- * state: receives an object of strings, owned by the caller.
+ * state: receives an object of strings, owned by the caller; also that of another network or optimiser, so
+ * that what differs can be told; NULL if the file is not a checkpoint.
  * Returns PST_OK; PST_NO_INPUT; PST_BAD_DATA where it is damaged or of another network or optimiser.
  */
 PST_CHECKED enum pst_status pst_checkpoint_read(const char *path, struct pst_training *training, float *best,

@@ -66,6 +66,7 @@ enum pst_status pst_checkpoint_read(const char *path, struct pst_training *train
                                     json_t **state, struct pst_error *error)
 {
     struct pst_safetensors file;
+    *state = NULL;
     enum pst_status status = pst_safetensors_read(path, &file, error);
     if (status != PST_OK)
         return status;
@@ -84,8 +85,7 @@ enum pst_status pst_checkpoint_read(const char *path, struct pst_training *train
         status = pst_fail(error, PST_BAD_DATA, "%s: is not a checkpoint of this optimiser", path);
     if (status == PST_OK && best != NULL && !restore(&file, "best", best, count))
         memcpy(best, training->network.parameters, count * sizeof *best);
-    if (status == PST_OK)
-        *state = json_incref(file.metadata);
+    *state = same_text(&file, "format", CHECKPOINT_FORMAT) ? json_incref(file.metadata) : NULL;
     pst_safetensors_free(&file);
     return status;
 }
