@@ -129,6 +129,20 @@ interrupted() {
     assert_same
 }
 
+@test "after a signal one line says where training stopped and how to go on" {
+    interrupted INT 130 14 9
+    [ "$stderr" = "student-trainer: stopped after batch 13; --resume goes on from $checkpoint, and 'loader --start 14' spares \
+the teacher what was learned" ]
+    # As it says.
+    "${SOURCE[@]}" --start 14 | teachers | student-trainer "${RESUMABLE[@]}" --resume
+    assert_same
+    rm "$student"
+    run --separate-stderr "$BATS_TEST_DIRNAME/../python/feed.py" recorded.pst 5 TERM -- student-trainer "${TRAINING[@]}"
+    [ "$status" -eq 143 ]
+    [ "$stderr" = "student-trainer: stopped after batch 4; nothing is saved, so it must begin anew: with --checkpoint FILE \
+it could go on" ]
+}
+
 @test "SIGINT and SIGTERM save a checkpoint and end the program by that signal" {
     for signal in 'INT 130' 'TERM 143'; do
         rm -f "$student"
