@@ -50,9 +50,8 @@ static enum pst_status add_pair(struct pst_run *run, struct pst_header *header, 
     struct softening *softening = run->self;
     struct pst_tensor_spec spec = header->tensors[from];
     double temperature = softening->temperature;
-    if (spec.dtype != PST_DTYPE_F32 || spec.rank != 1)
-        return pst_fail(error, PST_BAD_DATA, "tensor '%s' is not f32 with one dimension of classes",
-                        spec.name);
+    if (pst_spec_of_classes(&spec, error) != PST_OK)
+        return PST_BAD_DATA;
     if (softening->from_probs && spec.temperature != 0 && spec.temperature != temperature)
         return pst_fail(error, PST_BAD_DATA, "'%s' is at temperature %g; give -T %g", spec.name,
                         spec.temperature, spec.temperature);
