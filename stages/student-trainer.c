@@ -261,7 +261,7 @@ static void say_how_to_go_on(struct pst_run *run, bool saved)
         pst_say(run, "stopped before the first batch was learned from");
     else if (saved)
         pst_say(run,
-                "stopped after batch %llu; --resume goes on from %s, and 'loader --start %llu' spares the "
+                "stopped after batch %llu; --resume continues from %s, and 'loader --start %llu' spares the "
                 "teacher "
                 "what was learned",
                 next - 1, trainer->settings.checkpoint_path, next);

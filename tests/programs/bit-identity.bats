@@ -131,7 +131,7 @@ interrupted() {
 
 @test "after a signal one line says where training stopped and how to go on" {
     interrupted INT 130 14 9
-    [ "$stderr" = "student-trainer: stopped after batch 13; --resume goes on from $checkpoint, and 'loader --start 14' spares \
+    [ "$stderr" = "student-trainer: stopped after batch 13; --resume continues from $checkpoint, and 'loader --start 14' spares \
 the teacher what was learned" ]
     # As it says.
     "${SOURCE[@]}" --start 14 | teachers | student-trainer "${RESUMABLE[@]}" --resume
