@@ -8,6 +8,11 @@
 
 #define MOST_LINE 512
 
+static bool is_one_of(unsigned char byte, const char *bytes)
+{
+    return byte != '\0' && strchr(bytes, byte) != NULL;
+}
+
 /* Eight bytes of length, of which no header needs more than four, and then the header in JSON. */
 static bool is_safetensors(const unsigned char *start, size_t size)
 {
@@ -23,14 +28,14 @@ static bool is_idx(const unsigned char *start, size_t size)
 /* A protobuf that begins with ONNX's version and goes on with one of the fields that may follow. */
 static bool is_onnx(const unsigned char *start, size_t size)
 {
-    return size > 4 && start[1] >= 1 && start[1] < 32 && memchr("\x12\x1a\x22\x3a\x42", start[2], 5) != NULL;
+    return size > 4 && start[1] >= 1 && start[1] < 32 && is_one_of(start[2], "\x12\x1a\x22\x3a\x42");
 }
 
 /* "<!doctype html" or "<html", in letters of either size. */
 static bool is_html(const unsigned char *start, size_t size)
 {
     static const char *const marks[] = { "<!doctype html", "<html" };
-    while (size > 0 && memchr(" \t\r\n", *start, 4) != NULL)
+    while (size > 0 && is_one_of(*start, " \t\r\n"))
         start++, size--;
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
         size_t at = 0;
@@ -46,12 +51,12 @@ static bool is_html(const unsigned char *start, size_t size)
 static bool is_csv(const unsigned char *start, size_t size)
 {
     size_t columns = 1;
-    if (size == 0 || memchr("{[<", *start, 3) != NULL)
+    if (size == 0 || is_one_of(*start, "{[<"))
         return false;
     for (size_t i = 0; i < size && i < MOST_LINE && start[i] != '\n'; i++) {
         if ((start[i] < ' ' && start[i] != '\t' && start[i] != '\r') || start[i] == 127)
             return false;
-        columns += memchr(",;\t", start[i], 3) != NULL;
+        columns += is_one_of(start[i], ",;\t");
     }
     return columns > 1;
 }
