@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MOST_UNSHIFTED 1000.0 /* the highest temperature at which logits are T log p as it is */
+
 /* One teacher: the places of what is read and of what is added. */
 struct pair {
     size_t from, to;
@@ -88,11 +90,19 @@ static enum pst_status declare(struct pst_run *run, const struct pst_header *in,
     return status;
 }
 
-/* T log p, which softmax at T turns into p again; a probability of 0 becomes the smallest that f32 holds. */
-static void to_logits(const float *probabilities, float *logits, size_t count, double temperature)
+/*
+ * T log p, which softmax at T turns into p again; a probability of 0 becomes the smallest that f32 holds. At
+ * a high T all of a row's are so large that f32 would round their differences away: the largest becomes 0
+ * there.
+ */
+static void to_logits(const float *probabilities, float *logits, size_t classes, double temperature)
 {
-    for (size_t i = 0; i < count; i++)
-        logits[i] = (float)(temperature * log(fmax((double)probabilities[i], 0x1p-126)));
+    double largest = 0x1p-126;
+    for (size_t j = 0; j < classes; j++)
+        largest = fmax(largest, (double)probabilities[j]);
+    double shift = temperature > MOST_UNSHIFTED ? temperature * log(largest) : 0;
+    for (size_t j = 0; j < classes; j++)
+        logits[j] = (float)(temperature * log(fmax((double)probabilities[j], 0x1p-126)) - shift);
 }
 
 /* Adds soft/NAME = softmax(logits/NAME / T) for every teacher NAME in the batch (Hinton et al. 2015, eq. 1).
@@ -110,9 +120,10 @@ static enum pst_status soften(struct pst_run *run, const struct pst_batch *in, s
         enum pst_status status = pst_rows_check(spec, from, in->n, kind, error);
         if (status != PST_OK)
             return status;
-        if (softening->from_probs)
-            to_logits(from, to, in->n * spec->shape[0], softening->temperature);
-        else
+        for (size_t row = 0; softening->from_probs && row < in->n; row++)
+            to_logits(from + row * spec->shape[0], to + row * spec->shape[0], spec->shape[0],
+                      softening->temperature);
+        if (!softening->from_probs)
             pst_softmax(from, to, in->n, spec->shape[0], softening->temperature);
     }
     return PST_OK;

@@ -38,6 +38,16 @@ figure() {
     awk -v soft="$soft" -v logits="$(figure "$here/log")" 'BEGIN { exit !(soft > 0 && soft < 1.2 * logits) }'
 }
 
+@test "at the highest temperature --from-probs gives the differences between logits back" {
+    temperature-softmax -T 1e6 -i logits.pst | stream-select --drop logits/t | temperature-softmax --from-probs -T 1e6 -o "$here/back.pst"
+    PYTHONPATH=$BATS_TEST_DIRNAME/../python /usr/bin/python3 -B - logits.pst "$here/back.pst" <<'END'
+import sys, pst
+logits, back = (pst.column(pst.read(open(path, "rb").read())[1], "logits/t").astype("f8") for path in sys.argv[1:])
+away = (back - back.max(1, keepdims=True)) - (logits - logits.max(1, keepdims=True))
+assert abs(away).max() < 0.15, abs(away).max()
+END
+}
+
 @test "a temperature that f32 cannot carry is refused, with the loss that can" {
     for temperature in 1.1e6 1e7 1e9; do
         assert_fails 64 "above 1e+06 probabilities in f32 cannot carry the differences between logits" \
