@@ -26,7 +26,7 @@ teardown() {
 
 @test "a worker's answers are those of the teacher in a plain pipe" {
     start_worker one "$teacher teacher.safetensors t"
-    timeout 60 dispatcher "$endpoint" -i digits.pst -o "$here/answered.pst"
+    timeout 120 dispatcher "$endpoint" -i digits.pst -o "$here/answered.pst"
     "$teacher" teacher.safetensors t <digits.pst >"$here/plain.pst"
     diff <(column "$here/plain.pst" logits/t) <(column "$here/answered.pst" logits/t)
 }
