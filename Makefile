@@ -35,7 +35,7 @@ endif
 # ---- what Debian must provide (docs/dependencies.md says why each) ----
 BUILD_PACKAGES := gcc make pkg-config libc6-dev libzmq3-dev libmsgpack-dev libopenblas-dev zlib1g-dev \
     libjansson-dev nettle-dev libzstd-dev
-TEST_PACKAGES := bats strace libcmocka-dev python3-msgpack python3-numpy mandoc iproute2 procps zstd zsh fish
+TEST_PACKAGES := bats strace locales libcmocka-dev python3-msgpack python3-numpy mandoc iproute2 procps zstd zsh fish
 REPRODUCE_PACKAGES := jq python3
 SLURM_PACKAGES := slurmctld slurmd slurm-client munge
 LINT_PACKAGES := clang clang-format clang-tidy cppcheck shellcheck valgrind

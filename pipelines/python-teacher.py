@@ -13,6 +13,7 @@ import os
 import signal
 import struct
 import sys
+import types
 
 import msgpack
 import numpy
@@ -121,7 +122,8 @@ def sample_hashes(epoch, ids):
 def read(file):
     """Yields (kind, metadata, its checksum, data) of each message; the end without a trailer is an error."""
     kind = None
-    for message in msgpack.Unpacker(file, max_buffer_size=MAX_MESSAGE):
+    what_came = types.SimpleNamespace(read=file.read1)  # file.read would wait until 1 MiB is there, a pool for its answer
+    for message in msgpack.Unpacker(what_came, max_buffer_size=MAX_MESSAGE):
         need(isinstance(message, dict), "not a pipestill stream")
         before, kind = kind, message.get("kind")
         keys = ["kind", "meta", "crc"] + (["data"] if kind == "batch" else [])

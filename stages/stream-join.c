@@ -68,6 +68,16 @@ static bool same_input(const struct pst_tensor_spec *a, const struct pst_tensor_
            a->offset == b->offset;
 }
 
+static enum pst_status fail_input(const struct pst_run *run, const struct pst_tensor_spec *there,
+                                  const struct pst_tensor_spec *here, struct pst_error *error)
+{
+    char a[128], b[128];
+    return pst_fail(error, PST_BAD_DATA, "'x' is %s · %g + %g in %s, but %s · %g + %g in %s",
+                    pst_spec_text(there, a, sizeof a), there->scale == 0 ? 1 : there->scale, there->offset,
+                    ((const struct join *)run->self)->recording.path, pst_spec_text(here, b, sizeof b),
+                    here->scale == 0 ? 1 : here->scale, here->offset, pst_input_name(run));
+}
+
 /* Finds what identifies the samples that come, and settles what their digests are over. */
 static enum pst_status check_input(const struct pst_run *run, const struct pst_header *header,
                                    struct pst_error *error)
@@ -86,8 +96,7 @@ static enum pst_status check_input(const struct pst_run *run, const struct pst_h
         return pst_fail_at(error, "%s", pst_input_name(run));
     if (recording->x != PST_NONE &&
         !same_input(&header->tensors[join->x], &recording->header.tensors[recording->x]))
-        return pst_fail(error, PST_BAD_DATA, "'x' has another type, shape or scale in %s than in %s",
-                        recording->path, pst_input_name(run));
+        return fail_input(run, &recording->header.tensors[recording->x], &header->tensors[join->x], error);
     if (recording->x == PST_NONE && recording->y != PST_NONE && join->y == PST_NONE)
         return pst_fail(error, PST_BAD_DATA,
                         "the digests of %s are over labels, too, but %s has no labels 'y'", recording->path,

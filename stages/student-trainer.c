@@ -252,12 +252,36 @@ static enum pst_status finish(struct pst_run *run, struct pst_error *error)
     return status;
 }
 
+/* After Ctrl-C and its kin: where it stopped, and how to go on. */
+static void say_how_to_go_on(struct pst_run *run, bool saved)
+{
+    const struct trainer *trainer = run->self;
+    unsigned long long next = trainer->state.next_seq;
+    if (next == 0)
+        pst_say(run, "stopped before the first batch was learned from");
+    else if (saved)
+        pst_say(run,
+                "stopped after batch %llu; --resume continues from %s, and 'loader --start %llu' spares the "
+                "teacher "
+                "what was learned",
+                next - 1, trainer->settings.checkpoint_path, next);
+    else
+        pst_say(
+            run,
+            "stopped after batch %llu; nothing is saved, so it must begin anew: with --checkpoint FILE it "
+            "could go on",
+            next - 1);
+}
+
 static enum pst_status save_what_is_there(struct pst_run *run, struct pst_error *error)
 {
-    struct trainer *trainer = run->self;
-    if (trainer->settings.checkpoint_path == NULL || trainer->state.next_seq == 0 || trainer->state.spoiled)
-        return PST_OK;
-    return save_checkpoint(run, error);
+    const struct trainer *trainer = run->self;
+    bool worth = trainer->state.next_seq > 0 && !trainer->state.spoiled;
+    bool saves = trainer->settings.checkpoint_path != NULL && worth;
+    enum pst_status status = saves ? save_checkpoint(run, error) : PST_OK;
+    if (status == PST_OK && pst_stop_signal() != 0 && !trainer->state.spoiled)
+        say_how_to_go_on(run, saves);
+    return status;
 }
 
 static void stop(struct pst_run *run)
@@ -268,6 +292,8 @@ static void stop(struct pst_run *run)
     for (size_t k = 0; k < PST_MAX_TERMS; k++)
         pst_buffer_free(&trainer->stream.targets[k].numbers);
     pst_binding_free(&trainer->stream.binding);
+    free(trainer->stream.description);
+    free(trainer->stream.lineage);
     free(trainer->class_weight);
     free(trainer->made_up_ids);
 }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MOST_UNSHIFTED 1000.0 /* the highest temperature at which logits are T log p as it is */
+
 /* One teacher: the places of what is read and of what is added. */
 struct pair {
     size_t from, to;
@@ -23,11 +25,25 @@ static const struct softening defaults = { .temperature = 1 };
 
 static const struct pst_option options[] = {
     { 'T', "temperature", PST_POSITIVE_DOUBLE, offsetof(struct softening, temperature),
-      "softmax temperature; 1 gives plain probabilities" },
+      "softmax temperature, at most 1e6; 1 gives plain probabilities" },
     { 0, "from-probs", PST_FLAG, offsetof(struct softening, from_probs),
       "the other way: add logits/NAME = T log p for every soft/NAME" },
     { 0 },
 };
+
+static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
+{
+    const struct softening *softening = run->self;
+    (void)count;
+    (void)operands;
+    if (softening->temperature <= PST_MOST_TEMPERATURE)
+        return PST_OK;
+    return pst_fail(
+        error, PST_USAGE,
+        "-T %g: above %g probabilities in f32 cannot carry the differences between logits; leave this "
+        "stage out and give student-trainer --loss logits, which is the limit at high temperatures",
+        softening->temperature, PST_MOST_TEMPERATURE);
+}
 
 /* Declares TO/NAME beside the tensor FROM/NAME. */
 static enum pst_status add_pair(struct pst_run *run, struct pst_header *header, const char *to, size_t from,
@@ -36,9 +52,8 @@ static enum pst_status add_pair(struct pst_run *run, struct pst_header *header, 
     struct softening *softening = run->self;
     struct pst_tensor_spec spec = header->tensors[from];
     double temperature = softening->temperature;
-    if (spec.dtype != PST_DTYPE_F32 || spec.rank != 1)
-        return pst_fail(error, PST_BAD_DATA, "tensor '%s' is not f32 with one dimension of classes",
-                        spec.name);
+    if (pst_spec_of_classes(&spec, error) != PST_OK)
+        return PST_BAD_DATA;
     if (softening->from_probs && spec.temperature != 0 && spec.temperature != temperature)
         return pst_fail(error, PST_BAD_DATA, "'%s' is at temperature %g; give -T %g", spec.name,
                         spec.temperature, spec.temperature);
@@ -75,11 +90,19 @@ static enum pst_status declare(struct pst_run *run, const struct pst_header *in,
     return status;
 }
 
-/* T log p, which softmax at T turns into p again; a probability of 0 becomes the smallest that f32 holds. */
-static void to_logits(const float *probabilities, float *logits, size_t count, double temperature)
+/*
+ * T log p, which softmax at T turns into p again; a probability of 0 becomes the smallest that f32 holds. At
+ * a high T all of a row's are so large that f32 would round their differences away: the largest becomes 0
+ * there.
+ */
+static void to_logits(const float *probabilities, float *logits, size_t classes, double temperature)
 {
-    for (size_t i = 0; i < count; i++)
-        logits[i] = (float)(temperature * log(fmax((double)probabilities[i], 0x1p-126)));
+    double largest = 0x1p-126;
+    for (size_t j = 0; j < classes; j++)
+        largest = fmax(largest, (double)probabilities[j]);
+    double shift = temperature > MOST_UNSHIFTED ? temperature * log(largest) : 0;
+    for (size_t j = 0; j < classes; j++)
+        logits[j] = (float)(temperature * log(fmax((double)probabilities[j], 0x1p-126)) - shift);
 }
 
 /* Adds soft/NAME = softmax(logits/NAME / T) for every teacher NAME in the batch (Hinton et al. 2015, eq. 1).
@@ -97,9 +120,10 @@ static enum pst_status soften(struct pst_run *run, const struct pst_batch *in, s
         enum pst_status status = pst_rows_check(spec, from, in->n, kind, error);
         if (status != PST_OK)
             return status;
-        if (softening->from_probs)
-            to_logits(from, to, in->n * spec->shape[0], softening->temperature);
-        else
+        for (size_t row = 0; softening->from_probs && row < in->n; row++)
+            to_logits(from + row * spec->shape[0], to + row * spec->shape[0], spec->shape[0],
+                      softening->temperature);
+        if (!softening->from_probs)
             pst_softmax(from, to, in->n, spec->shape[0], softening->temperature);
     }
     return PST_OK;
@@ -126,6 +150,7 @@ int main(int argc, char **argv)
             .size = sizeof(struct softening),
             .defaults = &defaults,
             .traits = PST_READS | PST_WRITES | PST_PARALLEL,
+            .start = start,
             .on_header = declare,
             .on_batch = soften,
             .stop = stop,

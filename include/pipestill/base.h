@@ -11,6 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Streams, models and data are little-endian, and their bytes are used as they are. */
+#if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "pipestill works on the bytes of little-endian streams: build it for a little-endian machine"
+#endif
+
 #define PST_VERSION "0.1.0"
 
 /* The result of the function must be looked at. */
@@ -97,6 +102,18 @@ void pst_buffer_free(struct pst_buffer *buffer);
 PST_CHECKED void *pst_allocate(size_t count, size_t size, struct pst_error *error);
 
 /* ---- numbers in text --------------------------------------------------------------------------------- */
+
+/*
+ * Does what snprintf does, with "." in numbers whatever the program's locale is: for files, JSON and options.
+ * Returns the length of the whole text, as snprintf.
+ */
+int pst_print_plain(char *text, size_t size, const char *format, ...) PST_PRINTF(3, 4);
+
+/*
+ * Parses a whole text as any number that pst_print_plain writes, hexadecimal and infinite ones too.
+ * value: receives it. Returns true, or false (and value untouched) if the text is anything else.
+ */
+PST_CHECKED bool pst_parse_real(const char *text, double *value);
 
 /*
  * Parses a whole text as a decimal number without sign; no white space, nothing behind it.
@@ -189,6 +206,28 @@ PST_CHECKED bool pst_sync_folder(const char *path);
 PST_CHECKED enum pst_status pst_write_all(int fd, const void *bytes, size_t size, const char *name,
                                           struct pst_error *error);
 
+/* ---- files of another kind --------------------------------------------------------------------------- */
+
+/* What a file is to be. */
+enum pst_file_kind { PST_FOREIGN_FILE, PST_STREAM_FILE, PST_SAFETENSORS_FILE, PST_IDX_FILE };
+
+/* Bytes of a file's beginning that pst_wrong_file can make use of. */
+#define PST_FILE_START 512
+
+/*
+ * What a file is that was given in another's place, as its first bytes tell, and what to do with it, for a
+ * message that says "FILE is ...": "a gzip file; unpack it first: gunzip".
+ * due: what it should be. start: its first bytes, [size]. Returns NULL if it begins as what is due, or as
+ * nothing that is known.
+ */
+const char *pst_wrong_file(enum pst_file_kind due, const void *start, size_t size);
+
+/*
+ * Reads the first bytes of a file without waiting for a named pipe. start: [size].
+ * Returns how many there are; 0 if it cannot be read.
+ */
+size_t pst_file_start(const char *path, void *start, size_t size);
+
 /* ---- digests ----------------------------------------------------------------------------------------- */
 
 #define PST_DIGEST_TEXT 65 /* 64 hexadecimal digits and the final NUL */
@@ -272,6 +311,14 @@ void pst_report_on_signal(void);
 
 /* Whether a report was asked for since this function was called last. */
 bool pst_report_asked(void);
+
+/* ---- the machine ------------------------------------------------------------------------------------- */
+
+/*
+ * Checks that numbers in memory are little-endian, as those of streams are.
+ * Returns PST_OK, or PST_UNAVAILABLE.
+ */
+PST_CHECKED enum pst_status pst_check_machine(struct pst_error *error);
 
 /* ---- time -------------------------------------------------------------------------------------------- */
 

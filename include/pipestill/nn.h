@@ -108,6 +108,12 @@ void pst_backward(struct pst_network *network, struct pst_workspace *workspace, 
 /* ---- softmax ----------------------------------------------------------------------------------------- */
 
 /*
+ * The highest temperature of targets to learn from. Rounding a probability to f32 moves T times its logarithm
+ * by up to T · 2^-24: at 10^6 that is 0.06 of a logit, and above, what tells the classes apart is lost.
+ */
+#define PST_MOST_TEMPERATURE 1e6
+
+/*
  * softmax(logits / T), computed stably (Hinton et al. 2015, eq. 1). Rows of `classes` numbers. Does not need
  * BLAS. probabilities: [n, classes]; may be the same memory as logits.
  */
@@ -325,7 +331,8 @@ PST_CHECKED enum pst_status pst_checkpoint_write(const char *path, const struct 
 /*
  * Reads a checkpoint into a training that has begun with the same architecture and optimiser.
  * best: receives [parameter_count] where the checkpoint has one; NULL where none is wanted.
- * state: receives an object of strings, owned by the caller.
+ * state: receives an object of strings, owned by the caller; also that of another network or optimiser, so
+ * that what differs can be told; NULL if the file is not a checkpoint.
  * Returns PST_OK; PST_NO_INPUT; PST_BAD_DATA where it is damaged or of another network or optimiser.
  */
 PST_CHECKED enum pst_status pst_checkpoint_read(const char *path, struct pst_training *training, float *best,

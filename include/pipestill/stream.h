@@ -231,9 +231,18 @@ PST_CHECKED struct json_t *pst_spec_to_json(const struct pst_tensor_spec *spec);
 
 /*
  * And back: keys that are not known are passed over; sample_bytes stays 0.
- * Returns whether the object describes a tensor.
+ * due: receives in words what the key should hold, if it is not that; borrowed.
+ * Returns NULL, or the first key that is missing or is not what it should be.
  */
-PST_CHECKED bool pst_spec_from_json(struct pst_tensor_spec *spec, const struct json_t *object);
+PST_CHECKED const char *pst_spec_from_json(struct pst_tensor_spec *spec, const struct json_t *object,
+                                           const char **due);
+
+/* Writes dtype and shape for a message: "f32 [10]", "u8 [28, 28]". text: [size], size at least 16; returned.
+ */
+const char *pst_spec_text(const struct pst_tensor_spec *spec, char *text, size_t size);
+
+/* Checks that a tensor is f32 with one dimension, that of classes. Returns PST_OK or PST_BAD_DATA. */
+PST_CHECKED enum pst_status pst_spec_of_classes(const struct pst_tensor_spec *spec, struct pst_error *error);
 
 /* ---- targets ------------------------------------------------------------------------------------------- */
 

@@ -1,11 +1,32 @@
-/* Numbers in text, parsed strictly, and the clock. */
+/* Numbers in text, parsed strictly and written alike in every locale, and the clock. */
 #include "pipestill/base.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+/* Has the C locale's numbers in this thread; what it had before is to be given to uselocale again. This
+ * cannot fail: the C library has that locale built in. */
+static locale_t use_plain_numbers(void)
+{
+    return uselocale(newlocale(LC_ALL_MASK, "C", (locale_t)0));
+}
+
+int pst_print_plain(char *text, size_t size, const char *format, ...)
+{
+    locale_t before = use_plain_numbers();
+    va_list values;
+    va_start(values, format);
+    int length = vsnprintf(text, size, format, values);
+    va_end(values);
+    uselocale(before);
+    return length;
+}
 
 bool pst_parse_u64(const char *text, uint64_t least, uint64_t most, uint64_t *value)
 {
@@ -15,6 +36,20 @@ bool pst_parse_u64(const char *text, uint64_t least, uint64_t most, uint64_t *va
     errno = 0;
     unsigned long long number = strtoull(text, &end, 10);
     if (errno != 0 || *end != '\0' || number < least || number > most)
+        return false;
+    *value = number;
+    return true;
+}
+
+bool pst_parse_real(const char *text, double *value)
+{
+    if (text == NULL || *text == '\0')
+        return false;
+    char *end;
+    locale_t before = use_plain_numbers();
+    double number = strtod(text, &end);
+    uselocale(before);
+    if (*end != '\0')
         return false;
     *value = number;
     return true;
@@ -35,11 +70,10 @@ static bool is_decimal(const char *text)
 
 bool pst_parse_double(const char *text, double least, double most, double *value)
 {
-    if (text == NULL || !is_decimal(text))
+    double number;
+    if (text == NULL || !is_decimal(text) || !pst_parse_real(text, &number))
         return false;
-    char *end;
-    double number = strtod(text, &end);
-    if (*end != '\0' || !isfinite(number) || !(number >= least && number <= most))
+    if (!isfinite(number) || !(number >= least && number <= most))
         return false;
     *value = number;
     return true;
@@ -60,6 +94,19 @@ size_t pst_parse_doubles(const char *text, double least, double most, double *va
             return count;
     }
     return 0;
+}
+
+enum pst_status pst_check_machine(struct pst_error *error)
+{
+    const uint16_t one = 1;
+    uint8_t first;
+    memcpy(&first, &one, sizeof first);
+    if (first == 1)
+        return PST_OK;
+    return pst_fail(
+        error, PST_UNAVAILABLE,
+        "this machine is big-endian, and pipestill works on the bytes of little-endian streams; run "
+        "it on a little-endian one, such as x86-64");
 }
 
 double pst_seconds(void)

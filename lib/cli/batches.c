@@ -8,8 +8,10 @@ enum pst_status pst_job_read(struct pst_job *job, struct pst_error *error)
         return pst_fail(error, PST_STOPPED, "stopped by a signal");
     if (!pst_frame_reads(frame))
         return PST_OK;
+    pst_state_doing(PST_WAITING_FOR_INPUT);
     enum pst_status status = pst_reader_next(frame->streams.reader, &job->in, error);
     frame->input_ended = frame->input_ended || status == PST_END;
+    pst_state_doing(PST_WORKING);
     job->waited = pst_reader_waited(frame->streams.reader);
     return status;
 }
@@ -42,6 +44,7 @@ enum pst_status pst_job_write(struct pst_job *job, struct pst_error *error)
 {
     struct pst_frame *frame = job->run.frame;
     struct pst_writer *writer = frame->streams.writer;
+    pst_state_doing(writer != NULL ? PST_WAITING_FOR_OUTPUT : PST_WORKING);
     enum pst_status status = writer != NULL ? pst_writer_batch(writer, &job->out, error) : PST_OK;
     if (status == PST_OK)
         pst_progress_batch(&frame->run, writer != NULL ? &job->out : &job->in, job->waited,

@@ -112,6 +112,18 @@ void pst_progress_begin(struct pst_frame *frame, const struct pst_header *header
 void pst_progress_clear(struct pst_frame *frame);
 void pst_progress_end(struct pst_frame *frame, enum pst_status status);
 
+/* ---- SIGUSR1 ------------------------------------------------------------------------------------------- */
+
+/* What a program is doing. With --jobs, what one of the jobs is. */
+enum pst_doing { PST_STARTING, PST_WAITING_FOR_INPUT, PST_WORKING, PST_WAITING_FOR_OUTPUT, PST_ENDING };
+
+/* From now on SIGUSR1 prints the state of this program. stage: its name, which stays. */
+void pst_state_begin(const char *stage);
+
+/* What SIGUSR1 prints; both may be called by any thread. */
+void pst_state_doing(enum pst_doing doing);
+void pst_state_figures(const struct pst_progress *progress);
+
 /* ---- streams ------------------------------------------------------------------------------------------- */
 
 /* Opens the streams that the stage has, and reads the header. */

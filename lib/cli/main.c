@@ -189,9 +189,13 @@ int pst_main(int argc, char **argv, const struct pst_stage *stage)
     signal(SIGPIPE, SIG_IGN); /* a reader that leaves is an error of write, with a message */
     if (stage->on_interrupt != NULL)
         pst_stop_on_signals();
-    enum pst_status status = begin(frame, argc, argv, &error);
+    pst_state_begin(stage->name);
+    enum pst_status status = pst_check_machine(&error);
+    if (status == PST_OK)
+        status = begin(frame, argc, argv, &error);
     if (status == PST_OK)
         status = run(frame, &error);
+    pst_state_doing(PST_ENDING);
     pst_streams_close(frame, status, &error);
     int code = end(frame, status, &error);
     free(frame->run.self);

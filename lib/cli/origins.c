@@ -85,7 +85,7 @@ enum pst_status pst_learned_from(struct pst_run *run, const json_t *lineage, con
 static json_t *real_text(double number)
 {
     char text[40];
-    snprintf(text, sizeof text, "%.17g", number);
+    pst_print_plain(text, sizeof text, "%.17g", number);
     return json_string(text);
 }
 

@@ -22,6 +22,8 @@ void pst_progress_begin(struct pst_frame *frame, const struct pst_header *header
     progress->began = progress->drew = progress->logged = pst_seconds();
     progress->epochs = header->epochs;
     progress->total_batches = header->batches > header->first ? header->batches - header->first : 0;
+    pst_state_figures(progress);
+    pst_state_doing(PST_WORKING);
 }
 
 void pst_progress_note(struct pst_run *run, const char *format, ...)
@@ -106,6 +108,7 @@ void pst_progress_batch(struct pst_run *run, const struct pst_batch *batch, doub
     progress->epoch = batch->epoch;
     progress->waited_for_input = waited_for_input;
     progress->waited_for_output = waited_for_output;
+    pst_state_figures(progress);
     if (!progress->draws && frame->log == NULL)
         return;
     double now = pst_seconds();

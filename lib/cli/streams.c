@@ -41,7 +41,10 @@ static enum pst_status open_writer(struct pst_frame *frame, struct pst_error *er
 enum pst_status pst_streams_open(struct pst_frame *frame, struct pst_error *error)
 {
     struct pst_streams *streams = &frame->streams;
+    pst_state_doing(pst_frame_writes(frame) ? PST_WAITING_FOR_OUTPUT : PST_WORKING);
     enum pst_status status = pst_frame_writes(frame) ? open_writer(frame, error) : PST_OK;
+    if (status == PST_OK && pst_frame_reads(frame))
+        pst_state_doing(PST_WAITING_FOR_INPUT);
     if (status == PST_OK && pst_frame_reads(frame))
         status = pst_open_stream(&frame->run, frame->common.input, &streams->reader, &streams->header, error);
     return status;
@@ -85,6 +88,7 @@ enum pst_status pst_headers_pass(struct pst_frame *frame, struct pst_error *erro
     const struct pst_header *in = pst_frame_reads(frame) ? &frame->streams.header : NULL;
     struct pst_header *out = pst_frame_writes(frame) ? &frame->out : NULL;
     enum pst_status status = PST_OK;
+    pst_state_doing(PST_WORKING);
     if (out != NULL)
         status = in != NULL ? pst_header_pass(out, in, error) : pst_header_new(out, error);
     if (status == PST_OK && stage->on_header != NULL)

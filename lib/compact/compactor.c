@@ -83,9 +83,8 @@ static enum pst_status choose_target(struct pst_compactor *compactor,
                         "'%s' holds neither soft targets nor logits, by its name: soft, soft/NAME, logits or "
                         "logits/NAME",
                         target->dense.name);
-    if (target->dense.dtype != PST_DTYPE_F32 || target->dense.rank != 1)
-        return pst_fail(error, PST_BAD_DATA, "tensor '%s' is not f32 with one dimension of classes",
-                        target->dense.name);
+    if (pst_spec_of_classes(&target->dense, error) != PST_OK)
+        return PST_BAD_DATA;
     target->classes = target->dense.shape[0];
     status = settle_form(target, options, error);
     return status == PST_OK ? pst_target_parts(target, error) : status;

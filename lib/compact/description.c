@@ -157,7 +157,8 @@ static enum pst_status take_absent(struct pst_absent *absent, const json_t *obje
 {
     const json_t *place = json_object_get(object, "place");
     json_int_t number = json_integer_value(place);
-    if (!pst_spec_from_json(&absent->spec, object) || !json_is_integer(place) || number < 0 ||
+    const char *due;
+    if (pst_spec_from_json(&absent->spec, object, &due) != NULL || !json_is_integer(place) || number < 0 ||
         number >= PST_MAX_TENSORS)
         return pst_fail(error, PST_BAD_DATA,
                         "header: its key 'compact' does not describe the tensors left out");

@@ -83,6 +83,20 @@ static enum pst_status too_short(const struct source *source, size_t end, size_t
                     source->path, end, promised);
 }
 
+/* Says what the file is instead, of which four bytes are read. */
+static enum pst_status not_idx(const struct source *source, const uint8_t *bytes, struct pst_error *error)
+{
+    uint8_t start[PST_FILE_START];
+    size_t got = 0;
+    memcpy(start, bytes, 4);
+    enum pst_status status = read_some(source, start + 4, sizeof start - 4, 4, &got, error);
+    const char *is = status == PST_OK ? pst_wrong_file(PST_IDX_FILE, start, 4 + got) : NULL;
+    if (is != NULL)
+        return pst_fail(error, PST_BAD_DATA, "%s: not an IDX file, but %s", source->path, is);
+    return pst_fail(error, PST_BAD_DATA, "%s: not an IDX file: it begins with %02x %02x instead of 00 00",
+                    source->path, bytes[0], bytes[1]);
+}
+
 /* Reads the magic number and the sizes into bytes [4 + 4 · PST_IDX_MAX_RANK]. */
 static enum pst_status read_header(struct pst_idx *idx, const struct source *source, uint8_t *bytes,
                                    struct pst_error *error)
@@ -94,8 +108,7 @@ static enum pst_status read_header(struct pst_idx *idx, const struct source *sou
     if (got < 4)
         return too_short(source, got, 4, error);
     if (bytes[0] != 0 || bytes[1] != 0)
-        return pst_fail(error, PST_BAD_DATA, "%s: not an IDX file: it begins with %02x %02x instead of 00 00",
-                        source->path, bytes[0], bytes[1]);
+        return not_idx(source, bytes, error);
     if (!find_element(bytes[2], &idx->element))
         return pst_fail(error, PST_BAD_DATA,
                         "%s: element type %02x at byte 2; there are 08, 09, 0b, 0c, 0d and 0e", source->path,

@@ -79,11 +79,31 @@ static void describe_samples(struct pst_dataset *dataset, const struct pst_idx_p
     dataset->offset = meaning->offset;
 }
 
-/* Whether two files hold samples, or labels, of one kind. */
-static bool are_alike(const struct pst_idx *a, const struct pst_idx *b)
+/* The type and shape of a sample, for a message: "f32 [28, 28]". */
+static const char *kind_text(const struct pst_idx *idx, char text[static 128])
 {
-    return a->element == b->element && a->rank == b->rank &&
-           memcmp(a->shape + 1, b->shape + 1, (a->rank - 1) * sizeof *a->shape) == 0;
+    static const char *const elements[] = {
+        [PST_ELEMENT_U8] = "u8",   [PST_ELEMENT_I8] = "i8",   [PST_ELEMENT_I16] = "i16",
+        [PST_ELEMENT_I32] = "i32", [PST_ELEMENT_F32] = "f32", [PST_ELEMENT_F64] = "f64"
+    };
+    size_t length = (size_t)snprintf(text, 128, "%s [", elements[idx->element]);
+    for (size_t i = 1; i < idx->rank && length < 128; i++)
+        length += (size_t)snprintf(text + length, 128 - length, "%s%zu", i == 1 ? "" : ", ", idx->shape[i]);
+    if (length < 128)
+        snprintf(text + length, 128 - length, "]");
+    return text;
+}
+
+/* Whether two files hold samples, or labels, of one kind. what: which of them. */
+static enum pst_status check_alike(const struct pst_idx *idx, const char *path, const struct pst_idx *first,
+                                   const char *first_path, const char *what, struct pst_error *error)
+{
+    char has[128], other[128];
+    if (idx->element == first->element && idx->rank == first->rank &&
+        memcmp(idx->shape + 1, first->shape + 1, (idx->rank - 1) * sizeof *idx->shape) == 0)
+        return PST_OK;
+    return pst_fail(error, PST_BAD_DATA, "%s: its %s have another type or shape than those of %s: %s, not %s",
+                    path, what, first_path, kind_text(idx, has), kind_text(first, other));
 }
 
 static enum pst_status read_pair(struct pst_idx_set *own, struct pst_idx_pair *pair, struct pst_error *error)
@@ -97,18 +117,20 @@ static enum pst_status read_pair(struct pst_idx_set *own, struct pst_idx_pair *p
         status = pst_idx_read(&pair->labels, pair->labels_path, &own->memory, error);
     if (status != PST_OK)
         return status;
-    if (!are_alike(&pair->images, &first->images))
-        return pst_fail(error, PST_BAD_DATA, "%s: its samples have another type or shape than those of %s",
-                        pair->images_path, first->images_path);
+    status =
+        check_alike(&pair->images, pair->images_path, &first->images, first->images_path, "samples", error);
+    if (status != PST_OK)
+        return status;
     if ((pair->labels_path == NULL) != (first->labels_path == NULL))
         return pst_fail(error, PST_USAGE, "%s has labels and %s has none: name all files of labels, or none",
                         pair->labels_path == NULL ? first->images_path : pair->images_path,
                         pair->labels_path == NULL ? pair->images_path : first->images_path);
     if (pair->labels_path == NULL)
         return PST_OK;
-    if (!are_alike(&pair->labels, &first->labels))
-        return pst_fail(error, PST_BAD_DATA, "%s: its labels have another type or shape than those of %s",
-                        pair->labels_path, first->labels_path);
+    status =
+        check_alike(&pair->labels, pair->labels_path, &first->labels, first->labels_path, "labels", error);
+    if (status != PST_OK)
+        return status;
     if (pair->labels.shape[0] != pair->images.shape[0])
         return pst_fail(error, PST_BAD_DATA, "%s: %zu labels at byte 4, but %s has %zu samples",
                         pair->labels_path, pair->labels.shape[0], pair->images_path, pair->images.shape[0]);

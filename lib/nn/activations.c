@@ -159,8 +159,11 @@ const struct pst_activation *pst_activation_parse(const char *word, double *slop
 void pst_activation_describe(const struct pst_activation *activation, double slope, FILE *text)
 {
     fputs(activation->name, text);
-    if (activation->has_slope && slope != LEAKY_SLOPE)
-        fprintf(text, "%.15g", slope);
+    char number[32];
+    if (!activation->has_slope || slope == LEAKY_SLOPE)
+        return;
+    pst_print_plain(number, sizeof number, "%.15g", slope);
+    fputs(number, text);
 }
 
 void pst_activation_list(char *text, size_t size)

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CHECKPOINT_FORMAT "pipestill-checkpoint"
+
 static struct pst_named_tensor vector(const char *name, const float *data, size_t count)
 {
     struct pst_named_tensor tensor = {
@@ -29,7 +31,7 @@ enum pst_status pst_checkpoint_write(const char *path, const struct pst_training
         all[tensors++] = vector("best", best, count);
     char step[24];
     snprintf(step, sizeof step, "%llu", (unsigned long long)training->optimiser.step);
-    json_t *metadata = json_pack("{s:s, s:s, s:s}", "format", "pipestill-checkpoint", "architecture",
+    json_t *metadata = json_pack("{s:s, s:s, s:s}", "format", CHECKPOINT_FORMAT, "architecture",
                                  training->network.architecture, "step", step);
     enum pst_status status;
     if (metadata == NULL || json_object_update_missing(metadata, (json_t *)(uintptr_t)state) != 0)
@@ -54,23 +56,27 @@ static bool restore(const struct pst_safetensors *file, const char *name, float 
     return false;
 }
 
-static bool same_network(const struct pst_safetensors *file, const struct pst_training *training)
+static bool same_text(const struct pst_safetensors *file, const char *key, const char *text)
 {
-    const char *said = json_string_value(json_object_get(file->metadata, "architecture"));
-    return said != NULL && strcmp(said, training->network.architecture) == 0;
+    const char *said = json_string_value(json_object_get(file->metadata, key));
+    return said != NULL && strcmp(said, text) == 0;
 }
 
 enum pst_status pst_checkpoint_read(const char *path, struct pst_training *training, float *best,
                                     json_t **state, struct pst_error *error)
 {
     struct pst_safetensors file;
+    *state = NULL;
     enum pst_status status = pst_safetensors_read(path, &file, error);
     if (status != PST_OK)
         return status;
     size_t count = training->network.parameter_count;
     struct pst_optimiser *optimiser = &training->optimiser;
     const char *step = json_string_value(json_object_get(file.metadata, "step"));
-    if (!same_network(&file, training))
+    if (!same_text(&file, "format", CHECKPOINT_FORMAT))
+        status = pst_fail(error, PST_BAD_DATA,
+                          "%s: is not a checkpoint, but a model: start from it with --from", path);
+    else if (!same_text(&file, "architecture", training->network.architecture))
         status = pst_fail(error, PST_BAD_DATA, "%s: is not a checkpoint of this network", path);
     else if (!restore(&file, "parameters", training->network.parameters, count) ||
              !restore(&file, "optimiser.first", optimiser->first, count) ||
@@ -79,8 +85,7 @@ enum pst_status pst_checkpoint_read(const char *path, struct pst_training *train
         status = pst_fail(error, PST_BAD_DATA, "%s: is not a checkpoint of this optimiser", path);
     if (status == PST_OK && best != NULL && !restore(&file, "best", best, count))
         memcpy(best, training->network.parameters, count * sizeof *best);
-    if (status == PST_OK)
-        *state = json_incref(file.metadata);
+    *state = same_text(&file, "format", CHECKPOINT_FORMAT) ? json_incref(file.metadata) : NULL;
     pst_safetensors_free(&file);
     return status;
 }

@@ -24,8 +24,11 @@ static json_t *number_list(const double *numbers, size_t count)
     char *text = NULL;
     size_t size = 0;
     FILE *out = count == 0 ? NULL : open_memstream(&text, &size);
-    for (size_t i = 0; out != NULL && i < count; i++)
-        fprintf(out, "%s%.17g", i == 0 ? "" : ",", numbers[i]);
+    for (size_t i = 0; out != NULL && i < count; i++) {
+        char number[40];
+        pst_print_plain(number, sizeof number, "%s%.17g", i == 0 ? "" : ",", numbers[i]);
+        fputs(number, out);
+    }
     json_t *list = out != NULL && fclose(out) == 0 ? json_string(text) : NULL;
     free(text);
     return list;

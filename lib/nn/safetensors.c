@@ -102,10 +102,14 @@ static enum pst_status load(const char *path, struct pst_safetensors *file, stru
         return pst_fail(error, PST_NO_INPUT, "%s: %s", path, strerror(errno));
     struct stat status;
     enum pst_status result;
+    char start[PST_FILE_START];
+    const char *is = pst_wrong_file(PST_SAFETENSORS_FILE, start, pst_file_start(path, start, sizeof start));
     if (fstat(fd, &status) != 0)
         result = pst_fail(error, PST_IO_ERROR, "%s: %s", path, strerror(errno));
     else if (!S_ISREG(status.st_mode))
         result = pst_fail(error, PST_BAD_DATA, "%s: is not a regular file", path);
+    else if (is != NULL)
+        result = pst_fail(error, PST_BAD_DATA, "%s: not a safetensors file, but %s", path, is);
     else
         result = load_bytes(fd, (size_t)status.st_size, path, file, sections, error);
     close(fd);

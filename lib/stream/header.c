@@ -110,12 +110,18 @@ enum pst_status pst_header_add_tensor(struct pst_header *header, const struct ps
     struct pst_tensor_spec measured = *spec;
     measured.passed_from = PST_NONE;
     measured.origin[0] = '\0'; /* a description that was copied has that of another tensor */
-    if (spec->name[0] == '\0' || !measure(&measured))
-        return pst_fail(error, PST_BAD_DATA, "tensor '%s': its name or shape is out of bounds", spec->name);
+    char text[128];
+    if (spec->name[0] == '\0')
+        return pst_fail(error, PST_BAD_DATA, "a tensor without a name");
+    if (!measure(&measured))
+        return pst_fail(error, PST_BAD_DATA, "tensor '%s': its shape is out of bounds: %s", spec->name,
+                        spec->rank < PST_MAX_RANK ? pst_spec_text(spec, text, sizeof text)
+                                                  : "too many sizes");
     if (!is_utf8(spec->name))
         return pst_fail(error, PST_BAD_DATA, "tensor '%s': its name is not UTF-8", spec->name);
     if (strcmp(spec->name, "id") == 0 && (spec->dtype != PST_DTYPE_U64 || spec->rank != 0))
-        return pst_fail(error, PST_BAD_DATA, "tensor 'id' must be one u64 a sample");
+        return pst_fail(error, PST_BAD_DATA, "tensor 'id' must be one u64 a sample, and is %s",
+                        pst_spec_text(spec, text, sizeof text));
     if (pst_header_find(header, spec->name) != PST_NONE)
         return pst_fail(error, PST_BAD_DATA, "tensor '%s' is in the stream already; choose another name",
                         spec->name);
@@ -245,14 +251,53 @@ static json_t *take_key(json_t *object, const char *name)
     return value;
 }
 
-static bool take_count(json_t *object, const char *name, uint64_t *count)
+/* Refuses a key's value. where: "" or "tensor 3: ". value: NULL if it is missing. due: what it should be. */
+static enum pst_status refuse_key(const char *where, const char *key, const json_t *value, const char *due,
+                                  struct pst_error *error)
+{
+    char *text = value == NULL ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    pst_fail(error, PST_BAD_DATA, "header: %s'%s' is %.80s, and not %s", where, key,
+             text != NULL ? text : "missing", due);
+    free(text);
+    return PST_BAD_DATA;
+}
+
+static enum pst_status take_count(json_t *object, const char *name, uint64_t *count, struct pst_error *error)
 {
     json_t *value = take_key(object, name);
     json_int_t number = json_integer_value(value);
-    bool good = value == NULL || (json_is_integer(value) && number >= 0 && number <= (json_int_t)1 << 53);
+    enum pst_status status = PST_OK;
+    if (value != NULL && !(json_is_integer(value) && number >= 0 && number <= (json_int_t)1 << 53))
+        status = refuse_key("", name, value, "a count, from 0 to 2^53", error);
     *count = (uint64_t)number;
     json_decref(value);
-    return good;
+    return status;
+}
+
+static enum pst_status take_counts(struct pst_header *header, json_t *object, struct pst_error *error)
+{
+    const struct {
+        const char *name;
+        uint64_t *count;
+    } counts[] = { { "classes", &header->classes },
+                   { "samples", &header->samples },
+                   { "epochs", &header->epochs },
+                   { "batches", &header->batches },
+                   { "first", &header->first } };
+    enum pst_status status = PST_OK;
+    for (size_t i = 0; i < sizeof counts / sizeof *counts && status == PST_OK; i++)
+        status = take_count(object, counts[i].name, counts[i].count, error);
+    return status;
+}
+
+static enum pst_status take_run(struct pst_header *header, json_t *object, struct pst_error *error)
+{
+    json_t *run = take_key(object, "run");
+    enum pst_status status = PST_OK;
+    if (!pst_json_text(run, header->run, sizeof header->run))
+        status = refuse_key("", "run", run, "a text of 1 to 32 bytes", error);
+    json_decref(run);
+    return status;
 }
 
 /* Whether a tensor says another temperature than what made it does. */
@@ -268,9 +313,12 @@ static bool contradicts_lineage(const struct pst_header *header, const struct ps
 static enum pst_status take_tensor(struct pst_header *header, const json_t *object, struct pst_error *error)
 {
     struct pst_tensor_spec spec;
-    if (!pst_spec_from_json(&spec, object))
-        return pst_fail(error, PST_BAD_DATA, "header: tensor %zu is not described as it should be",
-                        header->tensor_count);
+    const char *due, *key = pst_spec_from_json(&spec, object, &due);
+    char where[PST_NAME_SIZE + 40];
+    snprintf(where, sizeof where, "tensor %zu%s%s%s: ", header->tensor_count,
+             spec.name[0] == '\0' ? "" : ", '", spec.name, spec.name[0] == '\0' ? "" : "'");
+    if (key != NULL)
+        return refuse_key(where, key, json_object_get(object, key), due, error);
     size_t index;
     enum pst_status status = pst_header_add_tensor(header, &spec, &index, error);
     if (status == PST_OK && contradicts_lineage(header, &spec))
@@ -334,17 +382,14 @@ enum pst_status pst_header_from_json(struct pst_header *header, json_t *object, 
     enum pst_status status = take_format(object, error);
     if (status != PST_OK)
         return status;
-    json_t *run = take_key(object, "run");
-    bool good = pst_json_text(run, header->run, sizeof header->run);
-    json_decref(run);
-    good = take_count(object, "classes", &header->classes) && good;
-    good = take_count(object, "samples", &header->samples) && good;
-    good = take_count(object, "epochs", &header->epochs) && good;
-    good = take_count(object, "batches", &header->batches) && good;
-    good = take_count(object, "first", &header->first) && good;
+    status = take_run(header, object, error);
+    if (status == PST_OK)
+        status = take_counts(header, object, error);
+    if (status != PST_OK)
+        return status;
     header->history = take_key(object, "history");
-    if (!good || !json_is_array(header->history))
-        return pst_fail(error, PST_BAD_DATA, "header: run, history, or a count is missing or out of bounds");
+    if (!json_is_array(header->history))
+        return refuse_key("", "history", header->history, "a list", error);
     header->lineage = take_key(object, "lineage");
     status = pst_lineage_check(header->lineage, error);
     if (status == PST_OK)

@@ -48,12 +48,22 @@ static enum pst_status bad(struct pst_error *error, const char *what)
 
 /* ---- header ------------------------------------------------------------------------------------------ */
 
+/* What began as no stream may be known for what it is: all that came of it is still in the buffer. */
+static enum pst_status fail_start(const struct pst_source_buffer *source, struct pst_error *error)
+{
+    bool from_start = source->offset == source->at;
+    const char *is = from_start ? pst_wrong_file(PST_STREAM_FILE, source->bytes, source->end) : NULL;
+    return is == NULL ? PST_BAD_DATA : pst_fail(error, PST_BAD_DATA, "not a pipestill stream, but %s", is);
+}
+
 static enum pst_status read_header(struct pst_reader *reader, struct pst_error *error)
 {
     enum pst_status status =
         pst_envelope_take(&reader->source, &reader->envelope, reader->max_message, error);
     if (status == PST_END)
         return bad(error, "empty: not even a header came; did the stage before fail?");
+    if (status == PST_BAD_DATA)
+        return fail_start(&reader->source, error);
     if (status != PST_OK)
         return status;
     if (reader->envelope.kind != PST_HEADER_MESSAGE)

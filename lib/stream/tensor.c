@@ -3,6 +3,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct {
@@ -97,14 +98,82 @@ static bool get_origin(const json_t *object, char origin[PST_DIGEST_TEXT])
     return true;
 }
 
-bool pst_spec_from_json(struct pst_tensor_spec *spec, const json_t *object)
+/* Takes one key over. Returns whether it is what it should be. */
+static bool take_name(struct pst_tensor_spec *spec, const json_t *object)
 {
+    return pst_json_text(json_object_get(object, "name"), spec->name, sizeof spec->name);
+}
+
+static bool take_dtype(struct pst_tensor_spec *spec, const json_t *object)
+{
+    return get_dtype(json_object_get(object, "dtype"), &spec->dtype);
+}
+
+static bool take_shape(struct pst_tensor_spec *spec, const json_t *object)
+{
+    return get_shape(json_object_get(object, "shape"), spec);
+}
+
+static bool take_scale(struct pst_tensor_spec *spec, const json_t *object)
+{
+    return get_real(object, "scale", &spec->scale);
+}
+
+static bool take_offset(struct pst_tensor_spec *spec, const json_t *object)
+{
+    return get_real(object, "offset", &spec->offset);
+}
+
+static bool take_temperature(struct pst_tensor_spec *spec, const json_t *object)
+{
+    return get_real(object, "temperature", &spec->temperature) && spec->temperature >= 0;
+}
+
+static bool take_origin(struct pst_tensor_spec *spec, const json_t *object)
+{
+    return get_origin(object, spec->origin);
+}
+
+const char *pst_spec_from_json(struct pst_tensor_spec *spec, const json_t *object, const char **due)
+{
+    static const struct {
+        const char *name, *due;
+        bool (*take)(struct pst_tensor_spec *spec, const json_t *object);
+    } keys[] = {
+        { "name", "a text of 1 to 127 bytes", take_name },
+        { "dtype", "one of u8, i32, u64, f32, f16 and u16", take_dtype },
+        { "shape", "a list of at most 7 sizes from 1", take_shape },
+        { "scale", "a number", take_scale },
+        { "offset", "a number", take_offset },
+        { "temperature", "a number from 0", take_temperature },
+        { "origin", "64 hexadecimal digits", take_origin },
+    };
     *spec = (struct pst_tensor_spec){ 0 };
-    return pst_json_text(json_object_get(object, "name"), spec->name, sizeof spec->name) &&
-           get_dtype(json_object_get(object, "dtype"), &spec->dtype) &&
-           get_shape(json_object_get(object, "shape"), spec) && get_real(object, "scale", &spec->scale) &&
-           get_real(object, "offset", &spec->offset) && get_real(object, "temperature", &spec->temperature) &&
-           spec->temperature >= 0 && get_origin(object, spec->origin);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        *due = keys[i].due;
+        if (!keys[i].take(spec, object))
+            return keys[i].name;
+    }
+    return NULL;
+}
+
+const char *pst_spec_text(const struct pst_tensor_spec *spec, char *text, size_t size)
+{
+    size_t length = (size_t)snprintf(text, size, "%s [", pst_dtype_name(spec->dtype));
+    for (size_t i = 0; i < spec->rank && length < size; i++)
+        length += (size_t)snprintf(text + length, size - length, "%s%zu", i == 0 ? "" : ", ", spec->shape[i]);
+    if (length < size)
+        snprintf(text + length, size - length, "]");
+    return text;
+}
+
+enum pst_status pst_spec_of_classes(const struct pst_tensor_spec *spec, struct pst_error *error)
+{
+    char text[128];
+    if (spec->dtype == PST_DTYPE_F32 && spec->rank == 1)
+        return PST_OK;
+    return pst_fail(error, PST_BAD_DATA, "tensor '%s' is %s, not f32 with one dimension of classes",
+                    spec->name, pst_spec_text(spec, text, sizeof text));
 }
 
 /* ---- numbers ------------------------------------------------------------------------------------------ */

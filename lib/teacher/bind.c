@@ -16,6 +16,21 @@ static bool same_sizes(const struct pst_tensor_spec *x, const struct pst_shape *
     return true;
 }
 
+static enum pst_status fail_shape(const struct pst_binding *binding, const struct pst_inputs *inputs,
+                                  struct pst_error *error)
+{
+    char has[128], takes[128];
+    struct pst_tensor_spec wanted = binding->spec;
+    wanted.rank = inputs->shape->rank;
+    for (size_t i = 0; i < wanted.rank; i++)
+        wanted.shape[i] = inputs->shape->size[i];
+    return pst_fail(
+        error, PST_BAD_DATA,
+        "%s takes as many inputs as 'x' has, but in another shape (channels come first): x is %s, not %s",
+        inputs->who, pst_spec_text(&binding->spec, has, sizeof has),
+        pst_spec_text(&wanted, takes, sizeof takes));
+}
+
 static enum pst_status find_x(struct pst_binding *binding, const struct pst_header *header,
                               const struct pst_inputs *inputs, struct pst_error *error)
 {
@@ -28,9 +43,7 @@ static enum pst_status find_x(struct pst_binding *binding, const struct pst_head
         return pst_fail(error, PST_BAD_DATA, "%s takes %zu inputs, but 'x' has %zu elements a sample",
                         inputs->who, wanted, elements);
     if (!same_sizes(&binding->spec, inputs->shape))
-        return pst_fail(error, PST_BAD_DATA,
-                        "%s takes as many inputs as 'x' has, but in another shape (channels come first)",
-                        inputs->who);
+        return fail_shape(binding, inputs, error);
     return PST_OK;
 }
 

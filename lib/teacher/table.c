@@ -2,9 +2,7 @@
  * and a row here. */
 #include "pipestill/teacher.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #define ROWS(ROW) ROW(network)
 
@@ -15,21 +13,12 @@ ROWS(DECLARE)
 
 const struct pst_teacher_type *const pst_teacher_types[] = { ROWS(ENTER) NULL };
 
-/* The first bytes of a file; 0 if it cannot be read, which the type that opens it says better. */
-static size_t read_start(const char *path, unsigned char *start, size_t size)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a named pipe must not make this wait */
-    ssize_t got = fd < 0 ? 0 : pread(fd, start, size, 0);
-    if (fd >= 0)
-        close(fd);
-    return got > 0 ? (size_t)got : 0;
-}
-
 enum pst_status pst_teacher_open(struct pst_teacher *teacher, const char *path, const char *activation,
                                  struct pst_error *error)
 {
-    unsigned char start[512];
-    size_t size = read_start(path, start, sizeof start), type = 0;
+    unsigned char start[PST_FILE_START];
+    size_t size = pst_file_start(path, start, sizeof start),
+           type = 0; /* whoever opens it says what is wrong */
     while (pst_teacher_types[type] != NULL && !pst_teacher_types[type]->recognises(start, size))
         type++;
     *teacher = (struct pst_teacher){ .type = pst_teacher_types[type] != NULL ? pst_teacher_types[type]

@@ -25,8 +25,8 @@ static enum pst_status print_biases(struct pst_run *run, struct pst_error *error
     for (size_t j = 0; status == PST_OK && j < evaluator->of.spec.shape[0]; j++) {
         if (!evaluator->free_classes[j])
             continue;
-        snprintf(line, sizeof line, "bias found                  --class-bias %zu=%.17g\n", j,
-                 evaluator->of.bias[j]);
+        pst_print_plain(line, sizeof line, "bias found                  --class-bias %zu=%.17g\n", j,
+                        evaluator->of.bias[j]);
         status = pst_print(run, line, error);
     }
     return status;

@@ -1,20 +1,14 @@
 /* A model file, for people and programs: what it is, and what it learned from. */
 #include "stages/stream-inspect/inspect.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Eight bytes of length, then a header in JSON. */
 bool is_model(const char *path)
 {
-    char start[9] = "";
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t got = fd < 0 ? 0 : pread(fd, start, sizeof start, 0);
-    if (fd >= 0)
-        close(fd);
-    return got == (ssize_t)sizeof start && start[8] == '{';
+    char start[9];
+    return pst_file_start(path, start, sizeof start) == sizeof start && start[8] == '{';
 }
 
 struct model {

@@ -24,7 +24,7 @@ static void put_number(json_t *object, const char *name, uint64_t number)
 static void put_real(json_t *object, const char *name, double number)
 {
     char text[40];
-    snprintf(text, sizeof text, "%a", number);
+    pst_print_plain(text, sizeof text, "%a", number);
     json_object_set_new(object, name, json_string(text));
 }
 
@@ -35,7 +35,8 @@ enum pst_status save_checkpoint(struct pst_run *run, struct pst_error *error)
     if (!parameters_are_finite(trainer))
         return diverged(trainer, error);
     char *options_text = pst_settings_text(run);
-    json_t *object = json_pack("{s:s*, s:s}", "settings", options_text, "stream", trainer->stream.digest);
+    json_t *object = json_pack("{s:s*, s:s, s:s*}", "settings", options_text, "stream",
+                               trainer->stream.description, "lineage", trainer->stream.lineage);
     free(options_text);
     if (object == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for a checkpoint");
@@ -69,14 +70,8 @@ static uint64_t get_number(const json_t *object, const char *name)
 
 static double get_real(const json_t *object, const char *name)
 {
-    const char *text = json_string_value(json_object_get(object, name));
-    return text == NULL ? 0 : strtod(text, NULL);
-}
-
-static bool same_text(const json_t *object, const char *name, const char *text)
-{
-    const char *said = json_string_value(json_object_get(object, name));
-    return said != NULL && text != NULL && strcmp(said, text) == 0;
+    double number = 0;
+    return pst_parse_real(json_string_value(json_object_get(object, name)), &number) ? number : 0;
 }
 
 static void take_state(struct trainer *trainer, const json_t *object)
@@ -120,21 +115,17 @@ enum pst_status load_checkpoint(struct pst_run *run, const struct pst_header *he
                                                  trainer->best_parameters, &object, error);
     if (status == PST_NO_INPUT && access(settings->checkpoint_path, F_OK) != 0 && errno == ENOENT)
         return start_anew(run, header, error);
-    if (status != PST_OK)
+    if (object == NULL)
         return status;
-    char *options_text = pst_settings_text(run);
-    take_state(trainer, object);
-    if (!same_text(object, "settings", options_text))
-        status = pst_fail(error, PST_BAD_DATA, "%s: was made with other options than these; it had %s",
-                          settings->checkpoint_path, json_string_value(json_object_get(object, "settings")));
-    else if (!same_text(object, "stream", trainer->stream.digest))
-        status = pst_fail(error, PST_BAD_DATA, "%s: was made with another stream than this one",
-                          settings->checkpoint_path);
-    else if (header->first > trainer->state.next_seq)
+    /* Another network or optimiser comes of an option, too, which is the better thing to name. */
+    enum pst_status same = check_resumed(run, object, error);
+    status = same != PST_OK ? same : status;
+    if (status == PST_OK)
+        take_state(trainer, object);
+    if (status == PST_OK && header->first > trainer->state.next_seq)
         status = pst_fail(error, PST_BAD_DATA,
                           "the stream begins at batch %" PRIu64 ", but %s continues from batch %" PRIu64,
                           header->first, settings->checkpoint_path, trainer->state.next_seq);
-    free(options_text);
     json_decref(object);
     return status;
 }

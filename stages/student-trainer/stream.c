@@ -1,4 +1,4 @@
-/* What the stream is, as its header says: inputs, length, and a digest to know it again. */
+/* What the stream is, as its header says: inputs, length, and a description to know it again. */
 #include "stages/student-trainer/trainer.h"
 
 #include <jansson.h>
@@ -66,9 +66,9 @@ static enum pst_status settle_schedule(struct trainer *trainer, const struct pst
     return PST_OK;
 }
 
-/* A digest of what the stream is, whichever way and however often it comes: its tensors and its length. */
-static enum pst_status digest_stream(struct trainer *trainer, const struct pst_header *header,
-                                     struct pst_error *error)
+/* What the stream is, whichever way and however often it comes: its tensors and its length. */
+static enum pst_status describe_stream(struct trainer *trainer, const struct pst_header *header,
+                                       struct pst_error *error)
 {
     json_t *whole = pst_header_to_json(header);
     json_t *object = json_object();
@@ -76,13 +76,14 @@ static enum pst_status digest_stream(struct trainer *trainer, const struct pst_h
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (json_object_get(whole, keys[i]) != NULL)
             json_object_set(object, keys[i], json_object_get(whole, keys[i]));
-    char *text = whole == NULL ? NULL : json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
+    struct stream *stream = &trainer->stream;
+    stream->description = whole == NULL ? NULL : json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
+    stream->lineage =
+        header->lineage == NULL ? NULL : json_dumps(header->lineage, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(whole);
     json_decref(object);
-    if (text == NULL)
+    if (stream->description == NULL || (header->lineage != NULL && stream->lineage == NULL))
         return pst_fail(error, PST_TRY_AGAIN, "out of memory");
-    pst_digest(text, strlen(text), trainer->stream.digest);
-    free(text);
     return PST_OK;
 }
 
@@ -102,5 +103,5 @@ enum pst_status settle_stream(struct pst_run *run, const struct pst_header *head
         status = settle_lineage(trainer, header, error);
     if (status == PST_OK)
         status = settle_schedule(trainer, header, error);
-    return status == PST_OK ? digest_stream(trainer, header, error) : status;
+    return status == PST_OK ? describe_stream(trainer, header, error) : status;
 }

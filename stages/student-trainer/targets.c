@@ -96,6 +96,12 @@ static enum pst_status settle_temperature(struct pst_loss_term *term, double sai
                         term->temperature, term->tensor, said);
     if (said > 0)
         term->temperature = said;
+    if (term->temperature > PST_MOST_TEMPERATURE)
+        return pst_fail(
+            error, said > 0 ? PST_BAD_DATA : PST_USAGE,
+            "tensor '%s' is at temperature %g, and above %g probabilities in f32 cannot carry the "
+            "differences between logits; learn from the teacher's logits with --loss logits",
+            term->tensor, term->temperature, PST_MOST_TEMPERATURE);
     if (term->temperature > 0)
         return PST_OK;
     return pst_fail(error, PST_BAD_DATA,
@@ -148,12 +154,13 @@ static enum pst_status note_terms(struct pst_run *run, struct pst_error *error)
     for (size_t k = 0; k < loss->count; k++) {
         const struct pst_loss_term *term = &loss->terms[k];
         char text[PST_TARGET_NAME + 128];
-        int used = snprintf(text, sizeof text, "%s:%s:%.15g", term->type->name, term->tensor, term->weight);
+        int used =
+            pst_print_plain(text, sizeof text, "%s:%s:%.15g", term->type->name, term->tensor, term->weight);
         if (term->type->has_temperature)
-            used += snprintf(text + used, sizeof text - (size_t)used, ",T=%.15g", term->temperature);
+            used += pst_print_plain(text + used, sizeof text - (size_t)used, ",T=%.15g", term->temperature);
         for (size_t i = 0; i < PST_MAX_LOSS_KEYS && term->type->keys[i].name != NULL; i++)
-            used += snprintf(text + used, sizeof text - (size_t)used, ",%s=%.15g", term->type->keys[i].name,
-                             term->values[i]);
+            used += pst_print_plain(text + used, sizeof text - (size_t)used, ",%s=%.15g",
+                                    term->type->keys[i].name, term->values[i]);
         json_array_append_new(list, json_string(text));
     }
     return pst_history_note(run, "terms", list, error);

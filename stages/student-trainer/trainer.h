@@ -35,7 +35,8 @@ struct stream {
     struct pst_binding binding;                  /* of x to the network; owned */
     struct target targets[PST_MAX_TERMS];        /* of the terms of the loss */
     double epochs, batches;                      /* in the whole; 0: unknown */
-    char digest[PST_DIGEST_TEXT]; /* of what the stream is, whichever way and however often it comes */
+    char *description, *lineage; /* as JSON: what the stream is, whichever way and however often it comes, and
+                                    what that was made from; owned */
 };
 
 /* How far training has come: what a checkpoint keeps beside the vectors. */
@@ -153,6 +154,10 @@ PST_CHECKED enum pst_status save_checkpoint(struct pst_run *run, struct pst_erro
 /* checkpoint.c: takes it up again; refuses a checkpoint of other options or another stream. */
 PST_CHECKED enum pst_status load_checkpoint(struct pst_run *run, const struct pst_header *header,
                                             struct pst_error *error);
+
+/* resumed.c: refuses the state of a checkpoint of other options or another stream, and says what differs. */
+PST_CHECKED enum pst_status check_resumed(const struct pst_run *run, const struct json_t *state,
+                                          struct pst_error *error);
 
 /* learning.c: learns from a batch; PST_END if training is to stop. */
 enum pst_status take_batch(struct pst_run *run, const struct pst_batch *batch, struct pst_batch *out,

@@ -57,7 +57,7 @@ setup() {
 
 @test "soft targets of another type are refused" {
     change 'add("soft/c", batch["y"].reshape(6, 1))' soft.pst "$bad"
-    assert_refused "'soft/c' is not f32 with one dimension" averager -i "$bad"
+    assert_refused "'soft/c' is i32 [1], not f32 with one dimension" averager -i "$bad"
 }
 
 @test "rows that are not distributions are refused, with tensor, batch and sample" {

@@ -129,6 +129,20 @@ interrupted() {
     assert_same
 }
 
+@test "after a signal one line says where training stopped and how to go on" {
+    interrupted INT 130 14 9
+    [ "$stderr" = "student-trainer: stopped after batch 13; --resume continues from $checkpoint, and 'loader --start 14' spares \
+the teacher what was learned" ]
+    # As it says.
+    "${SOURCE[@]}" --start 14 | teachers | student-trainer "${RESUMABLE[@]}" --resume
+    assert_same
+    rm "$student"
+    run --separate-stderr "$BATS_TEST_DIRNAME/../python/feed.py" recorded.pst 5 TERM -- student-trainer "${TRAINING[@]}"
+    [ "$status" -eq 143 ]
+    [ "$stderr" = "student-trainer: stopped after batch 4; nothing is saved, so it must begin anew: with --checkpoint FILE \
+it could go on" ]
+}
+
 @test "SIGINT and SIGTERM save a checkpoint and end the program by that signal" {
     for signal in 'INT 130' 'TERM 143'; do
         rm -f "$student"
@@ -201,23 +215,24 @@ interrupted() {
 @test "--resume refuses other options, another stream, another network and another optimiser" {
     interrupted KILL 137 14 14 --checkpoint-every 1
     cp "$checkpoint" "$BATS_TEST_TMPDIR/before"
-    assert_fails 65 "was made with other options than these" \
+    assert_fails 65 "was made with other options than these: learning-rate is 0.04 here, 0.05 there" \
         student-trainer "${RESUMABLE[@]}" -r 0.04 --resume -i recorded.pst
-    assert_fails 65 "was made with other options than these" \
+    assert_fails 65 "was made with other options than these: optimiser is 'nesterov' here, 'sgd' there" \
         student-trainer "${RESUMABLE[@]}" --optimiser nesterov --resume -i recorded.pst
-    assert_fails 65 "is not a checkpoint of this optimiser" \
+    assert_fails 65 "was made with other options than these: optimiser is 'adam' here, 'sgd' there" \
         student-trainer "${RESUMABLE[@]}" --optimiser adam --resume -i recorded.pst
-    assert_fails 65 "is not a checkpoint of this network" \
+    assert_fails 65 "was made with other options than these: arch is '784-16-10' here, '" \
         student-trainer "${RESUMABLE[@]}" --arch 784-16-10 --resume -i recorded.pst
-    for change in '--seed 4' '--shift 1' '--epochs 5'; do
+    for change in '--seed 4=augmentation_seed=4 here, loader augmentation_seed=3 there' \
+        '--shift 1=shift=1 here, loader shift=2 there' '--epochs 5=batches is 45 here, 36 there'; do
         # Two words.
         # shellcheck disable=SC2086
-        "${SOURCE[@]}" $change | teachers >"$BATS_TEST_TMPDIR/other.pst"
-        assert_fails 65 "was made with another stream than this one" \
+        "${SOURCE[@]}" ${change%%=*} | teachers >"$BATS_TEST_TMPDIR/other.pst"
+        assert_fails 65 "${change#*=}" \
             student-trainer "${RESUMABLE[@]}" --resume -i "$BATS_TEST_TMPDIR/other.pst"
     done
     "${SOURCE[@]}" | teacher-forward a.safetensors | temperature-softmax -T 4 | averager >"$BATS_TEST_TMPDIR/other.pst"
-    assert_fails 65 "was made with another stream than this one" \
+    assert_fails 65 "was made with another stream than this one: tensor 'logits/b' is only there" \
         student-trainer "${RESUMABLE[@]}" --resume -i "$BATS_TEST_TMPDIR/other.pst"
     # After all these refusals it still goes on.
     cmp "$checkpoint" "$BATS_TEST_TMPDIR/before"

@@ -357,6 +357,65 @@ PYTHON
     done
 }
 
+# asked STREAM BYTES WORDS COMMAND…: a program gets so many bytes of a stream, and SIGUSR1 until it says the words; then the
+# rest. Ends as the program does.
+asked() {
+    /usr/bin/python3 - "$@" <<'END'
+import re, signal, subprocess, sys, tempfile, time
+stream, size, words, command = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4:]
+data = open(stream, "rb").read()
+def caught(process, number):
+    status = open(f"/proc/{process}/status").read()
+    return int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16) >> number - 1 & 1
+with tempfile.TemporaryFile() as said:
+    program = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said, bufsize=0)
+    program.stdin.write(data[:size])
+    text, until = "", time.monotonic() + 60
+    while not caught(program.pid, signal.SIGUSR1):  # it would end a program that has not begun yet
+        time.sleep(0.01)
+    while not re.search(f"^{command[0]}: {words}$", text, re.M):
+        if program.poll() is not None or time.monotonic() > until:
+            program.kill()
+            sys.exit(f"in vain: {command}: {text}")
+        program.send_signal(signal.SIGUSR1)
+        time.sleep(0.05)
+        said.seek(0)
+        text = said.read().decode()
+    program.stdin.write(data[size:])
+    program.stdin.close()
+    sys.exit(program.wait())
+END
+}
+
+tells_that_it_waits() {
+    asked "$(stream "$1")" 0 "waiting for input" "$@"
+    rm -f "$out"*
+}
+
+@test "SIGUSR1 has every stage that reads say that it waits, and changes nothing" {
+    each reads tells_that_it_waits
+}
+
+@test "SIGUSR1 has a stage say how far it has come" {
+    asked plain.pst 90000 "waiting for input; 5 of 6 batches, epoch 2 of 2, 100 samples in [0-9]+ s" \
+        teacher-forward a.safetensors
+    asked plain.pst 90000 "waiting for input; 5 of 6 batches, epoch 2 of 2, 100 samples in [0-9]+ s" \
+        student-trainer -q --arch 784-8-10 -o "$out"
+    cmp "$out" <(student-trainer -q --arch 784-8-10 -i plain.pst -o /dev/stdout)
+}
+
+@test "SIGUSR1 has a source say that it waits for its reader" {
+    mkfifo "$out.fifo"
+    loader digits --epochs 0 -o "$out.fifo" 2>"$out.err" 3>&- &
+    exec 7<"$out.fifo" # and nothing is read from it
+    until grep -q "^loader: waiting for output; [0-9]* batches, epoch [0-9]*, [0-9]* samples in [0-9]* s$" "$out.err"; do
+        sleep 0.05
+        kill -USR1 $!
+    done
+    kill $!
+    exec 7<&-
+}
+
 @test "a source that is stopped by a signal ends by it and leaves nothing under the final name" {
     local status=0
     loader digits --epochs 0 -o "$out" &

@@ -368,6 +368,6 @@ END
     run "$BATS_TEST_DIRNAME/../python/feed.py" soft.pst 4 KILL --until "$checkpoint=4" -- \
         student-trainer -q -a 784-12-10 -o "$student" --checkpoint "$checkpoint" --checkpoint-every 1
     [ "$status" -eq 137 ]
-    assert_fails 65 "was made with other options" student-trainer -q -a 784-12-10 -o "$student" -i soft.pst \
+    assert_fails 65 "was made with other options than these: terms is 'labels:y:1,smoothing=0' here, 'labels:y:0,smoothing=0' there" student-trainer -q -a 784-12-10 -o "$student" -i soft.pst \
         --checkpoint "$checkpoint" --resume --hard-weight 1
 }

@@ -189,8 +189,8 @@ assert header["classes"] == 1000 and header["class_counts"] == [5] * 1000'
     idx y "np.zeros(4, 'u1')"
     idx three "np.zeros(3, 'u1')"
     idx cube "np.zeros((4, 2, 2), 'u1')"
-    assert_fails 65 "wide: its samples have another type or shape than those of x" loader idx:x idx:wide
-    assert_fails 65 "bytes: its samples have another type or shape than those of x" loader idx:x idx:bytes
+    assert_fails 65 "wide: its samples have another type or shape than those of x: f32 [3], not f32 [2]" loader idx:x idx:wide
+    assert_fails 65 "bytes: its samples have another type or shape than those of x: u8 [2], not f32 [2]" loader idx:x idx:bytes
     assert_fails 64 "x has labels and x has none" loader idx:x,y idx:x
     assert_fails 65 "three: 3 labels at byte 4, but x has 4 samples" loader idx:x,three
     assert_fails 65 "cube: 3 dimensions at byte 3; labels have one or two" loader idx:x,cube

@@ -240,7 +240,7 @@ assert_fails_late() {
         soft-plain.pst "$bad"
     assert_refused "'soft/a' of $bad has 9 classes, but plain.pst has 10" stream-join "$bad" -i plain.pst
     change 'spec("x")["scale"] = 1.0' soft-plain.pst "$bad"
-    assert_refused "'x' has another type, shape or scale in $bad than in plain.pst" stream-join "$bad" -i plain.pst
+    assert_refused "'x' is u8 [28, 28] · 1 + 0 in $bad, but u8 [28, 28] · 0.00392157 + 0 in plain.pst" stream-join "$bad" -i plain.pst
     head -c 40000 soft-plain.pst >"$bad"
     assert_refused "bad.pst, byte 40000, batch" stream-join "$bad" -i plain.pst
     assert_fails 66 "nowhere.pst" stream-join nowhere.pst -i plain.pst

@@ -137,7 +137,7 @@ END
     student-trainer -a 28x28-flatten-10 -o shaped.safetensors -i digits.pst
     teacher-forward shaped.safetensors -i digits.pst -o "$out"
     change 'x = batch["x"].reshape(-1, 14, 56); drop("x"); add("x", x, scale=1 / 255)' digits.pst "$bad"
-    assert_refused "in another shape (channels come first)" teacher-forward shaped.safetensors -i "$bad"
+    assert_refused "in another shape (channels come first): x is u8 [14, 56], not u8 [28, 28]" teacher-forward shaped.safetensors -i "$bad"
 }
 
 @test "an input that is NaN or infinite is refused, with batch and sample" {

@@ -50,7 +50,7 @@ setup() {
 
 @test "logits of another type or shape are refused" {
     change 'add("logits/b", batch["y"].reshape(6, 1))' logits.pst "$BATS_TEST_TMPDIR/bad.pst"
-    assert_refused "tensor 'logits/b' is not f32 with one dimension" temperature-softmax -i "$BATS_TEST_TMPDIR/bad.pst"
+    assert_refused "tensor 'logits/b' is i32 [1], not f32 with one dimension" temperature-softmax -i "$BATS_TEST_TMPDIR/bad.pst"
 }
 
 @test "--from-probs refuses numbers that are not probabilities or do not add up to 1" {

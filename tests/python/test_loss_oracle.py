@@ -32,7 +32,7 @@ def softmax(z):
 @oracle("kl", T=(1, 2.5, 20))
 def kl(z, t, T):
     loss, gradient = cross_entropy(z, t, T)
-    return loss + T**2 * (t[t > 0] * np.log(t[t > 0])).sum(), gradient
+    return loss + T**2 * ((t[t > 0] * np.log(t[t > 0])).sum() - t.sum() * np.log(t.sum())), gradient
 
 
 @oracle("cross-entropy", T=(0.5, 4))

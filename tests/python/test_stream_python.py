@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import tempfile
 
@@ -74,6 +75,14 @@ check("an epoch has each id once", all(
 ends = pst.message_ends(recorded)
 check("it refuses a stream that is cut between two messages",
       all(fails(reader["read"], io.BytesIO(recorded[:end])) for end in ends[:-1]))
+inlet, outlet = os.pipe()
+os.write(outlet, recorded[:ends[1]])  # and the pipe stays open
+signal.alarm(60)
+with os.fdopen(inlet, "rb") as slow:
+    coming = reader["read"](slow)
+    check("it yields what a slow pipe has brought", next(coming) == header and next(coming)[0]["n"] == 4)
+signal.alarm(0)
+os.close(outlet)
 damaged = bytearray(recorded)
 damaged[ends[2] - 5] ^= 4
 check("it refuses a stream with a damaged tensor", fails(reader["read"], io.BytesIO(damaged)))

@@ -92,6 +92,13 @@ static void the_clock_goes_forward(void **state)
     }
 }
 
+static void this_machine_is_little_endian(void **state)
+{
+    (void)state;
+    struct pst_error error;
+    assert_int_equal(pst_check_machine(&error), PST_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +108,7 @@ int main(void)
         cmocka_unit_test(decimal_numbers_are_read),
         cmocka_unit_test(what_is_no_decimal_number_is_refused),
         cmocka_unit_test(bounds_of_decimal_numbers_are_inclusive),
+        cmocka_unit_test(this_machine_is_little_endian),
         cmocka_unit_test(the_clock_goes_forward),
     };
     return cmocka_run_group_tests_name("numbers in text", tests, NULL, NULL);

@@ -210,6 +210,50 @@ static void at_a_high_temperature_the_soft_gradient_is_z_minus_v_over_classes(vo
         assert_near(soft[i], logits[i], 0.01 / SAMPLES);
 }
 
+/* Σ a_j (log a_j - log b_j) · T² and T (b_j - a_j), of softmax at T of logits, in double throughout. */
+static double exact_divergence(const float *teacher, const float *student, double temperature,
+                               double *gradient)
+{
+    double log_a[OUTPUTS], log_b[OUTPUTS], sum = 0;
+    pst_log_softmax(teacher, log_a, OUTPUTS, temperature);
+    pst_log_softmax(student, log_b, OUTPUTS, temperature);
+    for (size_t j = 0; j < OUTPUTS; j++) {
+        sum += exp(log_a[j]) * (log_a[j] - log_b[j]);
+        gradient[j] = temperature * (exp(log_b[j]) - exp(log_a[j])) / SAMPLES;
+    }
+    return temperature * temperature * sum;
+}
+
+static double norm_of_difference(const float *values, const double *expected)
+{
+    double sum = 0;
+    for (size_t i = 0; i < VALUES; i++) {
+        double difference = (values != NULL ? (double)values[i] : 0) - expected[i];
+        sum += difference * difference;
+    }
+    return sqrt(sum);
+}
+
+static void up_to_the_highest_temperature_loss_and_gradient_are_within_1_percent_of_double(void **state)
+{
+    (void)state;
+    const double temperatures[] = { 1, 20, 1e3, 1e4, 1e5, PST_MOST_TEMPERATURE };
+    for (size_t t = 0; t < sizeof temperatures / sizeof *temperatures; t++) {
+        struct samples s = draw(temperatures[t]);
+        struct pst_loss kl = one_term(pst_loss_find("kl"), temperatures[t]);
+        float gradient[VALUES];
+        double exact[VALUES], loss = loss_of(&kl, &s, gradient), expected = 0;
+        for (size_t i = 0; i < SAMPLES; i++)
+            expected += exact_divergence(s.numbers + i * OUTPUTS, s.outputs + i * OUTPUTS, temperatures[t],
+                                         exact + i * OUTPUTS) /
+                        SAMPLES;
+        double away = norm_of_difference(gradient, exact) / norm_of_difference(NULL, exact);
+        if (!(away <= 0.01) || !(fabs(loss - expected) <= 0.01 * expected))
+            fail_msg("T = %g: the gradient is %g away, the loss is %g, not %g", temperatures[t], away, loss,
+                     expected);
+    }
+}
+
 static void a_student_equal_to_its_teacher_has_no_divergence_and_no_gradient(void **state)
 {
     (void)state;
@@ -353,6 +397,7 @@ int main(void)
         cmocka_unit_test(the_gradient_is_of_the_mean_so_a_batch_twice_over_halves_each_samples_share),
         cmocka_unit_test(values_are_those_computed_by_hand),
         cmocka_unit_test(at_a_high_temperature_the_soft_gradient_is_z_minus_v_over_classes),
+        cmocka_unit_test(up_to_the_highest_temperature_loss_and_gradient_are_within_1_percent_of_double),
         cmocka_unit_test(a_student_equal_to_its_teacher_has_no_divergence_and_no_gradient),
         cmocka_unit_test(errors_are_counted_and_of_equal_logits_the_first_wins),
         cmocka_unit_test(a_term_of_weight_0_is_computed_and_nothing_is_learned_from_it),

@@ -33,28 +33,6 @@ static size_t read_start(const char *path, unsigned char *start, unsigned size)
     return got > 0 ? (size_t)got : 0;
 }
 
-/* What a file is that no type reads, as its first bytes tell. */
-static const char *describe_start(const unsigned char *start, size_t size)
-{
-    static const struct {
-        const char *mark;
-        size_t at, length;
-        const char *is;
-    } known[] = {
-        { "\xa4kind", 1, 5, "a recorded stream: use replay" },
-        { "\x93NUMPY", 0, 6, "a NumPy array, which is not read here" },
-        { "PK\3\4", 0, 4, "a zip archive, which is not read here" },
-        { "\x89PNG", 0, 4, "a PNG image, and no set of samples" },
-        { "\xff\xd8\xff", 0, 3, "a JPEG image, and no set of samples" },
-        { "{\"", 8, 2, "a safetensors file, which holds a model: use teacher-forward" },
-    };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (size >= known[i].at + known[i].length &&
-            memcmp(start + known[i].at, known[i].mark, known[i].length) == 0)
-            return known[i].is;
-    return "not a data set of a known kind; NAME:FILE names the kind";
-}
-
 /* The names of the table: "digits, mnist, idx". */
 static void list_names(char *text, size_t size)
 {
@@ -68,7 +46,7 @@ static void list_names(char *text, size_t size)
 static enum pst_status find_by_file(const char *path, const struct pst_dataset_type **type,
                                     struct pst_error *error)
 {
-    unsigned char start[512];
+    unsigned char start[PST_FILE_START];
     char names[256];
     struct stat status;
     list_names(names, sizeof names);
@@ -83,7 +61,9 @@ static enum pst_status find_by_file(const char *path, const struct pst_dataset_t
     }
     if (stat(path, &status) != 0)
         return pst_fail(error, PST_NO_INPUT, "%s: there is no such file", path);
-    return pst_fail(error, PST_USAGE, "%s is %s", path, describe_start(start, size));
+    const char *is = pst_wrong_file(PST_FOREIGN_FILE, start, size);
+    return pst_fail(error, PST_USAGE, "%s is %s", path,
+                    is != NULL ? is : "not a data set of a known kind; NAME:FILE names the kind");
 }
 
 enum pst_status pst_dataset_find(const char *text, const struct pst_dataset_type **type,

@@ -20,7 +20,9 @@ static bool parse(const char *word, void *settings)
 static void describe(const struct pst_layer *layer, FILE *text)
 {
     const struct dropout *dropout = layer->settings;
-    fprintf(text, "drop%.15g", dropout->share);
+    char word[40];
+    pst_print_plain(word, sizeof word, "drop%.15g", dropout->share);
+    fputs(word, text);
 }
 
 static const char *settle(struct pst_layer *layer, struct pst_settling *settling)

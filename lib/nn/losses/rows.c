@@ -7,7 +7,8 @@
 
 /*
  * The gradient is T · (Σt · q - t) (Hinton et al. 2015, section 2.1, times T²); Σt is 1 up to the rounding of
- * the targets, which T would make large.
+ * the targets, which T would make large, and the divergence is that of targets that add up to 1, times Σt,
+ * for the same reason: T² Σt log Σt is larger than all else at T = 10^6.
  */
 double pst_soft_row(const struct pst_loss_term *term, const float *logits, const float *targets,
                     size_t classes, bool divergence, double weight, float *gradient)
@@ -23,6 +24,8 @@ double pst_soft_row(const struct pst_loss_term *term, const float *logits, const
         double log_q = (double)logits[j] - row.largest - temperature * row.log_sum;
         sum += target * ((divergence ? temperature * log(target) : 0) - log_q);
     }
+    if (divergence && mass > 0)
+        sum -= temperature * (mass * log(mass));
     for (size_t j = 0; gradient != NULL && j < classes; j++) {
         double q = exp(((double)logits[j] - row.largest) / temperature - row.log_sum);
         gradient[j] += (float)(weight * temperature * (mass * q - (double)targets[j]));

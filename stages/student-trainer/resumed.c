@@ -1,0 +1,165 @@
+/* Whether a checkpoint was made by this run, with these options and from this stream; and what is different.
+ */
+#include "stages/student-trainer/trainer.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What is compared: this run, and the one of the checkpoint; and where the words go. */
+struct comparison {
+    const json_t *lineage, *other_lineage;
+    FILE *out;
+};
+
+static void print_value(FILE *out, const json_t *value)
+{
+    char *text = value == NULL || json_is_string(value)
+                     ? NULL
+                     : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(12));
+    if (json_is_string(value))
+        fprintf(out, "'%.100s'", json_string_value(value));
+    else
+        fprintf(out, "%.100s", text != NULL ? text : "not given");
+    free(text);
+}
+
+/* Origins differ in something that lies before this stage, which their lineages tell. */
+static void print_origins(const struct comparison *compared, const char *here, const char *there)
+{
+    char words[256];
+    pst_lineage_difference(compared->lineage, here, compared->other_lineage, there, words, sizeof words);
+    fputs(words, compared->out);
+}
+
+static bool differ(const struct comparison *compared, const char *name, const json_t *here,
+                   const json_t *there);
+
+/* The first of the keys of one object whose value the other one lacks or has otherwise. */
+static bool keys_differ(const struct comparison *compared, const json_t *keys, const json_t *here,
+                        const json_t *there)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)keys, key, value)
+    {
+        if (differ(compared, key, json_object_get(here, key), json_object_get(there, key)))
+            return true;
+    }
+    return false;
+}
+
+static const char *name_of(const json_t *element)
+{
+    return json_string_value(json_object_get(element, "name"));
+}
+
+/* The element of this name: a tensor. NULL if there is none. */
+static const json_t *find(const json_t *list, const char *name)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *element = json_array_get(list, i);
+        if (name_of(element) != NULL && strcmp(name_of(element), name) == 0)
+            return element;
+    }
+    return NULL;
+}
+
+/* The first tensor of one list that the other one lacks. side: the one that has it. */
+static bool tensor_is_missing(const struct comparison *compared, const json_t *list, const json_t *other,
+                              const char *side)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *name = name_of(json_array_get(list, i));
+        if (name != NULL && find(other, name) == NULL) {
+            fprintf(compared->out, "tensor '%s' is only %s", name, side);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* name: that of the lists, for elements without one. */
+static bool elements_differ(const struct comparison *compared, const char *name, const json_t *here,
+                            const json_t *there)
+{
+    if (tensor_is_missing(compared, here, there, "here") || tensor_is_missing(compared, there, here, "there"))
+        return true;
+    for (size_t i = 0; i < json_array_size(here) && json_array_size(here) == json_array_size(there); i++) {
+        const json_t *one = json_array_get(here, i), *other = json_array_get(there, i);
+        if (json_equal(one, other))
+            continue;
+        if (name_of(one) != NULL)
+            fprintf(compared->out, "tensor '%s': ", name_of(one));
+        return differ(compared, name, one, other);
+    }
+    return false;
+}
+
+/* Writes words for the first difference between two values. Returns whether there is one. */
+static bool differ(const struct comparison *compared, const char *name, const json_t *here,
+                   const json_t *there)
+{
+    if (json_equal(here, there))
+        return false;
+    if (json_is_object(here) && json_is_object(there))
+        return keys_differ(compared, here, here, there) || keys_differ(compared, there, here, there);
+    if (json_is_array(here) && json_is_array(there) && elements_differ(compared, name, here, there))
+        return true;
+    if (strcmp(name, "origin") == 0 && json_is_string(here) && json_is_string(there)) {
+        print_origins(compared, json_string_value(here), json_string_value(there));
+        return true;
+    }
+    fprintf(compared->out, "%s is ", name);
+    print_value(compared->out, here);
+    fputs(" here, ", compared->out);
+    print_value(compared->out, there);
+    fputs(" there", compared->out);
+    return true;
+}
+
+static json_t *parse(const char *text)
+{
+    return text == NULL ? NULL : json_loads(text, 0, NULL);
+}
+
+/* Compares what this run says of itself with what the checkpoint does. Both are JSON objects as texts. */
+static enum pst_status compare(const struct trainer *trainer, const json_t *state, const char *key,
+                               const char *text, const char *what, struct pst_error *error)
+{
+    const char *said = json_string_value(json_object_get(state, key));
+    if (said != NULL && text != NULL && strcmp(said, text) == 0)
+        return PST_OK;
+    json_t *here = parse(text), *there = parse(said), *lineage = parse(trainer->stream.lineage);
+    json_t *other_lineage = parse(json_string_value(json_object_get(state, "lineage")));
+    char *words = NULL;
+    size_t size = 0;
+    struct comparison compared = { lineage, other_lineage, open_memstream(&words, &size) };
+    bool found = compared.out != NULL && there != NULL && differ(&compared, key, here, there);
+    found = compared.out != NULL && fclose(compared.out) == 0 && found;
+    enum pst_status status =
+        pst_fail(error, PST_BAD_DATA, "%s: was made with %s%s%.300s", trainer->settings.checkpoint_path, what,
+                 found ? ": " : "", found ? words : "");
+    free(words);
+    json_decref(here);
+    json_decref(there);
+    json_decref(lineage);
+    json_decref(other_lineage);
+    return status;
+}
+
+enum pst_status check_resumed(const struct pst_run *run, const json_t *state, struct pst_error *error)
+{
+    const struct trainer *trainer = run->self;
+    char *options_text = pst_settings_text(run);
+    if (options_text == NULL)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for a checkpoint");
+    enum pst_status status =
+        compare(trainer, state, "settings", options_text, "other options than these", error);
+    if (status == PST_OK)
+        status = compare(trainer, state, "stream", trainer->stream.description,
+                         "another stream than this one", error);
+    free(options_text);
+    return status;
+}
