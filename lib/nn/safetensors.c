@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -269,23 +270,19 @@ static enum pst_status check_sum(const char *path, json_t *header, const struct 
                                  struct pst_error *error)
 {
     const char *format = json_string_value(json_object_get(file->metadata, "format"));
-    const json_t *said = json_object_get(file->metadata, PST_CHECKSUM_KEY);
-    char checksum[PST_DIGEST_TEXT];
+    const char *said = json_string_value(json_object_get(file->metadata, PST_CHECKSUM_KEY));
+    char expected[PST_DIGEST_TEXT], checksum[PST_DIGEST_TEXT];
     if (said == NULL || format == NULL || strncmp(format, "pipestill-", 10) != 0)
         return PST_OK;
-    char *expected = strdup(json_string_value(said));
+    snprintf(expected, sizeof expected, "%s", said);
     json_object_del(file->metadata, PST_CHECKSUM_KEY);
     enum pst_status status = pst_safetensors_checksum(header, file->tensors, file->count, checksum, error);
-    if (status == PST_OK && expected == NULL)
-        status = pst_fail(error, PST_TRY_AGAIN, "out of memory");
-    if (status == PST_OK && strcmp(checksum, expected) != 0)
-        status =
-            pst_fail(error, PST_BAD_DATA,
-                     "%s: its checksum does not fit: it is damaged, or another program changed it and kept "
-                     "'" PST_CHECKSUM_KEY "' in its metadata",
-                     path);
-    free(expected);
-    return status;
+    if (status != PST_OK || strcmp(checksum, expected) == 0)
+        return status;
+    return pst_fail(error, PST_BAD_DATA,
+                    "%s: its checksum does not fit: it is damaged, or another program changed it and kept "
+                    "'" PST_CHECKSUM_KEY "' in its metadata",
+                    path);
 }
 
 static enum pst_status take_header(const char *path, const struct sections *sections,
