@@ -172,4 +172,13 @@ bool parameters_are_finite(const struct trainer *trainer);
 /* learning.c: the message of a run that has diverged. */
 enum pst_status diverged(struct trainer *trainer, struct pst_error *error);
 
+/* ---- state.c ---- */
+
+/* Adds a state to an object, as texts. Returns false if memory is short. */
+PST_CHECKED bool state_to_json(const struct state *state, struct json_t *object);
+/* Takes a state from an object of texts; each of its numbers must be there. path: of the checkpoint, for
+ * messages. Returns PST_OK or PST_BAD_DATA. */
+PST_CHECKED enum pst_status state_from_json(struct state *state, const struct json_t *object,
+                                            const char *path, struct pst_error *error);
+
 #endif

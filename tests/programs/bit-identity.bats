@@ -240,6 +240,16 @@ it could go on" ]
     assert_same
 }
 
+@test "--resume refuses a checkpoint that lacks a number of its state, or has a flipped bit" {
+    interrupted KILL 137 14 14 --checkpoint-every 1
+    cp "$checkpoint" "$BATS_TEST_TMPDIR/whole"
+    sed -i 's/"first_loss"/"worst_loss"/; s/"checksum"/"checksam"/' "$checkpoint"
+    assert_fails 65 "$checkpoint: the checkpoint lacks 'first_loss'" \
+        student-trainer "${RESUMABLE[@]}" --resume -i recorded.pst
+    sed 's/"next_seq":"1/"next_seq":"2/' "$BATS_TEST_TMPDIR/whole" >"$checkpoint"
+    assert_fails 65 "$checkpoint: its checksum does not fit" student-trainer "${RESUMABLE[@]}" --resume -i recorded.pst
+}
+
 @test "--resume refuses a file that is not a checkpoint, or is damaged" {
     interrupted KILL 137 14 14 --checkpoint-every 1
     size=$(stat -c %s "$checkpoint")
