@@ -129,8 +129,8 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     struct loader *loader = run->self;
     const void *augmentations[PST_MAX_AUGMENTATIONS];
     const size_t most = sizeof((struct pst_header *)0)->run - 1;
-    if (loader->run != NULL && strlen(loader->run) > most)
-        return pst_fail(error, PST_USAGE, "--run: at most %zu bytes", most);
+    if (loader->run != NULL && (strlen(loader->run) > most || !pst_is_utf8(loader->run)))
+        return pst_fail(error, PST_USAGE, "--run: its value is not UTF-8 of at most %zu bytes", most);
     find_augmentations(loader, augmentations);
     enum pst_status status = open_data(run, count, operands, error);
     if (status == PST_OK)

@@ -47,8 +47,8 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     struct replay *replay = run->self;
     const char *name = replay->options.run;
     const size_t most = sizeof((struct pst_header *)0)->run - 1;
-    if (name != NULL && strlen(name) > most)
-        return pst_fail(error, PST_USAGE, "--run: at most %zu bytes", most);
+    if (name != NULL && (strlen(name) > most || !pst_is_utf8(name)))
+        return pst_fail(error, PST_USAGE, "--run: its value is not UTF-8 of at most %zu bytes", most);
     replay->way = replay->options.follow ? &followed_way : &recorded_way;
     replay->source = pst_allocate(1, replay->way->size, error);
     return replay->source == NULL ? PST_TRY_AGAIN : replay->way->start(run, count, operands, error);

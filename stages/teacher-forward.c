@@ -35,6 +35,7 @@ static void default_name(const char *path, char *text, size_t size)
     char *dot = strrchr(text, '.');
     if (dot != NULL && dot != text)
         *dot = '\0';
+    pst_make_plain(text);
 }
 
 enum { MOST_NAME = PST_NAME_SIZE - sizeof "logits/" }; /* bytes */

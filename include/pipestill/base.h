@@ -53,7 +53,7 @@ struct pst_error {
  * Writes a message into an error.
  * error: where to; NULL is allowed and loses the message.
  * status: what is returned.
- * format: as printf; truncated to the size of the message.
+ * format: as printf; truncated to the size of the message, and made plain (pst_make_plain).
  * Returns status, so that "return pst_fail(…)" is one line.
  */
 enum pst_status pst_fail(struct pst_error *error, enum pst_status status, const char *format, ...)
@@ -100,6 +100,26 @@ void pst_buffer_free(struct pst_buffer *buffer);
  * set to PST_TRY_AGAIN).
  */
 PST_CHECKED void *pst_allocate(size_t count, size_t size, struct pst_error *error);
+
+/*
+ * As malloc, and remembers if it failed: for libraries that go on without what they had no memory for.
+ * jansson drops letters of a text then, and calls whole JSON damaged.
+ */
+PST_CHECKED void *pst_watched_malloc(size_t size);
+
+/* Whether pst_watched_malloc has ever failed. */
+bool pst_memory_was_short(void);
+
+/* ---- foreign text ------------------------------------------------------------------------------------ */
+
+/* Whether a text is UTF-8 (RFC 3629), as the texts of streams and logs are. */
+PST_CHECKED bool pst_is_utf8(const char *text);
+
+/*
+ * Makes a text from outside fit for one line on a terminal and in JSON, in place: control characters (C1,
+ * too) and what is not UTF-8 become "?", and a letter that the text's end has cut goes.
+ */
+void pst_make_plain(char *text);
 
 /* ---- numbers in text --------------------------------------------------------------------------------- */
 
@@ -153,10 +173,11 @@ uint16_t pst_half_from_f32(float number);
  * pipes and sockets are written directly.
  */
 struct pst_atomic_file {
-    int fd;      /* write here */
-    bool direct; /* not a regular file: there is nothing to rename */
-    char *path;  /* the final name; owned */
-    char *part;  /* the name while it is written; owned; NULL where direct */
+    int fd;        /* write here */
+    bool direct;   /* not a regular file: there is nothing to rename */
+    bool unlocked; /* the file system has no locks, so nothing keeps a second writer away */
+    char *path;    /* the final name; owned */
+    char *part;    /* the name while it is written; owned; NULL where direct */
 };
 
 /* What to do with what a writer that died left under NAME.part. */
@@ -166,11 +187,12 @@ enum pst_leftover {
 };
 
 /*
- * Locks an open file for the one process that writes it. A reader that follows holds the lock for a moment,
- * to see whether there is a writer, so this tries for some milliseconds. Returns true, or false if another
- * process writes the file.
+ * Locks an open file for the one process that writes it; waits for readers that follow, which hold a lock for
+ * a moment to see whether there is a writer. Returns PST_OK; PST_TRY_AGAIN if another process writes the
+ * file; PST_UNAVAILABLE if its file system has no locks (Lustre and NFS, as they may be set up): the file can
+ * be written, but nothing keeps a second writer away, which the caller has to say.
  */
-PST_CHECKED bool pst_lock_for_writer(int fd);
+PST_CHECKED enum pst_status pst_lock_for_writer(int fd);
 
 /*
  * Opens a file for writing under its provisional name, with a lock against a second writer.

@@ -58,6 +58,10 @@ static enum pst_status take_value(struct pst_frame *frame, size_t at, const char
 {
     const struct pst_option *option = frame->options[at];
     frame->seen[at] = true;
+    if (value != NULL && !option->silent && !pst_is_utf8(value))
+        return pst_fail(error, PST_USAGE,
+                        "--%s: '%s' is not UTF-8, and streams tell what a stage was asked for", option->name,
+                        value);
     if (option->type == PST_LIST)
         return take_listed(frame, option, value, error);
     if (pst_option_set(option, at < frame->own_count ? frame->run.self : &frame->common, value))

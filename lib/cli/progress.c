@@ -32,6 +32,7 @@ void pst_progress_note(struct pst_run *run, const char *format, ...)
     va_start(values, format);
     vsnprintf(run->frame->progress.note, sizeof run->frame->progress.note, format, values);
     va_end(values);
+    pst_make_plain(run->frame->progress.note);
 }
 
 bool pst_progress_is_elsewhere(const struct pst_run *run)

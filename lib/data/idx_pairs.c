@@ -71,6 +71,7 @@ static void describe_samples(struct pst_dataset *dataset, const struct pst_idx_p
 {
     const char *slash = strrchr(pair->images_path, '/');
     snprintf(dataset->name, sizeof dataset->name, "%s", slash != NULL ? slash + 1 : pair->images_path);
+    pst_make_plain(dataset->name);
     dataset->element = pair->images.element;
     dataset->rank = pair->images.rank - 1;
     memcpy(dataset->shape, pair->images.shape + 1, dataset->rank * sizeof *dataset->shape);
