@@ -33,6 +33,8 @@ static enum pst_status mend(struct pst_run *run, struct pst_streams *streams, st
     const struct repair *asked = run->self;
     struct pst_repair repair;
     enum pst_status status = pst_recording_repair(asked->path, asked->max_message, &repair, error);
+    if (repair.unlocked)
+        pst_say_unlocked(run, asked->path);
     if (status != PST_OK)
         return status;
     char line[sizeof repair.path + 256], cut[80] = "";

@@ -128,11 +128,14 @@ static enum pst_status check_dropout(const struct pst_training *training, struct
 }
 
 /* An output that cannot be written should not come to light after hours of training. */
-static enum pst_status try_output(struct trainer *trainer, struct pst_error *error)
+static enum pst_status try_output(struct pst_run *run, struct pst_error *error)
 {
+    const struct trainer *trainer = run->self;
     struct pst_atomic_file file;
     enum pst_status status =
         pst_atomic_open(&file, trainer->settings.output_path, PST_LEFTOVER_REPLACE, error);
+    if (status == PST_OK && file.unlocked)
+        pst_say_unlocked(run, trainer->settings.output_path);
     if (status == PST_OK)
         pst_atomic_abandon(&file, false);
     return status;
@@ -165,7 +168,7 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     (void)operands;
     enum pst_status status = check_options(run, error);
     if (status == PST_OK)
-        status = try_output(trainer, error);
+        status = try_output(run, error);
     if (status != PST_OK)
         return status;
     training->optimiser_settings.kind = (enum pst_optimiser_kind)settings->optimiser;

@@ -210,6 +210,9 @@ PST_CHECKED enum pst_status pst_open_stream(const struct pst_run *run, const cha
 /* Writes one line to standard error, above the progress line: "stage: message". */
 void pst_say(struct pst_run *run, const char *format, ...) PST_PRINTF(2, 3);
 
+/* Says that a file is written without a lock: see pst_lock_for_writer. */
+void pst_say_unlocked(struct pst_run *run, const char *path);
+
 /*
  * Writes an event to the log of --log FILE as one JSON line with the time and the stage's name added. No-op
  * without a log. fields: an object; stolen; NULL is allowed.

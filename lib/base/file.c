@@ -31,6 +31,9 @@ enum pst_status pst_write_all(int fd, const void *bytes, size_t size, const char
     return PST_OK;
 }
 
+/* For how long readers that follow may keep a writer waiting. */
+#define LOCK_SECONDS 10.0
+
 static void forget(struct pst_atomic_file *file)
 {
     free(file->path);
@@ -57,14 +60,25 @@ static bool has_name(int fd, const char *name)
            opened.st_ino == named.st_ino;
 }
 
-bool pst_lock_for_writer(int fd)
+/*
+ * A reader that follows holds a shared lock for a moment, and any number of them may do so by turns. A
+ * writer's lock is not shared, so one that cannot be shared now is a writer's.
+ */
+enum pst_status pst_lock_for_writer(int fd)
 {
-    for (int attempt = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; attempt++) {
-        if (attempt == 3)
-            return false;
+    double since = pst_seconds();
+    for (int refused = 0; flock(fd, LOCK_EX | LOCK_NB) != 0;) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return PST_UNAVAILABLE;
+        bool shared = flock(fd, LOCK_SH | LOCK_NB) == 0;
+        if (shared)
+            flock(fd, LOCK_UN);
+        refused += !shared;
+        if (refused == 3 || pst_seconds() - since > LOCK_SECONDS)
+            return PST_TRY_AGAIN;
         nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
     }
-    return true;
+    return PST_OK;
 }
 
 /*
@@ -86,7 +100,9 @@ static enum pst_status open_part(struct pst_atomic_file *file, enum pst_leftover
         file->fd = open(file->part, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
         if (file->fd < 0)
             return pst_fail(error, PST_IO_ERROR, "%s: cannot be written: %s", file->part, strerror(errno));
-        if (!pst_lock_for_writer(file->fd))
+        enum pst_status locked = pst_lock_for_writer(file->fd);
+        file->unlocked = locked == PST_UNAVAILABLE;
+        if (locked == PST_TRY_AGAIN)
             return pst_fail(error, PST_TRY_AGAIN, "%s: another process is writing it", file->part);
     } while (!has_name(file->fd, file->part));
     struct stat status;

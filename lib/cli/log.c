@@ -15,12 +15,19 @@ void pst_say(struct pst_run *run, const char *format, ...)
     va_start(values, format);
     vsnprintf(line, sizeof line, format, values);
     va_end(values);
+    pst_make_plain(line);
     pst_progress_clear(run->frame);
     /* One write, so that lines of several stages on one terminal do not mix. */
     char whole[1200];
     snprintf(whole, sizeof whole, "%s: %s\n", run->frame->stage->name, line);
     if (pst_write_all(STDERR_FILENO, whole, strlen(whole), "standard error", NULL) != PST_OK)
         return; /* nowhere is left to say so */
+}
+
+void pst_say_unlocked(struct pst_run *run, const char *path)
+{
+    pst_say(run, "%s: its file system has no locks (flock), so take care that no other process writes it",
+            path);
 }
 
 enum pst_status pst_print(struct pst_run *run, const char *text, struct pst_error *error)
