@@ -75,7 +75,8 @@ PERCENT := %
 STAGES := $(patsubst stages/%.c,%,$(wildcard stages/*.c))
 STAGE_PROGRAMS := $(STAGES:%=$(BUILD)/stages/%)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
-TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
+TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(filter-out tests/tools/shim_%,$(wildcard tests/tools/*.c)))
+TEST_SHIMS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%.so,$(wildcard tests/tools/shim_*.c))
 BENCH_PROGRAMS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 MAN_PAGES := $(wildcard docs/man/*.1)
 COMPLETIONS := $(addprefix $(BUILD)/completion/,bash zsh fish)
@@ -154,10 +155,15 @@ $(BUILD)/tests/%: tests/tools/%.c $(BUILD)/libpipestill.a
 	$(call step,CC,$<)$(CC) $(CFLAGS) $(CFLAGS_cli) $(CFLAGS_nn) $(CFLAGS_stream) -MMD -MP $< $(BUILD)/libpipestill.a \
 	    $(LDFLAGS) $(LIBS) -o $@
 
+# Preloaded into the programs, so without a sanitizer of their own.
+$(BUILD)/tests/shim_%.so: tests/tools/shim_%.c
+	@mkdir -p $(@D)
+	$(call step,CC,$<)$(CC) -std=c17 -O1 -fPIC $(WARNINGS) -Wno-missing-prototypes -Wno-pedantic -shared $< -ldl -o $@
+
 # All that tests/run needs.
 tests: all unit-tests test-tools
 unit-tests: $(UNIT_TESTS)
-test-tools: $(TEST_TOOLS)
+test-tools: $(TEST_TOOLS) $(TEST_SHIMS)
 
 test: test-deps
 	@$(MAKE) --no-print-directory check

@@ -60,6 +60,17 @@ char *pst_settings_text(const struct pst_run *run)
     return json_dumps(run->frame->details, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(12));
 }
 
+/*
+ * jansson goes on without what it had no memory for: a text lacks a letter, whole JSON counts as damaged. So
+ * after a shortage nothing is finished, and what then looked like a fault of the input is not told as one.
+ */
+static enum pst_status after_shortage(enum pst_status status, struct pst_error *error)
+{
+    bool doubtful = status == PST_OK || status == PST_END || status == PST_USAGE || status == PST_BAD_DATA;
+    return doubtful && pst_memory_was_short() ? pst_fail(error, PST_TRY_AGAIN, "out of memory for JSON")
+                                              : status;
+}
+
 /* ---- running ------------------------------------------------------------------------------------------- */
 
 /* A sink says that its whole input was less than announced: a recording that was cut short and repaired. */
@@ -82,6 +93,8 @@ static enum pst_status run_batches(struct pst_frame *frame, struct pst_error *er
     if (status != PST_OK)
         return status;
     status = frame->common.jobs > 1 ? pst_jobs_pass(frame, error) : pst_batches_pass(frame, error);
+    if (status == PST_END)
+        status = after_shortage(status, error);
     if (status == PST_END) {
         status = stage->on_end == NULL ? PST_OK : stage->on_end(&frame->run, error);
         if (status == PST_OK)
@@ -109,6 +122,7 @@ static enum pst_status run(struct pst_frame *frame, struct pst_error *error)
     enum pst_status status = pst_streams_open(frame, error);
     if (status == PST_OK)
         status = frame->stage->run_all != NULL ? run_all(frame, error) : run_batches(frame, error);
+    status = after_shortage(status, error);
     return status == PST_OK && pst_frame_writes(frame) ? pst_writer_finish(frame->streams.writer, error)
                                                        : status;
 }
@@ -159,7 +173,9 @@ static int end(struct pst_frame *frame, enum pst_status status, const struct pst
 static void say_waiting(void *frame, const char *name)
 {
     struct pst_run *run = &((struct pst_frame *)frame)->run;
-    pst_log(run, "waiting", json_pack("{s:s}", "endpoint", name));
+    struct pst_error plain = { 0 };
+    pst_fail(&plain, PST_OK, "%s", name);
+    pst_log(run, "waiting", json_pack("{s:s}", "endpoint", plain.message));
     pst_say(run, "%s: waiting for the other side to connect", name);
 }
 
@@ -186,6 +202,7 @@ int pst_main(int argc, char **argv, const struct pst_stage *stage)
 {
     struct pst_error error = { 0 };
     struct pst_frame *frame = new_frame(stage);
+    json_set_alloc_funcs(pst_watched_malloc, free);
     signal(SIGPIPE, SIG_IGN); /* a reader that leaves is an error of write, with a message */
     if (stage->on_interrupt != NULL)
         pst_stop_on_signals();
@@ -193,6 +210,7 @@ int pst_main(int argc, char **argv, const struct pst_stage *stage)
     enum pst_status status = pst_check_machine(&error);
     if (status == PST_OK)
         status = begin(frame, argc, argv, &error);
+    status = after_shortage(status, &error);
     if (status == PST_OK)
         status = run(frame, &error);
     pst_state_doing(PST_ENDING);
