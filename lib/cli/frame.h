@@ -21,7 +21,9 @@ struct pst_common {
 /* What the progress line and the log tell. */
 struct pst_progress {
     bool draws, drawn, elsewhere;
-    double began, drew, logged;
+    double started; /* the program */
+    double began;   /* the stream */
+    double drew, logged;
     uint64_t batches, samples, epoch, epochs, total_batches;
     double waited_for_input, waited_for_output;
     char note[64];

@@ -103,7 +103,8 @@ static enum pst_status run_batches(struct pst_frame *frame, struct pst_error *er
     }
     /* The stage saves what it can, and the first error stays the one that is reported. */
     struct pst_error second = { 0 };
-    if (stage->on_interrupt != NULL && stage->on_interrupt(&frame->run, &second) != PST_OK)
+    if (stage->on_interrupt != NULL && stage->on_interrupt(&frame->run, &second) != PST_OK &&
+        strstr(error->message, second.message) == NULL)
         pst_say(&frame->run, "%s", second.message);
     return status;
 }
@@ -129,9 +130,17 @@ static enum pst_status run(struct pst_frame *frame, struct pst_error *error)
 
 /* ---- ending -------------------------------------------------------------------------------------------- */
 
+/* Who reads a pipe has a reason of its own to leave, which it tells, or had enough, like head. */
+static bool is_told_by_reader(const struct pst_frame *frame, enum pst_status status)
+{
+    return status == PST_READER_LEFT && (!pst_frame_writes(frame) || strcmp(frame->common.output, "-") == 0);
+}
+
 static void report(struct pst_frame *frame, enum pst_status status, const struct pst_error *error)
 {
     pst_log(&frame->run, "error", json_pack("{s:s}", "message", error->message));
+    if (is_told_by_reader(frame, status))
+        return;
     pst_say(&frame->run, "%s", error->message);
     if (status == PST_USAGE && strstr(error->message, "--help") == NULL)
         pst_say(&frame->run, "'%s --help' shows all options", frame->stage->name);
@@ -142,12 +151,13 @@ static int end(struct pst_frame *frame, enum pst_status status, const struct pst
 {
     if (status == PST_END)
         status = PST_OK;
-    pst_progress_end(frame, status);
+    pst_progress_clear(frame);
     if (frame->stage->stop != NULL)
         frame->stage->stop(&frame->run);
     int number = pst_stop_signal();
     if (status != PST_OK && number == 0)
         report(frame, status, error);
+    pst_progress_end(frame, status);
     if (!pst_log_close(frame) && status == PST_OK)
         status = PST_IO_ERROR;
     json_decref(frame->details);
@@ -192,6 +202,7 @@ static struct pst_frame *new_frame(const struct pst_stage *stage)
     memcpy(self, usual, stage->size);
     *frame =
         (struct pst_frame){ .stage = stage, .run = { self, frame }, .common = pst_usual, .usual = usual };
+    frame->progress.started = frame->progress.began = pst_seconds();
     frame->common.link.on_wait = say_waiting;
     frame->common.link.context = frame;
     pst_list_options(frame);
