@@ -6,6 +6,7 @@
 #   make reproduce  make the paper's MNIST results again: about three hours; QUICK=1: a taste
 #   make install    PREFIX=/usr/local, DESTDIR=
 #   make soak       200 random schedules of faults in a pool of workers
+#   make fuzz       MINUTES=5: foreign bytes for every parser, so long for each
 #   make bench      measure, print a table, write build/bench.json
 #   make lint       formatting, static analysis, shell scripts, man pages
 #
@@ -38,6 +39,7 @@ BUILD_PACKAGES := gcc make pkg-config libc6-dev libzmq3-dev libmsgpack-dev libop
 TEST_PACKAGES := bats strace locales libcmocka-dev python3-msgpack python3-numpy mandoc iproute2 procps zstd zsh fish
 REPRODUCE_PACKAGES := jq python3
 SLURM_PACKAGES := slurmctld slurmd slurm-client munge
+FUZZ_PACKAGES := clang-14 libclang-rt-14-dev
 LINT_PACKAGES := clang clang-format clang-tidy cppcheck shellcheck valgrind
 MSGPACK := $(shell pkg-config --exists msgpack-c 2>/dev/null && echo msgpack-c || echo msgpack)
 
@@ -84,7 +86,7 @@ BENCH_PROGRAMS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 MAN_PAGES := $(wildcard docs/man/*.1)
 COMPLETIONS := $(addprefix $(BUILD)/completion/,bash zsh fish)
 
-.PHONY: all tests deps test-deps slurm-deps lint-deps reproduce-deps reproduce setup test-setup demo test check soak bench lint format install uninstall clean \
+.PHONY: all tests deps test-deps slurm-deps lint-deps reproduce-deps reproduce setup test-setup demo test check soak fuzz fuzz-deps fuzz-targets bench lint format install uninstall clean \
     unit-tests test-tools bench-programs
 .DELETE_ON_ERROR:
 
@@ -114,6 +116,9 @@ slurm-deps: test-deps
 	$(call install_packages,$(SLURM_PACKAGES))
 lint-deps: test-deps
 	$(call install_packages,$(LINT_PACKAGES))
+
+fuzz-deps: deps
+	$(call install_packages,$(FUZZ_PACKAGES))
 
 # ---- the library ----
 $(BUILD)/objects/lib/%.o: lib/%.c
@@ -178,6 +183,22 @@ check: all unit-tests test-tools
 soak: test-deps
 	@$(MAKE) --no-print-directory all test-tools
 	@BUILD=$(BUILD) tests/faults 200 1000
+
+# ---- fuzzing: a build of its own, by clang ----
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
+MINUTES ?= 5
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libpipestill.a
+	@mkdir -p $(@D)
+	$(call step,CC,$<)$(CC) $(CFLAGS) $(CFLAGS_cli) $(CFLAGS_transport) -MMD -MP $< $(BUILD)/libpipestill.a -fsanitize=fuzzer \
+	    $(LDFLAGS) $(LIBS) -o $@
+
+fuzz-targets: $(FUZZ_TARGETS)
+
+fuzz: fuzz-deps
+	+@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang-14 SANITIZE=fuzzer-no-link,address,undefined OPTIMISE='-O1 -g' \
+	    fuzz-targets
+	@BUILD=build/fuzz tests/fuzz/run $$(($(MINUTES) * 60))
 
 # ---- demo and benchmarks ----
 demo: deps
@@ -263,4 +284,4 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(LIB_OBJECTS:.o=.d) $(patsubst %.c,$(BUILD)/objects/%.d,$(wildcard stages/*.c stages/*/*.c)) $(UNIT_TESTS:=.d) $(TEST_TOOLS:=.d) \
-    $(BENCH_PROGRAMS:=.d)
+    $(BENCH_PROGRAMS:=.d) $(FUZZ_TARGETS:=.d)
