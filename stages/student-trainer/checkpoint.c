@@ -15,8 +15,10 @@ enum pst_status save_checkpoint(struct pst_run *run, struct pst_error *error)
     if (!parameters_are_finite(trainer))
         return diverged(trainer, error);
     char *options_text = pst_settings_text(run);
-    json_t *object = json_pack("{s:s*, s:s, s:s*}", "settings", options_text, "stream",
-                               trainer->stream.description, "lineage", trainer->stream.lineage);
+    json_t *object = NULL;
+    if (options_text != NULL)
+        object = json_pack("{s:s, s:s, s:s*}", "settings", options_text, "stream",
+                           trainer->stream.description, "lineage", trainer->stream.lineage);
     free(options_text);
     if (object == NULL || !state_to_json(&trainer->state, object)) {
         json_decref(object);
