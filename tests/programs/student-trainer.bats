@@ -328,7 +328,7 @@ END
 }
 
 @test "an output that cannot be written is refused before training" {
-    assert_fails 74 "$BATS_TEST_TMPDIR/none/model.part" student-trainer -a 784-8-10 -o "$BATS_TEST_TMPDIR/none/model" -i short.pst
+    assert_fails 74 "$BATS_TEST_TMPDIR/none/model: cannot be written" student-trainer -a 784-8-10 -o "$BATS_TEST_TMPDIR/none/model" -i short.pst
     assert_fails 74 "is a directory" student-trainer -a 784-8-10 -o "$BATS_TEST_TMPDIR" -i short.pst
 }
 
