@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define FORMAT "pipestill-checkpoint"
 #define MOST_HEADER ((size_t)16 << 20) /* bytes; what a student is trained with takes some thousand */
 
 #define CHECKPOINT_FORMAT "pipestill-checkpoint"
@@ -60,7 +59,7 @@ static bool has_mark(FILE *file)
         return false;
     char *header = pst_allocate(length + 1, 1, NULL);
     bool marked = header != NULL && fread(header, 1, length, file) == length &&
-                  strstr(header, "\"format\":\"" FORMAT "\"") != NULL;
+                  strstr(header, "\"format\":\"" CHECKPOINT_FORMAT "\"") != NULL;
     free(header);
     return marked;
 }

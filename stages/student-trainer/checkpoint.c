@@ -28,12 +28,40 @@ static void put_real(json_t *object, const char *name, double number)
     json_object_set_new(object, name, json_string(text));
 }
 
+enum pst_status check_checkpoint(const struct settings *settings, struct pst_error *error)
+{
+    const char *path = settings->checkpoint_path;
+    if (path == NULL || settings->resume) /* load_checkpoint says what it cannot read */
+        return PST_OK;
+    enum pst_checkpoint_place place = pst_checkpoint_look(path);
+    if (place == PST_CHECKPOINT_OTHER)
+        return pst_fail(error, PST_USAGE,
+                        "--checkpoint %s: is there already, and is not a checkpoint; name another file",
+                        path);
+    if (place == PST_CHECKPOINT_THERE && !settings->restart)
+        return pst_fail(error, PST_USAGE,
+                        "--checkpoint %s: is there already; --resume takes it up, --restart discards it",
+                        path);
+    return PST_OK;
+}
+
+void discard_checkpoint(const struct trainer *trainer)
+{
+    const char *path = trainer->settings.checkpoint_path;
+    if (pst_checkpoint_look(path) == PST_CHECKPOINT_THERE)
+        remove(path);
+}
+
 enum pst_status save_checkpoint(struct pst_run *run, struct pst_error *error)
 {
     struct trainer *trainer = run->self;
     struct state *state = &trainer->state;
     if (!parameters_are_finite(trainer))
         return diverged(trainer, error);
+    if (pst_checkpoint_look(trainer->settings.checkpoint_path) == PST_CHECKPOINT_OTHER)
+        return pst_fail(error, PST_IO_ERROR,
+                        "%s: is not the checkpoint any more, but another file; it is left as it is",
+                        trainer->settings.checkpoint_path);
     char *options_text = pst_settings_text(run);
     json_t *object = json_pack("{s:s*, s:s, s:s*}", "settings", options_text, "stream",
                                trainer->stream.description, "lineage", trainer->stream.lineage);
@@ -58,6 +86,7 @@ enum pst_status save_checkpoint(struct pst_run *run, struct pst_error *error)
     enum pst_status status = pst_checkpoint_write(trainer->settings.checkpoint_path, &trainer->training,
                                                   trainer->best_parameters, object, error);
     json_decref(object);
+    state->saved = state->saved || status == PST_OK;
     return status;
 }
 
@@ -122,6 +151,7 @@ enum pst_status load_checkpoint(struct pst_run *run, const struct pst_header *he
     status = same != PST_OK ? same : status;
     if (status == PST_OK)
         take_state(trainer, object);
+    trainer->state.saved = status == PST_OK;
     if (status == PST_OK && header->first > trainer->state.next_seq)
         status = pst_fail(error, PST_BAD_DATA,
                           "the stream begins at batch %" PRIu64 ", but %s continues from batch %" PRIu64,
