@@ -62,6 +62,7 @@ int main(int argc, char **argv)
                         .operands = "RECORDING",
                         .least_operands = 1,
                         .most_operands = 1,
+                        .operand_files = PST_FILE_READ | PST_FILE_CHANGED,
                         .description =
                             "What stands behind the last whole batch is cut off, a trailer and an index are "
                             "written,\nand NAME.part becomes NAME. A recording that is damaged in its middle "

@@ -145,6 +145,7 @@ int main(int argc, char **argv)
                         .operands = "MODEL",
                         .least_operands = 1,
                         .most_operands = 1,
+                        .operand_files = PST_FILE_READ,
                         .description =
                             "MODEL is a safetensors file of a network, as student-trainer or another tool "
                             "writes it.\nSeveral teachers are a chain of such stages.",

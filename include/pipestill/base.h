@@ -168,9 +168,15 @@ uint16_t pst_half_from_f32(float number);
 /* ---- files that appear only when whole --------------------------------------------------------------- */
 
 /*
+ * The name of a file with all symbolic links resolved; the file itself need not be there. Returns the name,
+ * to be freed; NULL with errno, which is ELOOP if links lead in a circle.
+ */
+PST_CHECKED char *pst_real_name(const char *path);
+
+/*
  * A file being written beside its final name as NAME.part. {0} is closed. What exists under the final name
- * stays untouched until pst_atomic_commit. A symbolic link is followed, and stays one. Names of devices,
- * pipes and sockets are written directly.
+ * stays untouched until pst_atomic_commit; the new file has its mode. A symbolic link is followed, even to
+ * what is not there yet, and stays one. Names of devices, pipes and sockets are written directly.
  */
 struct pst_atomic_file {
     int fd;        /* write here */
@@ -196,8 +202,9 @@ PST_CHECKED enum pst_status pst_lock_for_writer(int fd);
 
 /*
  * Opens a file for writing under its provisional name, with a lock against a second writer.
- * Returns PST_OK; PST_USAGE for the path "-"; PST_IO_ERROR where it cannot be made; PST_TRY_AGAIN where
- * another process writes it, or left something there that is not to be replaced.
+ * Returns PST_OK; PST_USAGE for the path "-"; PST_IO_ERROR if it cannot be made, the user may not write what
+ * has the name, or NAME.part is a link; PST_TRY_AGAIN if another process writes it, or left something there
+ * that is not to be replaced.
  */
 PST_CHECKED enum pst_status pst_atomic_open(struct pst_atomic_file *file, const char *path,
                                             enum pst_leftover leftover, struct pst_error *error);

@@ -47,6 +47,7 @@ struct pst_stage {
     const char *purpose;  /* one line, an imperative: "turn teachers' logits into soft targets" */
     const char *operands; /* usage of what is not an option: "MODEL", or NULL if there is none */
     size_t least_operands, most_operands;
+    unsigned operand_files;  /* what becomes of the files that operands name: of enum pst_file_use */
     const char *description; /* a few lines for --help, or NULL */
     const char *example;     /* a command that runs */
     const char *see_also;    /* "averager(1), student-trainer(1)" */

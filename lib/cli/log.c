@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,10 +37,27 @@ enum pst_status pst_print(struct pst_run *run, const char *text, struct pst_erro
     return pst_write_all(STDOUT_FILENO, text, strlen(text), "standard output", error);
 }
 
+/* Whether a file is empty or begins as a log does: lines at the end would damage any other. */
+static bool may_be_log(const char *path)
+{
+    static const char beginning[] = "{\"time\":";
+    char bytes[sizeof beginning] = "";
+    struct stat status;
+    FILE *file = stat(path, &status) == 0 && S_ISREG(status.st_mode) ? fopen(path, "r") : NULL;
+    if (file == NULL)
+        return true; /* opening it to write says what is wrong, if anything is */
+    size_t got = fread(bytes, 1, sizeof bytes - 1, file);
+    fclose(file);
+    return got == 0 || strcmp(bytes, beginning) == 0;
+}
+
 enum pst_status pst_log_open(struct pst_frame *frame, struct pst_error *error)
 {
     if (strcmp(frame->common.log_path, "-") == 0)
         return pst_fail(error, PST_USAGE, "--log -: is for a file; /dev/stderr is standard error");
+    if (!may_be_log(frame->common.log_path))
+        return pst_fail(error, PST_USAGE, "--log %s: is not a log, and is left as it is; name another file",
+                        frame->common.log_path);
     frame->log = fopen(frame->common.log_path, "a");
     if (frame->log == NULL)
         return pst_fail(error, PST_IO_ERROR, "--log %s: cannot be written: %s", frame->common.log_path,

@@ -1,6 +1,7 @@
 /* The main of every stage: what happens before, between and after the calls into the stage itself. */
 #include "lib/cli/frame.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -27,24 +28,25 @@ static void settle_threads(const struct pst_frame *frame, char **argv)
 
 static enum pst_status begin(struct pst_frame *frame, int argc, char **argv, struct pst_error *error)
 {
-    int first;
     char **kept = calloc((size_t)argc + 1, sizeof *kept); /* getopt_long reorders argv */
     if (kept == NULL || (frame->details = json_object()) == NULL) {
         free(kept);
         return pst_fail(error, PST_TRY_AGAIN, "out of memory");
     }
     memcpy(kept, argv, (size_t)argc * sizeof *kept);
-    enum pst_status status = pst_parse_options(frame, argc, argv, &first, error);
+    enum pst_status status = pst_parse_options(frame, argc, argv, error);
     if (status == PST_OK)
         settle_threads(frame, kept);
     free(kept);
+    if (status == PST_OK)
+        status = pst_check_files(frame, error);
     if (status == PST_OK && frame->common.log_path != NULL)
         status = pst_log_open(frame, error);
     if (status == PST_OK)
         pst_log(&frame->run, "start",
                 json_pack("{s:s, s:O}", "version", PST_VERSION, "options", frame->details));
     if (status == PST_OK && frame->stage->start != NULL)
-        status = frame->stage->start(&frame->run, (size_t)(argc - first), argv + first, error);
+        status = frame->stage->start(&frame->run, frame->operand_count, frame->operands, error);
     return status;
 }
 
@@ -209,9 +211,21 @@ static struct pst_frame *new_frame(const struct pst_stage *stage)
     return frame;
 }
 
+/*
+ * Takes descriptors 0 to 2 that whoever started this left closed: a file that is opened would get them, and
+ * messages would go into it. They are opened the wrong way round, so that using them is still an error.
+ */
+static void reserve_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            _exit(PST_IO_ERROR);
+}
+
 int pst_main(int argc, char **argv, const struct pst_stage *stage)
 {
     struct pst_error error = { 0 };
+    reserve_descriptors();
     struct pst_frame *frame = new_frame(stage);
     json_set_alloc_funcs(pst_watched_malloc, free);
     signal(SIGPIPE, SIG_IGN); /* a reader that leaves is an error of write, with a message */

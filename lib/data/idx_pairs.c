@@ -284,6 +284,8 @@ enum pst_status pst_idx_set_open(struct pst_dataset *dataset, const struct pst_i
     status = digest_all(dataset, error);
     if (status == PST_OK && own->pairs[0].labels_path != NULL)
         status = take_labels(dataset, meaning, error);
+    else if (status == PST_OK && (meaning->classes > 0 || meaning->first_label != 0))
+        status = pst_fail(error, PST_USAGE, "--classes and --first-label do nothing without labels");
     for (size_t i = 0; i < own->count; i++)
         pst_idx_free(&own->pairs[i].labels);
     return status;

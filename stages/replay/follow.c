@@ -15,14 +15,8 @@ static struct followed *followed_of(const struct pst_run *run)
 
 static enum pst_status start(struct pst_run *run, size_t count, char **paths, struct pst_error *error)
 {
-    const struct selection_options *options = &((const struct replay *)run->self)->options;
     if (count > 1)
         return pst_fail(error, PST_USAGE, "--follow takes one recording");
-    if (selects_samples(options) || options->batch > 0 || options->shuffle || options->epochs != 1 ||
-        options->start > 0 || options->skip_bad || options->run != NULL)
-        return pst_fail(
-            error, PST_USAGE,
-            "--follow replays a recording once and just as it comes; other options do not go with it");
     const struct pst_link_settings *settings = pst_link_options(run);
     struct pst_input *input;
     double age;

@@ -9,11 +9,39 @@
 #include <string.h>
 #include <unistd.h>
 
+enum pst_status check_checkpoint(const struct settings *settings, struct pst_error *error)
+{
+    const char *path = settings->checkpoint_path;
+    if (path == NULL || settings->resume) /* load_checkpoint says what it cannot read */
+        return PST_OK;
+    enum pst_checkpoint_place place = pst_checkpoint_look(path);
+    if (place == PST_CHECKPOINT_OTHER)
+        return pst_fail(error, PST_USAGE,
+                        "--checkpoint %s: is there already, and is not a checkpoint; name another file",
+                        path);
+    if (place == PST_CHECKPOINT_THERE && !settings->restart)
+        return pst_fail(error, PST_USAGE,
+                        "--checkpoint %s: is there already; --resume takes it up, --restart discards it",
+                        path);
+    return PST_OK;
+}
+
+void discard_checkpoint(const struct trainer *trainer)
+{
+    const char *path = trainer->settings.checkpoint_path;
+    if (pst_checkpoint_look(path) == PST_CHECKPOINT_THERE)
+        remove(path);
+}
+
 enum pst_status save_checkpoint(struct pst_run *run, struct pst_error *error)
 {
     struct trainer *trainer = run->self;
     if (!parameters_are_finite(trainer))
         return diverged(trainer, error);
+    if (pst_checkpoint_look(trainer->settings.checkpoint_path) == PST_CHECKPOINT_OTHER)
+        return pst_fail(error, PST_IO_ERROR,
+                        "%s: is not the checkpoint any more, but another file; it is left as it is",
+                        trainer->settings.checkpoint_path);
     char *options_text = pst_settings_text(run);
     json_t *object = NULL;
     if (options_text != NULL)
@@ -27,6 +55,7 @@ enum pst_status save_checkpoint(struct pst_run *run, struct pst_error *error)
     enum pst_status status = pst_checkpoint_write(trainer->settings.checkpoint_path, &trainer->training,
                                                   trainer->best_parameters, object, error);
     json_decref(object);
+    trainer->state.saved = trainer->state.saved || status == PST_OK;
     return status;
 }
 
@@ -58,6 +87,7 @@ enum pst_status load_checkpoint(struct pst_run *run, const struct pst_header *he
     status = same != PST_OK ? same : status;
     if (status == PST_OK)
         status = state_from_json(&trainer->state, object, settings->checkpoint_path, error);
+    trainer->state.saved = status == PST_OK;
     if (status == PST_OK && header->first > trainer->state.next_seq)
         status = pst_fail(error, PST_BAD_DATA,
                           "the stream begins at batch %" PRIu64 ", but %s continues from batch %" PRIu64,

@@ -19,7 +19,7 @@ struct settings {
     double hard_weight, soft_weight;
     uint64_t seed;
     size_t patience, checkpoint_every;
-    bool resume, keep_last;
+    bool resume, restart, keep_last;
 };
 
 /* The tensor that a term of a loss is computed from. */
@@ -49,6 +49,7 @@ struct state {
     uint64_t best_epoch, epochs_since_best;
     double best_value;
     bool has_best, stopped;
+    bool saved;        /* the checkpoint is one that this run has written or taken up */
     bool spoiled;      /* the run has diverged: there is nothing in it that a checkpoint should keep */
     double first_loss; /* of the first batch that counts: nothing is learned while it does not fall */
 };
@@ -147,6 +148,13 @@ bool has_validation(const struct trainer *trainer);
 PST_CHECKED enum pst_status validate(struct trainer *trainer, double *errors, double *loss,
                                      struct pst_error *error);
 void free_validation(struct trainer *trainer);
+
+/* checkpoint.c: refuses a file in the way of the checkpoint: another file, or a checkpoint without --resume.
+ */
+PST_CHECKED enum pst_status check_checkpoint(const struct settings *settings, struct pst_error *error);
+
+/* checkpoint.c: removes the checkpoint, if it is one. */
+void discard_checkpoint(const struct trainer *trainer);
 
 /* checkpoint.c: writes all that a resumed run needs to end as this one would. */
 PST_CHECKED enum pst_status save_checkpoint(struct pst_run *run, struct pst_error *error);

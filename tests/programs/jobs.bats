@@ -28,7 +28,7 @@ setup() {
 same() {
     local input=$1 jobs
     shift
-    "$@" -i "$input" -o "$out.1"
+    "$@" -i "$input" --force -o "$out.1"
     for jobs in 1 2 3 7 64; do
         "$@" --jobs $jobs -i "$input" | cmp - "$out.1"
     done
