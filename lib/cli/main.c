@@ -68,9 +68,7 @@ char *pst_settings_text(const struct pst_run *run)
  */
 static enum pst_status after_shortage(enum pst_status status, struct pst_error *error)
 {
-    bool doubtful = status == PST_OK || status == PST_END || status == PST_USAGE || status == PST_BAD_DATA;
-    return doubtful && pst_memory_was_short() ? pst_fail(error, PST_TRY_AGAIN, "out of memory for JSON")
-                                              : status;
+    return status != PST_TRY_AGAIN && pst_memory_ran_short() ? pst_check_memory(error) : status;
 }
 
 /* ---- running ------------------------------------------------------------------------------------------- */
@@ -149,10 +147,9 @@ static void report(struct pst_frame *frame, enum pst_status status, const struct
 }
 
 /* Says what went wrong, closes what is common, and turns a status into an exit code. */
-static int end(struct pst_frame *frame, enum pst_status status, const struct pst_error *error)
+static int end(struct pst_frame *frame, enum pst_status status, struct pst_error *error)
 {
-    if (status == PST_END)
-        status = PST_OK;
+    status = after_shortage(status == PST_END ? PST_OK : status, error);
     pst_progress_clear(frame);
     if (frame->stage->stop != NULL)
         frame->stage->stop(&frame->run);
@@ -227,7 +224,7 @@ int pst_main(int argc, char **argv, const struct pst_stage *stage)
     struct pst_error error = { 0 };
     reserve_descriptors();
     struct pst_frame *frame = new_frame(stage);
-    json_set_alloc_funcs(pst_watched_malloc, free);
+    json_set_alloc_funcs(pst_marking_malloc, free);
     signal(SIGPIPE, SIG_IGN); /* a reader that leaves is an error of write, with a message */
     if (stage->on_interrupt != NULL)
         pst_stop_on_signals();
@@ -238,6 +235,7 @@ int pst_main(int argc, char **argv, const struct pst_stage *stage)
     status = after_shortage(status, &error);
     if (status == PST_OK)
         status = run(frame, &error);
+    status = after_shortage(status, &error);
     pst_state_doing(PST_ENDING);
     pst_streams_close(frame, status, &error);
     int code = end(frame, status, &error);
