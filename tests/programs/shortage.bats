@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # Shortage from outside: address space, file descriptors, sizes of files. tests/python/test_shortage.py lets allocations fail.
 # shellcheck disable=SC2154 # bats' run sets status and stderr
+# shellcheck disable=SC2016 # what stands in single quotes is for another shell
 bats_require_minimum_version 1.5.0
 
 setup_file() {
