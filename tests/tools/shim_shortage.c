@@ -1,7 +1,7 @@
 /*
- * shim_shortage: an LD_PRELOAD library that lets memory run short. After main has begun, the allocation with the
- * number in PST_SHORTAGE fails ("17"), or that one and all later ones ("17+"). The number of allocations is
- * written to the file that PST_SHORTAGE_COUNT names, if the program ends by itself. Random numbers of the
+ * shim_shortage: an LD_PRELOAD library that lets memory run short. After main has begun, the allocation with
+ * the number in PST_SHORTAGE fails ("17"), or that one and all later ones ("17+"). The number of allocations
+ * is written to the file that PST_SHORTAGE_COUNT names, if the program ends by itself. Random numbers of the
  * system are zeros, so that two runs write the same bytes.
  */
 #define _GNU_SOURCE
