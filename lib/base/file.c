@@ -188,9 +188,10 @@ static enum pst_status find_target(struct pst_atomic_file *file, mode_t *mode, s
         return pst_fail(error, PST_IO_ERROR, "%s: is a directory", file->path);
     char *real = exists ? realpath(file->path, NULL) : pst_real_name(file->path);
     if (real == NULL || (exists && faccessat(AT_FDCWD, real, W_OK, AT_EACCESS) != 0)) {
-        pst_fail(error, PST_IO_ERROR, "%s: cannot be written: %s", file->path, strerror(errno));
+        enum pst_status failed = pst_fail(error, pst_shortage_or(PST_IO_ERROR), "%s: cannot be written: %s",
+                                          file->path, strerror(errno));
         free(real);
-        return PST_IO_ERROR;
+        return failed;
     }
     *mode = exists ? status.st_mode & 0777 : 0;
     free(file->path);
