@@ -5,7 +5,7 @@
 #   make            build everything under build/
 #   make reproduce  make the paper's MNIST results again: about three hours; QUICK=1: a taste
 #   make install    PREFIX=/usr/local, DESTDIR=
-#   make soak       200 random schedules of faults in a pool of workers
+#   make soak       200 random schedules of faults in a pool of workers, and every shortage of memory
 #   make fuzz       MINUTES=5: foreign bytes for every parser, so long for each
 #   make bench      measure, print a table, write build/bench.json
 #   make lint       formatting, static analysis, shell scripts, man pages
@@ -179,10 +179,12 @@ test: test-deps
 check: all unit-tests test-tools
 	@BUILD=$(BUILD) CC="$(CC)" CFLAGS_EXAMPLE="$(SANITIZER_FLAGS)" SANITIZE="$(SANITIZE)" WRAPPER="$(WRAPPER)" tests/run $(TESTS)
 
-# Ten times as many schedules of faults as `make test` runs; docs/pool.md has the result.
+# Ten times as many schedules of faults as `make test` runs; docs/pool.md has the result. Then every shortage of memory,
+# of which `make test` tries some.
 soak: test-deps
 	@$(MAKE) --no-print-directory all test-tools
 	@BUILD=$(BUILD) tests/faults 200 1000
+	@BUILD=$(BUILD) SHORTAGE=all /usr/bin/python3 tests/python/test_shortage.py
 
 # ---- fuzzing: a build of its own, by clang ----
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* Streams, models and data are little-endian, and their bytes are used as they are. */
 #if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -102,13 +103,48 @@ void pst_buffer_free(struct pst_buffer *buffer);
 PST_CHECKED void *pst_allocate(size_t count, size_t size, struct pst_error *error);
 
 /*
- * As malloc, and remembers if it failed: for libraries that go on without what they had no memory for.
- * jansson drops letters of a text then, and calls whole JSON damaged.
+ * Looks whether OpenBLAS will find its buffers, which it reserves where a thread first multiplies matrices:
+ * if it cannot, it tries for ever. threads: how many of them multiply at once. Returns PST_OK, or
+ * PST_TRY_AGAIN if there is no room for them now.
  */
-PST_CHECKED void *pst_watched_malloc(size_t size);
+PST_CHECKED enum pst_status pst_check_blas_memory(size_t threads, struct pst_error *error);
 
-/* Whether pst_watched_malloc has ever failed. */
-bool pst_memory_was_short(void);
+/*
+ * Metadata is built with a library (jansson) in which a value that cannot be allocated is missing without a
+ * word. pst_main has it allocate with pst_marking_malloc, so that a failure leaves a mark; nothing that was
+ * made after it is trusted. A program without pst_main does so with
+ * json_set_alloc_funcs(pst_marking_malloc, free).
+ */
+
+/* malloc that marks a shortage where it returns NULL. */
+void *pst_marking_malloc(size_t size);
+
+/* Marks that memory ran short, for what is not seen by pst_marking_malloc. The mark stays. */
+void pst_mark_shortage(void);
+
+/* Whether memory ran short at a place that left a mark. */
+bool pst_memory_ran_short(void);
+
+/* Returns PST_OK, or PST_TRY_AGAIN if memory ran short at a place that left a mark. */
+PST_CHECKED enum pst_status pst_check_memory(struct pst_error *error);
+
+/* A text that is being made. */
+struct pst_text {
+    FILE *out; /* write here; NULL if memory is short */
+    char *bytes;
+    size_t used, room;
+    bool failed;
+};
+
+/* Begins a text, which must not move before it is closed. Returns its `out`. */
+PST_CHECKED FILE *pst_text_open(struct pst_text *text);
+
+/* Ends a text. Returns it, to be freed; NULL, with a mark of the shortage, if memory was short for any of it.
+ */
+PST_CHECKED char *pst_text_close(struct pst_text *text);
+
+/* PST_TRY_AGAIN where errno says that memory or file descriptors are short, otherwise the usual status. */
+enum pst_status pst_shortage_or(enum pst_status usual);
 
 /* ---- foreign text ------------------------------------------------------------------------------------ */
 
@@ -211,7 +247,8 @@ PST_CHECKED enum pst_status pst_atomic_open(struct pst_atomic_file *file, const 
 
 /*
  * Syncs the file to disk, gives it its final name, syncs the folder and closes it.
- * Returns PST_OK, or PST_IO_ERROR: the file is closed, and what could not get its name is left as NAME.part.
+ * Returns PST_OK, or PST_IO_ERROR, or PST_TRY_AGAIN if a shortage was marked, so that the file may lack
+ * something: the file is closed, and what could not get its name is left as NAME.part.
  */
 PST_CHECKED enum pst_status pst_atomic_commit(struct pst_atomic_file *file, struct pst_error *error);
 
@@ -327,8 +364,9 @@ double pst_random_normal(struct pst_random *random);
 /* ---- signals ----------------------------------------------------------------------------------------- */
 
 /*
- * From now on SIGINT and SIGTERM only set a mark, which pst_stop_signal shows, and interrupt what waits; a
- * second one ends the program as usual.
+ * From now on SIGINT, SIGTERM and, unless it is ignored, SIGHUP only set a mark, which pst_stop_signal shows,
+ * and interrupt what waits. A second signal ends the program as usual, but for a SIGHUP, which then does
+ * nothing.
  */
 void pst_stop_on_signals(void);
 

@@ -6,7 +6,7 @@
 #define PIPESTILL_LINUX_H
 
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* F_SETPIPE_SZ, getopt_long, flock */
+#define _GNU_SOURCE /* F_SETPIPE_SZ, getopt_long, flock, fopencookie */
 #endif
 
 #include <fcntl.h>

@@ -30,7 +30,7 @@ enum pst_status pst_digest_file(const char *path, char digest[PST_DIGEST_TEXT], 
 {
     FILE *file = fopen(path, "rb");
     if (file == NULL)
-        return pst_fail(error, PST_NO_INPUT, "%s: %s", path, strerror(errno));
+        return pst_fail(error, pst_shortage_or(PST_NO_INPUT), "%s: %s", path, strerror(errno));
     struct sha256_ctx context;
     sha256_init(&context);
     uint8_t bytes[1 << 16];

@@ -111,7 +111,8 @@ static enum pst_status lock_part(struct pst_atomic_file *file, struct pst_error 
         if (file->fd < 0 && errno == ELOOP)
             return pst_fail(error, PST_IO_ERROR, "%s: is a symbolic link; remove it", file->part);
         if (file->fd < 0)
-            return pst_fail(error, PST_IO_ERROR, "%s: cannot be written: %s", file->part, strerror(errno));
+            return pst_fail(error, pst_shortage_or(PST_IO_ERROR), "%s: cannot be written: %s", file->part,
+                            strerror(errno));
         enum pst_status locked = pst_lock_for_writer(file->fd);
         file->unlocked = locked == PST_UNAVAILABLE;
         if (locked == PST_TRY_AGAIN)
@@ -187,9 +188,10 @@ static enum pst_status find_target(struct pst_atomic_file *file, mode_t *mode, s
         return pst_fail(error, PST_IO_ERROR, "%s: is a directory", file->path);
     char *real = exists ? realpath(file->path, NULL) : pst_real_name(file->path);
     if (real == NULL || (exists && faccessat(AT_FDCWD, real, W_OK, AT_EACCESS) != 0)) {
-        pst_fail(error, PST_IO_ERROR, "%s: cannot be written: %s", file->path, strerror(errno));
+        enum pst_status failed = pst_fail(error, pst_shortage_or(PST_IO_ERROR), "%s: cannot be written: %s",
+                                          file->path, strerror(errno));
         free(real);
-        return PST_IO_ERROR;
+        return failed;
     }
     *mode = exists ? status.st_mode & 0777 : 0;
     free(file->path);
@@ -222,11 +224,12 @@ enum pst_status pst_atomic_open(struct pst_atomic_file *file, const char *path, 
 
 bool pst_sync_folder(const char *path)
 {
-    char *copy = strdup(path);
-    if (copy == NULL)
+    char copy[PATH_MAX]; /* when the file is whole, memory must not be what is short */
+    if ((size_t)snprintf(copy, sizeof copy, "%s", path) >= sizeof copy) {
+        errno = ENAMETOOLONG;
         return false;
+    }
     int folder = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(copy);
     if (folder < 0)
         return false;
     bool synced = fsync(folder) == 0 || errno == EINVAL; /* some file systems cannot sync a folder */
@@ -236,8 +239,8 @@ bool pst_sync_folder(const char *path)
 
 enum pst_status pst_atomic_commit(struct pst_atomic_file *file, struct pst_error *error)
 {
-    enum pst_status status = PST_OK;
-    if (!file->direct && (fsync(file->fd) != 0 || rename(file->part, file->path) != 0))
+    enum pst_status status = pst_check_memory(error);
+    if (status == PST_OK && !file->direct && (fsync(file->fd) != 0 || rename(file->part, file->path) != 0))
         status = pst_fail(error, PST_IO_ERROR, "%s: cannot be completed: %s; %s holds what was written",
                           file->path, strerror(errno), file->part);
     if (close(file->fd) != 0 && status == PST_OK)

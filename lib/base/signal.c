@@ -6,9 +6,18 @@
 
 static volatile sig_atomic_t received, asked;
 
+/*
+ * The second one ends the program at once, whichever the first was. Not SIGHUP: when a terminal is closed,
+ * one comes from the kernel and one from the shell, and the first has something to save.
+ */
 static void mark(int number)
 {
-    received = number;
+    if (received == 0) {
+        received = number;
+    } else if (number != SIGHUP) {
+        signal(number, SIG_DFL);
+        raise(number);
+    }
 }
 
 static void mark_question(int number)
@@ -29,9 +38,12 @@ static void handle(int number, void (*handler)(int), unsigned flags)
 
 void pst_stop_on_signals(void)
 {
-    /* No SA_RESTART: a read that waits must return. The second signal finds the default action. */
-    handle(SIGINT, mark, SA_RESETHAND);
-    handle(SIGTERM, mark, SA_RESETHAND);
+    /* No SA_RESTART: a read that waits must return. */
+    handle(SIGINT, mark, 0);
+    handle(SIGTERM, mark, 0);
+    struct sigaction before;
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) /* nohup ignores it */
+        handle(SIGHUP, mark, 0);
 }
 
 void pst_report_on_signal(void)

@@ -6,10 +6,11 @@ enum pst_status pst_job_read(struct pst_job *job, struct pst_error *error)
     struct pst_frame *frame = job->run.frame;
     if (pst_stop_signal() != 0)
         return pst_fail(error, PST_STOPPED, "stopped by a signal");
-    if (!pst_frame_reads(frame))
-        return PST_OK;
+    enum pst_status status = pst_check_memory(error);
+    if (!pst_frame_reads(frame) || status != PST_OK)
+        return status;
     pst_state_doing(PST_WAITING_FOR_INPUT);
-    enum pst_status status = pst_reader_next(frame->streams.reader, &job->in, error);
+    status = pst_reader_next(frame->streams.reader, &job->in, error);
     frame->input_ended = frame->input_ended || status == PST_END;
     pst_state_doing(PST_WORKING);
     job->waited = pst_reader_waited(frame->streams.reader);

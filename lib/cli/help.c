@@ -173,13 +173,9 @@ static void print_table(FILE *out, const struct pst_frame *frame)
 
 char *pst_help_text(const struct pst_frame *frame, bool as_table)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    struct pst_text text;
+    FILE *out = pst_text_open(&text);
     if (out != NULL)
         (as_table ? print_table : print_help)(out, frame);
-    if (out == NULL || fclose(out) == 0)
-        return text;
-    free(text);
-    return NULL;
+    return pst_text_close(&text);
 }

@@ -122,39 +122,42 @@ static void *work(void *argument)
     return NULL;
 }
 
-/* Starts a worker with a copy of the stage's struct. */
-static enum pst_status start_worker(struct crew *crew, struct pst_frame *frame, struct pst_error *error)
+/* Starts a worker with a copy of the stage's struct. Returns false if memory or threads are short. */
+static bool start_worker(struct crew *crew, struct pst_frame *frame)
 {
     struct worker *worker = &crew->workers[crew->count];
     size_t size = frame->stage->size;
     *worker = (struct worker){ .crew = crew, .job.run.frame = frame };
-    worker->job.run.self = pst_allocate(1, size + 1, error);
+    worker->job.run.self = pst_allocate(1, size + 1, NULL);
     if (worker->job.run.self == NULL)
-        return PST_TRY_AGAIN;
+        return false;
     memcpy(worker->job.run.self, frame->run.self, size);
     crew->working++;
     if (pthread_create(&worker->thread, NULL, work, worker) != 0) {
         crew->working--;
         free(worker->job.run.self);
-        return pst_fail(error, PST_TRY_AGAIN, "--jobs %zu: only %zu could be started", frame->common.jobs,
-                        crew->count);
+        return false;
     }
     crew->count++;
-    return PST_OK;
+    return true;
 }
 
 /* Starts all workers, who wait for the lock until all are there. What is written does not depend on how many
  * they are, so the run goes on with fewer. */
 static enum pst_status start_workers(struct crew *crew, struct pst_frame *frame, struct pst_error *error)
 {
-    enum pst_status status = PST_OK;
+    size_t jobs = frame->common.jobs;
     pthread_mutex_lock(&crew->lock);
-    while (crew->count < frame->common.jobs && status == PST_OK)
-        status = start_worker(crew, frame, error);
+    while (crew->count < jobs && start_worker(crew, frame))
+        continue;
     pthread_mutex_unlock(&crew->lock);
-    if (status != PST_OK && crew->count > 0)
-        pst_say(&frame->run, "%s", error->message);
-    return crew->count > 0 ? PST_OK : status;
+    if (crew->count == jobs)
+        return PST_OK;
+    pst_fail(error, PST_TRY_AGAIN, "--jobs %zu: only %zu could be started", jobs, crew->count);
+    if (crew->count == 0)
+        return PST_TRY_AGAIN;
+    pst_say(&frame->run, "%s", error->message);
+    return PST_OK;
 }
 
 /* Waits until all threads have ended. Returns false if one is left that waits for input and cannot be told.

@@ -34,7 +34,9 @@ void pst_say_unlocked(struct pst_run *run, const char *path)
 enum pst_status pst_print(struct pst_run *run, const char *text, struct pst_error *error)
 {
     pst_progress_clear(run->frame);
-    return pst_write_all(STDOUT_FILENO, text, strlen(text), "standard output", error);
+    enum pst_status status = pst_check_memory(error);
+    return status != PST_OK ? status
+                            : pst_write_all(STDOUT_FILENO, text, strlen(text), "standard output", error);
 }
 
 /* Whether a file is empty or begins as a log does: lines at the end would damage any other. */
@@ -60,8 +62,8 @@ enum pst_status pst_log_open(struct pst_frame *frame, struct pst_error *error)
                         frame->common.log_path);
     frame->log = fopen(frame->common.log_path, "a");
     if (frame->log == NULL)
-        return pst_fail(error, PST_IO_ERROR, "--log %s: cannot be written: %s", frame->common.log_path,
-                        strerror(errno));
+        return pst_fail(error, pst_shortage_or(PST_IO_ERROR), "--log %s: cannot be written: %s",
+                        frame->common.log_path, strerror(errno));
     return PST_OK;
 }
 

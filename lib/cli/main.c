@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* ---- beginning ----------------------------------------------------------------------------------------- */
@@ -26,6 +27,25 @@ static void settle_threads(const struct pst_frame *frame, char **argv)
     /* Without /proc it goes on as it is: slower, not wrong. */
 }
 
+static bool uses_blas(const struct pst_frame *frame)
+{
+    return (frame->stage->traits & PST_BLAS) != 0;
+}
+
+static enum pst_status check_blas(const struct pst_frame *frame, struct pst_error *error)
+{
+    const struct pst_common *common = &frame->common;
+    size_t most = common->threads > common->jobs ? common->threads : common->jobs;
+    return uses_blas(frame) ? pst_check_blas_memory(most, error) : PST_OK;
+}
+
+/* OpenBLAS's threads that found no buffer try for ever, and when the program ends, it waits for them. */
+static bool may_wait_for_blas(const struct pst_frame *frame)
+{
+    struct rlimit limit;
+    return uses_blas(frame) && (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY);
+}
+
 static enum pst_status begin(struct pst_frame *frame, int argc, char **argv, struct pst_error *error)
 {
     char **kept = calloc((size_t)argc + 1, sizeof *kept); /* getopt_long reorders argv */
@@ -40,6 +60,8 @@ static enum pst_status begin(struct pst_frame *frame, int argc, char **argv, str
     free(kept);
     if (status == PST_OK)
         status = pst_check_files(frame, error);
+    if (status == PST_OK)
+        status = check_blas(frame, error);
     if (status == PST_OK && frame->common.log_path != NULL)
         status = pst_log_open(frame, error);
     if (status == PST_OK)
@@ -68,9 +90,7 @@ char *pst_settings_text(const struct pst_run *run)
  */
 static enum pst_status after_shortage(enum pst_status status, struct pst_error *error)
 {
-    bool doubtful = status == PST_OK || status == PST_END || status == PST_USAGE || status == PST_BAD_DATA;
-    return doubtful && pst_memory_was_short() ? pst_fail(error, PST_TRY_AGAIN, "out of memory for JSON")
-                                              : status;
+    return status != PST_TRY_AGAIN && pst_memory_ran_short() ? pst_check_memory(error) : status;
 }
 
 /* ---- running ------------------------------------------------------------------------------------------- */
@@ -149,10 +169,9 @@ static void report(struct pst_frame *frame, enum pst_status status, const struct
 }
 
 /* Says what went wrong, closes what is common, and turns a status into an exit code. */
-static int end(struct pst_frame *frame, enum pst_status status, const struct pst_error *error)
+static int end(struct pst_frame *frame, enum pst_status status, struct pst_error *error)
 {
-    if (status == PST_END)
-        status = PST_OK;
+    status = after_shortage(status == PST_END ? PST_OK : status, error);
     pst_progress_clear(frame);
     if (frame->stage->stop != NULL)
         frame->stage->stop(&frame->run);
@@ -172,8 +191,8 @@ static int end(struct pst_frame *frame, enum pst_status status, const struct pst
         signal(number, SIG_DFL);
         raise(number);
     }
-    if (frame->abandoned)
-        _exit((int)status); /* the thread uses what would be freed */
+    if (frame->abandoned || may_wait_for_blas(frame))
+        _exit((int)status); /* the thread that was abandoned uses what would be freed */
     return (int)status;
 }
 
@@ -227,8 +246,9 @@ int pst_main(int argc, char **argv, const struct pst_stage *stage)
     struct pst_error error = { 0 };
     reserve_descriptors();
     struct pst_frame *frame = new_frame(stage);
-    json_set_alloc_funcs(pst_watched_malloc, free);
+    json_set_alloc_funcs(pst_marking_malloc, free);
     signal(SIGPIPE, SIG_IGN); /* a reader that leaves is an error of write, with a message */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a file that grows beyond a limit */
     if (stage->on_interrupt != NULL)
         pst_stop_on_signals();
     pst_state_begin(stage->name);
@@ -238,6 +258,7 @@ int pst_main(int argc, char **argv, const struct pst_stage *stage)
     status = after_shortage(status, &error);
     if (status == PST_OK)
         status = run(frame, &error);
+    status = after_shortage(status, &error);
     pst_state_doing(PST_ENDING);
     pst_streams_close(frame, status, &error);
     int code = end(frame, status, &error);

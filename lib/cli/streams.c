@@ -79,6 +79,8 @@ enum pst_status pst_write_header(struct pst_run *run, struct pst_header *header,
     if (!frame->verbatim && status == PST_OK)
         status = pst_header_append_history(header, frame->stage->name, json_deep_copy(frame->details), error);
     if (status == PST_OK)
+        status = pst_check_memory(error);
+    if (status == PST_OK)
         status = pst_writer_header(frame->streams.writer, header, error);
     pst_progress_begin(frame, header, output_is_pipe(frame));
     return status;

@@ -191,8 +191,9 @@ enum pst_status pst_idx_read(struct pst_idx *idx, const char *path, size_t *memo
     errno = 0;
     struct source source = { .file = gzopen(path, "rb"), .path = path };
     if (source.file == NULL)
-        return errno == 0 || errno == ENOMEM ? pst_fail(error, PST_TRY_AGAIN, "%s: out of memory", path)
-                                             : pst_fail(error, PST_NO_INPUT, "%s: %s", path, strerror(errno));
+        return errno == 0 || errno == ENOMEM
+                   ? pst_fail(error, PST_TRY_AGAIN, "%s: out of memory", path)
+                   : pst_fail(error, pst_shortage_or(PST_NO_INPUT), "%s: %s", path, strerror(errno));
     uint8_t header[4 + 4 * PST_IDX_MAX_RANK];
     enum pst_status status = read_header(idx, &source, header, error);
     if (status == PST_OK)

@@ -85,19 +85,15 @@ static void print_confusion(FILE *out, const struct pst_report *report)
 
 char *pst_report_to_text(const struct pst_report *report)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    if (out == NULL)
-        return NULL;
-    print_whole(out, &report->whole);
-    print_rows(out, report);
-    if (report->confusion != NULL)
+    struct pst_text text;
+    FILE *out = pst_text_open(&text);
+    if (out != NULL) {
+        print_whole(out, &report->whole);
+        print_rows(out, report);
+    }
+    if (out != NULL && report->confusion != NULL)
         print_confusion(out, report);
-    if (fclose(out) == 0)
-        return text;
-    free(text);
-    return NULL;
+    return pst_text_close(&text);
 }
 
 /* ---- JSON ---- */

@@ -158,23 +158,17 @@ static enum pst_status find_layers(const struct pst_safetensors *file, struct fo
  * out. */
 static char *describe_layers(const struct found_layers *layers, const char *activation)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    if (out == NULL)
-        return NULL;
-    fprintf(out, "%zu", layers->layer[0].weight->shape[1]);
-    for (size_t i = 0; i < layers->count; i++) {
+    struct pst_text text;
+    FILE *out = pst_text_open(&text);
+    if (out != NULL)
+        fprintf(out, "%zu", layers->layer[0].weight->shape[1]);
+    for (size_t i = 0; out != NULL && i < layers->count; i++) {
         const struct found *layer = &layers->layer[i];
         fprintf(out, "-%zu%s", layer->weight->shape[0], layer->bias == NULL ? "nobias" : "");
         if (activation != NULL && i + 1 < layers->count)
             fprintf(out, "-%s", activation);
     }
-    if (fclose(out) != 0) {
-        free(text);
-        return NULL;
-    }
-    return text;
+    return pst_text_close(&text);
 }
 
 /* The metadata may say the architecture: with the activation between the layers, or the widths alone. */

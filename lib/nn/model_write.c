@@ -21,15 +21,17 @@ static struct pst_named_tensor name_tensor(const struct pst_network *network,
 /* "0.5" or "0.5,0.6,0.7"; NULL if there are no numbers. */
 static json_t *number_list(const double *numbers, size_t count)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = count == 0 ? NULL : open_memstream(&text, &size);
+    if (count == 0)
+        return NULL;
+    struct pst_text made;
+    FILE *out = pst_text_open(&made);
     for (size_t i = 0; out != NULL && i < count; i++) {
         char number[40];
         pst_print_plain(number, sizeof number, "%s%.17g", i == 0 ? "" : ",", numbers[i]);
         fputs(number, out);
     }
-    json_t *list = out != NULL && fclose(out) == 0 ? json_string(text) : NULL;
+    char *text = pst_text_close(&made);
+    json_t *list = json_string(text);
     free(text);
     return list;
 }

@@ -77,14 +77,15 @@ static enum pst_status make_parameters(struct pst_network *network, struct pst_e
 /* The architecture as it is written in one way only. */
 static enum pst_status describe(struct pst_network *network, struct pst_error *error)
 {
-    size_t size = 0;
-    FILE *text = open_memstream(&network->architecture, &size);
-    if (text != NULL) {
-        pst_shape_describe(&network->chain.in, text);
-        fputc('-', text);
-        pst_chain_describe(&network->chain, text);
+    struct pst_text text;
+    FILE *out = pst_text_open(&text);
+    if (out != NULL) {
+        pst_shape_describe(&network->chain.in, out);
+        fputc('-', out);
+        pst_chain_describe(&network->chain, out);
     }
-    return text != NULL && fclose(text) == 0 ? PST_OK : pst_fail(error, PST_TRY_AGAIN, "out of memory");
+    network->architecture = pst_text_close(&text);
+    return network->architecture != NULL ? PST_OK : pst_fail(error, PST_TRY_AGAIN, "out of memory");
 }
 
 /* Reads the shape that stands before the first "-". words: receives what follows. */

@@ -100,7 +100,7 @@ static enum pst_status load(const char *path, struct pst_safetensors *file, stru
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a named pipe must not make this wait */
     if (fd < 0)
-        return pst_fail(error, PST_NO_INPUT, "%s: %s", path, strerror(errno));
+        return pst_fail(error, pst_shortage_or(PST_NO_INPUT), "%s: %s", path, strerror(errno));
     struct stat status;
     enum pst_status result;
     char start[PST_FILE_START];

@@ -1,6 +1,7 @@
 /* The memory of forward and backward passes, laid out once in one piece, and the passes of whole networks. */
 #include "pipestill/nn.h"
 
+#include "lib/nn/blas.h"
 #include "lib/nn/kernels.h"
 #include "lib/nn/passes.h"
 
@@ -70,8 +71,12 @@ enum pst_status pst_workspace_new(struct pst_workspace **workspace, const struct
     }
     carving = (struct carving){ .base = made->memory };
     lay_out(made, network, training, &carving);
-    *workspace = made;
-    return PST_OK;
+    enum pst_status status = pst_blas_claim(error);
+    if (status == PST_OK)
+        *workspace = made;
+    else
+        pst_workspace_free(made);
+    return status;
 }
 
 void pst_workspace_free(struct pst_workspace *workspace)

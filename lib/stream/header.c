@@ -201,36 +201,42 @@ enum pst_status pst_header_append_history(struct pst_header *header, const char 
 
 /* ---- as a JSON object --------------------------------------------------------------------------------- */
 
-static void set_count(json_t *object, const char *name, uint64_t count)
+static void set_count(json_t **object, const char *name, uint64_t count)
 {
     if (count != 0)
-        json_object_set_new(object, name, json_integer((json_int_t)count));
+        pst_json_put(object, name, json_integer((json_int_t)count));
+}
+
+static json_t *tensors_to_json(const struct pst_header *header)
+{
+    json_t *tensors = json_array();
+    for (size_t i = 0; i < header->tensor_count; i++) {
+        if (json_array_append_new(tensors, pst_spec_to_json(&header->tensors[i])) != 0) {
+            json_decref(tensors);
+            return NULL;
+        }
+    }
+    return tensors;
 }
 
 json_t *pst_header_to_json(const struct pst_header *header)
 {
     json_t *object = json_pack("{s:i, s:s}", "format", PST_FORMAT_VERSION, "run", header->run);
-    json_t *tensors = json_array();
-    for (size_t i = 0; i < header->tensor_count; i++)
-        json_array_append_new(tensors, pst_spec_to_json(&header->tensors[i]));
-    if (object == NULL || json_array_size(tensors) != header->tensor_count) {
+    set_count(&object, "classes", header->classes);
+    set_count(&object, "samples", header->samples);
+    set_count(&object, "epochs", header->epochs);
+    set_count(&object, "batches", header->batches);
+    set_count(&object, "first", header->first);
+    if (header->encoding == PST_ZSTD)
+        pst_json_put(&object, "encoding", json_string("zstd"));
+    pst_json_put(&object, "tensors", tensors_to_json(header));
+    pst_json_put(&object, "history", json_incref(header->history));
+    if (json_object_size(header->lineage) > 0)
+        pst_json_put(&object, "lineage", json_incref(header->lineage));
+    if (object != NULL && header->other != NULL && json_object_update_missing(object, header->other) != 0) {
         json_decref(object);
-        json_decref(tensors);
         return NULL;
     }
-    set_count(object, "classes", header->classes);
-    set_count(object, "samples", header->samples);
-    set_count(object, "epochs", header->epochs);
-    set_count(object, "batches", header->batches);
-    set_count(object, "first", header->first);
-    if (header->encoding == PST_ZSTD)
-        json_object_set_new(object, "encoding", json_string("zstd"));
-    json_object_set_new(object, "tensors", tensors);
-    json_object_set(object, "history", header->history);
-    if (json_object_size(header->lineage) > 0)
-        json_object_set(object, "lineage", header->lineage);
-    if (header->other != NULL)
-        json_object_update_missing(object, header->other);
     return object;
 }
 

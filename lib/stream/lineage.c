@@ -187,18 +187,13 @@ static void print_tree(FILE *out, const json_t *lineage, const char *origin, int
 
 char *pst_lineage_tree(const json_t *lineage, const char *origin, int depth)
 {
-    char *text = NULL;
-    size_t size = 0;
+    struct pst_text text;
     json_t *seen = json_object();
-    FILE *out = seen == NULL ? NULL : open_memstream(&text, &size);
-    if (out != NULL)
+    FILE *out = pst_text_open(&text);
+    if (out != NULL && seen != NULL)
         print_tree(out, lineage, origin, depth, seen);
     json_decref(seen);
-    if (out == NULL || fclose(out) != 0) {
-        free(text);
-        return NULL;
-    }
-    return text;
+    return pst_text_close(&text);
 }
 
 /* ---- differences ------------------------------------------------------------------------------------- */
@@ -271,12 +266,12 @@ static bool differ(const struct comparison *compared, const char *a, const char 
 void pst_lineage_difference(const json_t *a_lineage, const char *a, const json_t *b_lineage, const char *b,
                             char *text, size_t size)
 {
-    char *words = NULL;
-    size_t length = 0;
-    FILE *out = open_memstream(&words, &length);
+    struct pst_text made;
+    FILE *out = pst_text_open(&made);
     struct comparison compared = { a_lineage, b_lineage, out };
     bool found = out != NULL && differ(&compared, a, b);
-    if (out != NULL && fclose(out) == 0 && found)
+    char *words = pst_text_close(&made);
+    if (words != NULL && found)
         snprintf(text, size, "%s", words);
     else
         snprintf(text, size, "%.12s here, %.12s there", a, b);

@@ -215,7 +215,7 @@ static enum pst_status pack_end(struct repairing *repair, struct pst_packed *fra
     pst_pack_trailer(&packer, &repair->result->trailer, &repair->index,
                      pst_recording_header(repair->recording)->run);
     pst_envelope_pack(frame, &meta, PST_TRAILER_MESSAGE);
-    bool failed = meta.failed || frame->failed;
+    bool failed = meta.failed || frame->failed || pst_memory_ran_short();
     pst_buffer_free(&meta.buffer);
     return failed ? pst_fail(error, PST_TRY_AGAIN, "out of memory for a trailer") : PST_OK;
 }
@@ -295,7 +295,8 @@ enum pst_status pst_recording_repair(const char *path, size_t max_message, struc
     struct repairing repair = { .path = path, .result = result };
     repair.fd = open(path, O_RDWR | O_CLOEXEC);
     if (repair.fd < 0)
-        return pst_fail(error, PST_NO_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
+        return pst_fail(error, pst_shortage_or(PST_NO_INPUT), "%s: cannot be opened: %s", path,
+                        strerror(errno));
     enum pst_status status = PST_OK;
     enum pst_status locked = pst_lock_for_writer(repair.fd);
     result->unlocked = locked == PST_UNAVAILABLE;

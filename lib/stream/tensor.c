@@ -34,26 +34,33 @@ size_t pst_spec_elements(const struct pst_tensor_spec *spec)
 
 /* ---- descriptions ------------------------------------------------------------------------------------- */
 
-static void set_real(json_t *object, const char *name, double number)
+static void set_real(json_t **object, const char *name, double number)
 {
     if (number != 0)
-        json_object_set_new(object, name, json_real(number));
+        pst_json_put(object, name, json_real(number));
+}
+
+static json_t *shape_to_json(const struct pst_tensor_spec *spec)
+{
+    json_t *shape = json_array();
+    for (size_t i = 0; i < spec->rank; i++) {
+        if (json_array_append_new(shape, json_integer((json_int_t)spec->shape[i])) != 0) {
+            json_decref(shape);
+            return NULL;
+        }
+    }
+    return shape;
 }
 
 json_t *pst_spec_to_json(const struct pst_tensor_spec *spec)
 {
-    json_t *shape = json_array();
-    for (size_t i = 0; i < spec->rank; i++)
-        json_array_append_new(shape, json_integer((json_int_t)spec->shape[i]));
-    json_t *object = json_pack("{s:s, s:s, s:o}", "name", spec->name, "dtype", pst_dtype_name(spec->dtype),
-                               "shape", shape);
-    if (object == NULL)
-        return NULL;
-    set_real(object, "scale", spec->scale);
-    set_real(object, "offset", spec->offset);
-    set_real(object, "temperature", spec->temperature);
+    json_t *object = json_pack("{s:s, s:s}", "name", spec->name, "dtype", pst_dtype_name(spec->dtype));
+    pst_json_put(&object, "shape", shape_to_json(spec));
+    set_real(&object, "scale", spec->scale);
+    set_real(&object, "offset", spec->offset);
+    set_real(&object, "temperature", spec->temperature);
     if (spec->origin[0] != '\0')
-        json_object_set_new(object, "origin", json_string(spec->origin));
+        pst_json_put(&object, "origin", json_string(spec->origin));
     return object;
 }
 

@@ -16,10 +16,13 @@ static bool make_room(struct pst_index *index)
     if (index->runs != NULL && index->run_count < index->room)
         return true;
     size_t room = index->room == 0 ? 16 : 2 * index->room;
-    struct pst_index_run *grown =
-        index->run_count == MOST_RUNS ? NULL : realloc(index->runs, room * sizeof *grown);
-    if (grown == NULL)
+    if (index->run_count == MOST_RUNS)
         return false;
+    struct pst_index_run *grown = realloc(index->runs, room * sizeof *grown);
+    if (grown == NULL) {
+        pst_mark_shortage();
+        return false;
+    }
     index->runs = grown;
     index->room = room;
     return true;

@@ -263,10 +263,21 @@ json_t *pst_unpack_json(const void *bytes, size_t size)
     msgpack_unpacked_init(&unpacked);
     size_t offset = 0;
     json_t *value = NULL;
-    if (msgpack_unpack_next(&unpacked, bytes, size, &offset) == MSGPACK_UNPACK_SUCCESS)
+    msgpack_unpack_return result = msgpack_unpack_next(&unpacked, bytes, size, &offset);
+    if (result == MSGPACK_UNPACK_SUCCESS)
         value = to_json(&unpacked.data);
+    else if (result == MSGPACK_UNPACK_NOMEM_ERROR)
+        pst_mark_shortage();
     msgpack_unpacked_destroy(&unpacked);
     return value;
+}
+
+void pst_json_put(json_t **object, const char *name, json_t *value)
+{
+    if (json_object_set_new(*object, name, value) == 0)
+        return;
+    json_decref(*object);
+    *object = NULL;
 }
 
 bool pst_json_text(const json_t *value, char *text, size_t size)

@@ -78,6 +78,12 @@ PST_CHECKED bool pst_meta_take(const void *meta, size_t size, struct pst_meta_fi
  */
 PST_CHECKED json_t *pst_unpack_json(const void *bytes, size_t size);
 
+/*
+ * Sets a key of a JSON object that is being made; takes the value. If that, the value or the object is NULL
+ * for want of memory, the object is freed and becomes NULL, so that it is enough to look once, at the end.
+ */
+void pst_json_put(json_t **object, const char *name, json_t *value);
+
 /* Copies a JSON string of 1 to size - 1 bytes. Returns whether the value is one. */
 PST_CHECKED bool pst_json_text(const json_t *value, char *text, size_t size);
 

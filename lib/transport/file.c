@@ -117,7 +117,8 @@ static enum pst_status open_input(struct pst_input **input, const char *endpoint
                         "standard input is a terminal; pipe a stream in, or name a file with -i");
     int fd = standard ? STDIN_FILENO : open(endpoint, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return pst_fail(error, PST_NO_INPUT, "%s: cannot be opened: %s", endpoint, strerror(errno));
+        return pst_fail(error, pst_shortage_or(PST_NO_INPUT), "%s: cannot be opened: %s", endpoint,
+                        strerror(errno));
     struct stat status;
     if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
         close(fd);

@@ -168,7 +168,8 @@ static enum pst_status open_when_there(struct follow_input *follow, const char *
     double since = pst_seconds();
     while ((follow->fd = open_either(path, part, &follow->locked)) < 0) {
         if (errno != ENOENT)
-            return pst_fail(error, PST_NO_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
+            return pst_fail(error, pst_shortage_or(PST_NO_INPUT), "%s: cannot be opened: %s", path,
+                            strerror(errno));
         if (pst_seconds() - since > follow->patience)
             return pst_fail(error, PST_NO_INPUT,
                             "%s: neither it nor %s appeared within %g s (--peer-timeout)", path, part,

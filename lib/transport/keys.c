@@ -46,7 +46,8 @@ enum pst_status pst_key_file_open(const char *path, bool secret, FILE **file, st
 {
     *file = fopen(path, "r");
     if (*file == NULL)
-        return pst_fail(error, PST_NO_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
+        return pst_fail(error, pst_shortage_or(PST_NO_INPUT), "%s: cannot be opened: %s", path,
+                        strerror(errno));
     struct stat status;
     if (secret && (fstat(fileno(*file), &status) != 0 || (status.st_mode & 077) != 0)) {
         fclose(*file);
@@ -100,7 +101,8 @@ enum pst_status pst_key_generate(const char *path, char public_key[PST_KEY_TEXT]
         return pst_fail(error, PST_IO_ERROR, "this libzmq has no CURVE");
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
-        return pst_fail(error, PST_IO_ERROR, "%s: cannot be made: %s", path, strerror(errno));
+        return pst_fail(error, pst_shortage_or(PST_IO_ERROR), "%s: cannot be made: %s", path,
+                        strerror(errno));
     char text[2 * PST_KEY_TEXT + 16];
     int size = snprintf(text, sizeof text, "public %s\nsecret %s\n", pair.public_key, pair.secret_key);
     memcpy(public_key, pair.public_key, PST_KEY_TEXT);

@@ -103,6 +103,25 @@ static void keep_memory(void)
 #endif
 }
 
+/*
+ * libzmq aborts the program where a descriptor cannot be had. A connecting socket, its monitor and its
+ * connection take DESCRIPTORS; what comes later, connections to a listener, may fail without harm.
+ */
+static enum pst_status check_descriptors(const char *address, struct pst_error *error)
+{
+    enum { DESCRIPTORS = 24 };
+    int got[DESCRIPTORS], count = 0;
+    while (count < DESCRIPTORS && (got[count] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+        count++;
+    for (int i = 0; i < count; i++)
+        close(got[i]);
+    if (count == DESCRIPTORS)
+        return PST_OK;
+    return pst_fail(error, PST_TRY_AGAIN,
+                    "%s: a link needs %d file descriptors, and %d are free: raise the limit (ulimit -n)",
+                    address, DESCRIPTORS, count);
+}
+
 static enum pst_status attach(struct pst_socket *socket, struct pst_error *error)
 {
     const char *address = socket->address.text;
@@ -116,7 +135,7 @@ static enum pst_status attach(struct pst_socket *socket, struct pst_error *error
         return pst_fail(error, PST_USAGE, "%s: is not a proper address", address);
     if (errno == EADDRNOTAVAIL || errno == ENODEV)
         return pst_fail(error, PST_UNAVAILABLE, "%s: this machine does not have that address", address);
-    return pst_fail(error, PST_IO_ERROR, "%s: %s", address, zmq_strerror(errno));
+    return pst_fail(error, pst_shortage_or(PST_IO_ERROR), "%s: %s", address, zmq_strerror(errno));
 }
 
 void pst_socket_take_turns(struct pst_socket *socket)
@@ -137,6 +156,10 @@ static enum pst_status set_up(struct pst_socket *socket, const char *address,
                               const struct pst_link_settings *settings, struct pst_error *error)
 {
     enum pst_status status = pst_address_check(&socket->address, address, socket->listens, error);
+    if (status == PST_OK) {
+        raise_file_limit();
+        status = check_descriptors(address, error);
+    }
     if (status != PST_OK)
         return status;
     socket->ipv4 = socket->address.ipv4;
@@ -153,7 +176,6 @@ static enum pst_status set_up(struct pst_socket *socket, const char *address,
                                error);
     if (status != PST_OK)
         return status;
-    raise_file_limit();
     keep_memory();
     return attach(socket, error);
 }

@@ -16,15 +16,13 @@ enum pst_status print_json(struct pst_run *run, json_t *object, struct pst_error
 
 enum pst_status print_text(struct pst_run *run, text_writer *write, const void *what, struct pst_error *error)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    if (out == NULL)
-        return pst_fail(error, PST_TRY_AGAIN, "out of memory for a text");
-    write(out, what);
-    bool good = fclose(out) == 0;
-    enum pst_status status =
-        good ? pst_print(run, text, error) : pst_fail(error, PST_TRY_AGAIN, "out of memory for a text");
+    struct pst_text made;
+    FILE *out = pst_text_open(&made);
+    if (out != NULL)
+        write(out, what);
+    char *text = pst_text_close(&made);
+    enum pst_status status = text != NULL ? pst_print(run, text, error)
+                                          : pst_fail(error, PST_TRY_AGAIN, "out of memory for a text");
     free(text);
     return status;
 }

@@ -133,11 +133,11 @@ static enum pst_status compare(const struct trainer *trainer, const json_t *stat
         return PST_OK;
     json_t *here = parse(text), *there = parse(said), *lineage = parse(trainer->stream.lineage);
     json_t *other_lineage = parse(json_string_value(json_object_get(state, "lineage")));
-    char *words = NULL;
-    size_t size = 0;
-    struct comparison compared = { lineage, other_lineage, open_memstream(&words, &size) };
+    struct pst_text made;
+    struct comparison compared = { lineage, other_lineage, pst_text_open(&made) };
     bool found = compared.out != NULL && there != NULL && differ(&compared, key, here, there);
-    found = compared.out != NULL && fclose(compared.out) == 0 && found;
+    char *words = pst_text_close(&made);
+    found = words != NULL && found;
     enum pst_status status =
         pst_fail(error, PST_BAD_DATA, "%s: was made with %s%s%.300s", trainer->settings.checkpoint_path, what,
                  found ? ": " : "", found ? words : "");

@@ -144,8 +144,8 @@ the teacher what was learned" ]
 it could go on" ]
 }
 
-@test "SIGINT and SIGTERM save a checkpoint and end the program by that signal" {
-    for signal in 'INT 130' 'TERM 143'; do
+@test "SIGINT, SIGTERM and SIGHUP save a checkpoint and end the program by that signal" {
+    for signal in 'INT 130' 'TERM 143' 'HUP 129'; do
         rm -f "$student"
         # Two words.
         # shellcheck disable=SC2086

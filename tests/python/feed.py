@@ -3,7 +3,7 @@
 
 feed.py STREAM BATCHES SIGNAL [--until CHECKPOINT=BATCH] -- COMMAND [ARGUMENT …]
 
-The program gets the header and BATCHES batches, and half of the next one. SIGNAL is KILL, TERM or INT; or EOF, which only
+The program gets the header and BATCHES batches, and half of the next one. SIGNAL is KILL, TERM, INT or HUP; or EOF, which only
 ends the input. The signal is sent when the program has read all that there is, and, with --until, when CHECKPOINT says
 that it continues from BATCH: never after a span of time, so every run of a test is the same. Ends as the program does; a death
 by a signal is 128 and its number, as in a shell.

@@ -42,9 +42,11 @@ static char *take_name(const char **list)
 static enum pst_status add_pair(struct pst_idx_set *own, const char **images, const char **labels,
                                 struct pst_error *error)
 {
-    char *image = take_name(images), *label = **labels != '\0' ? take_name(labels) : NULL;
-    enum pst_status status = image == NULL ? pst_fail(error, PST_TRY_AGAIN, "out of memory for a name")
-                                           : pst_idx_set_add(own, image, label, error);
+    bool labelled = **labels != '\0';
+    char *image = take_name(images), *label = labelled ? take_name(labels) : NULL;
+    enum pst_status status = image == NULL || (labelled && label == NULL)
+                                 ? pst_fail(error, PST_TRY_AGAIN, "out of memory for a name")
+                                 : pst_idx_set_add(own, image, label, error);
     free(image);
     free(label);
     return status;

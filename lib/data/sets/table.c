@@ -2,6 +2,7 @@
  * pst_dataset_NAME, and a row here. */
 #include "pipestill/data.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +27,15 @@ const struct pst_dataset_type *const pst_dataset_types[] = { ROWS(ENTER) NULL };
 static size_t read_start(const char *path, unsigned char *start, unsigned size)
 {
     struct stat status;
-    gzFile file = stat(path, &status) == 0 && S_ISREG(status.st_mode) ? gzopen(path, "rb") : NULL;
-    int got = file == NULL ? 0 : gzread(file, start, size);
+    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode))
+        return 0;
+    errno = 0;
+    gzFile file = gzopen(path, "rb");
+    int got = file == NULL ? 0 : gzread(file, start, size), code = Z_OK;
+    if (file != NULL)
+        gzerror(file, &code);
+    if (code == Z_MEM_ERROR || (file == NULL && errno == ENOMEM))
+        pst_mark_shortage(); /* or the file would be taken for one of no type */
     if (file != NULL)
         gzclose(file);
     return got > 0 ? (size_t)got : 0;

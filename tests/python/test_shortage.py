@@ -1,0 +1,171 @@
+"""Memory runs short in every stage: the N-th allocation fails, or all from the N-th on. Prints TAP.
+
+A stage must end with 75 and one line on standard error, or with 0 and exactly the bytes of a run without failure.
+A run of the tests takes as many N as it can in SHORTAGE_SECONDS, drawn anew each time; SHORTAGE=all takes every N.
+SHORTAGE_ONLY=STAGE takes one stage.
+"""
+import concurrent.futures
+import gzip
+import os
+import random
+import shutil
+import subprocess
+import tempfile
+import time
+
+BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
+SHIM = os.path.join(BUILD, "tests", "shim_shortage.so")
+EVERY = os.environ.get("SHORTAGE") == "all"
+SECONDS = float(os.environ.get("SHORTAGE_SECONDS", "16"))
+ONLY = os.environ.get("SHORTAGE_ONLY", "")
+SHOWN = 12  # of the faults of one stage
+
+# The stages of a small pipeline with the files that they read; each makes what the next ones need.
+CASES = [
+    ("loader", "loader digits --samples 6 --batch 3 -o plain.pst", []),
+    ("loader, gzip", "loader idx:images.gz,labels.gz --batch 3 --shift 1 -o idx.pst", ["images.gz", "labels.gz"]),
+    ("student-trainer, hard targets", "student-trainer --arch 784-2-10 -i plain.pst -o a.safetensors", ["plain.pst"]),
+    ("teacher-forward", "teacher-forward a.safetensors -i plain.pst -o logits.pst", ["a.safetensors", "plain.pst"]),
+    ("temperature-softmax", "temperature-softmax -T 3 -i logits.pst -o one.pst", ["logits.pst"]),
+    ("temperature-softmax, two jobs and a log",
+     "temperature-softmax -T 3 --jobs 2 --log events.log -i logits.pst -o jobs.pst", ["logits.pst"]),
+    ("averager", "averager -i one.pst -o soft.pst", ["one.pst"]),
+    ("compactor", "compactor -i one.pst -o compact.pst", ["one.pst"]),
+    ("compactor, zstd", "compactor --targets top-k --top 3 -z 1 -i one.pst -o top.pst", ["one.pst"]),
+    ("student-trainer", "student-trainer --arch 784-2-10 -i soft.pst -o b.safetensors", ["soft.pst"]),
+    ("compactor --restore", "compactor --restore -i top.pst -o restored.pst", ["top.pst"]),
+    ("student-trainer, from a recording",
+     "student-trainer --arch 784-2-10 --checkpoint c --validate plain.pst -i restored.pst -o c.safetensors",
+     ["restored.pst", "plain.pst"]),
+    ("evaluator", "evaluator -i logits.pst", ["logits.pst"]),
+    ("evaluator, JSON", "evaluator -i logits.pst --json", ["logits.pst"]),
+    ("stream-join", "stream-join one.pst -i plain.pst -o joined.pst", ["one.pst", "plain.pst"]),
+    ("stream-select", "stream-select --drop x -i one.pst -o selected.pst", ["one.pst"]),
+    ("stream-inspect", "stream-inspect one.pst", ["one.pst"]),
+    ("stream-inspect, JSON", "stream-inspect --json one.pst", ["one.pst"]),
+    ("stream-inspect, a model", "stream-inspect b.safetensors", ["b.safetensors"]),
+    ("stream-repair", "stream-repair cut.pst.part", ["cut.pst.part"]),
+    ("replay", "replay one.pst -o again.pst", ["one.pst"]),
+    ("replay, several", "replay one.pst one.pst --shuffle -z 3 -o both.pst", ["one.pst"]),
+    ("replay, shuffled", "replay --shuffle --batch 2 one.pst -o shuffled.pst", ["one.pst"]),
+]
+work = tempfile.mkdtemp()
+count = 0
+
+
+def check(name, good, detail=""):
+    global count
+    count += 1
+    print(f"{'ok' if good else 'not ok'} {count} - {name}{'' if good else f' # {detail}'}", flush=True)
+
+
+def run(command, inputs, shortage, folder):
+    """Runs a stage in a new folder. Returns its exit code, what it wrote by file, what it said, and the allocations."""
+    os.mkdir(folder)
+    for name in inputs:
+        shutil.copy(os.path.join(work, name), folder)
+    before = set(os.listdir(folder))
+    env = {**os.environ, "LD_PRELOAD": SHIM, "PST_SHORTAGE": shortage, "PST_SHORTAGE_COUNT": folder + ".count",
+           "OPENBLAS_NUM_THREADS": "1", "PATH": os.path.join(BUILD, "stages") + ":" + os.environ["PATH"]}
+    try:
+        done = subprocess.run(command.split(), cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True,
+                              check=False, timeout=20)
+        code, said, printed = done.returncode, done.stderr.decode(), done.stdout
+    except subprocess.TimeoutExpired:
+        code, said, printed = "hangs", "", b""
+    wrote = {"standard output": printed}
+    for name in sorted(name for name in set(os.listdir(folder)) - before if not name.endswith(".log")):
+        with open(os.path.join(folder, name), "rb") as file:
+            wrote[name] = file.read()
+    return code, wrote, said
+
+
+def fault(expected, code, wrote, said):
+    """What is wrong with the end of a run; None if nothing is."""
+    if code == 75:
+        # That fewer jobs run is not why the run fails.
+        lines = [line for line in said.splitlines() if "could be started" not in line]
+        if len(lines) > 1 or not said:
+            return f"exit code 75 and {len(lines)} lines: {said!r}"
+        others = [name for name in wrote if name in expected and name != "standard output" and wrote[name] != expected[name]]
+        return f"exit code 75, but {others[0]} is there with other bytes" if others else None
+    if code != 0:
+        return f"exit code {code}: {said!r}"
+    for name in sorted(set(expected) | set(wrote)):
+        if expected.get(name) != wrote.get(name):
+            return f"exit code 0, but {name} is not as without a shortage"
+    return None
+
+
+def try_one(command, inputs, expected, shortage):
+    folder = os.path.join(work, f"run-{shortage}")
+    found = fault(expected, *run(command, inputs, shortage, folder))
+    shutil.rmtree(folder)
+    os.unlink(folder + ".count") if os.path.exists(folder + ".count") else None
+    return found and f"allocation {shortage}: {found}"
+
+
+def shortages(total):
+    every = [f"{n}{how}" for n in range(1, total + 1) for how in ("", "+")]
+    random.shuffle(every)
+    return every
+
+
+def write_idx():
+    """A data set of ten images of 6 by 6 pixels, as gzip."""
+    for name, kind, content in (("images.gz", [3, 10, 6, 6], bytes(range(90)) * 4), ("labels.gz", [1, 10], bytes(range(10)))):
+        sizes = b"".join(size.to_bytes(4, "big") for size in kind[1:])
+        with gzip.open(os.path.join(work, name), "wb") as file:
+            file.write(bytes([0, 0, 8, kind[0]]) + sizes + content)
+
+
+def prepare():
+    """Runs the pipeline without a shortage. Returns what each stage wrote and how often it allocated."""
+    write_idx()
+    results = []
+    for i, (name, command, inputs) in enumerate(CASES):
+        if "cut.pst.part" in inputs:
+            with open(os.path.join(work, "one.pst"), "rb") as whole, open(os.path.join(work, "cut.pst.part"), "wb") as cut:
+                cut.write(whole.read()[:-20])
+        folder = os.path.join(work, f"whole-{i}")
+        code, wrote, said = run(command, inputs, "0", folder)
+        if code != 0:
+            raise SystemExit(f"Bail out! {command}: {code}: {said}")
+        for made in set(wrote) - {"standard output"}:
+            shutil.copy(os.path.join(folder, made), work)
+        with open(folder + ".count", encoding="ascii") as file:
+            results.append((wrote, int(file.read())))
+    return results
+
+
+def main():
+    seed = int(os.environ.get("SHORTAGE_SEED", str(time.time_ns() % 100000)))
+    random.seed(seed)
+    prepared = prepare()
+    chosen = [i for i, case in enumerate(CASES) if ONLY in case[0]]
+    share = SECONDS / len(chosen)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for i in chosen:
+            name, command, inputs = CASES[i]
+            expected, total = prepared[i]
+            until = time.monotonic() + share
+            numbers = shortages(total)
+            tried, faults = 0, []
+            while numbers and (EVERY or time.monotonic() < until):
+                some, numbers = numbers[:8], numbers[8:]
+                tried += len(some)
+                faults += filter(None, pool.map(lambda n: try_one(command, inputs, expected, n), some))
+            for text in sorted(faults)[:SHOWN]:
+                print(f"# {text}")
+            check(f"{name} ends with 75 or the same bytes: {tried} of {2 * total} shortages, seed {seed}",
+                  not faults, f"{len(faults)} do not")
+    print(f"1..{count}")
+
+
+if os.environ.get("SANITIZE") or os.environ.get("VALGRIND"):
+    print("1..0 # skip the sanitizers and valgrind have allocators of their own")
+else:
+    try:
+        main()
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
