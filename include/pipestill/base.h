@@ -1,6 +1,7 @@
 /*
  * base.h: what every other room stands on: statuses and errors, memory that is reused, strict number
- * parsing, half precision, files that appear only when whole, digests, counter-based random numbers.
+ * parsing, printable text, half precision, files that appear only when whole, digests, counter-based random
+ * numbers.
  *
  * This room knows nothing of streams, networks or data sets.
  */
@@ -10,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* Streams, models and data are little-endian, and their bytes are used as they are. */
 #if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -71,6 +73,17 @@ enum pst_status pst_fail_at(struct pst_error *error, const char *format, ...) PS
  * Returns true where it fits, false (and product untouched) where it does not.
  */
 PST_CHECKED bool pst_multiply(size_t a, size_t b, size_t *product);
+
+/* ---- text from elsewhere ------------------------------------------------------------------------------- */
+
+/*
+ * Makes a text one line that is safe on a terminal, in place: control characters (C0, DEL and C1) and bytes
+ * that are not UTF-8 become "?", and a letter that the text's end cuts is left out.
+ */
+void pst_make_printable(char *text);
+
+/* Writes a text as pst_make_printable makes it, and blanks behind it up to `width` bytes; 0: none. */
+void pst_write_printable(FILE *out, int width, const char *text);
 
 /* ---- memory ------------------------------------------------------------------------------------------ */
 
@@ -193,6 +206,13 @@ PST_CHECKED enum pst_status pst_atomic_commit(struct pst_atomic_file *file, stru
 void pst_atomic_abandon(struct pst_atomic_file *file, bool keep_part);
 
 /*
+ * Opens a regular file for reading. Anything else is refused: a named pipe would be waited for, without end
+ * if nobody writes it. No child inherits the descriptor. fd: receives it, to be closed. Returns PST_OK;
+ * PST_NO_INPUT where it cannot be opened; PST_BAD_DATA where it is not a regular file.
+ */
+PST_CHECKED enum pst_status pst_file_open(const char *path, int *fd, struct pst_error *error);
+
+/*
  * Syncs the folder that holds a name to disk: only then is a new name safe from a power cut.
  * Returns false, with errno, where it cannot be synced.
  */
@@ -237,7 +257,7 @@ void pst_digest(const void *bytes, size_t size, char digest[PST_DIGEST_TEXT]);
 
 /*
  * SHA-256 of a whole file.
- * Returns PST_OK; PST_NO_INPUT where it cannot be opened; PST_IO_ERROR.
+ * Returns PST_OK; PST_NO_INPUT or PST_BAD_DATA as pst_file_open; PST_IO_ERROR; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_digest_file(const char *path, char digest[PST_DIGEST_TEXT],
                                             struct pst_error *error);

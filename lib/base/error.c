@@ -5,15 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Names and texts from outside may hold newlines or a terminal's control sequences; a message is one plain
- * line. */
-static void make_plain(char *text)
-{
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text < ' ' || *text == 127)
-            *text = '?';
-}
-
 enum pst_status pst_fail(struct pst_error *error, enum pst_status status, const char *format, ...)
 {
     if (error == NULL)
@@ -23,7 +14,7 @@ enum pst_status pst_fail(struct pst_error *error, enum pst_status status, const 
     va_start(values, format);
     vsnprintf(error->message, sizeof error->message, format, values);
     va_end(values);
-    make_plain(error->message);
+    pst_make_printable(error->message);
     return status;
 }
 
@@ -36,11 +27,11 @@ enum pst_status pst_fail_at(struct pst_error *error, const char *format, ...)
     va_end(values);
     if (length < 0 || (size_t)length + 3 > sizeof error->message)
         return error->status;
-    make_plain(place);
     size_t before = (size_t)length + 2;
     memmove(error->message + before, error->message, sizeof error->message - before);
     error->message[sizeof error->message - 1] = '\0';
     memcpy(error->message, place, (size_t)length);
     memcpy(error->message + length, ": ", 2);
+    pst_make_printable(error->message);
     return error->status;
 }

@@ -31,6 +31,19 @@ enum pst_status pst_write_all(int fd, const void *bytes, size_t size, const char
     return PST_OK;
 }
 
+enum pst_status pst_file_open(const char *path, int *fd, struct pst_error *error)
+{
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0)
+        return pst_fail(error, PST_NO_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
+    struct stat status;
+    if (fstat(*fd, &status) == 0 && S_ISREG(status.st_mode))
+        return PST_OK;
+    close(*fd);
+    *fd = -1;
+    return pst_fail(error, PST_BAD_DATA, "%s: is not a regular file", path);
+}
+
 static void forget(struct pst_atomic_file *file)
 {
     free(file->path);
