@@ -15,6 +15,7 @@ void pst_say(struct pst_run *run, const char *format, ...)
     va_start(values, format);
     vsnprintf(line, sizeof line, format, values);
     va_end(values);
+    pst_make_printable(line);
     pst_progress_clear(run->frame);
     /* One write, so that lines of several stages on one terminal do not mix. */
     char whole[1200];

@@ -32,6 +32,7 @@ void pst_progress_note(struct pst_run *run, const char *format, ...)
     va_start(values, format);
     vsnprintf(run->frame->progress.note, sizeof run->frame->progress.note, format, values);
     va_end(values);
+    pst_make_printable(run->frame->progress.note);
 }
 
 bool pst_progress_is_elsewhere(const struct pst_run *run)
@@ -82,7 +83,10 @@ static void draw(struct pst_frame *frame, double now)
              "%s, %.0f samples/s%s%s, waiting in %.0f%% out %.0f%%", share, rate,
              progress->note[0] == '\0' ? "" : ", ", progress->note,
              100 * progress->waited_for_input / elapsed, 100 * progress->waited_for_output / elapsed);
-    fprintf(stderr, "\r\033[K%.*s", columns() - 1, line);
+    if (columns() <= (int)sizeof line)
+        line[columns() - 1] = '\0';
+    pst_make_printable(line); /* a letter may be cut */
+    fprintf(stderr, "\r\033[K%s", line);
     fflush(stderr);
     progress->drawn = true;
 }

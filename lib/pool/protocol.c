@@ -38,8 +38,5 @@ void pst_pool_text(const struct pst_message *message, char *text, size_t size)
     if (length > 0)
         memcpy(text, message->payload, length);
     text[length] = '\0';
-    for (size_t i = 0; i < length; i++) {
-        if ((unsigned char)text[i] < ' ' || text[i] == 127)
-            text[i] = ' ';
-    }
+    pst_make_printable(text);
 }

@@ -136,7 +136,7 @@ static void a_text_fits_and_is_one_line(void **state)
     struct pst_message message = { .payload = said, .payload_size = sizeof said - 1 };
     char text[32], little[4] = "xyz";
     pst_pool_text(&message, text, sizeof text);
-    assert_string_equal(text, "two lines and  [2J");
+    assert_string_equal(text, "two?lines?and??[2J");
     pst_pool_text(&message, little, sizeof little);
     assert_string_equal(little, "two");
     message = (struct pst_message){ 0 };
