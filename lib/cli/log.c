@@ -34,7 +34,7 @@ enum pst_status pst_log_open(struct pst_frame *frame, struct pst_error *error)
 {
     if (strcmp(frame->common.log_path, "-") == 0)
         return pst_fail(error, PST_USAGE, "--log -: is for a file; /dev/stderr is standard error");
-    frame->log = fopen(frame->common.log_path, "a");
+    frame->log = fopen(frame->common.log_path, "ae");
     if (frame->log == NULL)
         return pst_fail(error, PST_IO_ERROR, "--log %s: cannot be written: %s", frame->common.log_path,
                         strerror(errno));
