@@ -84,7 +84,7 @@ static bool is_empty(int fd)
 static int open_growing(const char *part)
 {
     for (int attempt = 0;; attempt++) {
-        int fd = open(part, O_RDONLY | O_CLOEXEC);
+        int fd = open(part, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) != 0)
             return fd;
         bool again = attempt == 0 && is_empty(fd);
@@ -99,7 +99,7 @@ static int open_growing(const char *part)
 /* Opens what a dead writer left in NAME.part; -1 with ENOENT if that is nothing. */
 static int open_leftover(const char *part)
 {
-    int fd = open(part, O_RDONLY | O_CLOEXEC);
+    int fd = open(part, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd >= 0 && is_empty(fd)) {
         close(fd);
         errno = ENOENT;
@@ -120,7 +120,7 @@ static int open_either(const char *path, const char *part, bool *locked)
         if (fd >= 0 || errno != ENOENT)
             return fd;
         *locked = false;
-        fd = open(path, O_RDONLY | O_CLOEXEC);
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (fd >= 0 || errno != ENOENT)
             return fd;
     }
@@ -142,7 +142,12 @@ static enum pst_status open_when_there(struct follow_input *follow, const char *
         if (!pause_briefly())
             return pst_fail(error, PST_STOPPED, "%s: stopped by a signal", path);
     }
-    return PST_OK;
+    /* A named pipe was not waited for when it was opened, and cannot be followed. */
+    struct stat status;
+    if (fstat(follow->fd, &status) == 0 && S_ISREG(status.st_mode))
+        return PST_OK;
+    close(follow->fd);
+    return pst_fail(error, PST_BAD_DATA, "%s: is not a regular file", path);
 }
 
 enum pst_status pst_input_follow(struct pst_input **input, const char *path, double patience,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #define ROWS(ROW) \
@@ -25,11 +26,16 @@ const struct pst_dataset_type *const pst_dataset_types[] = { ROWS(ENTER) NULL };
 /* The first bytes of a file, unpacked if it is gzip; 0 if it is no plain file, or cannot be read. */
 static size_t read_start(const char *path, unsigned char *start, unsigned size)
 {
-    struct stat status;
-    gzFile file = stat(path, &status) == 0 && S_ISREG(status.st_mode) ? gzopen(path, "rb") : NULL;
-    int got = file == NULL ? 0 : gzread(file, start, size);
-    if (file != NULL)
-        gzclose(file);
+    int fd;
+    if (pst_file_open(path, &fd, NULL) != PST_OK)
+        return 0;
+    gzFile file = gzdopen(fd, "rb");
+    if (file == NULL) {
+        close(fd);
+        return 0;
+    }
+    int got = gzread(file, start, size);
+    gzclose(file);
     return got > 0 ? (size_t)got : 0;
 }
 
