@@ -332,6 +332,33 @@ learns() {
     done
 }
 
+@test "an abstract socket is refused, for everyone could connect" {
+    for endpoint in ipc://@pool listen:ipc://@pool; do
+        assert_fails 64 "an abstract socket has no permissions" loader digits --samples 10 -o "$endpoint"
+        assert_fails 64 "an abstract socket has no permissions" evaluator -i "$endpoint"
+        assert_fails 64 "an abstract socket has no permissions" dispatcher "$endpoint"
+    done
+    assert_fails 64 "an abstract socket has no permissions" worker ipc://@pool -- cat
+}
+
+@test "a listener that accepts no connection for now is in use, and not waited for" {
+    # Its queue holds one connection, which is there.
+    # shellcheck disable=SC2016
+    start /usr/bin/python3 -c '
+import socket, sys, time
+listener, first = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen(0)
+first.connect(sys.argv[1])
+open(sys.argv[1] + ".full", "w").close()
+time.sleep(600)' "$BATS_TEST_TMPDIR/busy"
+    await test -e "$BATS_TEST_TMPDIR/busy.full"
+    run --separate-stderr timeout 10 loader digits --samples 10 -o "listen:ipc://$BATS_TEST_TMPDIR/busy"
+    echo "$stderr"
+    [ "$status" -eq 75 ]
+    [[ $stderr == *"the address is in use by another program"* ]]
+}
+
 @test "a name that begins like a link and is none makes no file, and a path does" {
     mkdir "$BATS_TEST_TMPDIR/here"
     cd "$BATS_TEST_TMPDIR/here"
