@@ -292,6 +292,26 @@ learns() {
     cmp expected.safetensors "$student"
 }
 
+@test "a writer that sends more than it was granted is refused, and both sides say so" {
+    local here=$BATS_TEST_TMPDIR
+    loader digits --samples 5000 --seed 1 -o "$here/large.pst" # 4 MB
+    for window in "--window 4" "--window-bytes 300k"; do
+        rm -f "$here/s"
+        # The reader is held up, so what it granted is all that may come.
+        # shellcheck disable=SC2086
+        start bash -c '"$STAGES/../tests/passthrough" -i "listen:ipc://$1" '"$window"' 2>"$2" | { sleep 2; cat >/dev/null; }
+            exit "${PIPESTATUS[0]}"' sh "$here/s" "$here/reader.err"
+        reader=${started[-1]}
+        await test -S "$here/s"
+        run "$STAGES/../tests/heckle" "ipc://$here/s" flood "$here/large.pst" --seconds 6
+        echo "$output"
+        [[ $output == *"failed: "*"the other side is refused: it has sent more than it was granted"* ]]
+        ends "$reader" 65 10
+        [[ $(cat "$here/reader.err") == *"listen:ipc://$here/s: the other side is refused: it has sent more than it was granted"* ]]
+        [ "$(wc -l <"$here/reader.err")" -eq 1 ]
+    done
+}
+
 @test "another version is refused by name" {
     endless "listen:tcp://127.0.0.1:$port"
     run /usr/bin/python3 -B "$BATS_TEST_DIRNAME/../python/zmtp.py" "$port" hello --version 2
