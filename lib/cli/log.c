@@ -30,6 +30,13 @@ enum pst_status pst_print(struct pst_run *run, const char *text, struct pst_erro
     return pst_write_all(STDOUT_FILENO, text, strlen(text), "standard output", error);
 }
 
+enum pst_status pst_print_line(struct pst_run *run, char *text, struct pst_error *error)
+{
+    pst_make_printable(text);
+    enum pst_status status = pst_print(run, text, error);
+    return status == PST_OK ? pst_print(run, "\n", error) : status;
+}
+
 enum pst_status pst_log_open(struct pst_frame *frame, struct pst_error *error)
 {
     if (strcmp(frame->common.log_path, "-") == 0)

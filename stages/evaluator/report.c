@@ -14,9 +14,7 @@ static enum pst_status print_source(struct pst_run *run, const char *title, cons
     if (!evaluator->type->of_logits)
         snprintf(temperature, sizeof temperature, ", T = %g", source->spec.temperature);
     snprintf(line, sizeof line, "%-28s%s%s", title, source->spec.name, temperature);
-    pst_make_printable(line);
-    enum pst_status status = pst_print(run, line, error);
-    return status == PST_OK ? pst_print(run, "\n", error) : status;
+    return pst_print_line(run, line, error);
 }
 
 static enum pst_status print_biases(struct pst_run *run, struct pst_error *error)

@@ -217,6 +217,9 @@ END
         [[ $output == *"a?[2J?row?31m?"* ]]
         run ! grep -qP '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|^row' <<<"$output"
     done
+    cp whole.pst $'painted\e[2J.pst'
+    run -0 stream-inspect --check $'painted\e[2J.pst'
+    [ "$output" = "painted?[2J.pst: whole, 3 batches, 300 samples" ]
     run -0 stream-inspect --json painted.pst
     [[ $output == *'a\u001B[2J\nrow'* ]]
 }
