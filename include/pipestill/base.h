@@ -206,9 +206,10 @@ PST_CHECKED enum pst_status pst_atomic_commit(struct pst_atomic_file *file, stru
 void pst_atomic_abandon(struct pst_atomic_file *file, bool keep_part);
 
 /*
- * Opens a regular file for reading. Anything else is refused: a named pipe would be waited for, without end
- * if nobody writes it. No child inherits the descriptor. fd: receives it, to be closed. Returns PST_OK;
- * PST_NO_INPUT where it cannot be opened; PST_BAD_DATA where it is not a regular file.
+ * Opens a regular file for reading. Anything else is refused: a named pipe without a writer would be waited
+ * for without end. Children do not inherit the descriptor.
+ * fd: receives it, to be closed.
+ * Returns PST_OK; PST_NO_INPUT if it cannot be opened; PST_BAD_DATA if it is not a regular file.
  */
 PST_CHECKED enum pst_status pst_file_open(const char *path, int *fd, struct pst_error *error);
 

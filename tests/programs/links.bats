@@ -298,7 +298,7 @@ learns() {
     for window in "--window 4" "--window-bytes 300k"; do
         rm -f "$here/s"
         # The reader is held up, so what it granted is all that may come.
-        # shellcheck disable=SC2086
+        # shellcheck disable=SC2086,SC2016
         start bash -c '"$STAGES/../tests/passthrough" -i "listen:ipc://$1" '"$window"' 2>"$2" | { sleep 2; cat >/dev/null; }
             exit "${PIPESTATUS[0]}"' sh "$here/s" "$here/reader.err"
         reader=${started[-1]}
