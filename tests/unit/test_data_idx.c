@@ -265,7 +265,7 @@ static void a_file_that_is_not_there_is_named(void **state)
     struct pst_error error;
     assert_int_equal(open_pair(&data, "/nowhere/images", NULL, "0", &error), PST_NO_INPUT);
     assert_non_null(strstr(error.message, "/nowhere/images"));
-    assert_int_equal(open_pair(&data, folder, NULL, "0", &error), PST_IO_ERROR);
+    assert_int_equal(open_pair(&data, folder, NULL, "0", &error), PST_BAD_DATA);
     assert_non_null(strstr(error.message, folder));
 }
 
