@@ -6,6 +6,7 @@
 #   make reproduce  make the paper's MNIST results again: about three hours; QUICK=1: a taste
 #   make install    PREFIX=/usr/local, DESTDIR=
 #   make soak       200 random schedules of faults in a pool of workers
+#   make fuzz       MINUTES=5: foreign bytes for every parser, so long for each
 #   make bench      measure, print a table, write build/bench.json
 #   make lint       formatting, static analysis, shell scripts, man pages
 #
@@ -38,6 +39,7 @@ BUILD_PACKAGES := gcc make pkg-config libc6-dev libzmq3-dev libmsgpack-dev libop
 TEST_PACKAGES := bats strace locales libcmocka-dev python3-msgpack python3-numpy mandoc iproute2 procps zstd zsh fish
 REPRODUCE_PACKAGES := jq python3
 SLURM_PACKAGES := slurmctld slurmd slurm-client munge
+FUZZ_PACKAGES := clang-14 libclang-rt-14-dev
 LINT_PACKAGES := clang clang-format clang-tidy cppcheck shellcheck valgrind
 MSGPACK := $(shell pkg-config --exists msgpack-c 2>/dev/null && echo msgpack-c || echo msgpack)
 
@@ -47,13 +49,16 @@ libs_of = $(shell pkg-config --libs $(1) 2>/dev/null)
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
     -Wpointer-arith -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wimplicit-fallthrough -Wno-missing-field-initializers -Werror
 OPTIMISE ?= -O3 -g
+# A fault that every test has missed should end the program, not serve a stranger. Sanitizers see more than fortified calls.
 ifneq ($(SANITIZE),)
 SANITIZER_FLAGS := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -DPST_SANITIZED
+else
+HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 endif
 # No contraction of a·b + c behind the reader's back: gcc and clang builds of a kernel then agree to the bit.
-CFLAGS += -std=c17 -D_POSIX_C_SOURCE=200809L -I. -Iinclude -fPIC -pthread -ffp-contract=off $(OPTIMISE) $(WARNINGS) \
-    $(SANITIZER_FLAGS)
-LDFLAGS += -pthread $(SANITIZER_FLAGS) -Wl,--as-needed
+CFLAGS += -std=c17 -D_POSIX_C_SOURCE=200809L -I. -Iinclude -fPIC -pthread -ffp-contract=off $(OPTIMISE) $(HARDENING) \
+    $(WARNINGS) $(SANITIZER_FLAGS)
+LDFLAGS += -pthread $(SANITIZER_FLAGS) -Wl,--as-needed -Wl,-z,relro,-z,now
 
 # Each room sees only the libraries that are its own; that the others cannot even find them keeps the house in order.
 CFLAGS_base := $(call cflags_of,nettle)
@@ -75,12 +80,13 @@ PERCENT := %
 STAGES := $(patsubst stages/%.c,%,$(wildcard stages/*.c))
 STAGE_PROGRAMS := $(STAGES:%=$(BUILD)/stages/%)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
-TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
+TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(filter-out tests/tools/shim_%,$(wildcard tests/tools/*.c)))
+TEST_SHIMS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%.so,$(wildcard tests/tools/shim_*.c))
 BENCH_PROGRAMS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 MAN_PAGES := $(wildcard docs/man/*.1)
 COMPLETIONS := $(addprefix $(BUILD)/completion/,bash zsh fish)
 
-.PHONY: all tests deps test-deps slurm-deps lint-deps reproduce-deps reproduce setup test-setup demo test check soak bench lint format install uninstall clean \
+.PHONY: all tests deps test-deps slurm-deps lint-deps reproduce-deps reproduce setup test-setup demo test check soak fuzz fuzz-deps fuzz-targets bench lint format install uninstall clean \
     unit-tests test-tools bench-programs
 .DELETE_ON_ERROR:
 
@@ -110,6 +116,9 @@ slurm-deps: test-deps
 	$(call install_packages,$(SLURM_PACKAGES))
 lint-deps: test-deps
 	$(call install_packages,$(LINT_PACKAGES))
+
+fuzz-deps: deps
+	$(call install_packages,$(FUZZ_PACKAGES))
 
 # ---- the library ----
 $(BUILD)/objects/lib/%.o: lib/%.c
@@ -154,10 +163,15 @@ $(BUILD)/tests/%: tests/tools/%.c $(BUILD)/libpipestill.a
 	$(call step,CC,$<)$(CC) $(CFLAGS) $(CFLAGS_cli) $(CFLAGS_nn) $(CFLAGS_stream) -MMD -MP $< $(BUILD)/libpipestill.a \
 	    $(LDFLAGS) $(LIBS) -o $@
 
+# Preloaded into the programs, so without a sanitizer of their own.
+$(BUILD)/tests/shim_%.so: tests/tools/shim_%.c
+	@mkdir -p $(@D)
+	$(call step,CC,$<)$(CC) -std=c17 -O1 -fPIC $(WARNINGS) -Wno-missing-prototypes -Wno-pedantic -shared $< -ldl -o $@
+
 # All that tests/run needs.
 tests: all unit-tests test-tools
 unit-tests: $(UNIT_TESTS)
-test-tools: $(TEST_TOOLS)
+test-tools: $(TEST_TOOLS) $(TEST_SHIMS)
 
 test: test-deps
 	@$(MAKE) --no-print-directory check
@@ -169,6 +183,22 @@ check: all unit-tests test-tools
 soak: test-deps
 	@$(MAKE) --no-print-directory all test-tools
 	@BUILD=$(BUILD) tests/faults 200 1000
+
+# ---- fuzzing: a build of its own, by clang ----
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
+MINUTES ?= 5
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libpipestill.a
+	@mkdir -p $(@D)
+	$(call step,CC,$<)$(CC) $(CFLAGS) $(CFLAGS_cli) $(CFLAGS_transport) -MMD -MP $< $(BUILD)/libpipestill.a -fsanitize=fuzzer \
+	    $(LDFLAGS) $(LIBS) -o $@
+
+fuzz-targets: $(FUZZ_TARGETS)
+
+fuzz: fuzz-deps
+	+@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang-14 SANITIZE=fuzzer-no-link,address,undefined OPTIMISE='-O1 -g' \
+	    fuzz-targets
+	@BUILD=build/fuzz tests/fuzz/run $$(($(MINUTES) * 60))
 
 # ---- demo and benchmarks ----
 demo: deps
@@ -254,4 +284,4 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(LIB_OBJECTS:.o=.d) $(patsubst %.c,$(BUILD)/objects/%.d,$(wildcard stages/*.c stages/*/*.c)) $(UNIT_TESTS:=.d) $(TEST_TOOLS:=.d) \
-    $(BENCH_PROGRAMS:=.d)
+    $(BENCH_PROGRAMS:=.d) $(FUZZ_TARGETS:=.d)

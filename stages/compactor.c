@@ -32,15 +32,17 @@ static const struct pst_option options[] = {
       "which tensor they are; others of soft targets and logits are dropped", .metavar = "NAME",
       .silent = true },
     { 0, "top", PST_SIZE, PLACE(asked.top), "classes that top-k keeps", .metavar = "K",
-      .most = PST_COMPACT_MOST_CLASSES, .silent = true },
+      .most = PST_COMPACT_MOST_CLASSES, .silent = true, .needs = "targets=top-k" },
     { 0, "draws", PST_SIZE, PLACE(asked.draws), "classes that sampled draws for each sample", .metavar = "N",
-      .most = 1 << 20, .silent = true },
-    { 's', "seed", PST_U64, PLACE(asked.seed), "seed of these draws", .silent = true },
+      .most = 1 << 20, .silent = true, .needs = "targets=sampled" },
+    { 's', "seed", PST_U64, PLACE(asked.seed), "seed of these draws", .silent = true,
+      .needs = "targets=sampled" },
     { 0, "inputs", PST_CHOICE, PLACE(inputs),
       "keep x, or a digest of it, by which stream-join joins them again", .choices = kinds, .silent = true },
     { 0, "error", PST_FLAG, PLACE(show_error),
       "say at the end what was lost, and how many bytes a sample takes", .silent = true },
-    { 0, "restore", PST_FLAG, PLACE(restore), "the other way: soft targets as f32 again", .silent = true },
+    { 0, "restore", PST_FLAG, PLACE(restore), "the other way: soft targets as f32 again", .silent = true,
+      .excludes = "targets|of|top|draws|seed|inputs|error" },
     { 0 },
 };
 
@@ -67,27 +69,13 @@ static enum pst_status note_options(struct pst_run *run, struct pst_error *error
     return status;
 }
 
-/* What says how to make a stream compact, and means nothing to a stream that is to be restored. */
-static enum pst_status check_restore(const struct pst_run *run, struct pst_error *error)
+static enum pst_status check_form(const struct compaction *self, struct pst_error *error)
 {
-    static const char *const others[] = { "targets", "of", "top", "draws", "seed", "inputs", "error", NULL };
-    const char *given = pst_options_given(run, others);
-    return given == NULL
-               ? PST_OK
-               : pst_fail(error, PST_USAGE,
-                          "--restore and --%s exclude each other: the stream says how it is restored", given);
-}
-
-static enum pst_status check_form(const struct pst_run *run, struct pst_error *error)
-{
-    const struct pst_compact_options *asked = &((const struct compaction *)run->self)->asked;
+    const struct pst_compact_options *asked = &self->asked;
     if ((asked->form == PST_COMPACT_TOP_K) != (asked->top > 0))
         return pst_fail(error, PST_USAGE, "--targets top-k and --top K belong together");
     if ((asked->form == PST_COMPACT_SAMPLED) != (asked->draws > 0))
         return pst_fail(error, PST_USAGE, "--targets sampled and --draws N belong together");
-    bool seed = pst_options_given(run, (const char *const[]){ "seed", NULL }) != NULL;
-    if (seed && asked->form != PST_COMPACT_SAMPLED)
-        return pst_fail(error, PST_USAGE, "--seed is for --targets sampled");
     return PST_OK;
 }
 
@@ -97,7 +85,7 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     struct compaction *self = run->self;
     self->asked.form = (enum pst_compact_form)self->form;
     self->asked.digest = self->inputs == 1;
-    enum pst_status status = self->restore ? check_restore(run, error) : check_form(run, error);
+    enum pst_status status = check_form(self, error);
     return status == PST_OK ? note_options(run, error) : status;
 }
 

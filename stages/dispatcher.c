@@ -65,7 +65,7 @@ int main(int argc, char **argv)
             .options = options,
             .size = sizeof(struct dispatcher),
             .defaults = &defaults,
-            .traits = PST_READS | PST_WRITES,
+            .traits = PST_READS | PST_WRITES | PST_LINKS,
             .start = start,
             .run_all = dispatch,
             .stop = stop,

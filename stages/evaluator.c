@@ -42,6 +42,9 @@ static enum pst_status take_fitted(void *self, const char *value, struct pst_err
     evaluator->fitted = grown;
     if (!pst_parse_u64(value, 0, INT32_MAX, &grown[evaluator->fitted_count]))
         return pst_fail(error, PST_USAGE, "not a class, such as 3");
+    for (size_t i = 0; i < evaluator->fitted_count; i++)
+        if (grown[i] == grown[evaluator->fitted_count])
+            return pst_fail(error, PST_USAGE, "class %s is named already", value);
     evaluator->fitted_count++;
     return PST_OK;
 }
@@ -54,8 +57,6 @@ static enum pst_status check_options(struct pst_run *run, size_t count, char **o
     if (evaluator->bias_count > 0 && evaluator->fitted_count > 0)
         return pst_fail(error, PST_USAGE,
                         "--class-bias gives biases, --fit-bias finds them: only one can be");
-    if (isfinite(evaluator->tolerance) && evaluator->against_name == NULL)
-        return pst_fail(error, PST_USAGE, "--tolerance needs --against: the tensor that may differ so much");
     return PST_OK;
 }
 
@@ -66,7 +67,8 @@ static const struct pst_option options[] = {
       "tensor to compare with: difference, agreement, and KL of the predictions from it",
       .metavar = "TENSOR" },
     { 0, "tolerance", PST_DOUBLE, offsetof(struct evaluator, tolerance),
-      "end with an error at the first sample that differs more from --against in any number" },
+      "end with an error at the first sample that differs more from --against in any number",
+      .needs = "against" },
     { 0, "class-bias", PST_LIST, 0, "add to a class's logit, or log-probability, before anything else",
       .take = take_bias, .metavar = "CLASS=NUMBER" },
     { 0, "fit-bias", PST_LIST, 0,
@@ -74,7 +76,7 @@ static const struct pst_option options[] = {
       .metavar = "CLASS" },
     { 0, "fit-by", PST_CHOICE, offsetof(struct evaluator, fit_by),
       "what --fit-bias looks for: the class mass of --against, else of the labels; or fewest errors",
-      .choices = (const char *const[]){ "mass", "errors", NULL } },
+      .choices = (const char *const[]){ "mass", "errors", NULL }, .needs = "fit-bias" },
     { 0, "json", PST_FLAG, offsetof(struct evaluator, as_json), "write one JSON object instead of a table" },
     { 0 },
 };

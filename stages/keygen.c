@@ -36,6 +36,7 @@ int main(int argc, char **argv)
             .operands = "FILE",
             .least_operands = 1,
             .most_operands = 1,
+            .operand_files = PST_FILE_CHANGED,
             .description =
                 "Writes a new pair of CURVE keys to FILE, for --key, and the public one as a line to\n"
                 "standard output, for the other side's --server-key or its list for --allow.\n"

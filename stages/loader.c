@@ -104,6 +104,18 @@ static enum pst_status go_to_start(struct loader *loader, struct pst_error *erro
     return PST_OK;
 }
 
+/* A seed that decides about nothing would be taken for one that does. */
+static enum pst_status check_seed(const struct pst_run *run, struct pst_error *error)
+{
+    const struct loader *loader = run->self;
+    const struct pst_selection_rules *rules = &loader->chosen.rules;
+    bool draws = loader->view.shuffled || loader->view.steps > 0 || rules->fraction < 1 || rules->limit > 0;
+    if (draws || pst_options_given(run, (const char *const[]){ "seed", NULL }) == NULL)
+        return PST_OK;
+    return pst_fail(error, PST_USAGE,
+                    "--seed does nothing here: samples are neither chosen nor shuffled nor moved about");
+}
+
 /* What made the samples is the set; what moved them about is the augmentations' options and the seed. */
 static enum pst_status note_data(struct pst_run *run, struct pst_error *error)
 {
@@ -129,12 +141,14 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     struct loader *loader = run->self;
     const void *augmentations[PST_MAX_AUGMENTATIONS];
     const size_t most = sizeof((struct pst_header *)0)->run - 1;
-    if (loader->run != NULL && strlen(loader->run) > most)
-        return pst_fail(error, PST_USAGE, "--run: at most %zu bytes", most);
+    if (loader->run != NULL && (strlen(loader->run) > most || !pst_is_utf8(loader->run)))
+        return pst_fail(error, PST_USAGE, "--run: its value is not UTF-8 of at most %zu bytes", most);
     find_augmentations(loader, augmentations);
     enum pst_status status = open_data(run, count, operands, error);
     if (status == PST_OK)
         status = pst_view_open(&loader->view, &loader->data, &loader->chosen, augmentations, error);
+    if (status == PST_OK)
+        status = check_seed(run, error);
     if (status == PST_OK)
         status = go_to_start(loader, error);
     return status == PST_OK ? note_data(run, error) : status;
@@ -299,6 +313,7 @@ int main(int argc, char **argv)
                         .purpose = "write a data set as a stream of batches",
                         .operands = "SET...",
                         .most_operands = 4096,
+                        .operand_files = PST_FILE_READ | PST_FILE_LIST,
                         .description = description,
                         .example = "loader digits --epochs 2 --shift 2 | stream-inspect",
                         .see_also = "replay(1), teacher-forward(1), student-trainer(1), stream-inspect(1)",

@@ -29,14 +29,16 @@ static const struct pst_option options[] = {
       .of_samples = true },
     { 0, "start", PST_U64, PLACE(start), "begin with this batch, counted from 0", .most = 1e14,
       .silent = true },
-    { 's', "seed", PST_U64, PLACE(seed), "seed of selection and order", .metavar = "N", .of_samples = true },
+    { 's', "seed", PST_U64, PLACE(seed), "seed of selection and order", .metavar = "N", .of_samples = true,
+      .needs = "shuffle|fraction|limit|sample" },
     { 0, "shuffle", PST_FLAG, PLACE(shuffle), "a new order each time through the samples",
       .of_samples = true },
     { 0, "memory", PST_SIZE, PLACE(memory), "keep so much of recordings that are shuffled",
-      .metavar = "BYTES", .most = 1099511627776.0, .silent = true },
+      .metavar = "BYTES", .most = 1099511627776.0, .silent = true, .needs = "shuffle" },
     { 0, "run", PST_STRING, PLACE(run), "name this run so in the header; otherwise at random",
       .metavar = "NAME", .silent = true },
-    { 0, "follow", PST_FLAG, PLACE(follow), "replay FILE while it is still being written", .silent = true },
+    { 0, "follow", PST_FLAG, PLACE(follow), "replay FILE while it is still being written", .silent = true,
+      .excludes = "only-classes|omit-classes|fraction|limit|sample|batch|epochs|start|shuffle|run|skip-bad" },
     { 0, "skip-bad", PST_FLAG, PLACE(skip_bad), "leave damaged batches out, and say how many",
       .silent = true },
     { 0 },
@@ -47,8 +49,8 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     struct replay *replay = run->self;
     const char *name = replay->options.run;
     const size_t most = sizeof((struct pst_header *)0)->run - 1;
-    if (name != NULL && strlen(name) > most)
-        return pst_fail(error, PST_USAGE, "--run: at most %zu bytes", most);
+    if (name != NULL && (strlen(name) > most || !pst_is_utf8(name)))
+        return pst_fail(error, PST_USAGE, "--run: its value is not UTF-8 of at most %zu bytes", most);
     replay->way = replay->options.follow ? &followed_way : &recorded_way;
     replay->source = pst_allocate(1, replay->way->size, error);
     return replay->source == NULL ? PST_TRY_AGAIN : replay->way->start(run, count, operands, error);
@@ -90,6 +92,7 @@ int main(int argc, char **argv)
             .operands = "FILE...",
             .least_operands = 1,
             .most_operands = 4096,
+            .operand_files = PST_FILE_READ,
             .description = "FILE is a recorded stream. It is replayed just as it was, or in other batches, "
                            "shuffled\nsample by sample, or in part; several are replayed as one set.",
             .example = "replay transfer.pst --shuffle --epochs 100 | student-trainer --arch 784-30-10 -o "

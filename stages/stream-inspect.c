@@ -22,7 +22,8 @@ static const struct inspect defaults = { .endpoint = "the stream" };
 
 static const struct pst_option options[] = {
     { 'c', "check", PST_FLAG, PLACE(check_only),
-      "only say whether the stream is whole, by a line and the exit code" },
+      "only say whether the stream is whole, by a line and the exit code",
+      .excludes = "head|sample|text|summary" },
     { 'n', "head", PST_SIZE, PLACE(head),
       "stop after so many batches, or samples if samples are shown; 0: read all" },
     { 'j', "json", PST_FLAG, PLACE(as_json),
@@ -31,7 +32,7 @@ static const struct pst_option options[] = {
       .metavar = "ID" },
     { 't', "text", PST_FLAG, PLACE(show_samples),
       "show each sample: its image in letters, its targets as classes, largest first" },
-    { 's', "summary", PST_FLAG, PLACE(summary), "no line a batch" },
+    { 's', "summary", PST_FLAG, PLACE(summary), "no line a batch", .excludes = "sample|text" },
     { 0 },
 };
 
@@ -48,6 +49,9 @@ static enum pst_status start_model(struct pst_run *run, const char *path, struct
 static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
 {
     struct inspect *inspect = run->self;
+    if (count == 1 && pst_options_given(run, (const char *const[]){ "input", NULL }) != NULL)
+        return pst_fail(error, PST_USAGE, "--input and the argument '%s' name two streams; give one",
+                        operands[0]);
     if (count == 1 && is_model(operands[0])) {
         enum pst_status status = start_model(run, operands[0], error);
         return status == PST_OK ? PST_END : status;
@@ -58,13 +62,7 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     }
     if (inspect->sample_text != NULL && !pst_parse_u64(inspect->sample_text, 0, UINT64_MAX, &inspect->wanted))
         return pst_fail(error, PST_USAGE, "--sample: '%s' is not a whole number", inspect->sample_text);
-    if (inspect->check_only && (inspect->head > 0 || inspect->sample_text != NULL || inspect->show_samples))
-        return pst_fail(
-            error, PST_USAGE,
-            "--check reads all and shows nothing; it does not go with --head, --sample or --text");
     inspect->show_samples = inspect->show_samples || inspect->sample_text != NULL;
-    if (inspect->show_samples && inspect->summary)
-        return pst_fail(error, PST_USAGE, "--summary shows no samples");
     return PST_OK;
 }
 
@@ -218,6 +216,7 @@ int main(int argc, char **argv)
             .purpose = "show what is in a stream, and say whether it is whole; or what a model is",
             .operands = "[FILE | MODEL]",
             .most_operands = 1,
+            .operand_files = PST_FILE_READ | PST_FILE_ENDPOINT,
             .description = "Shows the header, the history, a line a batch, and statistics of each tensor;\n"
                            "or, with --sample or --text, what it says of samples.\n"
                            "The exit code is 0 only if the stream is whole, or --head was reached.\n"

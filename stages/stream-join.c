@@ -258,6 +258,7 @@ int main(int argc, char **argv)
                         .operands = "TARGETS",
                         .least_operands = 1,
                         .most_operands = 1,
+                        .operand_files = PST_FILE_READ | PST_FILE_ENDPOINT,
                         .description =
                             "Finds each sample in the recording TARGETS by its id, and by its epoch if the\n"
                             "recording has several, and adds its targets. A sample whose input is not the\n"

@@ -33,6 +33,8 @@ static enum pst_status mend(struct pst_run *run, struct pst_streams *streams, st
     const struct repair *asked = run->self;
     struct pst_repair repair;
     enum pst_status status = pst_recording_repair(asked->path, asked->max_message, &repair, error);
+    if (repair.unlocked)
+        pst_say_unlocked(run, asked->path);
     if (status != PST_OK)
         return status;
     char line[sizeof repair.path + 256], cut[80] = "";
@@ -60,6 +62,7 @@ int main(int argc, char **argv)
                         .operands = "RECORDING",
                         .least_operands = 1,
                         .most_operands = 1,
+                        .operand_files = PST_FILE_READ | PST_FILE_CHANGED,
                         .description =
                             "What stands behind the last whole batch is cut off, a trailer and an index are "
                             "written,\nand NAME.part becomes NAME. A recording that is damaged in its middle "

@@ -22,7 +22,7 @@ static const struct trainer defaults = {
 
 static const struct pst_option options[] = {
     { 'o', "output", PST_STRING, PLACE(settings.output_path), "the model file to write", .metavar = "MODEL",
-      .required = true, .silent = true },
+      .required = true, .silent = true, .files = PST_FILE_REPLACED },
     { 'a', "arch", PST_STRING, PLACE(settings.architecture),
       "a new network: inputs and layers, such as 784-800-800-10 or 784-100-tanh-10", .metavar = "LAYERS" },
     /* Silent, for the history has the whole architecture. */
@@ -30,9 +30,9 @@ static const struct pst_option options[] = {
       "the same without inputs and outputs, which the stream tells: 800-800", .metavar = "LAYERS",
       .silent = true },
     { 0, "from", PST_STRING, PLACE(settings.from_path), "start from this model instead", .metavar = "MODEL",
-      .silent = true },
+      .silent = true, .files = PST_FILE_READ },
     { 0, "activation", PST_STRING, PLACE(settings.activation),
-      "with --from: what stands between the layers of a model that does not say it", .metavar = "NAME" },
+      "what stands between the layers of a model that does not say it", .metavar = "NAME", .needs = "from" },
     { 0, "loss", PST_LIST, 0, "a term of the loss: TYPE[:TENSOR[:WEIGHT]][,KEY=NUMBER...]; types are above",
       .take = take_loss, .metavar = "TERM" },
     { 0, "class-weight", PST_STRING, PLACE(settings.class_weights),
@@ -50,13 +50,13 @@ static const struct pst_option options[] = {
       .choices = (const char *const[]){ "sgd", "nesterov", "adam", NULL } },
     { 'r', "learning-rate", PST_POSITIVE_DOUBLE, PLACE(training.schedule.rate), "learning rate" },
     { 0, "momentum", PST_DOUBLE, PLACE(training.optimiser_settings.momentum), "momentum of sgd and nesterov",
-      .most = 0.9999 },
+      .most = 0.9999, .needs = "optimiser=sgd|optimiser=nesterov" },
     { 0, "beta1", PST_DOUBLE, PLACE(training.optimiser_settings.beta1), "decay of adam's mean of gradients",
-      .most = 0.9999 },
+      .most = 0.9999, .needs = "optimiser=adam" },
     { 0, "beta2", PST_DOUBLE, PLACE(training.optimiser_settings.beta2), "decay of adam's mean of squares",
-      .most = 0.999999 },
+      .most = 0.999999, .needs = "optimiser=adam" },
     { 0, "epsilon", PST_POSITIVE_DOUBLE, PLACE(training.optimiser_settings.epsilon),
-      "adam's guard against division by zero" },
+      "adam's guard against division by zero", .needs = "optimiser=adam" },
     { 0, "weight-decay", PST_DOUBLE, PLACE(training.optimiser_settings.weight_decay),
       "decay of weights, not of biases" },
     { 0, "max-norm", PST_DOUBLE, PLACE(training.optimiser_settings.max_norm),
@@ -64,13 +64,13 @@ static const struct pst_option options[] = {
     { 0, "schedule", PST_CHOICE, PLACE(settings.schedule), "how the learning rate goes down",
       .choices = (const char *const[]){ "constant", "step", "linear", "cosine", NULL } },
     { 0, "final-rate", PST_DOUBLE, PLACE(training.schedule.final_rate),
-      "learning rate at the end of linear and cosine" },
+      "learning rate at the end of linear and cosine", .needs = "schedule=linear|schedule=cosine" },
     { 0, "warm-up", PST_DOUBLE, PLACE(training.schedule.warm_up),
       "epochs during which the learning rate rises", .metavar = "EPOCHS" },
     { 0, "step-epochs", PST_POSITIVE_DOUBLE, PLACE(training.schedule.step_epochs),
-      "epochs between two steps of the schedule step", .metavar = "EPOCHS" },
+      "epochs between two steps of the schedule step", .metavar = "EPOCHS", .needs = "schedule=step" },
     { 0, "gamma", PST_POSITIVE_DOUBLE, PLACE(training.schedule.gamma),
-      "factor of each step of the schedule step" },
+      "factor of each step of the schedule step", .needs = "schedule=step" },
     { 0, "dropout-input", PST_DOUBLE, PLACE(training.dropout.input), "share of inputs dropped",
       .most = 0.99 },
     { 0, "dropout-hidden", PST_DOUBLE, PLACE(training.dropout.hidden), "share of hidden units dropped",
@@ -78,20 +78,24 @@ static const struct pst_option options[] = {
     { 's', "seed", PST_U64, PLACE(settings.seed), "seed of initial weights and dropout" },
     { 0, "validate", PST_STRING, PLACE(settings.validate_endpoint),
       "a stream with inputs and labels, looked at after each epoch; the best model is kept",
-      .metavar = "ENDPOINT", .silent = true },
+      .metavar = "ENDPOINT", .silent = true, .files = PST_FILE_READ | PST_FILE_ENDPOINT },
     { 0, "validate-by", PST_CHOICE, PLACE(settings.validate_by), "what counts as better",
-      .choices = (const char *const[]){ "errors", "loss", NULL } },
-    { 0, "keep-last", PST_FLAG, PLACE(settings.keep_last),
-      "with --validate: write the last model, not the best" },
+      .choices = (const char *const[]){ "errors", "loss", NULL }, .needs = "validate" },
+    { 0, "keep-last", PST_FLAG, PLACE(settings.keep_last), "write the last model, not the best",
+      .needs = "validate" },
     { 0, "patience", PST_SIZE, PLACE(settings.patience),
-      "with --validate: stop after so many epochs without a better one; 0: never" },
+      "stop after so many epochs without a better one; 0: never", .needs = "validate" },
     { 0, "checkpoint", PST_STRING, PLACE(settings.checkpoint_path),
-      "save the state of training here after each epoch and when stopped", .metavar = "FILE",
-      .silent = true },
+      "save the state of training here after each epoch and when stopped", .metavar = "FILE", .silent = true,
+      .files = PST_FILE_READ | PST_FILE_REPLACED },
     { 0, "checkpoint-every", PST_SIZE, PLACE(settings.checkpoint_every),
-      "also after so many batches; 0: only after epochs", .metavar = "BATCHES", .silent = true },
-    { 0, "resume", PST_FLAG, PLACE(settings.resume), "go on from the checkpoint where there is one",
-      .silent = true },
+      "also after so many batches; 0: only after epochs", .metavar = "BATCHES", .silent = true,
+      .needs = "checkpoint" },
+    { 0, "resume", PST_FLAG, PLACE(settings.resume), "go on from the checkpoint if there is one",
+      .silent = true, .needs = "checkpoint" },
+    { 0, "restart", PST_FLAG, PLACE(settings.restart),
+      "discard the checkpoint if there is one, and start anew", .silent = true, .needs = "checkpoint",
+      .excludes = "resume" },
     { 0 },
 };
 
@@ -102,24 +106,23 @@ static enum pst_status check_options(const struct pst_run *run, struct pst_error
         return pst_fail(error, PST_USAGE,
                         "give one of --hidden, such as --hidden 800-800, --arch, such as --arch "
                         "784-800-800-10, and --from MODEL");
-    if (settings->resume && settings->checkpoint_path == NULL)
-        return pst_fail(error, PST_USAGE, "--resume needs --checkpoint FILE");
-    if (settings->activation != NULL && settings->from_path == NULL)
-        return pst_fail(
-            error, PST_USAGE,
-            "--activation is for --from; --arch names activations itself, such as 784-800-tanh-10");
-    if (settings->checkpoint_every > 0 && settings->checkpoint_path == NULL)
-        return pst_fail(error, PST_USAGE, "--checkpoint-every needs --checkpoint FILE");
-    if ((settings->patience > 0 || settings->keep_last) && settings->validate_endpoint == NULL)
-        return pst_fail(error, PST_USAGE, "--patience and --keep-last need --validate");
-    return check_loss_options(run, error);
+    enum pst_status status = check_loss_options(run, error);
+    return status == PST_OK ? check_checkpoint(&((const struct trainer *)run->self)->settings, error)
+                            : status;
 }
 
 /* Both ways at once would drop by the same random numbers twice. */
-static enum pst_status check_dropout(const struct pst_training *training, struct pst_error *error)
+static enum pst_status check_dropout(const struct pst_run *run, struct pst_error *error)
 {
-    bool named = strstr(training->network.architecture, "-drop") != NULL;
-    if (!named || (training->dropout.hidden == 0 && training->dropout.input == 0))
+    const struct trainer *trainer = run->self;
+    const struct pst_training *training = &trainer->training;
+    bool named = strstr(training->network.architecture, "-drop") != NULL,
+         asked = training->dropout.hidden > 0 || training->dropout.input > 0;
+    if (trainer->settings.from_path != NULL && !named && !asked &&
+        pst_options_given(run, (const char *const[]){ "seed", NULL }) != NULL)
+        return pst_fail(error, PST_USAGE,
+                        "--seed does nothing with --from a model without dropout; leave it out");
+    if (!named || !asked)
         return PST_OK;
     return pst_fail(
         error, PST_USAGE,
@@ -128,11 +131,14 @@ static enum pst_status check_dropout(const struct pst_training *training, struct
 }
 
 /* An output that cannot be written should not come to light after hours of training. */
-static enum pst_status try_output(struct trainer *trainer, struct pst_error *error)
+static enum pst_status try_output(struct pst_run *run, struct pst_error *error)
 {
+    const struct trainer *trainer = run->self;
     struct pst_atomic_file file;
     enum pst_status status =
         pst_atomic_open(&file, trainer->settings.output_path, PST_LEFTOVER_REPLACE, error);
+    if (status == PST_OK && file.unlocked)
+        pst_say_unlocked(run, trainer->settings.output_path);
     if (status == PST_OK)
         pst_atomic_abandon(&file, false);
     return status;
@@ -148,9 +154,10 @@ static enum pst_status make_network(struct trainer *trainer, const char *archite
 }
 
 /* What can be done as soon as there is a network. */
-static enum pst_status prepare_training(struct trainer *trainer, struct pst_error *error)
+static enum pst_status prepare_training(struct pst_run *run, struct pst_error *error)
 {
-    enum pst_status status = check_dropout(&trainer->training, error);
+    struct trainer *trainer = run->self;
+    enum pst_status status = check_dropout(run, error);
     if (status == PST_OK)
         status = parse_class_weights(trainer, error);
     return status == PST_OK ? pst_training_begin(&trainer->training, error) : status;
@@ -165,7 +172,7 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     (void)operands;
     enum pst_status status = check_options(run, error);
     if (status == PST_OK)
-        status = try_output(trainer, error);
+        status = try_output(run, error);
     if (status != PST_OK)
         return status;
     training->optimiser_settings.kind = (enum pst_optimiser_kind)settings->optimiser;
@@ -178,7 +185,7 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
             status = pst_history_note(run, "from", json_string(trainer->from_digest), error);
     } else if (settings->architecture != NULL)
         status = make_network(trainer, settings->architecture, error);
-    return status == PST_OK && settings->hidden == NULL ? prepare_training(trainer, error) : status;
+    return status == PST_OK && settings->hidden == NULL ? prepare_training(run, error) : status;
 }
 
 /* The network of --hidden: from here on the run is one with --arch. */
@@ -192,7 +199,7 @@ static enum pst_status make_hidden(struct pst_run *run, const struct pst_header 
     if (status == PST_OK)
         status = pst_history_note(run, "arch", json_string(architecture), error);
     free(architecture);
-    return status == PST_OK ? prepare_training(run->self, error) : status;
+    return status == PST_OK ? prepare_training(run, error) : status;
 }
 
 static enum pst_status begin(struct pst_run *run, const struct pst_header *header, struct pst_header *out,
@@ -214,6 +221,8 @@ static enum pst_status begin(struct pst_run *run, const struct pst_header *heade
         return pst_fail(error, PST_BAD_DATA,
                         "the stream begins at batch %" PRIu64 "; only --resume can go on there",
                         header->first);
+    if (trainer->settings.restart)
+        discard_checkpoint(trainer);
     return PST_OK;
 }
 
@@ -247,8 +256,8 @@ static enum pst_status finish(struct pst_run *run, struct pst_error *error)
     if (!parameters_are_finite(trainer))
         return diverged(trainer, error);
     status = write_model(run, error);
-    if (status == PST_OK && settings->checkpoint_path != NULL)
-        remove(settings->checkpoint_path); /* its work is done */
+    if (status == PST_OK && state->saved)
+        discard_checkpoint(trainer); /* its work is done */
     return status;
 }
 

@@ -35,6 +35,7 @@ static void default_name(const char *path, char *text, size_t size)
     char *dot = strrchr(text, '.');
     if (dot != NULL && dot != text)
         *dot = '\0';
+    pst_make_plain(text);
 }
 
 enum { MOST_NAME = PST_NAME_SIZE - sizeof "logits/" }; /* bytes */
@@ -144,6 +145,7 @@ int main(int argc, char **argv)
                         .operands = "MODEL",
                         .least_operands = 1,
                         .most_operands = 1,
+                        .operand_files = PST_FILE_READ,
                         .description =
                             "MODEL is a safetensors file of a network, as student-trainer or another tool "
                             "writes it.\nSeveral teachers are a chain of such stages.",

@@ -1,6 +1,6 @@
 /*
  * base.h: what every other room stands on: statuses and errors, memory that is reused, strict number
- * parsing, printable text, half precision, files that appear only when whole, digests, counter-based random
+ * parsing, plain text, half precision, files that appear only when whole, digests, counter-based random
  * numbers.
  *
  * This room knows nothing of streams, networks or data sets.
@@ -55,7 +55,7 @@ struct pst_error {
  * Writes a message into an error.
  * error: where to; NULL is allowed and loses the message.
  * status: what is returned.
- * format: as printf; truncated to the size of the message.
+ * format: as printf; truncated to the size of the message, and made plain (pst_make_plain).
  * Returns status, so that "return pst_fail(…)" is one line.
  */
 enum pst_status pst_fail(struct pst_error *error, enum pst_status status, const char *format, ...)
@@ -73,17 +73,6 @@ enum pst_status pst_fail_at(struct pst_error *error, const char *format, ...) PS
  * Returns true where it fits, false (and product untouched) where it does not.
  */
 PST_CHECKED bool pst_multiply(size_t a, size_t b, size_t *product);
-
-/* ---- text from elsewhere ------------------------------------------------------------------------------- */
-
-/*
- * Makes a text one line that is safe on a terminal, in place: control characters (C0, DEL and C1) and bytes
- * that are not UTF-8 become "?", and a letter that the text's end cuts is left out.
- */
-void pst_make_printable(char *text);
-
-/* Writes a text as pst_make_printable makes it, and blanks behind it up to `width` bytes; 0: none. */
-void pst_write_printable(FILE *out, int width, const char *text);
 
 /* ---- memory ------------------------------------------------------------------------------------------ */
 
@@ -113,6 +102,29 @@ void pst_buffer_free(struct pst_buffer *buffer);
  * set to PST_TRY_AGAIN).
  */
 PST_CHECKED void *pst_allocate(size_t count, size_t size, struct pst_error *error);
+
+/*
+ * As malloc, and remembers if it failed: for libraries that go on without what they had no memory for.
+ * jansson drops letters of a text then, and calls whole JSON damaged.
+ */
+PST_CHECKED void *pst_watched_malloc(size_t size);
+
+/* Whether pst_watched_malloc has ever failed. */
+bool pst_memory_was_short(void);
+
+/* ---- foreign text ------------------------------------------------------------------------------------ */
+
+/* Whether a text is UTF-8 (RFC 3629), as the texts of streams and logs are. */
+PST_CHECKED bool pst_is_utf8(const char *text);
+
+/*
+ * Makes a text from outside fit for one line on a terminal and in JSON, in place: control characters (C1,
+ * too) and what is not UTF-8 become "?", and a letter that the text's end has cut goes.
+ */
+void pst_make_plain(char *text);
+
+/* Writes a text as pst_make_plain makes it, and blanks behind it up to `width` bytes; 0: none. */
+void pst_write_plain(FILE *out, int width, const char *text);
 
 /* ---- numbers in text --------------------------------------------------------------------------------- */
 
@@ -161,15 +173,22 @@ uint16_t pst_half_from_f32(float number);
 /* ---- files that appear only when whole --------------------------------------------------------------- */
 
 /*
+ * The name of a file with all symbolic links resolved; the file itself need not be there. Returns the name,
+ * to be freed; NULL with errno, which is ELOOP if links lead in a circle.
+ */
+PST_CHECKED char *pst_real_name(const char *path);
+
+/*
  * A file being written beside its final name as NAME.part. {0} is closed. What exists under the final name
- * stays untouched until pst_atomic_commit. A symbolic link is followed, and stays one. Names of devices,
- * pipes and sockets are written directly.
+ * stays untouched until pst_atomic_commit; the new file has its mode. A symbolic link is followed, even to
+ * what is not there yet, and stays one. Names of devices, pipes and sockets are written directly.
  */
 struct pst_atomic_file {
-    int fd;      /* write here */
-    bool direct; /* not a regular file: there is nothing to rename */
-    char *path;  /* the final name; owned */
-    char *part;  /* the name while it is written; owned; NULL where direct */
+    int fd;        /* write here */
+    bool direct;   /* not a regular file: there is nothing to rename */
+    bool unlocked; /* the file system has no locks, so nothing keeps a second writer away */
+    char *path;    /* the final name; owned */
+    char *part;    /* the name while it is written; owned; NULL where direct */
 };
 
 /* What to do with what a writer that died left under NAME.part. */
@@ -179,16 +198,18 @@ enum pst_leftover {
 };
 
 /*
- * Locks an open file for the one process that writes it. A reader that follows holds the lock for a moment,
- * to see whether there is a writer, so this tries for some milliseconds. Returns true, or false if another
- * process writes the file.
+ * Locks an open file for the one process that writes it; waits for readers that follow, which hold a lock for
+ * a moment to see whether there is a writer. Returns PST_OK; PST_TRY_AGAIN if another process writes the
+ * file; PST_UNAVAILABLE if its file system has no locks (Lustre and NFS, as they may be set up): the file can
+ * be written, but nothing keeps a second writer away, which the caller has to say.
  */
-PST_CHECKED bool pst_lock_for_writer(int fd);
+PST_CHECKED enum pst_status pst_lock_for_writer(int fd);
 
 /*
  * Opens a file for writing under its provisional name, with a lock against a second writer.
- * Returns PST_OK; PST_USAGE for the path "-"; PST_IO_ERROR where it cannot be made; PST_TRY_AGAIN where
- * another process writes it, or left something there that is not to be replaced.
+ * Returns PST_OK; PST_USAGE for the path "-"; PST_IO_ERROR if it cannot be made, the user may not write what
+ * has the name, or NAME.part is a link; PST_TRY_AGAIN if another process writes it, or left something there
+ * that is not to be replaced.
  */
 PST_CHECKED enum pst_status pst_atomic_open(struct pst_atomic_file *file, const char *path,
                                             enum pst_leftover leftover, struct pst_error *error);

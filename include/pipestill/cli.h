@@ -47,6 +47,7 @@ struct pst_stage {
     const char *purpose;  /* one line, an imperative: "turn teachers' logits into soft targets" */
     const char *operands; /* usage of what is not an option: "MODEL", or NULL if there is none */
     size_t least_operands, most_operands;
+    unsigned operand_files;  /* what becomes of the files that operands name: of enum pst_file_use */
     const char *description; /* a few lines for --help, or NULL */
     const char *example;     /* a command that runs */
     const char *see_also;    /* "averager(1), student-trainer(1)" */
@@ -210,6 +211,9 @@ PST_CHECKED enum pst_status pst_open_stream(const struct pst_run *run, const cha
 /* Writes one line to standard error, above the progress line: "stage: message". */
 void pst_say(struct pst_run *run, const char *format, ...) PST_PRINTF(2, 3);
 
+/* Says that a file is written without a lock: see pst_lock_for_writer. */
+void pst_say_unlocked(struct pst_run *run, const char *path);
+
 /*
  * Writes an event to the log of --log FILE as one JSON line with the time and the stage's name added. No-op
  * without a log. fields: an object; stolen; NULL is allowed.
@@ -230,7 +234,7 @@ bool pst_progress_is_elsewhere(const struct pst_run *run);
 PST_CHECKED enum pst_status pst_print(struct pst_run *run, const char *text, struct pst_error *error);
 
 /*
- * Writes one line to standard output, in which names may stand: as pst_make_printable makes it (text is
+ * Writes one line to standard output, in which names may stand: as pst_make_plain makes it (text is
  * changed), and an end of line. Returns as pst_print.
  */
 PST_CHECKED enum pst_status pst_print_line(struct pst_run *run, char *text, struct pst_error *error);

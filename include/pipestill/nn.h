@@ -328,6 +328,16 @@ PST_CHECKED enum pst_status pst_checkpoint_write(const char *path, const struct 
                                                  const float *best, const struct json_t *state,
                                                  struct pst_error *error);
 
+/* What has the name of a checkpoint. */
+enum pst_checkpoint_place {
+    PST_CHECKPOINT_NONE, /* nothing, so one can be written */
+    PST_CHECKPOINT_THERE,
+    PST_CHECKPOINT_OTHER /* what is not to be replaced or removed, or cannot be looked at */
+};
+
+/* Looks at what has a name, as far as it takes to tell a checkpoint from other files. */
+PST_CHECKED enum pst_checkpoint_place pst_checkpoint_look(const char *path);
+
 /*
  * Reads a checkpoint into a training that has begun with the same architecture and optimiser.
  * best: receives [parameter_count] where the checkpoint has one; NULL where none is wanted.

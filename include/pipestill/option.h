@@ -20,6 +20,18 @@ enum pst_option_type {
 };
 
 /*
+ * What becomes of the files that an option or an operand names, to be added up; 0: it names none. By this the
+ * frame refuses to write what is also read, or written twice.
+ */
+enum pst_file_use {
+    PST_FILE_READ = 1,
+    PST_FILE_REPLACED = 2, /* appears whole, and is NAME.part before */
+    PST_FILE_CHANGED = 4,  /* in place: appended to, made or mended */
+    PST_FILE_ENDPOINT = 8, /* may be "-" or a link instead */
+    PST_FILE_LIST = 16     /* names with commas between, or behind a word and a colon: idx:IMAGES,LABELS */
+};
+
+/*
  * One option. If least and most are both 0, any value of the type is allowed (a size or double from 0 up).
  */
 struct pst_option {
@@ -38,6 +50,15 @@ struct pst_option {
     bool silent; /* left out of the stream's history: it does not change what flows (names of files, logs) */
     const char *tensor; /* the one that it decides about, by name; NULL: it decides about all */
     bool of_samples; /* says which samples come, and in which order: in the history, but not in the origins */
+    unsigned files;  /* what becomes of the files that it names: of enum pst_file_use */
+    /*
+     * What it does nothing without, and is refused without: one of the alternatives in
+     * "shuffle|limit|schedule=step". A name: the option is given, and not as 0. With a word: the option has
+     * it, given or not. In parentheses, a stream: "(a stream to read)", "(a link)", "(a link to read from)",
+     * "(a link that listens)", "(a link that connects)". NULL: it needs nothing.
+     */
+    const char *needs;
+    const char *excludes; /* other options, "top|draws": none of them may be given beside it */
 };
 
 #endif

@@ -88,6 +88,7 @@ struct pst_repair {
     uint64_t next;              /* seq of the batch that would come next */
     uint64_t cut;               /* bytes of a broken batch or trailer that are gone */
     bool was_whole;             /* nothing was wrong and nothing was changed */
+    bool unlocked;              /* nothing kept a writer away: see pst_lock_for_writer */
     char path[4096];            /* the recording's name now */
 };
 

@@ -63,6 +63,7 @@ struct pst_output {
     const struct pst_output_operations *operations;
     char name[256];
     double waited; /* seconds that writes took so far */
+    bool unlocked; /* a file that nothing keeps a second writer from: see pst_lock_for_writer */
 };
 
 /* What a user may ask of a link between machines; start from pst_link_settings_default. */
@@ -150,11 +151,12 @@ PST_CHECKED enum pst_status pst_input_read_at(struct pst_input *input, uint64_t 
  * Opens a file that somebody is still writing, perhaps not even that yet: NAME, or NAME.part where a stage
  * has not given it its name. A read at its end waits until there is more.
  * patience: seconds after which a file that does not appear or grow counts as lost. A NAME.part whose writer
- * has gone ends at once.
- * Returns PST_OK; PST_UNAVAILABLE; PST_NO_INPUT; PST_STOPPED; PST_TRY_AGAIN.
+ * has gone ends at once, if the file system has locks. age: receives how many seconds ago NAME was written
+ * last, if that is what was opened, for it may be an older one than is meant; otherwise 0. Returns PST_OK;
+ * PST_UNAVAILABLE; PST_NO_INPUT; PST_STOPPED; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_input_follow(struct pst_input **input, const char *path, double patience,
-                                             struct pst_error *error);
+                                             double *age, struct pst_error *error);
 
 /* Tells the writer, where the transport can, that everything arrived. */
 PST_CHECKED enum pst_status pst_input_finish(struct pst_input *input, struct pst_error *error);

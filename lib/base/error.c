@@ -14,7 +14,7 @@ enum pst_status pst_fail(struct pst_error *error, enum pst_status status, const 
     va_start(values, format);
     vsnprintf(error->message, sizeof error->message, format, values);
     va_end(values);
-    pst_make_printable(error->message);
+    pst_make_plain(error->message);
     return status;
 }
 
@@ -32,6 +32,6 @@ enum pst_status pst_fail_at(struct pst_error *error, const char *format, ...)
     error->message[sizeof error->message - 1] = '\0';
     memcpy(error->message, place, (size_t)length);
     memcpy(error->message + length, ": ", 2);
-    pst_make_printable(error->message);
+    pst_make_plain(error->message);
     return error->status;
 }

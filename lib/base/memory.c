@@ -1,8 +1,11 @@
 /* Aligned memory, reused, with every size checked. */
 #include "pipestill/base.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+
+static atomic_bool was_short;
 
 bool pst_multiply(size_t a, size_t b, size_t *product)
 {
@@ -53,4 +56,17 @@ void *pst_allocate(size_t count, size_t size, struct pst_error *error)
     }
     memset(memory, 0, capacity);
     return memory;
+}
+
+void *pst_watched_malloc(size_t size)
+{
+    void *memory = malloc(size);
+    if (memory == NULL)
+        was_short = true;
+    return memory;
+}
+
+bool pst_memory_was_short(void)
+{
+    return was_short;
 }

@@ -1,62 +1,75 @@
-/*
- * Text from elsewhere, fit to be printed: names, histories and reasons come from peers and files, and may
- * hold what moves a terminal's cursor, forges a line, or is no text at all.
- */
+/* Foreign text made fit for messages and for JSON: letters of UTF-8 (RFC 3629), none of which is cut or
+ * controls a terminal. */
 #include "pipestill/base.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { NO_LETTER = 0, CUT_LETTER = 5 }; /* beside the bytes of a letter, 1 to 4 */
-
-/* Whether the second byte can follow the first: no longer form than is needed, no surrogate, none too large.
- */
-static bool can_follow(unsigned char first, unsigned char second)
+/* How many bytes a letter has that begins with this one; 0 if none does. */
+static size_t length_by(unsigned char first)
 {
-    return (first != 0xe0 || second >= 0xa0) && (first != 0xed || second < 0xa0) &&
-           (first != 0xf0 || second >= 0x90) && (first != 0xf4 || second < 0x90);
-}
-
-/* How many bytes the letter that begins here has in UTF-8; NO_LETTER; CUT_LETTER if the text ends within it.
- */
-static size_t letter(const unsigned char *at)
-{
-    if (at[0] < 0x80)
+    if (first < 0x80)
         return 1;
-    size_t bytes = at[0] < 0xc2 || at[0] > 0xf4 ? NO_LETTER : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-    for (size_t i = 1; i < bytes; i++) {
-        if (at[i] == '\0')
-            return CUT_LETTER;
-        if ((at[i] & 0xc0) != 0x80 || (i == 1 && !can_follow(at[0], at[1])))
-            return NO_LETTER;
-    }
-    return bytes;
+    if (first < 0xC2 || first > 0xF4)
+        return 0;
+    return first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
 }
 
-/* C0, DEL, or C1 as UTF-8 has it. */
-static bool is_control(const unsigned char *at)
+/* Whether a second byte can follow a first one: too long a form, surrogates and what is beyond U+10FFFF
+ * cannot. */
+static bool may_follow(unsigned char first, unsigned char second)
 {
-    return at[0] < ' ' || at[0] == 127 || (at[0] == 0xc2 && at[1] < 0xa0);
+    unsigned char least = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
+    unsigned char most = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
+    return second >= least && second <= most;
 }
 
-void pst_make_printable(char *text)
+/* Bytes of the letter that a text begins with; 0 if that is not one. cut: receives whether the text ends in
+ * it. */
+static size_t letter(const char *text, bool *cut)
 {
-    const unsigned char *from = (const unsigned char *)text;
-    char *to = text;
-    while (*from != '\0') {
-        size_t bytes = letter(from);
-        if (bytes == CUT_LETTER)
-            break;
-        if (bytes == NO_LETTER || is_control(from))
-            *to++ = '?';
-        else
-            to = (char *)memmove(to, from, bytes) + bytes;
-        from += bytes == NO_LETTER ? 1 : bytes;
+    const unsigned char *byte = (const unsigned char *)text;
+    size_t length = length_by(byte[0]);
+    *cut = false;
+    for (size_t i = 1; i < length; i++) {
+        *cut = byte[i] == '\0';
+        if (i == 1 ? !may_follow(byte[0], byte[1]) : (byte[i] & 0xC0) != 0x80)
+            return 0;
     }
-    *to = '\0';
+    return length;
 }
 
-void pst_write_printable(FILE *out, int width, const char *text)
+static bool is_control(const char *text, size_t length)
+{
+    unsigned char byte = (unsigned char)text[0];
+    return length == 1 ? byte < ' ' || byte == 127 : byte == 0xC2 && (unsigned char)text[1] < 0xA0;
+}
+
+bool pst_is_utf8(const char *text)
+{
+    size_t length;
+    for (bool cut; *text != '\0'; text += length)
+        if ((length = letter(text, &cut)) == 0)
+            return false;
+    return true;
+}
+
+void pst_make_plain(char *text)
+{
+    while (*text != '\0') {
+        bool cut;
+        size_t length = letter(text, &cut);
+        if (cut) {
+            *text = '\0';
+            return;
+        }
+        if (length == 0 || is_control(text, length))
+            memset(text, '?', length = length == 0 ? 1 : length);
+        text += length;
+    }
+}
+
+void pst_write_plain(FILE *out, int width, const char *text)
 {
     char part[256];
     size_t size = strlen(text), done = 0, columns = 0;
@@ -67,7 +80,7 @@ void pst_write_printable(FILE *out, int width, const char *text)
             end--;
         memcpy(part, text + done, end - done);
         part[end - done] = '\0';
-        pst_make_printable(part);
+        pst_make_plain(part);
         columns += strlen(part);
         fputs(part, out);
         done = end;

@@ -15,13 +15,15 @@ struct pst_common {
     size_t threads, jobs;
     uint64_t zstd; /* level; 0: tensors are written as they are */
     struct pst_link_settings link;
-    bool quiet;
+    bool quiet, force;
 };
 
 /* What the progress line and the log tell. */
 struct pst_progress {
     bool draws, drawn, elsewhere;
-    double began, drew, logged;
+    double started; /* the program */
+    double began;   /* the stream */
+    double drew, logged;
     uint64_t batches, samples, epoch, epochs, total_batches;
     double waited_for_input, waited_for_output;
     char note[64];
@@ -36,6 +38,8 @@ struct pst_frame {
     const struct pst_option *options[MOST_OPTIONS]; /* the stage's, then those in common */
     bool seen[MOST_OPTIONS];                        /* on the command line */
     size_t own_count, option_count;
+    char **operands; /* [operand_count], borrowed from argv */
+    size_t operand_count;
     struct json_t *details;    /* what the history says of this stage */
     bool verbatim;             /* which is nothing */
     const char *effect;        /* on samples; NULL: adds */
@@ -71,12 +75,46 @@ extern const struct pst_common pst_usual;
 void pst_list_options(struct pst_frame *frame);
 
 /*
- * Parses the command line and notes the options for the history.
- * first_operand: receives the place in argv of the first operand; the operands stand behind all options.
+ * Parses the command line, checks that every option has an effect, and notes the options for the history.
  * Returns PST_OK; PST_USAGE; PST_END if --help or --version was asked for and answered.
  */
 PST_CHECKED enum pst_status pst_parse_options(struct pst_frame *frame, int argc, char **argv,
-                                              int *first_operand, struct pst_error *error);
+                                              struct pst_error *error);
+
+/* The place of an option by its name, of so many letters; PST_NONE: the stage does not have it. */
+size_t pst_option_find(const struct pst_frame *frame, const char *name, size_t length);
+
+/* The struct that holds the value of an option: the stage's own, or that of the options in common. */
+void *pst_option_object(const struct pst_frame *frame, size_t at);
+
+/* Refuses options that were given and would do nothing: see pst_option.needs. Returns PST_OK or PST_USAGE. */
+PST_CHECKED enum pst_status pst_check_needs(const struct pst_frame *frame, struct pst_error *error);
+
+/* What an option needs, in words: "--shuffle or --limit"; "" if it needs nothing. */
+void pst_describe_needs(const struct pst_frame *frame, const struct pst_option *option, char *text,
+                        size_t size);
+
+/* ---- files ------------------------------------------------------------------------------------------------
+ */
+
+/* What the command line names: a file, or an endpoint. */
+struct pst_named {
+    const char *option; /* NULL: it is an operand */
+    const char *value;  /* NULL: the option was not given */
+    unsigned files;     /* of enum pst_file_use */
+};
+
+/* The i-th name of a file or endpoint, those that are usual included. Returns false behind the last. */
+bool pst_named_at(const struct pst_frame *frame, size_t i, struct pst_named *named);
+
+/* Whether a name is that of a link. */
+bool pst_named_is_link(const struct pst_named *named);
+
+/*
+ * Refuses a command line by which a file would be written that is also read, or written twice, and an output
+ * that would replace a file without --force. Nothing is opened. Returns PST_OK; PST_USAGE; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_check_files(const struct pst_frame *frame, struct pst_error *error);
 
 /*
  * The text of --help, to be freed; NULL if memory is short.

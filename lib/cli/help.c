@@ -78,8 +78,8 @@ static bool describe_default(const struct pst_option *option, const void *object
     return shown;
 }
 
-/* "a number above 0; default 1", or nothing for a flag. */
-static void describe_option(const struct pst_option *option, const void *object, char *text, size_t size)
+/* "(a number above 0; default 1)", or nothing for a flag. */
+static void describe_value(const struct pst_option *option, const void *object, char *text, size_t size)
 {
     char values[256], standard[128];
     bool worded = option->type != PST_STRING && option->type != PST_LIST;
@@ -98,14 +98,29 @@ static void describe_option(const struct pst_option *option, const void *object,
         snprintf(text, size, "(%s)", values);
 }
 
-static void print_option(FILE *out, const struct pst_option *option, const void *object)
+/* What value an option takes, and what it does nothing without. */
+static void describe_option(const struct pst_frame *frame, const struct pst_option *option,
+                            const void *object, char *text, size_t size)
 {
-    char name[96], values[512];
+    char needs[128];
+    describe_value(option, object, text, size);
+    pst_describe_needs(frame, option, needs, sizeof needs);
+    size_t length = strlen(text);
+    if (needs[0] != '\0' && length > 0)
+        snprintf(text + length - 1, size - length + 1, "; needs %s)", needs);
+    else if (needs[0] != '\0')
+        snprintf(text, size, "(needs %s)", needs);
+}
+
+static void print_option(FILE *out, const struct pst_frame *frame, const struct pst_option *option,
+                         const void *object)
+{
+    char name[96], values[640];
     bool flag = option->type == PST_FLAG;
     snprintf(name, sizeof name, "%c%c%c --%s%s%s", option->letter != 0 ? '-' : ' ',
              option->letter != 0 ? option->letter : ' ', option->letter != 0 ? ',' : ' ', option->name,
              flag ? "" : " ", flag ? "" : metavar_of(option));
-    describe_option(option, object, values, sizeof values);
+    describe_option(frame, option, object, values, sizeof values);
     fprintf(out, "  %-30s %s\n", name, option->help);
     if (values[0] != '\0')
         fprintf(out, "  %-30s %s\n", "", values);
@@ -116,7 +131,7 @@ static void print_options(FILE *out, const struct pst_frame *frame, size_t from,
                           const void *defaults)
 {
     for (size_t i = from; i < to; i++)
-        print_option(out, frame->options[i], defaults);
+        print_option(out, frame, frame->options[i], defaults);
 }
 
 static void print_help(FILE *out, const struct pst_frame *frame)

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,13 +16,19 @@ void pst_say(struct pst_run *run, const char *format, ...)
     va_start(values, format);
     vsnprintf(line, sizeof line, format, values);
     va_end(values);
-    pst_make_printable(line);
+    pst_make_plain(line);
     pst_progress_clear(run->frame);
     /* One write, so that lines of several stages on one terminal do not mix. */
     char whole[1200];
     snprintf(whole, sizeof whole, "%s: %s\n", run->frame->stage->name, line);
     if (pst_write_all(STDERR_FILENO, whole, strlen(whole), "standard error", NULL) != PST_OK)
         return; /* nowhere is left to say so */
+}
+
+void pst_say_unlocked(struct pst_run *run, const char *path)
+{
+    pst_say(run, "%s: its file system has no locks (flock), so take care that no other process writes it",
+            path);
 }
 
 enum pst_status pst_print(struct pst_run *run, const char *text, struct pst_error *error)
@@ -32,15 +39,32 @@ enum pst_status pst_print(struct pst_run *run, const char *text, struct pst_erro
 
 enum pst_status pst_print_line(struct pst_run *run, char *text, struct pst_error *error)
 {
-    pst_make_printable(text);
+    pst_make_plain(text);
     enum pst_status status = pst_print(run, text, error);
     return status == PST_OK ? pst_print(run, "\n", error) : status;
+}
+
+/* Whether a file is empty or begins as a log does: lines at the end would damage any other. */
+static bool may_be_log(const char *path)
+{
+    static const char beginning[] = "{\"time\":";
+    char bytes[sizeof beginning] = "";
+    struct stat status;
+    FILE *file = stat(path, &status) == 0 && S_ISREG(status.st_mode) ? fopen(path, "re") : NULL;
+    if (file == NULL)
+        return true; /* opening it to write says what is wrong, if anything is */
+    size_t got = fread(bytes, 1, sizeof bytes - 1, file);
+    fclose(file);
+    return got == 0 || strcmp(bytes, beginning) == 0;
 }
 
 enum pst_status pst_log_open(struct pst_frame *frame, struct pst_error *error)
 {
     if (strcmp(frame->common.log_path, "-") == 0)
         return pst_fail(error, PST_USAGE, "--log -: is for a file; /dev/stderr is standard error");
+    if (!may_be_log(frame->common.log_path))
+        return pst_fail(error, PST_USAGE, "--log %s: is not a log, and is left as it is; name another file",
+                        frame->common.log_path);
     frame->log = fopen(frame->common.log_path, "ae");
     if (frame->log == NULL)
         return pst_fail(error, PST_IO_ERROR, "--log %s: cannot be written: %s", frame->common.log_path,

@@ -1,6 +1,7 @@
 /* The main of every stage: what happens before, between and after the calls into the stage itself. */
 #include "lib/cli/frame.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -27,24 +28,25 @@ static void settle_threads(const struct pst_frame *frame, char **argv)
 
 static enum pst_status begin(struct pst_frame *frame, int argc, char **argv, struct pst_error *error)
 {
-    int first;
     char **kept = calloc((size_t)argc + 1, sizeof *kept); /* getopt_long reorders argv */
     if (kept == NULL || (frame->details = json_object()) == NULL) {
         free(kept);
         return pst_fail(error, PST_TRY_AGAIN, "out of memory");
     }
     memcpy(kept, argv, (size_t)argc * sizeof *kept);
-    enum pst_status status = pst_parse_options(frame, argc, argv, &first, error);
+    enum pst_status status = pst_parse_options(frame, argc, argv, error);
     if (status == PST_OK)
         settle_threads(frame, kept);
     free(kept);
+    if (status == PST_OK)
+        status = pst_check_files(frame, error);
     if (status == PST_OK && frame->common.log_path != NULL)
         status = pst_log_open(frame, error);
     if (status == PST_OK)
         pst_log(&frame->run, "start",
                 json_pack("{s:s, s:O}", "version", PST_VERSION, "options", frame->details));
     if (status == PST_OK && frame->stage->start != NULL)
-        status = frame->stage->start(&frame->run, (size_t)(argc - first), argv + first, error);
+        status = frame->stage->start(&frame->run, frame->operand_count, frame->operands, error);
     return status;
 }
 
@@ -58,6 +60,17 @@ enum pst_status pst_history_note(struct pst_run *run, const char *key, json_t *v
 char *pst_settings_text(const struct pst_run *run)
 {
     return json_dumps(run->frame->details, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(12));
+}
+
+/*
+ * jansson goes on without what it had no memory for: a text lacks a letter, whole JSON counts as damaged. So
+ * after a shortage nothing is finished, and what then looked like a fault of the input is not told as one.
+ */
+static enum pst_status after_shortage(enum pst_status status, struct pst_error *error)
+{
+    bool doubtful = status == PST_OK || status == PST_END || status == PST_USAGE || status == PST_BAD_DATA;
+    return doubtful && pst_memory_was_short() ? pst_fail(error, PST_TRY_AGAIN, "out of memory for JSON")
+                                              : status;
 }
 
 /* ---- running ------------------------------------------------------------------------------------------- */
@@ -82,6 +95,8 @@ static enum pst_status run_batches(struct pst_frame *frame, struct pst_error *er
     if (status != PST_OK)
         return status;
     status = frame->common.jobs > 1 ? pst_jobs_pass(frame, error) : pst_batches_pass(frame, error);
+    if (status == PST_END)
+        status = after_shortage(status, error);
     if (status == PST_END) {
         status = stage->on_end == NULL ? PST_OK : stage->on_end(&frame->run, error);
         if (status == PST_OK)
@@ -90,7 +105,8 @@ static enum pst_status run_batches(struct pst_frame *frame, struct pst_error *er
     }
     /* The stage saves what it can, and the first error stays the one that is reported. */
     struct pst_error second = { 0 };
-    if (stage->on_interrupt != NULL && stage->on_interrupt(&frame->run, &second) != PST_OK)
+    if (stage->on_interrupt != NULL && stage->on_interrupt(&frame->run, &second) != PST_OK &&
+        strstr(error->message, second.message) == NULL)
         pst_say(&frame->run, "%s", second.message);
     return status;
 }
@@ -109,15 +125,24 @@ static enum pst_status run(struct pst_frame *frame, struct pst_error *error)
     enum pst_status status = pst_streams_open(frame, error);
     if (status == PST_OK)
         status = frame->stage->run_all != NULL ? run_all(frame, error) : run_batches(frame, error);
+    status = after_shortage(status, error);
     return status == PST_OK && pst_frame_writes(frame) ? pst_writer_finish(frame->streams.writer, error)
                                                        : status;
 }
 
 /* ---- ending -------------------------------------------------------------------------------------------- */
 
+/* Who reads a pipe has a reason of its own to leave, which it tells, or had enough, like head. */
+static bool is_told_by_reader(const struct pst_frame *frame, enum pst_status status)
+{
+    return status == PST_READER_LEFT && (!pst_frame_writes(frame) || strcmp(frame->common.output, "-") == 0);
+}
+
 static void report(struct pst_frame *frame, enum pst_status status, const struct pst_error *error)
 {
     pst_log(&frame->run, "error", json_pack("{s:s}", "message", error->message));
+    if (is_told_by_reader(frame, status))
+        return;
     pst_say(&frame->run, "%s", error->message);
     if (status == PST_USAGE && strstr(error->message, "--help") == NULL)
         pst_say(&frame->run, "'%s --help' shows all options", frame->stage->name);
@@ -128,12 +153,13 @@ static int end(struct pst_frame *frame, enum pst_status status, const struct pst
 {
     if (status == PST_END)
         status = PST_OK;
-    pst_progress_end(frame, status);
+    pst_progress_clear(frame);
     if (frame->stage->stop != NULL)
         frame->stage->stop(&frame->run);
     int number = pst_stop_signal();
     if (status != PST_OK && number == 0)
         report(frame, status, error);
+    pst_progress_end(frame, status);
     if (!pst_log_close(frame) && status == PST_OK)
         status = PST_IO_ERROR;
     json_decref(frame->details);
@@ -159,7 +185,9 @@ static int end(struct pst_frame *frame, enum pst_status status, const struct pst
 static void say_waiting(void *frame, const char *name)
 {
     struct pst_run *run = &((struct pst_frame *)frame)->run;
-    pst_log(run, "waiting", json_pack("{s:s}", "endpoint", name));
+    struct pst_error plain = { 0 };
+    pst_fail(&plain, PST_OK, "%s", name);
+    pst_log(run, "waiting", json_pack("{s:s}", "endpoint", plain.message));
     pst_say(run, "%s: waiting for the other side to connect", name);
 }
 
@@ -176,16 +204,30 @@ static struct pst_frame *new_frame(const struct pst_stage *stage)
     memcpy(self, usual, stage->size);
     *frame =
         (struct pst_frame){ .stage = stage, .run = { self, frame }, .common = pst_usual, .usual = usual };
+    frame->progress.started = frame->progress.began = pst_seconds();
     frame->common.link.on_wait = say_waiting;
     frame->common.link.context = frame;
     pst_list_options(frame);
     return frame;
 }
 
+/*
+ * Takes descriptors 0 to 2 that whoever started this left closed: a file that is opened would get them, and
+ * messages would go into it. They are opened the wrong way round, so that using them is still an error.
+ */
+static void reserve_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            _exit(PST_IO_ERROR);
+}
+
 int pst_main(int argc, char **argv, const struct pst_stage *stage)
 {
     struct pst_error error = { 0 };
+    reserve_descriptors();
     struct pst_frame *frame = new_frame(stage);
+    json_set_alloc_funcs(pst_watched_malloc, free);
     signal(SIGPIPE, SIG_IGN); /* a reader that leaves is an error of write, with a message */
     if (stage->on_interrupt != NULL)
         pst_stop_on_signals();
@@ -193,6 +235,7 @@ int pst_main(int argc, char **argv, const struct pst_stage *stage)
     enum pst_status status = pst_check_machine(&error);
     if (status == PST_OK)
         status = begin(frame, argc, argv, &error);
+    status = after_shortage(status, &error);
     if (status == PST_OK)
         status = run(frame, &error);
     pst_state_doing(PST_ENDING);

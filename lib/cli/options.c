@@ -53,18 +53,41 @@ static enum pst_status take_listed(struct pst_frame *frame, const struct pst_opt
     return PST_OK;
 }
 
-static enum pst_status take_value(struct pst_frame *frame, size_t at, const char *value,
-                                  struct pst_error *error)
+static enum pst_status set_value(const struct pst_option *option, void *object, const char *value,
+                                 struct pst_error *error)
 {
-    const struct pst_option *option = frame->options[at];
-    frame->seen[at] = true;
-    if (option->type == PST_LIST)
-        return take_listed(frame, option, value, error);
-    if (pst_option_set(option, at < frame->own_count ? frame->run.self : &frame->common, value))
+    if (pst_option_set(option, object, value))
         return PST_OK;
     char values[256];
     pst_describe_values(option, values, sizeof values);
     return pst_fail(error, PST_USAGE, "--%s: '%s' is not %s", option->name, value, values);
+}
+
+/* The value of an option. A second one must be the same: which of two is meant is not to be guessed. */
+static enum pst_status take_value(struct pst_frame *frame, size_t at, const char *value,
+                                  struct pst_error *error)
+{
+    const struct pst_option *option = frame->options[at];
+    void *object = pst_option_object(frame, at);
+    if (value != NULL && !option->silent && !pst_is_utf8(value))
+        return pst_fail(error, PST_USAGE,
+                        "--%s: '%s' is not UTF-8, and streams tell what a stage was asked for", option->name,
+                        value);
+    if (option->type == PST_LIST) {
+        frame->seen[at] = true;
+        return take_listed(frame, option, value, error);
+    }
+    json_t *before = frame->seen[at] ? pst_option_to_json(option, object) : NULL;
+    frame->seen[at] = true;
+    enum pst_status status = set_value(option, object, value, error);
+    json_t *after = before != NULL ? pst_option_to_json(option, object) : NULL;
+    if (status == PST_OK && before != NULL && !json_equal(before, after))
+        status =
+            pst_fail(error, PST_USAGE, "--%s is given twice, and '%s' is not its first value; give it once",
+                     option->name, value);
+    json_decref(before);
+    json_decref(after);
+    return status;
 }
 
 static enum pst_status check_required(const struct pst_frame *frame, struct pst_error *error)
@@ -149,8 +172,7 @@ static enum pst_status check_operands(const struct pst_stage *stage, size_t coun
     return PST_OK;
 }
 
-enum pst_status pst_parse_options(struct pst_frame *frame, int argc, char **argv, int *first_operand,
-                                  struct pst_error *error)
+enum pst_status pst_parse_options(struct pst_frame *frame, int argc, char **argv, struct pst_error *error)
 {
     struct parser parser;
     int code;
@@ -163,21 +185,21 @@ enum pst_status pst_parse_options(struct pst_frame *frame, int argc, char **argv
         if (status != PST_OK)
             return status;
     }
-    *first_operand = optind;
+    frame->operands = argv + optind;
+    frame->operand_count = (size_t)(argc - optind);
     note_options(frame);
     enum pst_status status = check_required(frame, error);
-    return status == PST_OK ? check_operands(frame->stage, (size_t)(argc - optind), argv + optind, error)
-                            : status;
+    if (status == PST_OK)
+        status = check_operands(frame->stage, frame->operand_count, frame->operands, error);
+    return status == PST_OK ? pst_check_needs(frame, error) : status;
 }
 
 const char *pst_options_given(const struct pst_run *run, const char *const *names)
 {
-    const struct pst_frame *frame = run->frame;
     for (; *names != NULL; names++) {
-        for (size_t i = 0; i < frame->option_count; i++) {
-            if (frame->seen[i] && strcmp(frame->options[i]->name, *names) == 0)
-                return *names;
-        }
+        size_t at = pst_option_find(run->frame, *names, strlen(*names));
+        if (at != PST_NONE && run->frame->seen[at])
+            return *names;
     }
     return NULL;
 }

@@ -15,7 +15,7 @@
 void pst_progress_begin(struct pst_frame *frame, const struct pst_header *header, bool output_is_pipe)
 {
     struct pst_progress *progress = &frame->progress;
-    *progress = (struct pst_progress){ 0 };
+    *progress = (struct pst_progress){ .started = progress->started };
     bool shown = !frame->common.quiet && isatty(STDERR_FILENO);
     progress->draws = shown && !output_is_pipe;
     progress->elsewhere = shown && output_is_pipe;
@@ -32,7 +32,7 @@ void pst_progress_note(struct pst_run *run, const char *format, ...)
     va_start(values, format);
     vsnprintf(run->frame->progress.note, sizeof run->frame->progress.note, format, values);
     va_end(values);
-    pst_make_printable(run->frame->progress.note);
+    pst_make_plain(run->frame->progress.note);
 }
 
 bool pst_progress_is_elsewhere(const struct pst_run *run)
@@ -67,6 +67,13 @@ static void describe_share(const struct pst_progress *progress, char *text, size
              (double)((long)left % 60));
 }
 
+/* In percent of the time since the program started: it may have waited for the header, too. */
+static double waited_share(const struct pst_progress *progress, double waited, double now)
+{
+    double share = now > progress->started ? 100 * waited / (now - progress->started) : 0;
+    return share > 100 ? 100 : share;
+}
+
 static void draw(struct pst_frame *frame, double now)
 {
     struct pst_progress *progress = &frame->progress;
@@ -82,10 +89,11 @@ static void draw(struct pst_frame *frame, double now)
     snprintf(line + length, sizeof line - (size_t)length,
              "%s, %.0f samples/s%s%s, waiting in %.0f%% out %.0f%%", share, rate,
              progress->note[0] == '\0' ? "" : ", ", progress->note,
-             100 * progress->waited_for_input / elapsed, 100 * progress->waited_for_output / elapsed);
+             waited_share(progress, progress->waited_for_input, now),
+             waited_share(progress, progress->waited_for_output, now));
     if (columns() <= (int)sizeof line)
         line[columns() - 1] = '\0';
-    pst_make_printable(line); /* a letter may be cut */
+    pst_make_plain(line); /* a letter may be cut */
     fprintf(stderr, "\r\033[K%s", line);
     fflush(stderr);
     progress->drawn = true;
@@ -96,10 +104,10 @@ static json_t *figures(const struct pst_progress *progress, double now)
     double elapsed = now - progress->began;
     return json_pack("{s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "batches", (json_int_t)progress->batches,
                      "total_batches", (json_int_t)progress->total_batches, "samples",
-                     (json_int_t)progress->samples, "epoch", (json_int_t)progress->epoch, "seconds", elapsed,
-                     "samples_per_second", elapsed > 0 ? (double)progress->samples / elapsed : 0.0,
-                     "waited_for_input", progress->waited_for_input, "waited_for_output",
-                     progress->waited_for_output);
+                     (json_int_t)progress->samples, "epoch", (json_int_t)progress->epoch, "seconds",
+                     now - progress->started, "samples_per_second",
+                     elapsed > 0 ? (double)progress->samples / elapsed : 0.0, "waited_for_input",
+                     progress->waited_for_input, "waited_for_output", progress->waited_for_output);
 }
 
 void pst_progress_batch(struct pst_run *run, const struct pst_batch *batch, double waited_for_input,

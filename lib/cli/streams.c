@@ -31,6 +31,8 @@ static enum pst_status open_writer(struct pst_frame *frame, struct pst_error *er
     struct pst_output *output;
     struct pst_writer **writer = &frame->streams.writer;
     enum pst_status status = pst_output_open(&output, frame->common.output, &frame->common.link, error);
+    if (status == PST_OK && output->unlocked)
+        pst_say_unlocked(&frame->run, frame->common.output);
     if (status == PST_OK)
         status = pst_writer_new(writer, output, error);
     if (status == PST_OK && frame->common.zstd > 0)

@@ -71,6 +71,7 @@ static void describe_samples(struct pst_dataset *dataset, const struct pst_idx_p
 {
     const char *slash = strrchr(pair->images_path, '/');
     snprintf(dataset->name, sizeof dataset->name, "%s", slash != NULL ? slash + 1 : pair->images_path);
+    pst_make_plain(dataset->name);
     dataset->element = pair->images.element;
     dataset->rank = pair->images.rank - 1;
     memcpy(dataset->shape, pair->images.shape + 1, dataset->rank * sizeof *dataset->shape);
@@ -283,6 +284,8 @@ enum pst_status pst_idx_set_open(struct pst_dataset *dataset, const struct pst_i
     status = digest_all(dataset, error);
     if (status == PST_OK && own->pairs[0].labels_path != NULL)
         status = take_labels(dataset, meaning, error);
+    else if (status == PST_OK && (meaning->classes > 0 || meaning->first_label != 0))
+        status = pst_fail(error, PST_USAGE, "--classes and --first-label do nothing without labels");
     for (size_t i = 0; i < own->count; i++)
         pst_idx_free(&own->pairs[i].labels);
     return status;

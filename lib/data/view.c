@@ -16,9 +16,9 @@ static const struct pst_option options[] = {
     { 0, "split", PST_CHOICE, PLACE(rules.split), "which part of the set", .choices = splits,
       .of_samples = true },
     { 0, "hold-out", PST_SIZE, PLACE(rules.hold_out), "training samples that are the validation split",
-      .metavar = "N", .of_samples = true },
+      .metavar = "N", .of_samples = true, .needs = "split=train|split=validation" },
     { 0, "hold-out-seed", PST_U64, PLACE(rules.hold_out_seed), "seed that chooses them", .metavar = "N",
-      .of_samples = true },
+      .of_samples = true, .needs = "hold-out" },
     { 0, "only-classes", PST_STRING, PLACE(rules.only), "take these classes only: 7,8 or 0-4",
       .metavar = "LIST", .of_samples = true },
     { 0, "omit-classes", PST_STRING, PLACE(rules.omit), "leave these classes out", .metavar = "LIST",
@@ -32,7 +32,7 @@ static const struct pst_option options[] = {
     { 0, "shuffle", PST_FLAG, PLACE(shuffle), "a new order each epoch; usual for a training split",
       .silent = true },
     { 0, "no-shuffle", PST_FLAG, PLACE(no_shuffle), "the set's own order; usual for the others",
-      .silent = true },
+      .silent = true, .excludes = "shuffle" },
     { 0 },
 };
 

@@ -2,10 +2,14 @@
  * metadata. */
 #include "pipestill/nn.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#define MOST_HEADER ((size_t)16 << 20) /* bytes; what a student is trained with takes some thousand */
 
 #define CHECKPOINT_FORMAT "pipestill-checkpoint"
 
@@ -40,6 +44,37 @@ enum pst_status pst_checkpoint_write(const char *path, const struct pst_training
         status = pst_safetensors_write(path, metadata, all, tensors, error);
     json_decref(metadata);
     return status;
+}
+
+/* Whether the header of a safetensors file has the mark of a checkpoint. The quotes of a text that holds the
+ * mark have backslashes before them. */
+static bool has_mark(FILE *file)
+{
+    unsigned char prefix[8];
+    uint64_t length = 0;
+    size_t got = fread(prefix, 1, sizeof prefix, file);
+    for (size_t i = got; i-- > 0;)
+        length = length << 8 | prefix[i];
+    if (got < sizeof prefix || length > MOST_HEADER)
+        return false;
+    char *header = pst_allocate(length + 1, 1, NULL);
+    bool marked = header != NULL && fread(header, 1, length, file) == length &&
+                  strstr(header, "\"format\":\"" CHECKPOINT_FORMAT "\"") != NULL;
+    free(header);
+    return marked;
+}
+
+enum pst_checkpoint_place pst_checkpoint_look(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return errno == ENOENT ? PST_CHECKPOINT_NONE : PST_CHECKPOINT_OTHER;
+    FILE *file = S_ISREG(status.st_mode) ? fopen(path, "rb") : NULL;
+    if (file == NULL)
+        return PST_CHECKPOINT_OTHER;
+    bool marked = has_mark(file);
+    fclose(file);
+    return marked ? PST_CHECKPOINT_THERE : PST_CHECKPOINT_OTHER;
 }
 
 /* Copies a vector of the file to its place. Returns whether it was there in the right size. */

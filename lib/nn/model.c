@@ -81,7 +81,10 @@ static enum pst_status read_lineage(const struct pst_safetensors *file, const ch
     const char *text = said(file, "lineage");
     if (text == NULL)
         return PST_OK;
-    network->lineage = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    json_error_t problem;
+    network->lineage = json_loads(text, JSON_REJECT_DUPLICATES, &problem);
+    if (network->lineage == NULL && json_error_code(&problem) == json_error_unknown)
+        return pst_fail(error, PST_TRY_AGAIN, "%s: out of memory for the lineage", path);
     if (json_is_array(json_object_get(network->lineage, "from")) &&
         json_is_object(json_object_get(network->lineage, "entries")))
         return PST_OK;

@@ -123,8 +123,9 @@ static enum pst_status parse(const char *path, const struct sections *sections, 
     *header = json_loadb(sections->header, sections->header_size, JSON_REJECT_DUPLICATES, &problem);
     if (*header != NULL)
         return PST_OK;
+    /* jansson has a code for every fault of the text, and none if its own memory was short. */
     enum json_error_code code = json_error_code(&problem);
-    if (code == json_error_out_of_memory)
+    if (code == json_error_out_of_memory || code == json_error_unknown)
         return pst_fail(error, PST_TRY_AGAIN, "%s: out of memory for the header", path);
     return pst_fail(error, PST_BAD_DATA, "%s: %s (byte %d)", path,
                     code == json_error_duplicate_key ? "a key stands twice in the header"
@@ -174,18 +175,20 @@ static const char *take_shape(const char *dtype, const json_t *shape, struct pst
 }
 
 /* Takes one entry of the header over. Returns what is wrong, or NULL. */
-static const char *take_entry(json_t *entry, const struct sections *sections, struct pst_named_tensor *tensor)
+static const char *take_entry(const json_t *entry, const struct sections *sections,
+                              struct pst_named_tensor *tensor)
 {
-    const char *dtype;
-    json_t *shape;
-    json_int_t begin, end;
-    if (json_unpack(entry, "{s:s, s:o, s:[I, I !]}", "dtype", &dtype, "shape", &shape, "data_offsets", &begin,
-                    &end) != 0)
+    const char *dtype = json_string_value(json_object_get(entry, "dtype"));
+    const json_t *shape = json_object_get(entry, "shape"), *offsets = json_object_get(entry, "data_offsets");
+    const json_t *first = json_array_get(offsets, 0), *last = json_array_get(offsets, 1);
+    if (dtype == NULL || shape == NULL || json_array_size(offsets) != 2 || !json_is_integer(first) ||
+        !json_is_integer(last))
         return "its entry lacks dtype, shape or data_offsets";
     size_t bytes;
     const char *wrong = take_shape(dtype, shape, tensor, &bytes);
     if (wrong != NULL)
         return wrong;
+    json_int_t begin = json_integer_value(first), end = json_integer_value(last);
     if (begin < 0 || end < begin || (uint64_t)end > sections->data_size)
         return "its data_offsets lie outside the file";
     tensor->data = sections->data + begin;

@@ -56,7 +56,7 @@ static enum pst_status write_oldest(struct pst_pool *pool, struct pst_error *err
     enum pst_status status = pst_writer_batch(pool->streams->writer, &slot->batch, error);
     if (status != PST_OK)
         return status;
-    pst_progress_batch(pool->run, &slot->batch, pool->window.waited,
+    pst_progress_batch(pool->run, &slot->batch, pst_window_waited(&pool->window),
                        pst_writer_waited(pool->streams->writer));
     pst_window_advance(&pool->window);
     return PST_OK;

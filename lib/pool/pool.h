@@ -70,6 +70,8 @@ PST_CHECKED enum pst_status pst_window_open(struct window *window, struct pst_re
                                             struct pst_error *error);
 /* How many batches have been read so far, and whether that is all. */
 uint64_t pst_window_filled(struct window *window, bool *ended);
+/* Seconds that the thread has waited for input. */
+double pst_window_waited(struct window *window);
 /* The slot of a batch between emptied and filled, counted from 0. */
 struct slot *pst_window_slot(struct window *window, uint64_t number);
 /* A slot has its answer, which takes so many bytes more. */

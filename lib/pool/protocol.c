@@ -38,5 +38,5 @@ void pst_pool_text(const struct pst_message *message, char *text, size_t size)
     if (length > 0)
         memcpy(text, message->payload, length);
     text[length] = '\0';
-    pst_make_printable(text);
+    pst_make_plain(text);
 }

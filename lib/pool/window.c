@@ -118,6 +118,14 @@ uint64_t pst_window_filled(struct window *window, bool *ended)
     return count;
 }
 
+double pst_window_waited(struct window *window)
+{
+    pthread_mutex_lock(&window->lock);
+    double waited = window->waited;
+    pthread_mutex_unlock(&window->lock);
+    return waited;
+}
+
 struct slot *pst_window_slot(struct window *window, uint64_t number)
 {
     return &window->slots[number % window->room];

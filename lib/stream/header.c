@@ -96,14 +96,6 @@ static bool measure(struct pst_tensor_spec *spec)
     return bytes <= SIZE_MAX / 4;
 }
 
-/* Whether the format, and so jansson, can write it. */
-static bool is_utf8(const char *text)
-{
-    json_t *value = json_string(text);
-    json_decref(value);
-    return value != NULL;
-}
-
 enum pst_status pst_header_add_tensor(struct pst_header *header, const struct pst_tensor_spec *spec,
                                       size_t *index, struct pst_error *error)
 {
@@ -117,7 +109,7 @@ enum pst_status pst_header_add_tensor(struct pst_header *header, const struct ps
         return pst_fail(error, PST_BAD_DATA, "tensor '%s': its shape is out of bounds: %s", spec->name,
                         spec->rank < PST_MAX_RANK ? pst_spec_text(spec, text, sizeof text)
                                                   : "too many sizes");
-    if (!is_utf8(spec->name))
+    if (!pst_is_utf8(spec->name))
         return pst_fail(error, PST_BAD_DATA, "tensor '%s': its name is not UTF-8", spec->name);
     if (strcmp(spec->name, "id") == 0 && (spec->dtype != PST_DTYPE_U64 || spec->rank != 0))
         return pst_fail(error, PST_BAD_DATA, "tensor 'id' must be one u64 a sample, and is %s",

@@ -297,7 +297,9 @@ enum pst_status pst_recording_repair(const char *path, size_t max_message, struc
     if (repair.fd < 0)
         return pst_fail(error, PST_NO_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
     enum pst_status status = PST_OK;
-    if (!pst_lock_for_writer(repair.fd))
+    enum pst_status locked = pst_lock_for_writer(repair.fd);
+    result->unlocked = locked == PST_UNAVAILABLE;
+    if (locked == PST_TRY_AGAIN)
         status = pst_fail(error, PST_TRY_AGAIN, "%s: another process is still writing it", path);
     if (status == PST_OK)
         status = look_at_all(&repair, max_message, error);

@@ -12,41 +12,62 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Whether a host has an address of version 4 of the Internet protocol. */
-static bool has_ipv4(const char *host)
+static enum pst_status not_known(const char *text, int failure, struct pst_error *error)
 {
-    struct addrinfo *found = NULL, hints = { .ai_family = AF_INET };
-    bool has = getaddrinfo(host, NULL, &hints, &found) == 0;
-    if (has)
-        freeaddrinfo(found);
-    return has;
+    return pst_fail(error, failure == EAI_MEMORY ? PST_TRY_AGAIN : PST_UNAVAILABLE,
+                    "%s: the host is not known: %s", text,
+                    failure == EAI_SYSTEM ? strerror(errno) : gai_strerror(failure));
 }
 
 /*
- * Looks at tcp://host:port and finds the host; libzmq would try an unknown one for ever and say nothing. Of a
- * host with addresses of both versions it takes one only, which must be the one that the listener has: 4.
+ * libzmq binds to numbers only, and to one of them. Of a host with addresses of both versions it is the first
+ * of version 4, which those who connect try first.
  */
-static enum pst_status check_tcp(const char *address, bool listens, bool *ipv4, struct pst_error *error)
+static enum pst_status settle_number(struct pst_address *address, const struct addrinfo *found,
+                                     const char *port, struct pst_error *error)
 {
-    const char *host = address + strlen("tcp://"), *colon = strrchr(host, ':');
+    char host[NI_MAXHOST];
+    while (found != NULL && address->ipv4 && found->ai_family != AF_INET)
+        found = found->ai_next;
+    if (found == NULL)
+        return not_known(address->text, EAI_NONAME, error);
+    int failure = getnameinfo(found->ai_addr, found->ai_addrlen, host, sizeof host, NULL, 0, NI_NUMERICHOST);
+    if (failure != 0)
+        return not_known(address->text, failure, error);
+    snprintf(address->text, sizeof address->text, address->ipv4 ? "tcp://%s:%s" : "tcp://[%s]:%s", host,
+             port);
+    return PST_OK;
+}
+
+/* Looks at tcp://host:port and finds the host; libzmq would try an unknown one for ever and say nothing. */
+static enum pst_status check_tcp(struct pst_address *address, bool listens, struct pst_error *error)
+{
+    const char *host = address->text + strlen("tcp://"), *colon = strrchr(host, ':');
     uint64_t port;
     bool any = strncmp(host, "*:", 2) == 0;
     if (colon == NULL || colon == host || !pst_parse_u64(colon + 1, 1, 65535, &port) || colon - host > 200 ||
         (any && !listens) || strchr(host, ';') != NULL)
-        return pst_fail(error, PST_USAGE, "%s: is not tcp://host:port, with a port from 1 to 65535", address);
-    char name[256];
+        return pst_fail(error, PST_USAGE, "%s: is not tcp://host:port, with a port from 1 to 65535",
+                        address->text);
+    char name[256], digits[8];
     bool bracketed = host[0] == '[' && colon[-1] == ']';
     snprintf(name, sizeof name, "%.*s", (int)(colon - host) - 2 * bracketed, host + bracketed);
-    if (any)
+    snprintf(digits, sizeof digits, "%u", (unsigned)port);
+    if (any) {
+        address->ipv6 = true;
         return PST_OK;
-    struct addrinfo *found = NULL;
-    int failure = getaddrinfo(name, NULL, NULL, &found);
+    }
+    struct addrinfo *found = NULL, hints = { .ai_socktype = SOCK_STREAM };
+    int failure = getaddrinfo(name, NULL, &hints, &found);
     if (failure != 0)
-        return pst_fail(error, PST_UNAVAILABLE, "%s: the host is not known: %s", address,
-                        gai_strerror(failure));
+        return not_known(address->text, failure, error);
+    for (const struct addrinfo *one = found; one != NULL; one = one->ai_next) {
+        address->ipv4 = address->ipv4 || one->ai_family == AF_INET;
+        address->ipv6 = address->ipv6 || one->ai_family == AF_INET6;
+    }
+    enum pst_status status = listens ? settle_number(address, found, digits, error) : PST_OK;
     freeaddrinfo(found);
-    *ipv4 = has_ipv4(name);
-    return PST_OK;
+    return status;
 }
 
 /*
@@ -91,12 +112,16 @@ static enum pst_status check_ipc(const char *address, bool listens, struct pst_e
                : PST_OK;
 }
 
-enum pst_status pst_address_check(const char *address, bool listens, bool *ipv4, struct pst_error *error)
+enum pst_status pst_address_check(struct pst_address *address, const char *text, bool listens,
+                                  struct pst_error *error)
 {
-    *ipv4 = false;
-    if (strncmp(address, "tcp://", 6) == 0)
-        return check_tcp(address, listens, ipv4, error);
-    if (strncmp(address, "ipc://", 6) == 0)
-        return check_ipc(address, listens, error);
-    return pst_fail(error, PST_USAGE, "%s: is neither tcp://host:port nor ipc://path", address);
+    *address = (struct pst_address){ 0 };
+    if (strlen(text) >= sizeof address->text)
+        return pst_fail(error, PST_USAGE, "%.100s…: the address is too long", text);
+    memcpy(address->text, text, strlen(text) + 1);
+    if (strncmp(text, "tcp://", 6) == 0)
+        return check_tcp(address, listens, error);
+    if (strncmp(text, "ipc://", 6) == 0)
+        return check_ipc(text, listens, error);
+    return pst_fail(error, PST_USAGE, "%s: is neither tcp://host:port nor ipc://path", text);
 }

@@ -242,6 +242,7 @@ static enum pst_status open_output(struct pst_output **output, const char *endpo
             return status;
         }
         file->fd = file->file.fd;
+        file->output.unlocked = file->file.unlocked;
         file->synced = pst_seconds();
     }
     enlarge_pipe(file->fd);

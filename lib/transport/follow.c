@@ -28,13 +28,21 @@ static bool pause_briefly(void)
     return pst_stop_signal() == 0;
 }
 
+enum lock { LOCK_FREE, LOCK_HELD, LOCK_UNKNOWN /* the file system has no locks */ };
+
+/* Whether a writer holds the lock of a file. */
+static enum lock ask_lock(int fd)
+{
+    if (flock(fd, LOCK_SH | LOCK_NB) != 0)
+        return errno == EWOULDBLOCK || errno == EINTR ? LOCK_HELD : LOCK_UNKNOWN;
+    flock(fd, LOCK_UN);
+    return LOCK_FREE;
+}
+
 /* Whether the writer's lock is gone, and with it the writer. */
 static bool writer_has_gone(const struct follow_input *follow)
 {
-    if (!follow->locked || flock(follow->fd, LOCK_SH | LOCK_NB) != 0)
-        return false;
-    flock(follow->fd, LOCK_UN);
-    return true;
+    return follow->locked && ask_lock(follow->fd) == LOCK_FREE;
 }
 
 static enum pst_status read_follow(struct pst_input *input, void *bytes, size_t size, size_t *got,
@@ -70,6 +78,8 @@ static void close_follow(struct pst_input *input)
 
 static const struct pst_input_operations operations = { .read = read_follow, .close = close_follow };
 
+/* ---- opening ----------------------------------------------------------------------------------------- */
+
 /* Whether the open file holds nothing yet. */
 static bool is_empty(int fd)
 {
@@ -78,14 +88,15 @@ static bool is_empty(int fd)
 }
 
 /*
- * Opens NAME.part if a writer holds its lock; -1 with ENOENT if none does. A writer makes the file first and
- * then locks it, so one that is empty and without a lock is looked at once more after a pause.
+ * Opens NAME.part if a writer holds its lock, or may be writing it without one; -1 with ENOENT if there is
+ * none. A writer makes the file first and then locks it, so one that is empty and without a lock is looked at
+ * once more after a pause.
  */
 static int open_growing(const char *part)
 {
     for (int attempt = 0;; attempt++) {
-        int fd = open(part, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-        if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) != 0)
+        int fd = open(part, O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || ask_lock(fd) != LOCK_FREE)
             return fd;
         bool again = attempt == 0 && is_empty(fd);
         close(fd);
@@ -99,13 +110,25 @@ static int open_growing(const char *part)
 /* Opens what a dead writer left in NAME.part; -1 with ENOENT if that is nothing. */
 static int open_leftover(const char *part)
 {
-    int fd = open(part, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = open(part, O_RDONLY | O_CLOEXEC);
     if (fd >= 0 && is_empty(fd)) {
         close(fd);
         errno = ENOENT;
         return -1;
     }
     return fd;
+}
+
+/* Opens NAME, unless a writer has just begun NAME.part, which will replace it: -1 with ENOENT then, too. */
+static int open_whole(const char *path, const char *part)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC), newer = fd < 0 ? -1 : open_growing(part);
+    if (newer < 0)
+        return fd;
+    close(newer);
+    close(fd);
+    errno = ENOENT;
+    return -1;
 }
 
 /*
@@ -120,12 +143,23 @@ static int open_either(const char *path, const char *part, bool *locked)
         if (fd >= 0 || errno != ENOENT)
             return fd;
         *locked = false;
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        fd = open_whole(path, part);
         if (fd >= 0 || errno != ENOENT)
             return fd;
     }
     *locked = true;
     return open_leftover(part);
+}
+
+/* Seconds since a file was written last; 0 if that is not known. */
+static double age_of(int fd)
+{
+    struct stat status;
+    struct timespec now;
+    if (fstat(fd, &status) != 0 || clock_gettime(CLOCK_REALTIME, &now) != 0)
+        return 0;
+    double age = difftime(now.tv_sec, status.st_mtim.tv_sec);
+    return age > 0 ? age : 0;
 }
 
 static enum pst_status open_when_there(struct follow_input *follow, const char *path, const char *part,
@@ -142,15 +176,10 @@ static enum pst_status open_when_there(struct follow_input *follow, const char *
         if (!pause_briefly())
             return pst_fail(error, PST_STOPPED, "%s: stopped by a signal", path);
     }
-    /* A named pipe was not waited for when it was opened, and cannot be followed. */
-    struct stat status;
-    if (fstat(follow->fd, &status) == 0 && S_ISREG(status.st_mode))
-        return PST_OK;
-    close(follow->fd);
-    return pst_fail(error, PST_BAD_DATA, "%s: is not a regular file", path);
+    return PST_OK;
 }
 
-enum pst_status pst_input_follow(struct pst_input **input, const char *path, double patience,
+enum pst_status pst_input_follow(struct pst_input **input, const char *path, double patience, double *age,
                                  struct pst_error *error)
 {
     struct follow_input *follow =
@@ -168,6 +197,7 @@ enum pst_status pst_input_follow(struct pst_input **input, const char *path, dou
     follow->patience = patience;
     enum pst_status status = open_when_there(follow, path, part, error);
     free(part);
+    *age = status == PST_OK && !follow->locked ? age_of(follow->fd) : 0;
     if (status == PST_OK)
         *input = &follow->input;
     else

@@ -27,12 +27,13 @@ static void take_event(struct pst_socket *socket)
         socket->cut_since = 0;
         socket->connections++;
         socket->refusal = NULL;
+        socket->try_for = PST_FIRST_TRY;
     } else if (number == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
         socket->refusal = "the listener does not accept this key";
     else if (number != ZMQ_EVENT_DISCONNECTED)
         socket->refusal = "the other side speaks something else, or has other keys";
     if (number != ZMQ_EVENT_HANDSHAKE_SUCCEEDED && socket->cut_since == 0)
-        socket->cut_since = pst_seconds();
+        socket->cut_since = socket->tried_since = pst_seconds();
 }
 
 double pst_socket_cut_for(const struct pst_socket *socket)
@@ -112,7 +113,9 @@ enum pst_status pst_socket_receive(struct pst_socket *socket, double seconds, in
         }
         if (fd >= 0)
             items[count++] = (zmq_pollitem_t){ .fd = fd, .events = ZMQ_POLLIN };
+        pst_socket_take_turns(socket);
         double left = until - pst_seconds();
+        left = socket->cut_since != 0 && left > 0.5 ? 0.5 : left;
         int ready = zmq_poll(items, count, left > 0 ? (long)(left * 1000) + 1 : 0);
         if (ready < 0 && errno != EINTR)
             return pst_fail(error, PST_IO_ERROR, "%s: %s", socket->name, zmq_strerror(errno));

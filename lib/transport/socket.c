@@ -103,8 +103,9 @@ static void keep_memory(void)
 #endif
 }
 
-static enum pst_status attach(struct pst_socket *socket, const char *address, struct pst_error *error)
+static enum pst_status attach(struct pst_socket *socket, struct pst_error *error)
 {
+    const char *address = socket->address.text;
     int result = socket->listens ? zmq_bind(socket->zmq, address) : zmq_connect(socket->zmq, address);
     socket->bound = socket->listens && result == 0;
     if (result == 0)
@@ -113,15 +114,32 @@ static enum pst_status attach(struct pst_socket *socket, const char *address, st
         return pst_fail(error, PST_TRY_AGAIN, "%s: the address is in use by another program", address);
     if (errno == EINVAL)
         return pst_fail(error, PST_USAGE, "%s: is not a proper address", address);
+    if (errno == EADDRNOTAVAIL || errno == ENODEV)
+        return pst_fail(error, PST_UNAVAILABLE, "%s: this machine does not have that address", address);
     return pst_fail(error, PST_IO_ERROR, "%s: %s", address, zmq_strerror(errno));
+}
+
+void pst_socket_take_turns(struct pst_socket *socket)
+{
+    double now = pst_seconds();
+    const struct pst_address *address = &socket->address;
+    if (socket->listens || !address->ipv4 || !address->ipv6 || socket->cut_since == 0 ||
+        now - socket->tried_since < socket->try_for || zmq_disconnect(socket->zmq, address->text) != 0)
+        return;
+    socket->ipv4 = !socket->ipv4;
+    socket->tried_since = now;
+    socket->try_for *= socket->ipv4 ? 2 : 1;
+    set_int(socket->zmq, ZMQ_IPV6, !socket->ipv4);
+    zmq_connect(socket->zmq, address->text);
 }
 
 static enum pst_status set_up(struct pst_socket *socket, const char *address,
                               const struct pst_link_settings *settings, struct pst_error *error)
 {
-    enum pst_status status = pst_address_check(address, socket->listens, &socket->ipv4, error);
+    enum pst_status status = pst_address_check(&socket->address, address, socket->listens, error);
     if (status != PST_OK)
         return status;
+    socket->ipv4 = socket->address.ipv4;
     socket->context = zmq_ctx_new();
     socket->zmq = socket->context == NULL
                       ? NULL
@@ -131,12 +149,13 @@ static enum pst_status set_up(struct pst_socket *socket, const char *address,
                         zmq_strerror(errno));
     set_options(socket, settings);
     set_int(socket->zmq, ZMQ_IPV6, !socket->ipv4);
-    status = pst_secure_socket(socket->zmq, socket->context, socket->listens, address, settings, error);
+    status = pst_secure_socket(socket->zmq, socket->context, socket->listens, socket->address.text, settings,
+                               error);
     if (status != PST_OK)
         return status;
     raise_file_limit();
     keep_memory();
-    return attach(socket, address, error);
+    return attach(socket, error);
 }
 
 enum pst_status pst_socket_open(struct pst_socket **result, const char *endpoint,
@@ -146,7 +165,8 @@ enum pst_status pst_socket_open(struct pst_socket **result, const char *endpoint
     if (socket == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for a socket");
     socket->listens = strncmp(endpoint, "listen:", 7) == 0;
-    socket->cut_since = pst_seconds();
+    socket->cut_since = socket->tried_since = pst_seconds();
+    socket->try_for = PST_FIRST_TRY;
     snprintf(socket->name, sizeof socket->name, "%s", endpoint);
     enum pst_status status = set_up(socket, endpoint + (socket->listens ? 7 : 0), settings, error);
     if (status != PST_OK) {

@@ -10,14 +10,26 @@
 
 #include <zmq.h>
 
+#define PST_FIRST_TRY \
+    1.0 /* seconds for a host's addresses of one version before those of the other are tried */
 #define PST_MESSAGE_EXTRA ((size_t)1 << 20) /* bytes that a message may have beyond its tensors' */
+
+/* Where a socket binds or connects to. */
+struct pst_address {
+    char text[320]; /* as libzmq takes it: a listener's host is a number */
+    bool ipv4,
+        ipv6; /* the host has addresses of this version of the Internet protocol; a listener on * has all */
+};
 
 struct pst_socket {
     void *context, *zmq, *monitor;
     bool listens;
     bool bound; /* it listens by now: the path of an ipc address is its own */
-    bool ipv4;  /* the host has an address of version 4 */
+    bool ipv4;  /* it uses the host's addresses of version 4 */
     char name[256];
+    struct pst_address address;
+    double tried_since,
+        try_for; /* connecting: when this version of addresses was taken, and seconds for it */
     zmq_msg_t payload;
     bool has_payload;
     double cut_since; /* 0 while connected; connecting sockets only */
@@ -27,12 +39,17 @@ struct pst_socket {
 
 /*
  * Looks at tcp://host:port or ipc://path before libzmq does, and finds the host.
- * ipv4: receives whether the host has an address of version 4.
  * Returns PST_OK; PST_USAGE where it is malformed; PST_UNAVAILABLE where the host is not known; PST_TRY_AGAIN
- * where another program listens on the path.
+ * where another program listens on the path, or memory is short.
  */
-PST_CHECKED enum pst_status pst_address_check(const char *address, bool listens, bool *ipv4,
+PST_CHECKED enum pst_status pst_address_check(struct pst_address *address, const char *text, bool listens,
                                               struct pst_error *error);
+
+/*
+ * Of a host with addresses of both versions libzmq tries those of one only: takes the other version by turns,
+ * for longer each time, while a connecting socket has no connection. To be called now and then.
+ */
+void pst_socket_take_turns(struct pst_socket *socket);
 
 /* Frees the payload of the message that was received last. */
 void pst_socket_release(struct pst_socket *socket);

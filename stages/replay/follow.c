@@ -1,6 +1,9 @@
 /* A recording that is still being written, replayed just as it comes. */
 #include "stages/replay/replay.h"
 
+/* A recording that got whole so long before a follower began may be one of an earlier run. */
+#define OLD_SECONDS 60.0
+
 struct followed {
     struct pst_reader *reader;
 };
@@ -12,17 +15,15 @@ static struct followed *followed_of(const struct pst_run *run)
 
 static enum pst_status start(struct pst_run *run, size_t count, char **paths, struct pst_error *error)
 {
-    const struct selection_options *options = &((const struct replay *)run->self)->options;
     if (count > 1)
         return pst_fail(error, PST_USAGE, "--follow takes one recording");
-    if (selects_samples(options) || options->batch > 0 || options->shuffle || options->epochs != 1 ||
-        options->start > 0 || options->skip_bad || options->run != NULL)
-        return pst_fail(
-            error, PST_USAGE,
-            "--follow replays a recording once and just as it comes; other options do not go with it");
     const struct pst_link_settings *settings = pst_link_options(run);
     struct pst_input *input;
-    enum pst_status status = pst_input_follow(&input, paths[0], settings->peer_timeout, error);
+    double age;
+    enum pst_status status = pst_input_follow(&input, paths[0], settings->peer_timeout, &age, error);
+    if (status == PST_OK && age > OLD_SECONDS)
+        pst_say(run, "%s: is whole since %.0f s, and nothing is writing it; is it the one that is meant?",
+                paths[0], age);
     return status == PST_OK ? pst_reader_new(&followed_of(run)->reader, input, settings->max_message, error)
                             : status;
 }

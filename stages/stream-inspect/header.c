@@ -19,7 +19,7 @@ static void write_tensor(FILE *out, const struct pst_tensor_spec *spec)
     char shape[256];
     describe_shape(spec, shape, sizeof shape);
     fputs("  ", out);
-    pst_write_printable(out, 20, spec->name);
+    pst_write_plain(out, 20, spec->name);
     fprintf(out, " %-4s %-14s", pst_dtype_name(spec->dtype), shape);
     if (spec->scale != 0)
         fprintf(out, " x = %g · element + %g", spec->scale, spec->offset);
@@ -39,9 +39,9 @@ static void write_entry(FILE *out, json_t *entry, int indent)
     const char *stage = json_string_value(json_object_get(entry, "stage"));
     const char *version = json_string_value(json_object_get(entry, "version"));
     fprintf(out, "%*s", indent, "");
-    pst_write_printable(out, 0, stage == NULL ? "?" : stage);
+    pst_write_plain(out, 0, stage == NULL ? "?" : stage);
     fputc(' ', out);
-    pst_write_printable(out, 0, version == NULL ? "?" : version);
+    pst_write_plain(out, 0, version == NULL ? "?" : version);
     fprintf(out, "\n%*s", indent + 1, "");
     json_object_foreach(entry, key, value)
     {
@@ -50,9 +50,9 @@ static void write_entry(FILE *out, json_t *entry, int indent)
             continue;
         char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));
         fputc(' ', out);
-        pst_write_printable(out, 0, key);
+        pst_write_plain(out, 0, key);
         fputc('=', out);
-        pst_write_printable(out, 0, text == NULL ? "?" : text);
+        pst_write_plain(out, 0, text == NULL ? "?" : text);
         free(text);
     }
     fprintf(out, "\n");
@@ -95,7 +95,7 @@ static bool is_inner(const struct pst_header *header, size_t tensor)
 static void write_name(FILE *out, const char *name, const char *after)
 {
     fputs("  ", out);
-    pst_write_printable(out, 0, name);
+    pst_write_plain(out, 0, name);
     fputs(after, out);
 }
 
@@ -119,7 +119,7 @@ void write_header(FILE *out, const void *what)
 {
     const struct pst_header *header = what;
     fprintf(out, "%-10s ", "run");
-    pst_write_printable(out, 0, header->run);
+    pst_write_plain(out, 0, header->run);
     fputc('\n', out);
     write_count(out, "classes", header->classes);
     write_count(out, "samples", header->samples);

@@ -25,7 +25,7 @@ static void write_tensors(FILE *out, const struct pst_safetensors *file)
         const struct pst_named_tensor *tensor = &file->tensors[i];
         size_t count = 1;
         fputs("  ", out);
-        pst_write_printable(out, 20, tensor->name);
+        pst_write_plain(out, 20, tensor->name);
         fprintf(out, " %-4s [", tensor->dtype);
         for (size_t d = 0; d < tensor->rank; d++) {
             fprintf(out, "%s%zu", d == 0 ? "" : ", ", tensor->shape[d]);
@@ -48,9 +48,9 @@ static void write_model(FILE *out, const void *what)
     {
         if (strcmp(key, "lineage") == 0)
             continue;
-        pst_write_printable(out, 14, key);
+        pst_write_plain(out, 14, key);
         fputc(' ', out);
-        pst_write_printable(out, 0, json_string_value(value));
+        pst_write_plain(out, 0, json_string_value(value));
         fputc('\n', out);
     }
     fputs("tensors\n", out);

@@ -51,7 +51,7 @@ void write_statistics(FILE *out, const void *what)
         double n = (double)(found->count - found->not_finite), mean = found->sum / n;
         if (!(n > 0))
             continue;
-        pst_write_printable(out, 22, statistics->header->tensors[i].name);
+        pst_write_plain(out, 22, statistics->header->tensors[i].name);
         fprintf(out, " %12.6g %12.6g %12.6g %12.6g %12" PRIu64 "\n", found->least, mean, found->most,
                 sqrt(fmax(found->squares / n - mean * mean, 0)), found->not_finite);
     }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LITTLE_LOSS 0.05
+
 bool parameters_are_finite(const struct trainer *trainer)
 {
     const struct pst_network *network = &trainer->training.network;
@@ -73,13 +75,15 @@ static enum pst_status validate_epoch(struct pst_run *run, json_t *event, struct
 }
 
 /* Says so if the mean loss of the first epoch is no better than that of its first batch. A rate that is
- * still being raised tells nothing of the one that is asked for. */
+ * still being raised tells nothing of the one that is asked for; a student that began from a model may have
+ * learned before, and one whose loss is next to nothing has. */
 static void doubt_learning(struct pst_run *run, double loss)
 {
     struct trainer *trainer = run->self;
     struct state *state = &trainer->state;
     bool too_early = state->next_seq < 10 || trainer->training.schedule.warm_up > 1;
-    if (!too_early && loss > 0.98 * state->first_loss)
+    bool learned = trainer->settings.from_path != NULL || loss < LITTLE_LOSS;
+    if (!too_early && !learned && loss > 0.98 * state->first_loss)
         pst_say(run,
                 "in the first epoch the mean loss was %.4g, and %.4g in its first batch: hardly anything is "
                 "learned; is the learning rate of %g right?",

@@ -19,7 +19,7 @@ struct settings {
     double hard_weight, soft_weight;
     uint64_t seed;
     size_t patience, checkpoint_every;
-    bool resume, keep_last;
+    bool resume, restart, keep_last;
 };
 
 /* The tensor that a term of a loss is computed from. */
@@ -49,6 +49,7 @@ struct state {
     uint64_t best_epoch, epochs_since_best;
     double best_value;
     bool has_best, stopped;
+    bool saved;        /* the checkpoint is one that this run has written or taken up */
     bool spoiled;      /* the run has diverged: there is nothing in it that a checkpoint should keep */
     double first_loss; /* of the first batch that counts: nothing is learned while it does not fall */
 };
@@ -148,6 +149,13 @@ PST_CHECKED enum pst_status validate(struct trainer *trainer, double *errors, do
                                      struct pst_error *error);
 void free_validation(struct trainer *trainer);
 
+/* checkpoint.c: refuses a file in the way of the checkpoint: another file, or a checkpoint without --resume.
+ */
+PST_CHECKED enum pst_status check_checkpoint(const struct settings *settings, struct pst_error *error);
+
+/* checkpoint.c: removes the checkpoint, if it is one. */
+void discard_checkpoint(const struct trainer *trainer);
+
 /* checkpoint.c: writes all that a resumed run needs to end as this one would. */
 PST_CHECKED enum pst_status save_checkpoint(struct pst_run *run, struct pst_error *error);
 
@@ -171,5 +179,14 @@ bool parameters_are_finite(const struct trainer *trainer);
 
 /* learning.c: the message of a run that has diverged. */
 enum pst_status diverged(struct trainer *trainer, struct pst_error *error);
+
+/* ---- state.c ---- */
+
+/* Adds a state to an object, as texts. Returns false if memory is short. */
+PST_CHECKED bool state_to_json(const struct state *state, struct json_t *object);
+/* Takes a state from an object of texts; each of its numbers must be there. path: of the checkpoint, for
+ * messages. Returns PST_OK or PST_BAD_DATA. */
+PST_CHECKED enum pst_status state_from_json(struct state *state, const struct json_t *object,
+                                            const char *path, struct pst_error *error);
 
 #endif

@@ -83,7 +83,8 @@ interrupted() {
 }
 
 @test "another seed gives another student" {
-    student-trainer "${TRAINING[@]}" --seed 10 -i recorded.pst
+    exchange --seed 10 "${TRAINING[@]}"
+    student-trainer "${exchanged[@]}" -i recorded.pst
     run ! cmp -s expected.safetensors "$student"
 }
 
@@ -215,19 +216,23 @@ it could go on" ]
 @test "--resume refuses other options, another stream, another network and another optimiser" {
     interrupted KILL 137 14 14 --checkpoint-every 1
     cp "$checkpoint" "$BATS_TEST_TMPDIR/before"
-    assert_fails 65 "was made with other options than these: learning-rate is 0.04 here, 0.05 there" \
-        student-trainer "${RESUMABLE[@]}" -r 0.04 --resume -i recorded.pst
     assert_fails 65 "was made with other options than these: optimiser is 'nesterov' here, 'sgd' there" \
         student-trainer "${RESUMABLE[@]}" --optimiser nesterov --resume -i recorded.pst
-    assert_fails 65 "was made with other options than these: optimiser is 'adam' here, 'sgd' there" \
-        student-trainer "${RESUMABLE[@]}" --optimiser adam --resume -i recorded.pst
+    exchange -r 0.04 "${RESUMABLE[@]}"
+    assert_fails 65 "was made with other options than these: learning-rate is 0.04 here, 0.05 there" \
+        student-trainer "${exchanged[@]}" --resume -i recorded.pst
+    exchange -a 784-16-10 "${RESUMABLE[@]}"
     assert_fails 65 "was made with other options than these: arch is '784-16-10' here, '" \
-        student-trainer "${RESUMABLE[@]}" --arch 784-16-10 --resume -i recorded.pst
+        student-trainer "${exchanged[@]}" --resume -i recorded.pst
+    exchange --momentum 0.9 "${RESUMABLE[@]}"
+    exchanged=("${exchanged[@]/--momentum/--beta1}")
+    assert_fails 65 "was made with other options than these: " \
+        student-trainer "${exchanged[@]}" --optimiser adam --resume -i recorded.pst
     for change in '--seed 4=augmentation_seed=4 here, loader augmentation_seed=3 there' \
         '--shift 1=shift=1 here, loader shift=2 there' '--epochs 5=batches is 45 here, 36 there'; do
-        # Two words.
-        # shellcheck disable=SC2086
-        "${SOURCE[@]}" ${change%%=*} | teachers >"$BATS_TEST_TMPDIR/other.pst"
+        words=${change%%=*}
+        exchange "${words% *}" "${words#* }" "${SOURCE[@]}"
+        "${exchanged[@]}" | teachers >"$BATS_TEST_TMPDIR/other.pst"
         assert_fails 65 "${change#*=}" \
             student-trainer "${RESUMABLE[@]}" --resume -i "$BATS_TEST_TMPDIR/other.pst"
     done
@@ -238,6 +243,16 @@ it could go on" ]
     cmp "$checkpoint" "$BATS_TEST_TMPDIR/before"
     student-trainer "${RESUMABLE[@]}" --resume -i recorded.pst
     assert_same
+}
+
+@test "--resume refuses a checkpoint that lacks a number of its state, or has a flipped bit" {
+    interrupted KILL 137 14 14 --checkpoint-every 1
+    cp "$checkpoint" "$BATS_TEST_TMPDIR/whole"
+    sed -i 's/"first_loss"/"worst_loss"/; s/"checksum"/"checksam"/' "$checkpoint"
+    assert_fails 65 "$checkpoint: the checkpoint lacks 'first_loss'" \
+        student-trainer "${RESUMABLE[@]}" --resume -i recorded.pst
+    sed 's/"next_seq":"1/"next_seq":"2/' "$BATS_TEST_TMPDIR/whole" >"$checkpoint"
+    assert_fails 65 "$checkpoint: its checksum does not fit" student-trainer "${RESUMABLE[@]}" --resume -i recorded.pst
 }
 
 @test "--resume refuses a file that is not a checkpoint, or is damaged" {

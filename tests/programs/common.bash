@@ -14,6 +14,16 @@ for row in pst.column(pst.read(open(sys.argv[1], "rb").read())[1], sys.argv[2]):
     print(*row.reshape(-1).tolist())' "$1" "$2"
 }
 
+# exchange OPTION VALUE WORD…: the words, in the array exchanged, with another value of an option.
+exchange() {
+    local option=$1 value=$2 i
+    shift 2
+    exchanged=("$@")
+    for ((i = 1; i < $#; i++)); do
+        [[ ${exchanged[i - 1]} != "$option" ]] || exchanged[i]=$value
+    done
+}
+
 # assert_fails CODE WORDS COMMAND…: the exit code; on standard error one line (two where it is 64, for the second shows
 # the way to --help) that names the stage and holds the words; on standard output nothing.
 assert_fails() {

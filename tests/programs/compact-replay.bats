@@ -37,7 +37,7 @@ assert apart <= float(sys.argv[1]), "soft targets differ by %g" % apart' "$@"
 @test "every form comes back with the inputs, labels and ids that were recorded, and soft targets near theirs" {
     replay f32-keep.pst -o "$out"
     same 0 whole.pst "$out"
-    replay u8-keep.pst -o "$out"
+    replay u8-keep.pst --force -o "$out"
     same 0.0005 whole.pst "$out"
 }
 
@@ -48,7 +48,7 @@ assert apart <= float(sys.argv[1]), "soft targets differ by %g" % apart' "$@"
     "${training[@]}" -i "$out" -o "$BATS_TEST_TMPDIR/joined.safetensors"
     "${training[@]}" -i whole.pst -o "$BATS_TEST_TMPDIR/whole.safetensors"
     cmp "$BATS_TEST_TMPDIR/whole.safetensors" "$BATS_TEST_TMPDIR/joined.safetensors"
-    "${SOURCE[@]}" | stream-join u8-digest.pst -o "$out"
+    "${SOURCE[@]}" | stream-join u8-digest.pst --force -o "$out"
     same 0.0005 whole.pst "$out"
 }
 
@@ -64,9 +64,9 @@ assert apart <= float(sys.argv[1]), "soft targets differ by %g" % apart' "$@"
     for how in "--shuffle --batch 9 --epochs 2" "--only-classes 3,5" "--omit-classes 0-4 --shuffle" \
         "--limit 30 --shuffle --seed 4" "--start 7" "--batch 32"; do
         # shellcheck disable=SC2086 # words of a command
-        replay whole.pst $how -o "$BATS_TEST_TMPDIR/whole.pst"
+        replay whole.pst $how --force -o "$BATS_TEST_TMPDIR/whole.pst"
         # shellcheck disable=SC2086
-        replay f32-keep.pst $how -o "$out"
+        replay f32-keep.pst $how --force -o "$out"
         same 0 "$BATS_TEST_TMPDIR/whole.pst" "$out"
     done
 }
@@ -95,7 +95,8 @@ assert apart <= float(sys.argv[1]), "soft targets differ by %g" % apart' "$@"
 }
 
 @test "compact recordings that were made alike are one set" {
-    "${SOURCE[@]}" --epochs 1 --start 5 --epochs 4 | teacher-forward teacher.safetensors --name t |
+    exchange --epochs 4 "${SOURCE[@]}"
+    "${exchanged[@]}" --start 5 | teacher-forward teacher.safetensors --name t |
         temperature-softmax -T 4 | compactor --targets u8 -o "$BATS_TEST_TMPDIR/other.pst"
     replay u8-keep.pst "$BATS_TEST_TMPDIR/other.pst" --shuffle | stream-inspect --check
 }

@@ -41,7 +41,7 @@ hundredths_per_sample() {
 @test "each form has its own tensors, and tensors that are not targets stay" {
     while read -r form names; do
         # shellcheck disable=SC2086 # words of a command
-        compactor --targets ${form//,/ } -i soft.pst -o "$out"
+        compactor --targets ${form//,/ } -i soft.pst --force -o "$out"
         [ "$(tensors "$out")" = "x y id $names" ]
         for tensor in x y id; do
             diff <(column soft.pst $tensor) <(column "$out" $tensor)
@@ -59,7 +59,7 @@ FORMS
     diff <(column soft.pst soft/t) <(column "$again" soft/t)
     for form in u8 "top-k --top 9"; do
         # shellcheck disable=SC2086 # words of a command
-        compactor --targets $form -i soft.pst | compactor --restore -o "$again"
+        compactor --targets $form -i soft.pst | compactor --restore --force -o "$again"
         paste -d ' ' <(column soft.pst soft/t) <(column "$again" soft/t) |
             awk '{ for (i = 1; i <= 10; i++) if (($i - $(i + 10)) ^ 2 > 0.0001 * $i ^ 2) exit 1 }'
     done
@@ -76,7 +76,7 @@ FORMS
         compactor --targets sampled --draws 6 --seed $seed -i soft.pst | stream-inspect --json | tail -n 1
     done >"$out"
     [ "$(sort -u "$out" | wc -l)" -eq 2 ]
-    compactor --targets sampled --draws 6 -i soft.pst -o "$out"
+    compactor --targets sampled --draws 6 -i soft.pst --force -o "$out"
     run ! diff <(paste <(column "$out" id) <(column "$out" sampled/soft/t) | head -n 60 | sort) \
         <(paste <(column "$out" id) <(column "$out" sampled/soft/t) | tail -n 60 | sort)
 }
@@ -84,7 +84,7 @@ FORMS
 @test "logits are taken where there are no soft targets, or where they are asked for" {
     compactor -i logits.pst -o "$out"
     [ "$(tensors "$out")" = "x y id u8/logits/t u8/logits/t/step u8/logits/t/max" ]
-    compactor --targets f32 --of logits/t -i soft.pst -o "$out"
+    compactor --targets f32 --of logits/t -i soft.pst --force -o "$out"
     [ "$(tensors "$out")" = "x y id logits/t" ]
 }
 
@@ -123,7 +123,7 @@ PYTHON
     compactor --targets top-k --top 2 -i soft.pst -o "$out"
     said=$(of_header "$out" 'sorted(header["history"][-1])')
     [ "$said" = "['effect', 'inputs', 'stage', 'targets', 'top', 'version']" ]
-    compactor --targets sampled --draws 2 -i soft.pst -o "$out"
+    compactor --targets sampled --draws 2 -i soft.pst --force -o "$out"
     [ "$(of_header "$out" '[header["history"][-1][key] for key in ("targets", "draws", "seed")]')" = "['sampled', '2', '0']" ]
 }
 
@@ -135,14 +135,14 @@ PYTHON
 
 @test "options that do not belong together are refused" {
     assert_fails 64 "--targets top-k and --top K belong together" compactor --targets top-k
-    assert_fails 64 "--targets top-k and --top K belong together" compactor --top 3
+    assert_fails 64 "--top needs --targets top-k" compactor --top 3
     assert_fails 64 "--targets sampled and --draws N belong together" compactor --targets sampled
-    assert_fails 64 "--targets sampled and --draws N belong together" compactor --draws 3
+    assert_fails 64 "--draws needs --targets sampled" compactor --draws 3
     for option in "targets f32" "inputs keep" "of soft/t" "seed 0" "draws 3" error; do
         # shellcheck disable=SC2086 # words of a command
         assert_fails 64 "--restore and --${option% *} exclude each other" compactor --restore --$option
     done
-    assert_fails 64 "--seed is for --targets sampled" compactor --targets u8 --seed 3
+    assert_fails 64 "--seed needs --targets sampled" compactor --targets u8 --seed 3
     assert_fails 64 "f64" compactor --targets f64
 }
 
@@ -151,7 +151,7 @@ PYTHON
     change 'add("soft/u", batch["soft/t"], temperature=5.0)' soft.pst "$bad"
     assert_refused "the stream has several soft/NAME; average them first, or choose with --of" compactor -i "$bad"
     assert_refused "the stream has no tensor 'soft/v'" compactor --of soft/v -i soft.pst
-    compactor -i soft.pst -o "$bad"
+    compactor -i soft.pst --force -o "$bad"
     assert_refused "compact already" compactor -i "$bad"
     assert_refused "the stream is not compact" compactor --restore -i soft.pst
 }
@@ -196,7 +196,7 @@ PYTHON
     compactor --targets u8 -i soft.pst -o "$out"
     change 'batch["u8/soft/t/step"][3] = np.nan if batch["seq"] == 2 else 1' "$out" "$bad"
     assert_refused "batch 2: tensor 'u8/soft/t', sample 3 of the batch: its step is NaN" compactor --restore -i "$bad"
-    compactor --targets sampled --draws 3 -i soft.pst -o "$out"
+    compactor --targets sampled --draws 3 -i soft.pst --force -o "$out"
     change 'batch["sampled/soft/t"][7, 1] = 10' "$out" "$bad"
     assert_refused "batch 0: tensor 'sampled/soft/t', sample 7 of the batch: a class that was drawn" compactor --restore -i "$bad"
     change 'header["compact"]["targets"][0]["form"] = "u4"' "$out" "$bad"

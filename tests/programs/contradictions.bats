@@ -70,7 +70,7 @@ refuses() {
     teacher-forward b.safetensors -i "$BATS_TEST_TMPDIR/soft.pst" | temperature-softmax -T 9 -o "$stream"
     learns "$stream" --soft-targets soft/a
     learns "$stream" --soft-targets soft/b
-    temperature-softmax --from-probs -T 4 -i "$BATS_TEST_TMPDIR/soft.pst" -o "$stream"
+    temperature-softmax --from-probs -T 4 -i "$BATS_TEST_TMPDIR/soft.pst" --force -o "$stream"
     learns "$stream"
     learns "$stream" --soft-loss logits
 }

@@ -15,7 +15,7 @@ setup() {
     load common
     load pool
     cd "$BATS_FILE_TMPDIR" || return
-    STUDENT+=(--checkpoint-every 10)
+    EVERY=("${STUDENT[@]}" --checkpoint-every 10)
 }
 
 teardown() {
@@ -28,7 +28,7 @@ begin() {
     echo "# $1"
     mkdir "$BATS_TEST_TMPDIR/$1"
     use_folder "$BATS_TEST_TMPDIR/$1"
-    STUDENT+=(--checkpoint "$here/checkpoint")
+    STUDENT=("${EVERY[@]}" --checkpoint "$here/checkpoint")
     feed=("$BATS_TEST_DIRNAME/../python/hold.py" input.pst "$1" "$here/gate")
     start_dispatcher
     # A shell that is killed before it has opened a named pipe leaves the other side waiting.

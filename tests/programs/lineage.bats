@@ -84,7 +84,7 @@ header["lineage"] |= other["lineage"]; spec("x")["origin"] = other["tensors"][0]
     [ "$(origin "$out" soft/t)" = "$(origin soft.pst soft/t)" ]
     loader digits --samples 60 --shift 1 -o "$BATS_TEST_TMPDIR/shifted.pst"
     assert_fails 65 "recorded from other inputs than those of $BATS_TEST_TMPDIR/shifted.pst: loader augmentation_seed=0 here" \
-        stream-join soft.pst -i "$BATS_TEST_TMPDIR/shifted.pst" -o "$out"
+        stream-join soft.pst -i "$BATS_TEST_TMPDIR/shifted.pst" --force -o "$out"
 }
 
 @test "a model says what it learned from, down to the data of its teacher" {

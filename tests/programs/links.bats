@@ -120,7 +120,8 @@ learns() {
 @test "the student is the same with a window of one batch, and of one byte" {
     TRAINING+=(--window 1)
     trains "listen:tcp://127.0.0.1:$port" "tcp://127.0.0.1:$port"
-    TRAINING+=(--window 9 --window-bytes 1)
+    TRAINING[-1]=9
+    TRAINING+=(--window-bytes 1)
     trains "tcp://127.0.0.1:$port" "listen:tcp://127.0.0.1:$port"
 }
 
@@ -131,7 +132,7 @@ learns() {
 }
 
 @test "the student is the same where the connection breaks again and again" {
-    SOURCE+=(--window 8) TRAINING+=(--window 8)
+    TRAINING+=(--window 8)
     proxy "$port" --cut-every 0.3 --cut-after 30000 --delay 2 --seed 1
     trains "tcp://127.0.0.1:$near" "listen:tcp://127.0.0.1:$port"
     assert_cut "$proxy" 3
@@ -144,7 +145,7 @@ learns() {
     local second
     proxy "$port" --cut-every 0.6 --stall-every 0.5 --cut-after 60000 --seed 2
     local first_proxy=$proxy
-    SOURCE+=(--window 8) TRAINING+=(--window 8)
+    TRAINING+=(--window 8)
     second=$(free_port)
     start teacher-forward expected.safetensors --name t -i "listen:tcp://127.0.0.1:$port" \
         -o "listen:tcp://127.0.0.1:$second" --window 8
@@ -228,7 +229,8 @@ learns() {
 }
 
 @test "a reader refuses a stream of batches above its --max-message, and the writer ends too" {
-    start "${SOURCE[@]}" --batch 60 -o "listen:tcp://127.0.0.1:$port" 2>"$BATS_TEST_TMPDIR/writer.err"
+    exchange --batch 60 "${SOURCE[@]}"
+    start "${exchanged[@]}" -o "listen:tcp://127.0.0.1:$port" 2>"$BATS_TEST_TMPDIR/writer.err"
     assert_fails 65 "--max-message" "${TRAINING[@]}" --max-message 2000 -i "tcp://127.0.0.1:$port" -o "$student"
     ends "${started[-1]}" 141 10
 }

@@ -133,7 +133,7 @@ above() {
     refused 65 "the stream has no tensor 'z'; it has: x, y, id" hard.pst --loss bce:z
     change 'add("soft/b", batch["soft/t"], temperature=4.0)' soft.pst "$bad"
     refused 65 "several soft/NAME; average them first, or choose with --loss kl:TENSOR" "$bad" --loss kl
-    compactor --targets u8 -i soft.pst -o "$bad"
+    compactor --targets u8 -i soft.pst --force -o "$bad"
     refused 65 "the stream has no soft targets; it is compact, and 'compactor --restore' before this stage" "$bad" --loss kl
 }
 
@@ -255,12 +255,12 @@ print("\"class_counts\":" + str(numpy.bincount(y, minlength=10).tolist()).replac
     replay "$BATS_TEST_TMPDIR/part.pst" --shuffle --batch 10 | teacher-forward t.safetensors -o "$bad"
     [ "$(counts "$bad")" = "$(counts "$BATS_TEST_TMPDIR/part.pst")" ]
     student-trainer -q -a 784-8-10 --targets hard --class-weight balanced -i "$bad" -o "$student"
-    replay "$BATS_TEST_TMPDIR/part.pst" --only-classes 1,2 -o "$bad"
+    replay "$BATS_TEST_TMPDIR/part.pst" --only-classes 1,2 --force -o "$bad"
     run -1 counts "$bad"
     loader digits --samples 300 --only-classes 1,2 --batch 7 -o "$BATS_TEST_TMPDIR/other.pst"
-    replay "$BATS_TEST_TMPDIR/part.pst" "$BATS_TEST_TMPDIR/other.pst" -o "$bad"
+    replay "$BATS_TEST_TMPDIR/part.pst" "$BATS_TEST_TMPDIR/other.pst" --force -o "$bad"
     run -1 counts "$bad"
-    replay "$BATS_TEST_TMPDIR/part.pst" "$BATS_TEST_TMPDIR/part.pst" -o "$bad"
+    replay "$BATS_TEST_TMPDIR/part.pst" "$BATS_TEST_TMPDIR/part.pst" --force -o "$bad"
     [ "$(counts "$bad")" = "$(counts "$BATS_TEST_TMPDIR/part.pst")" ]
 }
 

@@ -310,14 +310,19 @@ print(json.loads(sys.stdin.read())[sys.argv[1]])' "$1"
     [ ! -e "$student" ]
 }
 
+# has_gone STAGE: no such filter runs behind the dispatcher any more.
+has_gone() {
+    ! pgrep -P "$trainer" -x "$1" >/dev/null
+}
+
 # kill_trainer_at N: after N batches. A filter learns of it when it writes; where all that is left had room in the pipes, the
 # dispatcher never would.
 kill_trainer_at() {
     pkill -KILL -P "$trainer" -x student-trainer
     echo $(($1 + 10)) >"$here/allowed"
-    wait_until says filters "averager: .*the reader has left"
+    wait_until has_gone averager
     echo $(($1 + 20)) >"$here/allowed"
-    wait_until says filters "temperature-softmax: .*the reader has left"
+    wait_until has_gone temperature-softmax
     go_on
 }
 
@@ -550,7 +555,7 @@ blamed() {
     start_dispatcher
     "$HECKLE" "$endpoint" paints --seconds 600 2>"$here/heckle.err" 3>&- &
     processes+=("$!")
-    wait_until says dispatcher "dispatcher: worker heck?\\[2J?dispatcher: all is well?1m?1m is here (1 now)"
+    wait_until says dispatcher "dispatcher: worker heck?\\[2J?dispatcher: all is well??1m?1m is here (1 now)"
     run ! grep -qaP '[\x00-\x09\x0b-\x1f\x7f-\xff]' "$here/dispatcher.err"
     wait_until grep -q '"name":"heck?\[2J?dispatcher' "$here/dispatcher.log"
 }

@@ -94,7 +94,7 @@ with open(sys.argv[1], "r+b") as file:
     assert_fails 75 "$cut.part: 300000 bytes that an earlier run recorded" averager -o "$cut" </dev/null
     head -c 300000 whole.pst | cmp - "$cut.part"
     stream-repair "$cut.part" | grep -qE "whole now, [0-9]+ batches, [0-9]+ samples; [0-9]+ bytes of a broken one were cut off"
-    replay whole.pst -o "$cut"
+    replay whole.pst --force -o "$cut"
     cmp whole.pst "$cut"
 }
 
@@ -298,7 +298,8 @@ PYTHON
     cat <(head -c 300000 whole.pst) whole.pst >"$cut"
     assert_fails 65 "two streams in one file" stream-repair "$cut"
     assert_fails 65 "two streams in one file" replay "$cut" --skip-bad -o "$BATS_TEST_TMPDIR/out.pst"
-    "${SOURCE[@]}" --run two | teachers >"$BATS_TEST_TMPDIR/two.pst"
+    exchange --run two "${SOURCE[@]}"
+    "${exchanged[@]}" | teachers >"$BATS_TEST_TMPDIR/two.pst"
     cat whole.pst "$BATS_TEST_TMPDIR/two.pst" >"$cut"
     assert_fails 65 "belongs to run two, the header to run one" replay "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
     mapfile -t ends < <(ends_of whole.pst)
@@ -307,7 +308,8 @@ PYTHON
         tail -c +$((ends[60] + 1)) "$BATS_TEST_TMPDIR/two.pst"
     ) >"$cut"
     assert_fails 65 "belongs to run two" replay "$cut" -o "$BATS_TEST_TMPDIR/out.pst"
-    "${SOURCE[@]}" --batch 19 | teachers >"$BATS_TEST_TMPDIR/nineteen.pst"
+    exchange --batch 19 "${SOURCE[@]}"
+    "${exchanged[@]}" | teachers >"$BATS_TEST_TMPDIR/nineteen.pst"
     mapfile -t others < <(ends_of "$BATS_TEST_TMPDIR/nineteen.pst")
     (
         head -c "${ends[60]}" whole.pst
@@ -354,7 +356,8 @@ for message in unpacker:
 }
 
 @test "a recording spliced from two runs is refused by all who read it" {
-    "${SOURCE[@]}" --run two | teachers >"$BATS_TEST_TMPDIR/other.pst"
+    exchange --run two "${SOURCE[@]}"
+    "${exchanged[@]}" | teachers >"$BATS_TEST_TMPDIR/other.pst"
     splice 30 0 whole.pst "$BATS_TEST_TMPDIR/other.pst" >"$cut"
     cp "$cut" "$BATS_TEST_TMPDIR/before.pst"
     for reading in "replay" "replay --shuffle" "replay --shuffle --memory 0" "replay --start 25" "replay --skip-bad" "stream-repair"; do

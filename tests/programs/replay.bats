@@ -109,7 +109,7 @@ reads() {
 
 @test "a replay begins with the batch that --start names" {
     for start in 1 5 14; do # 5 batches, 90 samples an epoch
-        replay whole.pst --start $start -o "$BATS_TEST_TMPDIR/rest.pst"
+        replay whole.pst --start $start --force -o "$BATS_TEST_TMPDIR/rest.pst"
         keys "$BATS_TEST_TMPDIR/rest.pst" | cmp - <(keys whole.pst | tail -n +$((1 + 20 * start - 10 * (start / 5))))
     done
     assert_fails 64 "--start 16" replay whole.pst --start 16
@@ -137,7 +137,7 @@ reads() {
     run ! cmp -s <(head -n 270 "$BATS_TEST_TMPDIR/rows") <(rows whole.pst)
     replay whole.pst --shuffle --batch 32 --epochs 2 --seed 5 -o "$BATS_TEST_TMPDIR/again.pst"
     cmp "$BATS_TEST_TMPDIR/rows" <(rows "$BATS_TEST_TMPDIR/again.pst")
-    replay whole.pst --shuffle --batch 32 --epochs 2 --seed 6 -o "$BATS_TEST_TMPDIR/again.pst"
+    replay whole.pst --shuffle --batch 32 --epochs 2 --seed 6 --force -o "$BATS_TEST_TMPDIR/again.pst"
     run ! cmp -s "$BATS_TEST_TMPDIR/rows" <(rows "$BATS_TEST_TMPDIR/again.pst")
     replay whole.pst --shuffle --batch 32 --epochs 2 --seed 5 --start 11 -o "$BATS_TEST_TMPDIR/rest.pst"
     cmp <(tail -n +$((270 + 65)) "$BATS_TEST_TMPDIR/rows") <(rows "$BATS_TEST_TMPDIR/rest.pst")
@@ -146,7 +146,7 @@ reads() {
 @test "classes, a share and a number of samples are taken as from any set" {
     replay whole.pst --only-classes 3,5 -o "$BATS_TEST_TMPDIR/part.pst"
     paste <(column whole.pst y) <(rows whole.pst) | grep '^[35]' | cut -f 2- | cmp - <(rows "$BATS_TEST_TMPDIR/part.pst")
-    replay whole.pst --omit-classes 0-4 --shuffle -o "$BATS_TEST_TMPDIR/part.pst"
+    replay whole.pst --omit-classes 0-4 --shuffle --force -o "$BATS_TEST_TMPDIR/part.pst"
     [ "$(column "$BATS_TEST_TMPDIR/part.pst" y | sort -u | tr -d '\n')" = 56789 ]
     replay whole.pst --limit 50 --shuffle --epochs 2 -o "$BATS_TEST_TMPDIR/limited.pst"
     [ "$(keys "$BATS_TEST_TMPDIR/limited.pst" | wc -l)" -eq 100 ]
@@ -160,7 +160,7 @@ shares() {
 
 @test "a share of a recording is that share of each class, and the same samples with the same seed" {
     for share in 0.02 0.1 0.5; do
-        replay whole.pst --fraction $share --seed 5 -o "$BATS_TEST_TMPDIR/part.pst"
+        replay whole.pst --fraction $share --seed 5 --force -o "$BATS_TEST_TMPDIR/part.pst"
         column "$BATS_TEST_TMPDIR/part.pst" y | sort | uniq -c | awk '{ print $2, $1 }' | diff - <(shares $share)
         rows "$BATS_TEST_TMPDIR/part.pst" >"$BATS_TEST_TMPDIR/rows"
         # In their order, each once; an image may have been moved alike in two epochs.
@@ -199,7 +199,7 @@ shares() {
         # shellcheck disable=SC2086 # words of a command
         assert_fails 64 "--sample takes of all samples alike" replay whole.pst --sample 5 --$other
     done
-    assert_fails 64 "do not go with it" replay whole.pst --follow --sample 5
+    assert_fails 64 "--follow and --sample exclude each other" replay whole.pst --follow --sample 5
 }
 
 @test "labels of more classes than a byte holds choose, too" {
@@ -233,7 +233,7 @@ shares() {
 }
 
 @test "what does not fit into memory is replayed to the same bytes" {
-    for how in "--shuffle --epochs 3" "--shuffle --batch 7 --only-classes 0-4" "--batch 13 --epochs 2"; do
+    for how in "--shuffle --epochs 3" "--shuffle --batch 7 --only-classes 0-4" "--batch 13 --shuffle --epochs 2"; do
         # shellcheck disable=SC2086 # words of a command
         replay whole.pst whole.pst --run one $how -o "$BATS_TEST_TMPDIR/kept.pst"
         for memory in 0 20k 50k 100k 1M; do
@@ -284,8 +284,8 @@ sys.stdout.buffer.write(b"".join(msgpack.packb(message) for message in messages)
 
 @test "the order of a replay is a permutation for sets of every small size" {
     for samples in 1 2 3 5 10 17; do
-        loader digits --samples "$samples" --no-shuffle -o "$BATS_TEST_TMPDIR/small.pst"
-        replay "$BATS_TEST_TMPDIR/small.pst" --shuffle --epochs 2 -o "$BATS_TEST_TMPDIR/shuffled.pst"
+        loader digits --samples "$samples" --no-shuffle --force -o "$BATS_TEST_TMPDIR/small.pst"
+        replay "$BATS_TEST_TMPDIR/small.pst" --shuffle --epochs 2 --force -o "$BATS_TEST_TMPDIR/shuffled.pst"
         [ "$(keys "$BATS_TEST_TMPDIR/shuffled.pst" | sort -u | wc -l)" -eq $((2 * samples)) ]
     done
 }
@@ -293,7 +293,8 @@ sys.stdout.buffer.write(b"".join(msgpack.packb(message) for message in messages)
 # ---- several as one ----
 
 @test "several recordings are one set: one after another, or shuffled together" {
-    "${SOURCE[@]}" --epochs 6 --start 15 | teachers >"$BATS_TEST_TMPDIR/second.pst" # other epochs of the same
+    exchange --epochs 6 "${SOURCE[@]}"
+    "${exchanged[@]}" --start 15 | teachers >"$BATS_TEST_TMPDIR/second.pst" # other epochs of the same
     replay whole.pst "$BATS_TEST_TMPDIR/second.pst" -o "$BATS_TEST_TMPDIR/both.pst"
     cat <(rows whole.pst) <(rows "$BATS_TEST_TMPDIR/second.pst") | cmp - <(rows "$BATS_TEST_TMPDIR/both.pst")
     stream-inspect -j "$BATS_TEST_TMPDIR/both.pst" | head -n 1 | grep '"epochs":6,"batches":30,'
@@ -331,7 +332,8 @@ differs() {
     differs soft/teacher "$other" "temperature-softmax temperature=5 here, temperature-softmax temperature=4 there"
     "${SOURCE[@]}" --data-seed 7 | teachers >"$other"
     differs x "$other" "loader digest="
-    "${SOURCE[@]}" --seed 4 | teachers >"$other"
+    exchange --seed 4 "${SOURCE[@]}"
+    "${exchanged[@]}" | teachers >"$other"
     differs x "$other" "loader augmentation_seed=4 here, loader augmentation_seed=3 there"
     loader digits --samples 40 | student-trainer -a 784-12-10 -s 8 -r 0.05 -o "$BATS_TEST_TMPDIR/teacher.safetensors"
     "${SOURCE[@]}" | teacher-forward "$BATS_TEST_TMPDIR/teacher.safetensors" | temperature-softmax -T 4 >"$other"
@@ -402,7 +404,7 @@ differs() {
     grown=$BATS_TEST_TMPDIR/grown.pst
     loader digits --samples 20 -o "$grown"
     mkfifo "$BATS_TEST_TMPDIR/feed"
-    start averager -i "$BATS_TEST_TMPDIR/feed" -o "$grown"
+    start averager -i "$BATS_TEST_TMPDIR/feed" --force -o "$grown"
     exec 9>"$BATS_TEST_TMPDIR/feed"
     head -c 100000 whole.pst >&9
     await test -s "$grown.part"
@@ -465,7 +467,7 @@ PYTHON
         assert_fails 64 "there is no option '--${option% *}'" replay whole.pst --$option
     done
     assert_fails 64 "--follow takes one recording" replay whole.pst whole.pst --follow
-    assert_fails 64 "do not go with it" replay whole.pst --follow --shuffle
+    assert_fails 64 "--follow and --shuffle exclude each other" replay whole.pst --follow --shuffle
     assert_fails 64 "FILE... is missing" replay
     assert_fails 66 "nowhere.pst" replay nowhere.pst
     assert_fails 65 "not a file" replay <(cat whole.pst)

@@ -199,5 +199,5 @@ assert header["classes"] == 1000 and header["class_counts"] == [5] * 1000'
     assert_fails 64 "--labels names more files than --images" loader --images x --labels y,y
     assert_fails 64 "name the images twice" loader idx:x --images x
     assert_fails 64 "which files?" loader idx
-    assert_fails 64 "--elastic-smoothness has no effect without --elastic" loader digits --elastic-smoothness 5
+    assert_fails 64 "--elastic-smoothness needs --elastic" loader digits --elastic-smoothness 5
 }

@@ -214,7 +214,7 @@ END
         # shellcheck disable=SC2086
         run -0 stream-inspect $options painted.pst
         echo "$output"
-        [[ $output == *"a?[2J?row?31m?"* ]]
+        [[ $output == *"a?[2J?row??31m?"* ]]
         run ! grep -qP '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|^row' <<<"$output"
     done
     cp whole.pst $'painted\e[2J.pst'

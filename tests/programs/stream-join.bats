@@ -76,7 +76,8 @@ drop("x")' "$1" "$2"
 
 @test "with several epochs recorded, each epoch gets its own rows" {
     # Turned around within each epoch, in batches of another size.
-    "${SOURCE[@]}" --seed 3 --shift 1 --batch 90 |
+    exchange --batch 90 "${SOURCE[@]}"
+    "${exchanged[@]}" --seed 3 --shift 1 |
         /usr/bin/python3 -B "$BATS_TEST_DIRNAME/../python/pst.py" \
             'for name in ("x", "y", "id"): batch[name] = batch[name][::-1]' | stream-join a-moved.pst -o "$out"
     column a-moved.pst logits/a >"$BATS_TEST_TMPDIR/recorded"
@@ -97,7 +98,7 @@ drop("x")' "$1" "$2"
     stream-inspect --summary "$out" | grep -q 'soft/a .* T = 4'
     stream-join --take soft/a -i plain.pst soft-plain.pst | stream-inspect --json >"$BATS_TEST_TMPDIR/said"
     [[ $(head -n 1 "$BATS_TEST_TMPDIR/said") != *'"name":"logits/a"'* ]]
-    stream-join -i a-plain.pst soft-plain.pst -o "$out"
+    stream-join -i a-plain.pst soft-plain.pst --force -o "$out"
     diff <(column soft-plain.pst soft/a) <(column "$out" soft/a)
 }
 
@@ -124,7 +125,8 @@ assert entry["recording"][1]["model"], entry'
     change 'if batch["seq"] == 12: batch["id"][5] = 90' plain.pst "$bad"
     assert_fails_late "batch 12: sample 90 of $bad (row 5, epoch 0) is not in soft-plain.pst" \
         stream-join soft-plain.pst -i "$bad"
-    "${SOURCE[@]}" --epochs 4 --seed 3 --shift 1 -o "$BATS_TEST_TMPDIR/longer.pst"
+    exchange --epochs 4 "${SOURCE[@]}"
+    "${exchanged[@]}" --seed 3 --shift 1 -o "$BATS_TEST_TMPDIR/longer.pst"
     assert_fails_late "epoch 3) is not in a-moved.pst in that epoch" \
         stream-join a-moved.pst -i "$BATS_TEST_TMPDIR/longer.pst"
 }
@@ -178,7 +180,7 @@ assert_fails_late() {
     change 'drop("y")' soft-plain.pst "$BATS_TEST_TMPDIR/soft-unlabelled.pst"
     digests "$BATS_TEST_TMPDIR/soft-unlabelled.pst" "$BATS_TEST_TMPDIR/small.pst"
     for input in "$BATS_TEST_TMPDIR/unlabelled.pst" plain.pst; do
-        stream-join "$BATS_TEST_TMPDIR/small.pst" -i "$input" -o "$out"
+        stream-join "$BATS_TEST_TMPDIR/small.pst" -i "$input" --force -o "$out"
         diff <(column soft-plain.pst soft/a) <(column "$out" soft/a)
     done
 }
@@ -188,16 +190,16 @@ assert_fails_late() {
     loader digits --samples 90 --batch 16 --seed 5 -o "$BATS_TEST_TMPDIR/input.pst"
     for form in f32 u8; do
         for inputs in digest keep; do
-            compactor --targets $form --inputs $inputs -i "$BATS_TEST_TMPDIR/foreign.pst" -o "$BATS_TEST_TMPDIR/small.pst"
-            compactor --targets $form -i soft-plain.pst | compactor --restore -o "$BATS_TEST_TMPDIR/restored.pst"
-            stream-join "$BATS_TEST_TMPDIR/small.pst" -i "$BATS_TEST_TMPDIR/input.pst" -o "$out"
+            compactor --targets $form --inputs $inputs -i "$BATS_TEST_TMPDIR/foreign.pst" --force -o "$BATS_TEST_TMPDIR/small.pst"
+            compactor --targets $form -i soft-plain.pst | compactor --restore --force -o "$BATS_TEST_TMPDIR/restored.pst"
+            stream-join "$BATS_TEST_TMPDIR/small.pst" -i "$BATS_TEST_TMPDIR/input.pst" --force -o "$out"
             diff <(paste <(column "$BATS_TEST_TMPDIR/restored.pst" id) <(column "$BATS_TEST_TMPDIR/restored.pst" soft/a) | sort) \
                 <(paste <(column "$out" id) <(column "$out" soft/a) | sort)
             student-trainer "${TRAINING[@]}" --soft-targets soft/a -i "$out" -o "$student"
         done
     done
     rm "$out"
-    compactor --targets u8 --inputs digest -i "$BATS_TEST_TMPDIR/foreign.pst" -o "$BATS_TEST_TMPDIR/small.pst"
+    compactor --targets u8 --inputs digest -i "$BATS_TEST_TMPDIR/foreign.pst" --force -o "$BATS_TEST_TMPDIR/small.pst"
     change 'if batch["seq"] == 3: batch["x"][2, 5, 6] ^= 1' plain.pst "$bad"
     assert_fails_late "batch 3: sample 23 of $bad (row 2, epoch 0) has another input or label" \
         stream-join "$BATS_TEST_TMPDIR/small.pst" -i "$bad"
@@ -205,7 +207,8 @@ assert_fails_late() {
 
 @test "compact augmented targets are joined epoch by epoch" {
     compactor --targets f32 --inputs digest -i a-moved.pst -o "$BATS_TEST_TMPDIR/small.pst"
-    "${SOURCE[@]}" --seed 3 --shift 1 --batch 16 -o "$BATS_TEST_TMPDIR/input.pst"
+    exchange --batch 16 "${SOURCE[@]}"
+    "${exchanged[@]}" --seed 3 --shift 1 -o "$BATS_TEST_TMPDIR/input.pst"
     stream-join "$BATS_TEST_TMPDIR/small.pst" -i "$BATS_TEST_TMPDIR/input.pst" -o "$out"
     diff <(column a-moved.pst logits/a) <(column "$out" logits/a)
 }

@@ -245,8 +245,8 @@ END
     assert_no_model 64 "give one of" --hidden 8 --from teacher.safetensors -i short.pst
     assert_no_model 64 "--resume needs --checkpoint" -a 784-8-10 --resume -i short.pst
     assert_no_model 64 "--checkpoint-every needs --checkpoint" -a 784-8-10 --checkpoint-every 5 -i short.pst
-    assert_no_model 64 "need --validate" -a 784-8-10 --patience 5 -i short.pst
-    assert_no_model 64 "need --validate" -a 784-8-10 --keep-last -i short.pst
+    assert_no_model 64 "--patience needs --validate" -a 784-8-10 --patience 5 -i short.pst
+    assert_no_model 64 "--keep-last needs --validate" -a 784-8-10 --keep-last -i short.pst
     assert_fails 64 "--output is needed" student-trainer -a 784-8-10 -i short.pst
 }
 
@@ -328,7 +328,7 @@ END
 }
 
 @test "an output that cannot be written is refused before training" {
-    assert_fails 74 "$BATS_TEST_TMPDIR/none/model.part" student-trainer -a 784-8-10 -o "$BATS_TEST_TMPDIR/none/model" -i short.pst
+    assert_fails 74 "$BATS_TEST_TMPDIR/none/model: cannot be written" student-trainer -a 784-8-10 -o "$BATS_TEST_TMPDIR/none/model" -i short.pst
     assert_fails 74 "is a directory" student-trainer -a 784-8-10 -o "$BATS_TEST_TMPDIR" -i short.pst
 }
 
@@ -357,7 +357,7 @@ END
     assert_no_model 64 "layer 1, dense, takes one row of numbers; put flatten before it" -a 28x28-10 -i short.pst
     assert_no_model 64 "has dropout layers; leave --dropout-hidden and --dropout-input out" \
         -a 784-8-drop0.5-10 --dropout-hidden 0.5 -i short.pst
-    assert_no_model 64 "--activation is for --from" -a 784-8-10 --activation tanh -i short.pst
+    assert_no_model 64 "--activation needs --from" -a 784-8-10 --activation tanh -i short.pst
 }
 
 @test "a model is taken on with the scale of inputs that it was trained on" {

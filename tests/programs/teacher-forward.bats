@@ -29,7 +29,7 @@ setup() {
     done
     # Each says what it says alone.
     for teacher in a b; do
-        teacher-forward $teacher.safetensors -i digits.pst -o "$BATS_TEST_TMPDIR/alone.pst"
+        teacher-forward $teacher.safetensors -i digits.pst --force -o "$BATS_TEST_TMPDIR/alone.pst"
         diff <(column "$BATS_TEST_TMPDIR/alone.pst" logits/$teacher) <(column "$out" logits/$teacher)
     done
     run ! diff -q <(column "$out" logits/a) <(column "$out" logits/b)
@@ -46,7 +46,7 @@ setup() {
 @test "a teacher is called as its file, without folders and ending, or by --name" {
     teacher-forward "$PWD/a name.with dots.safetensors" -i digits.pst -o "$out"
     column "$out" 'logits/a name.with dots' >"$BATS_TEST_TMPDIR/column"
-    teacher-forward --name ours a.safetensors -i digits.pst -o "$out"
+    teacher-forward --name ours a.safetensors -i digits.pst --force -o "$out"
     column "$out" logits/ours >"$BATS_TEST_TMPDIR/column"
 }
 
@@ -159,7 +159,7 @@ END
 
 @test "a batch that grows and shrinks is answered like any other" {
     for size in 1 7 40; do
-        loader digits --samples 40 --batch $size --no-shuffle | teacher-forward a.safetensors -o "$out"
+        loader digits --samples 40 --batch $size --no-shuffle | teacher-forward a.safetensors --force -o "$out"
         column "$out" logits/a >"$BATS_TEST_TMPDIR/of-$size"
     done
     /usr/bin/python3 - "$BATS_TEST_TMPDIR"/of-{1,7,40} <<'END'

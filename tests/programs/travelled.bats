@@ -97,7 +97,8 @@ assert_same() {
 @test "recorded targets are joined to samples that travelled" {
     "${SOURCE[@]}" | python | stream-select --drop mine | linked | stream-join direct.pst -o "$out"
     assert_same "$out"
-    "${SOURCE[@]}" --seed 4 | python | stream-select --drop mine >"$BATS_TEST_TMPDIR/moved.pst"
+    exchange --seed 4 "${SOURCE[@]}"
+    "${exchanged[@]}" | python | stream-select --drop mine >"$BATS_TEST_TMPDIR/moved.pst"
     assert_refused "loader augmentation_seed=4 here, loader augmentation_seed=3 there" \
         stream-join direct.pst -i "$BATS_TEST_TMPDIR/moved.pst"
 }

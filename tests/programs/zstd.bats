@@ -199,8 +199,8 @@ open(sys.argv[1], "wb").write(data)' "$bad" "$at" "$seed"
 @test "every stage that writes a stream compresses it, and 0 leaves it plain" {
     # compressed COMMAND…: what a command writes with --zstd is compressed, and plain it is what the command writes without.
     compressed() {
-        "$@" -o "$bad.plain"
-        "$@" --zstd 5 -o "$bad"
+        "$@" --force -o "$bad.plain"
+        "$@" --zstd 5 --force -o "$bad"
         stream-inspect "$bad" | grep -qx 'encoding   zstd'
         replay "$bad" | cmp - "$bad.plain"
         "$@" -z 0 | cmp - "$bad.plain"
@@ -208,6 +208,6 @@ open(sys.argv[1], "wb").write(data)' "$bad" "$at" "$seed"
     compressed "${SOURCE[@]}"
     compressed teacher-forward teacher.safetensors --name other -i plain.pst
     compressed averager -i plain.pst
-    "${SOURCE[@]}" -o "$bad.source"
+    "${SOURCE[@]}" --force -o "$bad.source"
     compressed stream-join small.pst --take soft/teacher -i "$bad.source"
 }

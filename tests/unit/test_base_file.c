@@ -214,6 +214,107 @@ static void a_symbolic_link_is_followed_and_stays(void **state)
     assert_true(S_ISLNK(status.st_mode));
 }
 
+static void a_link_to_what_is_not_there_yet_is_followed(void **state)
+{
+    (void)state;
+    struct pst_atomic_file file;
+    assert_int_equal(symlink("other", path), 0);
+    begin(&file, "new");
+    assert_int_equal(pst_atomic_commit(&file, NULL), PST_OK);
+    assert_holds(other, "new");
+    struct stat status;
+    assert_int_equal(lstat(path, &status), 0);
+    assert_true(S_ISLNK(status.st_mode));
+}
+
+static void links_in_a_circle_are_reported(void **state)
+{
+    (void)state;
+    struct pst_atomic_file file;
+    struct pst_error error;
+    assert_int_equal(symlink("other", path), 0);
+    assert_int_equal(symlink("file", other), 0);
+    assert_int_equal(pst_atomic_open(&file, path, PST_LEFTOVER_REPLACE, &error), PST_IO_ERROR);
+    assert_non_null(strstr(error.message, "symbolic links"));
+    assert_false(exists(part));
+}
+
+static void a_part_that_is_a_symbolic_link_is_not_followed(void **state)
+{
+    (void)state;
+    struct pst_atomic_file file;
+    struct pst_error error;
+    put(other, "precious");
+    assert_int_equal(symlink("other", part), 0);
+    assert_int_equal(pst_atomic_open(&file, path, PST_LEFTOVER_REPLACE, &error), PST_IO_ERROR);
+    assert_non_null(strstr(error.message, "is a symbolic link"));
+    assert_holds(other, "precious");
+}
+
+static void a_part_with_another_name_is_not_emptied(void **state)
+{
+    (void)state;
+    struct pst_atomic_file file;
+    struct pst_error error;
+    put(other, "precious");
+    assert_int_equal(link(other, part), 0);
+    assert_int_equal(pst_atomic_open(&file, path, PST_LEFTOVER_REPLACE, &error), PST_IO_ERROR);
+    assert_non_null(strstr(error.message, "is a hard link"));
+    assert_holds(other, "precious");
+    assert_int_equal(unlink(part), 0);
+    assert_int_equal(mkfifo(part, 0600), 0);
+    assert_int_equal(pst_atomic_open(&file, path, PST_LEFTOVER_REPLACE, &error), PST_IO_ERROR);
+    assert_non_null(strstr(error.message, "is not a regular file"));
+}
+
+static void a_new_file_has_the_mode_of_the_old_one(void **state)
+{
+    (void)state;
+    struct pst_atomic_file file;
+    struct stat status;
+    put(path, "old");
+    assert_int_equal(chmod(path, 0640), 0);
+    begin(&file, "new");
+    assert_int_equal(pst_atomic_commit(&file, NULL), PST_OK);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0640);
+}
+
+/* Root may write every file, so it is somebody else for a moment. */
+static void a_file_that_the_user_may_not_write_is_not_replaced(void **state)
+{
+    (void)state;
+    struct pst_atomic_file file;
+    struct pst_error error;
+    put(path, "old");
+    assert_int_equal(chmod(path, 0444), 0);
+    assert_int_equal(chmod(folder, 0777), 0);
+    bool root = geteuid() == 0;
+    assert_true(!root || seteuid(65534) == 0);
+    enum pst_status result = pst_atomic_open(&file, path, PST_LEFTOVER_REPLACE, &error);
+    assert_true(!root || seteuid(0) == 0);
+    assert_int_equal(result, PST_IO_ERROR);
+    assert_non_null(strstr(error.message, "cannot be written: Permission denied"));
+    assert_holds(path, "old");
+    assert_false(exists(part));
+}
+
+static void the_real_name_of_a_file_needs_no_file(void **state)
+{
+    (void)state;
+    char name[128], *real;
+    assert_int_equal(symlink("other", path), 0);
+    real = pst_real_name(path);
+    assert_string_equal(real, other);
+    free(real);
+    snprintf(name, sizeof name, "%s/../%s/file", folder, strrchr(folder, '/') + 1);
+    real = pst_real_name(name);
+    assert_string_equal(real, other);
+    free(real);
+    assert_null(pst_real_name(""));
+    assert_null(pst_real_name("/nonexistent/file"));
+}
+
 static void a_device_is_written_directly(void **state)
 {
     (void)state;
@@ -290,6 +391,13 @@ int main(void)
         IN_FOLDER(a_file_completed_between_open_and_lock_is_not_emptied),
         IN_FOLDER(a_part_removed_between_open_and_lock_is_made_anew),
         IN_FOLDER(a_symbolic_link_is_followed_and_stays),
+        IN_FOLDER(a_link_to_what_is_not_there_yet_is_followed),
+        IN_FOLDER(links_in_a_circle_are_reported),
+        IN_FOLDER(a_part_that_is_a_symbolic_link_is_not_followed),
+        IN_FOLDER(a_part_with_another_name_is_not_emptied),
+        IN_FOLDER(a_new_file_has_the_mode_of_the_old_one),
+        IN_FOLDER(a_file_that_the_user_may_not_write_is_not_replaced),
+        IN_FOLDER(the_real_name_of_a_file_needs_no_file),
         IN_FOLDER(a_folder_that_cannot_be_written_is_an_error),
         IN_FOLDER(a_name_that_became_a_folder_is_an_error_at_the_commit),
         cmocka_unit_test(abandoning_nothing_does_nothing),

@@ -1,61 +1,90 @@
-/* Text from elsewhere is printed without anything that moves a terminal's cursor. */
+/* Foreign text: what is UTF-8, and what of it is fit for a line and for JSON. */
 #include "pipestill/base.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-static void assert_becomes(const char *text, const char *expected)
+static void letters_of_every_length_are_utf8(void **state)
 {
-    char copy[600];
+    (void)state;
+    assert_true(pst_is_utf8(""));
+    assert_true(pst_is_utf8("a \t\x7f"));
+    assert_true(
+        pst_is_utf8("\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80 \xF4\x8F\xBF\xBF \xED\x9F\xBF \xEE\x80\x80"));
+}
+
+static void what_no_letter_consists_of_is_not_utf8(void **state)
+{
+    (void)state;
+    static const char *const bad[] = { "\xFF",
+                                       "\x80",
+                                       "a\xC3",
+                                       "\xC0\xAF",
+                                       "\xE0\x9F\xBF",
+                                       "\xED\xA0\x80",
+                                       "\xF4\x90\x80\x80",
+                                       "\xF0\x8F\xBF\xBF",
+                                       "\xE2\x82",
+                                       "\xF5\x80\x80\x80" };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(pst_is_utf8(bad[i]));
+}
+
+/* assert_plain: what becomes of a text. */
+static void assert_plain(const char *text, const char *plain)
+{
+    char copy[64];
     snprintf(copy, sizeof copy, "%s", text);
-    pst_make_printable(copy);
-    assert_string_equal(copy, expected);
+    pst_make_plain(copy);
+    assert_string_equal(copy, plain);
+    assert_true(pst_is_utf8(copy));
 }
 
-static void letters_of_any_language_stay(void **state)
+static void what_a_terminal_obeys_becomes_question_marks(void **state)
 {
     (void)state;
-    assert_becomes("", "");
-    assert_becomes("plain text ~", "plain text ~");
-    assert_becomes("\xc2\xa0\xc3\xa9\xe2\x82\xac\xed\x9f\xbf\xee\x80\x80\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf",
-                   "\xc2\xa0\xc3\xa9\xe2\x82\xac\xed\x9f\xbf\xee\x80\x80\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf");
+    assert_plain("two\nlines\033[2J\177", "two?lines?[2J?");
+    assert_plain("a\xC2\x9B"
+                 "2J",
+                 "a??2J");
+    assert_plain("a\xC2\xA0z", "a\xC2\xA0z");
 }
 
-static void control_characters_become_question_marks(void **state)
+static void bytes_that_are_no_letters_become_question_marks(void **state)
 {
     (void)state;
-    assert_becomes("a\nb\tc\033[2J\177", "a?b?c?[2J?");
-    for (unsigned c1 = 0x80; c1 < 0xa0; c1++) {
-        const char utf8[] = { 'a', '\xc2', (char)c1, '3', '1', 'm', '\0' };
-        const char raw[] = { 'a', (char)c1, '3', '1', 'm', '\0' };
-        assert_becomes(utf8, "a?31m");
-        assert_becomes(raw, "a?31m");
-    }
+    assert_plain("m\xFFz", "m?z");
+    assert_plain("\xC3(", "?(");
+    assert_plain("\xE2\x82z", "??z");
 }
 
-static void bytes_that_are_not_utf_8_become_question_marks(void **state)
+static void a_letter_that_is_cut_goes(void **state)
 {
     (void)state;
-    assert_becomes("caf\xe9!", "caf?!");
-    assert_becomes("\xc1\x9b.", "??.");           /* longer than needed */
-    assert_becomes("\xe0\x82\x9b.", "???.");      /* the same, of three bytes */
-    assert_becomes("\xf0\x80\x82\x9b.", "????."); /* and of four */
-    assert_becomes("\xed\xa0\x80.", "???.");      /* a surrogate */
-    assert_becomes("\xf4\x90\x80\x80.", "????."); /* beyond the last letter */
-    assert_becomes("\xff\xfe\xe2\x82.", "????.");
+    assert_plain("caf\xC3", "caf");
+    assert_plain("5 \xE2\x82", "5 ");
+    assert_plain("\xF0\x9F\x98", "");
 }
 
-static void a_letter_that_the_end_cuts_is_left_out(void **state)
+static void a_message_that_is_cut_ends_with_a_letter(void **state)
 {
     (void)state;
-    assert_becomes("a\xc3", "a");
-    assert_becomes("a\xe2\x82", "a");
-    assert_becomes("a\xf0\x9f\x98", "a");
+    struct pst_error error;
+    char text[1000] = "x";
+    for (size_t i = 1; i + 2 < sizeof text; i += 2)
+        memcpy(text + i, "\xC3\xA9", 3);
+    pst_fail(&error, PST_BAD_DATA, "%s", text);
+    assert_int_equal(strlen(error.message), sizeof error.message - 1);
+    assert_true(pst_is_utf8(error.message));
+    pst_fail_at(&error, "a place");
+    assert_true(pst_is_utf8(error.message));
+    assert_int_equal(error.message[strlen(error.message) - 1] & 0xFF, 0xA9);
 }
 
 static char *written(const char *text, int width)
@@ -64,7 +93,7 @@ static char *written(const char *text, int width)
     size_t size;
     FILE *out = open_memstream(&result, &size);
     assert_non_null(out);
-    pst_write_printable(out, width, text);
+    pst_write_plain(out, width, text);
     assert_int_equal(fclose(out), 0);
     return result;
 }
@@ -102,12 +131,14 @@ static void a_long_text_is_written_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(letters_of_any_language_stay),
-        cmocka_unit_test(control_characters_become_question_marks),
-        cmocka_unit_test(bytes_that_are_not_utf_8_become_question_marks),
-        cmocka_unit_test(a_letter_that_the_end_cuts_is_left_out),
+        cmocka_unit_test(letters_of_every_length_are_utf8),
+        cmocka_unit_test(what_no_letter_consists_of_is_not_utf8),
+        cmocka_unit_test(what_a_terminal_obeys_becomes_question_marks),
+        cmocka_unit_test(bytes_that_are_no_letters_become_question_marks),
+        cmocka_unit_test(a_letter_that_is_cut_goes),
+        cmocka_unit_test(a_message_that_is_cut_ends_with_a_letter),
         cmocka_unit_test(a_text_is_written_with_blanks_behind_it),
         cmocka_unit_test(a_long_text_is_written_whole),
     };
-    return cmocka_run_group_tests_name("text from elsewhere", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }

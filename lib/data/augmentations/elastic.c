@@ -23,7 +23,7 @@ static const struct pst_option options[] = {
     { 0, "elastic", PST_DOUBLE, offsetof(struct settings, strength), "bend images by about so many pixels",
       .most = 100 },
     { 0, "elastic-smoothness", PST_DOUBLE, offsetof(struct settings, smoothness),
-      "width of the bends in pixels", .metavar = "SIGMA", .least = 0.1, .most = 100 },
+      "width of the bends in pixels", .metavar = "SIGMA", .least = 0.1, .most = 100, .needs = "elastic" },
     { 0, "rotate", PST_DOUBLE, offsetof(struct settings, rotation),
       "turn images by up to so many degrees each way", .most = 180 },
     { 0, "scale-jitter", PST_DOUBLE, offsetof(struct settings, scaling),
@@ -34,15 +34,12 @@ static const struct pst_option options[] = {
 static bool is_on(const void *settings)
 {
     const struct settings *elastic = settings;
-    return elastic->strength > 0 || elastic->rotation > 0 || elastic->scaling > 0 ||
-           elastic->smoothness != defaults.smoothness;
+    return elastic->strength > 0 || elastic->rotation > 0 || elastic->scaling > 0;
 }
 
 static const char *refuse(const void *settings, const struct pst_planes *planes)
 {
-    const struct settings *elastic = settings;
-    if (elastic->strength == 0 && elastic->smoothness != defaults.smoothness)
-        return "--elastic-smoothness has no effect without --elastic";
+    (void)settings;
     if (planes->height == 0)
         return "only images can be bent, turned or stretched";
     if (planes->height > EDGE || planes->width > EDGE)

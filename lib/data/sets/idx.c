@@ -13,9 +13,10 @@ struct settings {
 
 static const struct pst_option options[] = {
     { 0, "images", PST_STRING, offsetof(struct settings, images),
-      "IDX files of samples, plain or .gz; several are one set", .metavar = "FILE,...", .silent = true },
+      "IDX files of samples, plain or .gz; several are one set", .metavar = "FILE,...", .silent = true,
+      .files = PST_FILE_READ | PST_FILE_LIST },
     { 0, "labels", PST_STRING, offsetof(struct settings, labels), "IDX files of their labels, as many",
-      .metavar = "FILE,...", .silent = true },
+      .metavar = "FILE,...", .silent = true, .files = PST_FILE_READ | PST_FILE_LIST },
     PST_CLASSES_OPTION(offsetof(struct settings, meaning.classes)),
     PST_FIRST_LABEL_OPTION(offsetof(struct settings, meaning.first_label)),
     { 0, "scale", PST_DOUBLE, offsetof(struct settings, meaning.scale),
@@ -75,7 +76,10 @@ static enum pst_status add_arguments(struct pst_idx_set *own, const struct pst_d
     for (size_t i = 0; i < request->count && status == PST_OK; i++) {
         const char *images = request->arguments[i];
         const char *labels = images + strlen(images);
-        if (access(images, F_OK) != 0 && strchr(images, ',') != NULL)
+        bool pair = access(images, F_OK) != 0 && strchr(images, ',') != NULL;
+        if (pair && settings->labels != NULL)
+            return pst_fail(error, PST_USAGE, "--labels and idx:%s name the labels twice", images);
+        if (pair)
             labels = strchr(images, ',') + 1;
         else if (request->count == 1 && settings->labels != NULL)
             labels = settings->labels;

@@ -1,0 +1,107 @@
+#!/usr/bin/env bats
+# What a run tells of itself, in its log and on standard error: once, in order, and with figures that can be.
+# shellcheck disable=SC2154 # bats' run sets status, stderr and stderr_lines
+# shellcheck disable=SC2016 # what stands in single quotes is for another shell
+bats_require_minimum_version 1.5.0
+
+STUMBLE=${STAGES:?}/../tests/stumble # beside the stages, under valgrind too
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR" || return
+    loader digits --samples 300 --batch 10 --epochs 2 --seed 3 -o plain.pst
+    student-trainer -a 784-12-10 -r 0.05 -i plain.pst -o a.safetensors
+    teacher-forward a.safetensors -i plain.pst -o logits.pst
+}
+
+setup() {
+    cd "$BATS_FILE_TMPDIR" || return
+    out=$BATS_TEST_TMPDIR/out
+    log=$BATS_TEST_TMPDIR/log
+}
+
+# field NAME EVENT: of the last such event in the log.
+field() {
+    /usr/bin/python3 -c 'import json, sys
+print([line[sys.argv[1]] for line in map(json.loads, open(sys.argv[3])) if line["event"] == sys.argv[2]][-1])' "$1" "$2" "$log"
+}
+
+# less A B: whether a number is smaller than another.
+less() {
+    awk "BEGIN { exit !($1 < $2) }"
+}
+
+@test "a run that fails early tells how long it took" {
+    run teacher-forward nowhere.safetensors -i plain.pst -o "$out" --log "$log"
+    [ "$status" -eq 66 ]
+    less "$(field seconds end)" 60
+}
+
+@test "the log of a run that fails ends with the event end" {
+    run temperature-softmax -i plain.pst -o "$out" --log "$log"
+    [ "$status" -eq 65 ]
+    [[ $(tail -n 1 "$log") == *'"event":"end"'*'"status":65'* ]]
+    [[ $(tail -n 2 "$log" | head -n 1) == *'"event":"error"'* ]]
+}
+
+# Comes late, and then at once.
+late() {
+    sleep 1
+    cat "$1"
+}
+
+@test "a run does not wait for longer than it takes" {
+    late logits.pst | temperature-softmax --log "$log" -o "$out"
+    less 0.9 "$(field waited_for_input end)"
+    less "$(field waited_for_input end)" "$(field seconds end)"
+}
+
+@test "the progress line shows at most 100 percent of waiting" {
+    script -qec true /dev/null >/dev/null 2>&1 || skip "no pseudo-terminal can be had here"
+    script -qec 'stty cols 200; (sleep 1; head -c 200000 logits.pst; sleep 0.5; tail -c +200001 logits.pst) | temperature-softmax >"'"$out"'"' \
+        /dev/null >"$log"
+    grep -aoE 'waiting in [0-9]+%' "$log"
+    run ! grep -aqE 'waiting in (1[0-9][1-9]|[2-9][0-9][0-9]|[0-9]{4,})%' "$log"
+}
+
+@test "a checkpoint that cannot be written is said once" {
+    mkdir "$BATS_TEST_TMPDIR/folder"
+    run --separate-stderr student-trainer -a 784-12-10 -i plain.pst -o "$out" --checkpoint "$BATS_TEST_TMPDIR/nowhere/c"
+    echo "$stderr"
+    [ "$status" -eq 74 ]
+    [ "${#stderr_lines[@]}" -eq 1 ]
+}
+
+@test "one cause has one message, and each stage behind it says that its stream was cut" {
+    run --separate-stderr bash -o pipefail -c 'replay plain.pst | teacher-forward a.safetensors | "$0" --poison 100 |
+        temperature-softmax -T 3 | averager >"$1"; echo "${PIPESTATUS[@]}"' "$STUMBLE" "$out"
+    echo "$output: $stderr"
+    [[ $output =~ ^(0|141)\ (0|141)\ 65\ 65\ 65$ ]]
+    [ "${#stderr_lines[@]}" -eq 3 ]
+    [[ ${stderr_lines[0]} == "stumble: batch "*"is poison" ]]
+    [[ ${stderr_lines[1]} == "temperature-softmax: "*truncated* ]]
+    [[ ${stderr_lines[2]} == "averager: "*truncated* ]]
+}
+
+@test "a reader that has had enough is not complained of" {
+    run --separate-stderr bash -c 'loader digits --samples 3000 | head -c 100 >/dev/null; echo "${PIPESTATUS[0]}"'
+    [ "$output" = 141 ]
+    [ -z "$stderr" ]
+    run --separate-stderr bash -c 'stream-inspect --json logits.pst | head -n 1 >/dev/null'
+    [ -z "$stderr" ]
+}
+
+@test "a student that began from a model is not said to learn hardly anything" {
+    run --separate-stderr student-trainer -a 784-12-10 -r 1e-12 -i plain.pst -o "$out"
+    [[ $stderr == *"hardly anything is learned"* ]]
+    run --separate-stderr student-trainer --from a.safetensors -r 1e-12 -i plain.pst -o "$out"
+    [ "$status" -eq 0 ]
+    [ -z "$stderr" ]
+}
+
+@test "a student with next to no loss is not said to learn hardly anything" {
+    student-trainer -a 784-60-10 -r 0.1 -i <(loader digits --samples 300 --batch 10 --epochs 20) -o "$out.teacher"
+    teacher-forward "$out.teacher" --name t -i plain.pst | temperature-softmax -T 1000 -o "$out.soft"
+    run --separate-stderr student-trainer -a 784-12-10 -r 1e-12 --soft-loss kl --targets soft -i "$out.soft" -o "$out.student"
+    echo "$stderr"
+    [ "$status" -eq 0 ]
+}
