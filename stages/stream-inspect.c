@@ -163,10 +163,9 @@ static enum pst_status show_stop(struct pst_run *run, struct pst_error *error)
                                     inspect->show_samples ? NULL : statistics_to_json(&inspect->statistics)),
                           error);
     char line[512];
-    snprintf(line, sizeof line,
-             "%s: stopped by --head in batch %" PRIu64 "; what follows was not looked at\n",
+    snprintf(line, sizeof line, "%s: stopped by --head in batch %" PRIu64 "; what follows was not looked at",
              inspect->endpoint, pst_input_header(run)->first + inspect->batches - 1);
-    return pst_print(run, line, error);
+    return pst_print_line(run, line, error);
 }
 
 static enum pst_status show_whole(struct pst_run *run, struct pst_error *error)
@@ -182,9 +181,9 @@ static enum pst_status show_whole(struct pst_run *run, struct pst_error *error)
                                         : statistics_to_json(&inspect->statistics)),
                           error);
     char line[512];
-    snprintf(line, sizeof line, "%s: whole, %" PRIu64 " batches, %" PRIu64 " samples\n", inspect->endpoint,
+    snprintf(line, sizeof line, "%s: whole, %" PRIu64 " batches, %" PRIu64 " samples", inspect->endpoint,
              inspect->batches, inspect->samples);
-    return pst_print(run, line, error);
+    return pst_print_line(run, line, error);
 }
 
 /* The stream has ended as it should, or --head was reached: the frame calls this only then. */

@@ -41,16 +41,16 @@ static enum pst_status mend(struct pst_run *run, struct pst_streams *streams, st
     if (repair.cut > 0)
         snprintf(cut, sizeof cut, "; %" PRIu64 " bytes of a broken one were cut off", repair.cut);
     if (asked->only_next)
-        snprintf(line, sizeof line, "%" PRIu64 "\n", repair.next);
+        snprintf(line, sizeof line, "%" PRIu64, repair.next);
     else if (repair.was_whole)
-        snprintf(line, sizeof line, "%s: was whole, %" PRIu64 " batches, %" PRIu64 " samples\n", repair.path,
+        snprintf(line, sizeof line, "%s: was whole, %" PRIu64 " batches, %" PRIu64 " samples", repair.path,
                  repair.trailer.batches, repair.trailer.samples);
     else
         snprintf(line, sizeof line,
                  "%s: whole now, %" PRIu64 " batches, %" PRIu64
-                 " samples%s; to go on: loader --start %" PRIu64 "\n",
+                 " samples%s; to go on: loader --start %" PRIu64,
                  repair.path, repair.trailer.batches, repair.trailer.samples, cut, repair.next);
-    return pst_print(run, line, error);
+    return pst_print_line(run, line, error);
 }
 
 int main(int argc, char **argv)

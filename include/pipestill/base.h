@@ -1,6 +1,7 @@
 /*
  * base.h: what every other room stands on: statuses and errors, memory that is reused, strict number
- * parsing, half precision, files that appear only when whole, digests, counter-based random numbers.
+ * parsing, plain text, half precision, files that appear only when whole, digests, counter-based random
+ * numbers.
  *
  * This room knows nothing of streams, networks or data sets.
  */
@@ -157,6 +158,9 @@ PST_CHECKED bool pst_is_utf8(const char *text);
  */
 void pst_make_plain(char *text);
 
+/* Writes a text as pst_make_plain makes it, and blanks behind it up to `width` bytes; 0: none. */
+void pst_write_plain(FILE *out, int width, const char *text);
+
 /* ---- numbers in text --------------------------------------------------------------------------------- */
 
 /*
@@ -259,6 +263,14 @@ PST_CHECKED enum pst_status pst_atomic_commit(struct pst_atomic_file *file, stru
 void pst_atomic_abandon(struct pst_atomic_file *file, bool keep_part);
 
 /*
+ * Opens a regular file for reading. Anything else is refused: a named pipe without a writer would be waited
+ * for without end. Children do not inherit the descriptor.
+ * fd: receives it, to be closed.
+ * Returns PST_OK; PST_NO_INPUT if it cannot be opened; PST_BAD_DATA if it is not a regular file.
+ */
+PST_CHECKED enum pst_status pst_file_open(const char *path, int *fd, struct pst_error *error);
+
+/*
  * Syncs the folder that holds a name to disk: only then is a new name safe from a power cut.
  * Returns false, with errno, where it cannot be synced.
  */
@@ -303,7 +315,7 @@ void pst_digest(const void *bytes, size_t size, char digest[PST_DIGEST_TEXT]);
 
 /*
  * SHA-256 of a whole file.
- * Returns PST_OK; PST_NO_INPUT where it cannot be opened; PST_IO_ERROR.
+ * Returns PST_OK; PST_NO_INPUT or PST_BAD_DATA as pst_file_open; PST_IO_ERROR; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_digest_file(const char *path, char digest[PST_DIGEST_TEXT],
                                             struct pst_error *error);

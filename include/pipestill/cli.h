@@ -233,4 +233,10 @@ bool pst_progress_is_elsewhere(const struct pst_run *run);
  */
 PST_CHECKED enum pst_status pst_print(struct pst_run *run, const char *text, struct pst_error *error);
 
+/*
+ * Writes one line to standard output, in which names may stand: as pst_make_plain makes it (text is
+ * changed), and an end of line. Returns as pst_print.
+ */
+PST_CHECKED enum pst_status pst_print_line(struct pst_run *run, char *text, struct pst_error *error);
+
 #endif

@@ -1,10 +1,10 @@
 /* SHA-256 of bytes and files; the arithmetic is nettle's. */
 #include "pipestill/base.h"
 
-#include <errno.h>
 #include <nettle/sha2.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void finish(struct sha256_ctx *context, char digest[PST_DIGEST_TEXT])
 {
@@ -28,9 +28,15 @@ void pst_digest(const void *bytes, size_t size, char digest[PST_DIGEST_TEXT])
 
 enum pst_status pst_digest_file(const char *path, char digest[PST_DIGEST_TEXT], struct pst_error *error)
 {
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
-        return pst_fail(error, pst_shortage_or(PST_NO_INPUT), "%s: %s", path, strerror(errno));
+    int fd;
+    enum pst_status status = pst_file_open(path, &fd, error);
+    if (status != PST_OK)
+        return status;
+    FILE *file = fdopen(fd, "rb");
+    if (file == NULL) {
+        close(fd);
+        return pst_fail(error, PST_TRY_AGAIN, "%s: out of memory", path);
+    }
     struct sha256_ctx context;
     sha256_init(&context);
     uint8_t bytes[1 << 16];

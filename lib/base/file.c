@@ -32,6 +32,19 @@ enum pst_status pst_write_all(int fd, const void *bytes, size_t size, const char
     return PST_OK;
 }
 
+enum pst_status pst_file_open(const char *path, int *fd, struct pst_error *error)
+{
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0)
+        return pst_fail(error, pst_shortage_or(PST_NO_INPUT), "%s: cannot be opened: %s", path, strerror(errno));
+    struct stat status;
+    if (fstat(*fd, &status) == 0 && S_ISREG(status.st_mode))
+        return PST_OK;
+    close(*fd);
+    *fd = -1;
+    return pst_fail(error, PST_BAD_DATA, "%s: is not a regular file", path);
+}
+
 /* For how long readers that follow may keep a writer waiting. */
 #define LOCK_SECONDS 10.0
 

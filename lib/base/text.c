@@ -2,6 +2,7 @@
  * controls a terminal. */
 #include "pipestill/base.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* How many bytes a letter has that begins with this one; 0 if none does. */
@@ -66,4 +67,24 @@ void pst_make_plain(char *text)
             memset(text, '?', length = length == 0 ? 1 : length);
         text += length;
     }
+}
+
+void pst_write_plain(FILE *out, int width, const char *text)
+{
+    char part[256];
+    size_t size = strlen(text), done = 0, columns = 0;
+    while (done < size) {
+        /* A part ends before a letter, so that none is cut in two. */
+        size_t end = size - done < sizeof part ? size : done + sizeof part - 1;
+        while (end < size && end > done + 1 && ((unsigned char)text[end] & 0xc0) == 0x80)
+            end--;
+        memcpy(part, text + done, end - done);
+        part[end - done] = '\0';
+        pst_make_plain(part);
+        columns += strlen(part);
+        fputs(part, out);
+        done = end;
+    }
+    if (width > 0 && columns < (size_t)width)
+        fprintf(out, "%*s", (int)((size_t)width - columns), "");
 }

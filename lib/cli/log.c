@@ -39,13 +39,20 @@ enum pst_status pst_print(struct pst_run *run, const char *text, struct pst_erro
                             : pst_write_all(STDOUT_FILENO, text, strlen(text), "standard output", error);
 }
 
+enum pst_status pst_print_line(struct pst_run *run, char *text, struct pst_error *error)
+{
+    pst_make_plain(text);
+    enum pst_status status = pst_print(run, text, error);
+    return status == PST_OK ? pst_print(run, "\n", error) : status;
+}
+
 /* Whether a file is empty or begins as a log does: lines at the end would damage any other. */
 static bool may_be_log(const char *path)
 {
     static const char beginning[] = "{\"time\":";
     char bytes[sizeof beginning] = "";
     struct stat status;
-    FILE *file = stat(path, &status) == 0 && S_ISREG(status.st_mode) ? fopen(path, "r") : NULL;
+    FILE *file = stat(path, &status) == 0 && S_ISREG(status.st_mode) ? fopen(path, "re") : NULL;
     if (file == NULL)
         return true; /* opening it to write says what is wrong, if anything is */
     size_t got = fread(bytes, 1, sizeof bytes - 1, file);
@@ -60,7 +67,7 @@ enum pst_status pst_log_open(struct pst_frame *frame, struct pst_error *error)
     if (!may_be_log(frame->common.log_path))
         return pst_fail(error, PST_USAGE, "--log %s: is not a log, and is left as it is; name another file",
                         frame->common.log_path);
-    frame->log = fopen(frame->common.log_path, "a");
+    frame->log = fopen(frame->common.log_path, "ae");
     if (frame->log == NULL)
         return pst_fail(error, pst_shortage_or(PST_IO_ERROR), "--log %s: cannot be written: %s",
                         frame->common.log_path, strerror(errno));

@@ -91,7 +91,10 @@ static void draw(struct pst_frame *frame, double now)
              progress->note[0] == '\0' ? "" : ", ", progress->note,
              waited_share(progress, progress->waited_for_input, now),
              waited_share(progress, progress->waited_for_output, now));
-    fprintf(stderr, "\r\033[K%.*s", columns() - 1, line);
+    if (columns() <= (int)sizeof line)
+        line[columns() - 1] = '\0';
+    pst_make_plain(line); /* a letter may be cut */
+    fprintf(stderr, "\r\033[K%s", line);
     fflush(stderr);
     progress->drawn = true;
 }

@@ -120,8 +120,8 @@ static void find_owners(const char *name, char *owners, size_t size)
     owners[0] = '\0';
     if (!find_folder(folder) || setenv("PIPESTILL_STAGES", folder, 1) != 0)
         return;
-    FILE *tables =
-        popen("for s in \"$PIPESTILL_STAGES\"/*; do \"$s\" --list-options; done </dev/null 2>/dev/null", "r");
+    FILE *tables = popen(
+        "for s in \"$PIPESTILL_STAGES\"/*; do \"$s\" --list-options; done </dev/null 2>/dev/null", "re");
     while (tables != NULL && fgets(line, sizeof line, tables) != NULL) {
         line[strcspn(line, "\t")] = '\0';
         if (strncmp(line, "--", 2) != 0) {

@@ -1,12 +1,13 @@
 /*
  * Reads IDX files: two zero bytes, a type, a rank, then a big-endian 32-bit size for each dimension, then the
- * elements in C order. zlib's gzopen reads plain files and gzip alike.
+ * elements in C order. zlib reads plain files and gzip alike.
  */
 #include "lib/data/idx.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #define FIRST_RESERVE ((size_t)1 << 20)
@@ -188,14 +189,17 @@ static enum pst_status check_end(const struct pst_idx *idx, const struct source 
 enum pst_status pst_idx_read(struct pst_idx *idx, const char *path, size_t *memory, struct pst_error *error)
 {
     *idx = (struct pst_idx){ 0 };
-    errno = 0;
-    struct source source = { .file = gzopen(path, "rb"), .path = path };
-    if (source.file == NULL)
-        return errno == 0 || errno == ENOMEM
-                   ? pst_fail(error, PST_TRY_AGAIN, "%s: out of memory", path)
-                   : pst_fail(error, pst_shortage_or(PST_NO_INPUT), "%s: %s", path, strerror(errno));
+    int fd;
+    enum pst_status status = pst_file_open(path, &fd, error);
+    if (status != PST_OK)
+        return status;
+    struct source source = { .file = gzdopen(fd, "rb"), .path = path };
+    if (source.file == NULL) {
+        close(fd);
+        return pst_fail(error, PST_TRY_AGAIN, "%s: out of memory", path);
+    }
     uint8_t header[4 + 4 * PST_IDX_MAX_RANK];
-    enum pst_status status = read_header(idx, &source, header, error);
+    status = read_header(idx, &source, header, error);
     if (status == PST_OK)
         status = decode_shape(idx, &source, header, error);
     if (status == PST_OK && idx->size > *memory)

@@ -3,7 +3,6 @@
 #include "lib/nn/safetensors.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,17 +97,15 @@ static enum pst_status load_bytes(int fd, size_t size, const char *path, struct 
 static enum pst_status load(const char *path, struct pst_safetensors *file, struct sections *sections,
                             struct pst_error *error)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a named pipe must not make this wait */
-    if (fd < 0)
-        return pst_fail(error, pst_shortage_or(PST_NO_INPUT), "%s: %s", path, strerror(errno));
+    int fd;
+    enum pst_status result = pst_file_open(path, &fd, error);
+    if (result != PST_OK)
+        return result;
     struct stat status;
-    enum pst_status result;
     char start[PST_FILE_START];
     const char *is = pst_wrong_file(PST_SAFETENSORS_FILE, start, pst_file_start(path, start, sizeof start));
     if (fstat(fd, &status) != 0)
         result = pst_fail(error, PST_IO_ERROR, "%s: %s", path, strerror(errno));
-    else if (!S_ISREG(status.st_mode))
-        result = pst_fail(error, PST_BAD_DATA, "%s: is not a regular file", path);
     else if (is != NULL)
         result = pst_fail(error, PST_BAD_DATA, "%s: not a safetensors file, but %s", path, is);
     else

@@ -215,13 +215,18 @@ static enum pst_status take_job_outcome(struct pst_pool *pool, size_t place,
     switch (control->kind) {
     case PST_POOL_ANSWER:
         arrival.had_it = arrival.current && pst_pool_drop_job(pool, worker, control->seq);
+        if (arrival.had_it)
+            pst_pool_count_outcome(worker);
         return take_answer(pool, &arrival, message, error);
     case PST_POOL_FAILED:
         arrival.had_it = pst_pool_drop_job(pool, worker, control->seq);
+        if (arrival.had_it)
+            pst_pool_count_outcome(worker);
         pst_pool_text(message, why, sizeof why);
         return arrival.had_it ? fail(pool, &arrival, why, error) : PST_OK;
     case PST_POOL_RETURNED:
-        (void)pst_pool_drop_job(pool, worker, control->seq);
+        if (pst_pool_drop_job(pool, worker, control->seq))
+            pst_pool_count_return(pool, place);
         return PST_OK;
     case PST_POOL_PING:
         return pst_pool_check_command(pool, worker, error);

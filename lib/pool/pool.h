@@ -15,6 +15,7 @@ enum {
     MOST_LOSSES = 10,   /* of workers that were at the same batch: most die of something else */
     MOST_CREDIT = 1024, /* jobs that a worker may have: the most of its --ahead */
     WORKER_NAME = 96,
+    MOST_GREETINGS = 10,   /* of a worker in a row, each of which gives up jobs */
     MOST_TURNED_AWAY = 64, /* dismissed workers that are remembered */
 };
 
@@ -104,7 +105,9 @@ struct worker {
     double answered_at; /* when it was last done with a job */
     uint64_t answered, samples, failed;
     unsigned failed_in_a_row;
-    double since; /* when it came */
+    size_t returned_in_a_row;  /* jobs, since it was last done with one */
+    unsigned greeted_in_a_row; /* so often it has forgotten jobs since then */
+    double since;              /* when it came */
 };
 
 /* What those did who went. */
@@ -190,7 +193,8 @@ void pst_pool_count_loss(struct pst_pool *pool, const struct worker *worker);
 
 /* ---- presence.c: who comes and goes, and what they are told ---- */
 
-/* Takes a greeting; a worker that greets again has forgotten its jobs. */
+/* Takes a greeting; a worker that greets again has forgotten its jobs. One that does so again and again is
+ * dismissed. */
 PST_CHECKED enum pst_status pst_pool_welcome(struct pst_pool *pool, const struct pst_message *message,
                                              const struct pst_pool_control *control, struct pst_error *error);
 /* Sends a message to a worker; one that cannot be reached is lost, which is no error. */
@@ -201,6 +205,10 @@ PST_CHECKED enum pst_status pst_pool_send_to(struct pst_pool *pool, size_t worke
 void pst_pool_tell_all(struct pst_pool *pool, enum pst_pool_kind kind, const char *text);
 /* Tells a worker to go for good, and why. */
 void pst_pool_dismiss(struct pst_pool *pool, size_t worker, const char *why);
+/* A worker has given a job back untried: more in a row than it may have at once, and it is dismissed. */
+void pst_pool_count_return(struct pst_pool *pool, size_t worker);
+/* A worker is done with a job, well or not: what it gave back and forgot before does not count any more. */
+void pst_pool_count_outcome(struct worker *worker);
 /* Whether a peer was dismissed; the last MOST_TURNED_AWAY are remembered. */
 bool pst_pool_was_dismissed(const struct pst_pool *pool, const uint8_t *peer);
 /* Looks after workers that went, batches that take too long, and a pool that is empty. */

@@ -60,6 +60,22 @@ bool pst_pool_was_dismissed(const struct pst_pool *pool, const uint8_t *peer)
     return false;
 }
 
+/*
+ * An honest worker gives jobs back when its command fails, all but the one that it blames, so it is done with
+ * one before it can give as many back as it may have.
+ */
+void pst_pool_count_return(struct pst_pool *pool, size_t worker)
+{
+    if (++pool->workers[worker].returned_in_a_row > pool->workers[worker].credit)
+        pst_pool_dismiss(pool, worker, "is dismissed: it gives back every job untried");
+}
+
+void pst_pool_count_outcome(struct worker *worker)
+{
+    worker->returned_in_a_row = 0;
+    worker->greeted_in_a_row = 0;
+}
+
 enum pst_status pst_pool_welcome(struct pst_pool *pool, const struct pst_message *message,
                                  const struct pst_pool_control *control, struct pst_error *error)
 {
@@ -72,12 +88,19 @@ enum pst_status pst_pool_welcome(struct pst_pool *pool, const struct pst_message
     }
     struct worker *worker = &pool->workers[place];
     pst_pool_text(message, worker->name, sizeof worker->name);
+    bool forgets = worker->job_count > 0, is_new = !worker->present;
     pst_pool_drop_jobs(pool, worker);
     worker->present = true;
     worker->session = control->session;
     uint64_t credit = control->seq < MOST_CREDIT ? control->seq : MOST_CREDIT;
     worker->credit = credit < 1 ? 1 : (size_t)credit;
-    pst_say(pool->run, "worker %s is here (%zu now)", worker->name, pst_pool_present(pool));
+    worker->greeted_in_a_row += forgets;
+    if (worker->greeted_in_a_row >= MOST_GREETINGS) {
+        pst_pool_dismiss(pool, place, "is dismissed: it greets again and again, and does no job in between");
+        return PST_OK;
+    }
+    if (is_new || forgets)
+        pst_say(pool->run, "worker %s is here (%zu now)", worker->name, pst_pool_present(pool));
     pool->alone_since = 0;
     pool->told_alone = false;
     return PST_OK;

@@ -59,7 +59,7 @@ PST_CHECKED enum pst_status pst_pool_send(struct pst_socket *socket, const uint8
 PST_CHECKED enum pst_status pst_pool_parse(const struct pst_message *message,
                                            struct pst_pool_control *control, struct pst_error *error);
 
-/* Copies a message's payload as a text of one line. */
+/* Copies a message's payload as a text of one line (pst_make_plain). */
 void pst_pool_text(const struct pst_message *message, char *text, size_t size);
 
 #endif

@@ -133,11 +133,16 @@ static bool is_link(const char *key)
 static void print_value(FILE *out, const char *key, const json_t *value)
 {
     const char *text = json_string_value(value);
-    fprintf(out, "%s=", key);
-    if (text != NULL)
-        fprintf(out, pst_is_origin(text) ? "%.12s" : "%s", text);
-    for (size_t i = 0; i < json_array_size(value); i++)
-        fprintf(out, "%s%s", i == 0 ? "" : ",", json_string_value(json_array_get(value, i)));
+    pst_write_plain(out, 0, key);
+    fputc('=', out);
+    if (text != NULL && pst_is_origin(text))
+        fprintf(out, "%.12s", text);
+    else if (text != NULL)
+        pst_write_plain(out, 0, text);
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        fputs(i == 0 ? "" : ",", out);
+        pst_write_plain(out, 0, json_string_value(json_array_get(value, i)));
+    }
 }
 
 /* One line: the stage and its settings, keys in order. */
@@ -147,7 +152,7 @@ static void print_entry(FILE *out, const json_t *entry)
     size_t count = 0;
     const char *key;
     json_t *value;
-    fprintf(out, "%s", json_string_value(json_object_get(entry, "stage")));
+    pst_write_plain(out, 0, json_string_value(json_object_get(entry, "stage")));
     json_object_foreach((json_t *)(uintptr_t)entry, key, value)
     {
         if (is_link(key) || strcmp(key, "stage") == 0 || count == sizeof keys / sizeof *keys)
@@ -238,9 +243,10 @@ static const char *first_difference(const json_t *a, const json_t *b)
 static void print_side(FILE *out, const json_t *entry, const char *key)
 {
     const json_t *value = json_object_get(entry, key);
-    fprintf(out, "%s ", json_string_value(json_object_get(entry, "stage")));
+    pst_write_plain(out, 0, json_string_value(json_object_get(entry, "stage")));
+    fputs(value == NULL ? " without " : " ", out);
     if (value == NULL)
-        fprintf(out, "without %s", key);
+        pst_write_plain(out, 0, key);
     else
         print_value(out, key, value);
 }

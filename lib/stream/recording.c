@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* ---- runs of batches ---------------------------------------------------------------------------------- */
 
@@ -283,13 +284,17 @@ static enum pst_status list_batches(struct pst_recording *recording, bool salvag
     return status == PST_OK ? take_sums(recording, error) : status;
 }
 
+static enum pst_status not_a_file(const char *name, struct pst_error *error)
+{
+    return pst_fail(error, PST_BAD_DATA,
+                    "%s: not a file: a recording is read at many places, which a pipe does not allow", name);
+}
+
 static enum pst_status prepare(struct pst_recording *recording, bool salvage, struct pst_error *error)
 {
     struct pst_header header;
     if (!pst_input_size(recording->reader->source.input, &recording->size))
-        return pst_fail(error, PST_BAD_DATA,
-                        "%s: not a file: a recording is read at many places, which a pipe does not allow",
-                        recording->reader->source.input->name);
+        return not_a_file(recording->reader->source.input->name, error);
     enum pst_status status = pst_reader_header(recording->reader, &header, error);
     if (status != PST_OK)
         return status;
@@ -311,6 +316,9 @@ enum pst_status pst_recording_open(struct pst_recording **recording, const char 
 {
     struct pst_input *input;
     struct pst_link_settings settings = pst_link_settings_default();
+    struct stat named;
+    if (stat(path, &named) == 0 && S_ISFIFO(named.st_mode)) /* to open it would wait for its writer */
+        return not_a_file(path, error);
     enum pst_status status = pst_input_open(&input, path, &settings, error);
     if (status != PST_OK)
         return status;

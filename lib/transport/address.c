@@ -71,6 +71,20 @@ static enum pst_status check_tcp(struct pst_address *address, bool listens, stru
 }
 
 /*
+ * Whether a program listens on a path. Only a refused connection tells that none does. One that is not
+ * accepted for now comes of a listener who is busy, whose queue is full; it must not be waited for.
+ */
+static bool is_in_use(const struct sockaddr_un *name)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)name, sizeof *name) != 0 &&
+                   (errno == ECONNREFUSED || errno == ENOENT);
+    if (fd >= 0)
+        close(fd);
+    return !refused;
+}
+
+/*
  * libzmq takes a listener's path whatever is there: a file would be gone, and another listener's peers would
  * come here. So only what a listener left behind is taken.
  */
@@ -81,18 +95,21 @@ static enum pst_status check_ipc(const char *address, bool listens, struct pst_e
     if (path[0] == '\0' || path[0] == '*' || strlen(path) >= sizeof name.sun_path)
         return pst_fail(error, PST_USAGE, "%s: is not ipc://path, with a path of 1 to %zu bytes", address,
                         sizeof name.sun_path - 1);
+    if (path[0] == '@')
+        return pst_fail(
+            error, PST_USAGE,
+            "%s: an abstract socket has no permissions, so everyone on this machine could connect; "
+            "give a path",
+            address);
     struct stat status;
-    if (!listens || path[0] == '@' || lstat(path, &status) != 0)
+    if (!listens || lstat(path, &status) != 0)
         return PST_OK;
     if (!S_ISSOCK(status.st_mode))
         return pst_fail(error, PST_USAGE, "%s: there is a file of this name already", address);
     memcpy(name.sun_path, path, strlen(path) + 1);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool in_use = fd >= 0 && connect(fd, (struct sockaddr *)&name, sizeof name) == 0;
-    if (fd >= 0)
-        close(fd);
-    return in_use ? pst_fail(error, PST_TRY_AGAIN, "%s: the address is in use by another program", address)
-                  : PST_OK;
+    return is_in_use(&name)
+               ? pst_fail(error, PST_TRY_AGAIN, "%s: the address is in use by another program", address)
+               : PST_OK;
 }
 
 enum pst_status pst_address_check(struct pst_address *address, const char *text, bool listens,

@@ -39,8 +39,10 @@ static enum pst_status read_allowed(const char *path, struct handler *handler, s
     enum pst_status status = pst_key_file_open(path, false, &file, error);
     if (status != PST_OK)
         return status;
-    char line[256];
-    for (size_t number = 1; status == PST_OK && fgets(line, sizeof line, file) != NULL; number++) {
+    char *line = NULL;
+    size_t size = 0;
+    for (size_t number = 1;
+         status == PST_OK && (status = pst_key_line(file, path, &line, &size, error)) == PST_OK; number++) {
         bool empty;
         const char *key = pst_key_in_line(line, &empty);
         if (key != NULL)
@@ -48,8 +50,9 @@ static enum pst_status read_allowed(const char *path, struct handler *handler, s
         else if (!empty)
             status = pst_fail(error, PST_BAD_DATA, "%s, line %zu: is not a public key", path, number);
     }
+    free(line);
     fclose(file);
-    return status;
+    return status == PST_END ? PST_OK : status;
 }
 
 static bool is_allowed(const struct handler *handler, const uint8_t *key, size_t size)

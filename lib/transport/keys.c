@@ -4,6 +4,7 @@
 #include "lib/transport/keys.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,33 +29,63 @@ const char *pst_key_in_line(char *line, bool *empty)
     return comment == NULL || comment[0] == '#' ? word : NULL;
 }
 
-/* Reads the value of a line "name value"; false where there is none. */
-static bool find_line(FILE *file, const char *name, char value[PST_KEY_TEXT])
+enum pst_status pst_key_line(FILE *file, const char *path, char **line, size_t *size, struct pst_error *error)
 {
-    char line[256], word[32], text[64];
+    ssize_t length = getline(line, size, file);
+    if (length < 0)
+        return feof(file) ? PST_END
+                          : pst_fail(error, PST_IO_ERROR, "%s: cannot be read: %s", path, strerror(errno));
+    return strlen(*line) == (size_t)length ? PST_OK
+                                           : pst_fail(error, PST_BAD_DATA, "%s: is not a file of text", path);
+}
+
+/* Reads the value of a line "name value". PST_OK; PST_END where there is none; or as pst_key_line. */
+static enum pst_status find_line(FILE *file, const char *path, const char *name, char value[PST_KEY_TEXT],
+                                 struct pst_error *error)
+{
+    char *line = NULL;
+    size_t size = 0;
+    bool found = false;
+    enum pst_status status = PST_OK;
     rewind(file);
-    while (fgets(line, sizeof line, file) != NULL) {
-        if (sscanf(line, "%31s %63s", word, text) == 2 && strcmp(word, name) == 0 && is_key(text)) {
+    while (!found && (status = pst_key_line(file, path, &line, &size, error)) == PST_OK) {
+        char *rest, *word = strtok_r(line, " \t\r\n", &rest);
+        const char *text = word == NULL ? NULL : strtok_r(NULL, " \t\r\n", &rest);
+        found = text != NULL && strcmp(word, name) == 0 && is_key(text);
+        if (found)
             memcpy(value, text, PST_KEY_TEXT);
-            return true;
-        }
     }
-    return false;
+    if (line != NULL)
+        explicit_bzero(line, size);
+    free(line);
+    return status;
+}
+
+/* Whether none but those who should can read a secret key, or say by their keys who may connect. */
+static enum pst_status check_mode(const char *path, int fd, bool secret, struct pst_error *error)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0 || (secret && (status.st_mode & 077) != 0))
+        return pst_fail(error, PST_BAD_DATA, "%s: others can read this secret key; 'chmod 600 %s'", path,
+                        path);
+    if ((status.st_mode & S_IWOTH) != 0)
+        return pst_fail(error, PST_BAD_DATA, "%s: everyone can write here who may connect; 'chmod o-w %s'",
+                        path, path);
+    return PST_OK;
 }
 
 enum pst_status pst_key_file_open(const char *path, bool secret, FILE **file, struct pst_error *error)
 {
-    *file = fopen(path, "r");
-    if (*file == NULL)
-        return pst_fail(error, pst_shortage_or(PST_NO_INPUT), "%s: cannot be opened: %s", path,
-                        strerror(errno));
-    struct stat status;
-    if (secret && (fstat(fileno(*file), &status) != 0 || (status.st_mode & 077) != 0)) {
-        fclose(*file);
-        return pst_fail(error, PST_BAD_DATA, "%s: others can read this secret key; 'chmod 600 %s'", path,
-                        path);
-    }
-    return PST_OK;
+    int fd;
+    enum pst_status status = pst_file_open(path, &fd, error);
+    if (status != PST_OK)
+        return status;
+    status = check_mode(path, fd, secret, error);
+    if (status == PST_OK && (*file = fdopen(fd, "r")) == NULL)
+        status = pst_fail(error, PST_TRY_AGAIN, "%s: out of memory", path);
+    if (status != PST_OK)
+        close(fd);
+    return status;
 }
 
 enum pst_status pst_key_pair_read(const char *path, struct pst_key_pair *pair, struct pst_error *error)
@@ -63,9 +94,11 @@ enum pst_status pst_key_pair_read(const char *path, struct pst_key_pair *pair, s
     enum pst_status status = pst_key_file_open(path, true, &file, error);
     if (status != PST_OK)
         return status;
-    bool good = find_line(file, "public", pair->public_key) && find_line(file, "secret", pair->secret_key);
+    status = find_line(file, path, "public", pair->public_key, error);
+    if (status == PST_OK)
+        status = find_line(file, path, "secret", pair->secret_key, error);
     fclose(file);
-    return good ? PST_OK : pst_fail(error, PST_BAD_DATA, "%s: is not a key of keygen", path);
+    return status == PST_END ? pst_fail(error, PST_BAD_DATA, "%s: is not a key of keygen", path) : status;
 }
 
 /*
@@ -74,24 +107,26 @@ enum pst_status pst_key_pair_read(const char *path, struct pst_key_pair *pair, s
  */
 enum pst_status pst_public_key_read(const char *text_or_path, char key[PST_KEY_TEXT], struct pst_error *error)
 {
-    char line[PST_KEY_TEXT + 64];
+    char *line = strdup(text_or_path);
+    if (line == NULL)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for a key");
     bool empty;
-    snprintf(line, sizeof line, "%s", text_or_path);
     const char *text = pst_key_in_line(line, &empty);
-    if (text != NULL && access(text_or_path, F_OK) != 0) {
+    bool is_text = text != NULL && access(text_or_path, F_OK) != 0;
+    if (is_text)
         memcpy(key, text, PST_KEY_TEXT);
-        return PST_OK;
-    }
+    free(line);
     FILE *file;
-    enum pst_status status = pst_key_file_open(text_or_path, false, &file, error);
-    if (status != PST_OK)
+    enum pst_status status = is_text ? PST_OK : pst_key_file_open(text_or_path, false, &file, error);
+    if (is_text || status != PST_OK)
         return status;
-    bool good = find_line(file, "public", key);
+    status = find_line(file, text_or_path, "public", key, error);
     fclose(file);
-    return good ? PST_OK
-                : pst_fail(error, PST_BAD_DATA,
-                           "%s: holds no public key; give the file or the line that keygen wrote",
-                           text_or_path);
+    if (status == PST_END)
+        status =
+            pst_fail(error, PST_BAD_DATA,
+                     "%s: holds no public key; give the file or the line that keygen wrote", text_or_path);
+    return status;
 }
 
 enum pst_status pst_key_generate(const char *path, char public_key[PST_KEY_TEXT], struct pst_error *error)

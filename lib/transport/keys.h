@@ -17,9 +17,19 @@ struct pst_key_pair {
  */
 const char *pst_key_in_line(char *line, bool *empty);
 
-/* Opens a file of keys; a secret one must be its owner's only. PST_OK; PST_NO_INPUT; PST_BAD_DATA. */
+/*
+ * Opens a file of keys, which no one but its owner and its group may write; a secret one must be its owner's
+ * only. PST_OK; PST_NO_INPUT; PST_BAD_DATA; PST_TRY_AGAIN.
+ */
 PST_CHECKED enum pst_status pst_key_file_open(const char *path, bool secret, FILE **file,
                                               struct pst_error *error);
+
+/*
+ * Reads one whole line, however long. line: grows, to be freed; size: its room. Returns PST_OK with a line;
+ * PST_END where there is none left; PST_BAD_DATA of one with a NUL, which is no text; PST_IO_ERROR.
+ */
+PST_CHECKED enum pst_status pst_key_line(FILE *file, const char *path, char **line, size_t *size,
+                                         struct pst_error *error);
 
 /* Reads a pair that keygen made. PST_OK; PST_NO_INPUT; PST_BAD_DATA. */
 PST_CHECKED enum pst_status pst_key_pair_read(const char *path, struct pst_key_pair *pair,

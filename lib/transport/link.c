@@ -283,6 +283,12 @@ static bool is_interrupted(const struct pst_link *link)
     return link->interrupt >= 0 && poll(&readable, 1, 0) > 0;
 }
 
+enum pst_status pst_link_take(struct pst_link *link, struct pst_message *message,
+                              struct pst_link_control *control, struct pst_error *error)
+{
+    return receive(link, 0, message, control, error);
+}
+
 enum pst_status pst_link_receive(struct pst_link *link, double seconds, struct pst_message *message,
                                  struct pst_link_control *control, struct pst_error *error)
 {

@@ -16,7 +16,8 @@
  *
  * A connection loses nothing while it lasts. So only a new one is a reason to send something again: the
  * connecting side greets on each, the listening side greets back, and the reader asks for what is due. The
- * writer keeps each message until it is granted away, so the window bounds its memory too.
+ * writer keeps each message until it is granted away, so the window bounds its memory too. Whenever the
+ * reader reads, it takes all that has come, and refuses a writer that has sent more than it was granted.
  */
 #ifndef PIPESTILL_LIB_LINK_H
 #define PIPESTILL_LIB_LINK_H
@@ -94,6 +95,13 @@ PST_CHECKED enum pst_status pst_link_send(struct pst_link *link, const struct ps
 PST_CHECKED enum pst_status pst_link_receive(struct pst_link *link, double seconds,
                                              struct pst_message *message, struct pst_link_control *control,
                                              struct pst_error *error);
+
+/*
+ * As pst_link_receive, but takes only what has come already, and does not ask whether the peer is lost: as
+ * long as there is something to do, a connection that broke may come back.
+ */
+PST_CHECKED enum pst_status pst_link_take(struct pst_link *link, struct pst_message *message,
+                                          struct pst_link_control *control, struct pst_error *error);
 
 /* Ends pst_link_receive in another thread, now and from now on. Only where link->interrupt is there. */
 void pst_link_interrupt(struct pst_link *link);

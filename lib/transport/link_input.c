@@ -1,21 +1,28 @@
 /* Reading from a link; see link.h. */
 #include "lib/transport/link.h"
+#include "lib/transport/socket.h"
 #include "lib/transport/transport.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
-#define FAREWELL 5.0 /* seconds that a reader waits at most until its writer knows that all has arrived */
+#define LOOK_EVERY 0.01 /* seconds; oftener would only cost time */
+#define FAREWELL 5.0    /* seconds that a reader waits at most until its writer knows that all has arrived */
 
 struct link_input {
     struct pst_input input;
     struct pst_link link;
-    struct pst_message message; /* the message that is being read */
-    size_t read;                /* bytes of it that are used up */
-    bool reading;               /* there is one */
-    bool ended;
-    uint64_t due; /* the number of the next message */
+    struct pst_payload
+        *came[PST_MOST_AHEAD]; /* ring of what is not used up: message m is came[m % …]; owned */
+    uint64_t due, next;        /* the number of the message that is read, and of the next one to come */
+    size_t came_bytes;         /* of those in between */
+    size_t read;               /* bytes of the message that is due that are used up */
+    bool all_came;             /* the writer has said that no more follow */
+    bool ended;                /* and all are used up */
+    double looked;             /* when all that had come was taken last */
+    enum pst_status verdict;   /* not PST_OK: no more will come, and why */
+    struct pst_error reason;
 };
 
 static enum pst_status grant(struct link_input *in, enum pst_link_kind kind, uint32_t connection,
@@ -28,48 +35,114 @@ static enum pst_status grant(struct link_input *in, enum pst_link_kind kind, uin
     return pst_link_send(&in->link, &control, NULL, error);
 }
 
-/*
- * Takes one message of the protocol. PST_OK: it was the one that is due, or the end. PST_END: go on waiting.
- */
-static enum pst_status take_message(struct link_input *in, const struct pst_link_control *control,
-                                    struct pst_error *error)
+static uint64_t window_messages(const struct link_input *in)
 {
-    if (control->kind == PST_HELLO) { /* a new connection */
-        enum pst_status status = grant(in, PST_REQUEST, in->link.connection, error);
-        return status == PST_OK ? PST_END : status;
+    uint64_t granted = in->link.settings.window_messages;
+    return granted < PST_MOST_AHEAD ? granted : PST_MOST_AHEAD;
+}
+
+/* Whether a message of so many bytes may be there beside the others; one alone always may. */
+static bool is_granted(const struct link_input *in, uint64_t at, size_t size)
+{
+    size_t most = in->link.settings.window_bytes;
+    return at - in->due < window_messages(in) &&
+           (at == in->due || (in->came_bytes <= most && size <= most - in->came_bytes));
+}
+
+/* Keeps a message that follows those that are here. Returns PST_OK, PST_BAD_DATA or PST_TRY_AGAIN. */
+static enum pst_status keep(struct link_input *in, uint64_t at, size_t size, struct pst_error *error)
+{
+    if (!is_granted(in, at, size))
+        return pst_fail(error, PST_BAD_DATA,
+                        "%s: the other side is refused: it has sent more than it was granted, which is %zu "
+                        "messages and %zu bytes ahead (--window, --window-bytes)",
+                        in->input.name, in->link.settings.window_messages, in->link.settings.window_bytes);
+    if (at != in->next || size == 0)
+        return PST_OK; /* it follows one that was lost and is asked for */
+    struct pst_payload *payload = pst_socket_keep(in->link.socket, error);
+    if (payload == NULL)
+        return PST_TRY_AGAIN;
+    in->came[in->next++ % PST_MOST_AHEAD] = payload;
+    in->came_bytes += size;
+    return PST_OK;
+}
+
+/* Takes one message of the protocol. */
+static enum pst_status take_message(struct link_input *in, const struct pst_message *message,
+                                    const struct pst_link_control *control, struct pst_error *error)
+{
+    if (control->kind == PST_HELLO) /* a new connection */
+        return grant(in, PST_REQUEST, in->link.connection, error);
+    if (control->at < in->next)
+        return PST_OK; /* it was here already */
+    if (control->kind == PST_LINK_END && control->at == in->next)
+        in->all_came = true;
+    return control->kind == PST_DATA ? keep(in, control->at, message->payload_size, error) : PST_OK;
+}
+
+/*
+ * Takes what has come, so that no writer can send more than it was granted without being found out. What ends
+ * the link counts once all that came before is used up; only a violation and a signal count at once.
+ */
+static enum pst_status take_all(struct link_input *in, struct pst_error *error)
+{
+    double now = pst_seconds();
+    if (in->due < in->next && now - in->looked < LOOK_EVERY)
+        return PST_OK;
+    in->looked = now;
+    uint64_t most = 2 * window_messages(in); /* what is sent again too; others would be without end */
+    for (uint64_t i = 0; i < most && in->verdict == PST_OK; i++) {
+        struct pst_message message;
+        struct pst_link_control control;
+        enum pst_status status = pst_link_take(&in->link, &message, &control, &in->reason);
+        if (status == PST_END)
+            return PST_OK;
+        if (status == PST_OK)
+            status = take_message(in, &message, &control, error);
+        else if (status != PST_STOPPED) {
+            in->verdict = status;
+            return PST_OK;
+        } else
+            return pst_fail(error, status, "%s", in->reason.message);
+        if (status != PST_OK)
+            return status;
     }
-    if (control->at != in->due)
-        return PST_END; /* it was here already, or follows one that was lost and is asked for */
-    if (control->kind == PST_LINK_END)
-        in->ended = true;
-    else if (control->kind == PST_DATA && in->message.payload_size > 0)
-        in->reading = true;
-    else
-        return PST_END;
-    in->read = 0;
     return PST_OK;
 }
 
 /*
- * Waits for the message that is due. Only a new connection is a reason to ask for it; asking now and then all
- * the same costs nothing, for a connection that carried nothing for so long would be no more.
+ * Waits for the message that is due, or the end. Only a new connection is a reason to ask for it; asking now
+ * and then all the same costs nothing, for a connection that carried nothing for so long would be no more.
  */
 static enum pst_status await(struct link_input *in, struct pst_error *error)
 {
     double pause = in->link.settings.peer_timeout / 2;
-    for (;;) {
+    enum pst_status status = take_all(in, error);
+    while (status == PST_OK && in->next == in->due && !in->all_came) {
+        struct pst_message message;
         struct pst_link_control control;
-        enum pst_status status = pst_link_receive(&in->link, pause, &in->message, &control, error);
+        if (in->verdict != PST_OK)
+            return pst_fail(error, in->verdict, "%s", in->reason.message);
+        status = pst_link_receive(&in->link, pause, &message, &control, error);
         if (status == PST_OK)
-            status = take_message(in, &control, error);
-        else if (status == PST_END && in->link.met) {
-            status = grant(in, PST_REQUEST, PST_ANY_CONNECTION, error);
-            if (status == PST_OK)
-                continue;
-        }
-        if (status != PST_END)
-            return status;
+            status = take_message(in, &message, &control, error);
+        else if (status == PST_END)
+            status = in->link.met ? grant(in, PST_REQUEST, PST_ANY_CONNECTION, error) : PST_OK;
     }
+    in->ended = status == PST_OK && in->next == in->due;
+    return status;
+}
+
+/* The message that was read is used up. */
+static enum pst_status advance(struct link_input *in, struct pst_error *error)
+{
+    struct pst_payload **place = &in->came[in->due % PST_MOST_AHEAD];
+    in->came_bytes -= pst_payload_size(*place);
+    pst_payload_free(*place);
+    *place = NULL;
+    in->read = 0;
+    in->due++;
+    return grant(in, PST_GRANT, 0, error);
 }
 
 static enum pst_status read_link(struct pst_input *input, void *bytes, size_t size, size_t *got,
@@ -78,22 +151,19 @@ static enum pst_status read_link(struct pst_input *input, void *bytes, size_t si
     struct link_input *in = (struct link_input *)input;
     if (in->ended)
         return PST_END;
-    if (!in->reading) {
+    if (in->read == 0) {
         enum pst_status status = await(in, error);
         if (status != PST_OK)
             return status;
         if (in->ended)
             return PST_END;
     }
-    size_t left = in->message.payload_size - in->read;
+    struct pst_payload *payload = in->came[in->due % PST_MOST_AHEAD];
+    size_t left = pst_payload_size(payload) - in->read;
     *got = size < left ? size : left;
-    memcpy(bytes, (const char *)in->message.payload + in->read, *got);
+    memcpy(bytes, (const char *)pst_payload_bytes(payload) + in->read, *got);
     in->read += *got;
-    if (in->read < in->message.payload_size)
-        return PST_OK;
-    in->reading = false;
-    in->due++;
-    return grant(in, PST_GRANT, 0, error);
+    return in->read < pst_payload_size(payload) ? PST_OK : advance(in, error);
 }
 
 /*
@@ -132,6 +202,8 @@ static void close_input(struct pst_input *input)
     if (!in->ended)
         pst_link_fail(&in->link, "the reader left before the end");
     pst_link_close(&in->link);
+    for (; in->due < in->next; in->due++)
+        pst_payload_free(in->came[in->due % PST_MOST_AHEAD]);
     free(in);
 }
 

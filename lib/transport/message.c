@@ -165,6 +165,25 @@ void pst_payload_free(struct pst_payload *payload)
     free(payload);
 }
 
+const void *pst_payload_bytes(struct pst_payload *payload)
+{
+    return zmq_msg_data(&payload->message);
+}
+
+struct pst_payload *pst_socket_keep(struct pst_socket *socket, struct pst_error *error)
+{
+    struct pst_payload *payload = malloc(sizeof *payload);
+    if (payload == NULL) {
+        pst_fail(error, PST_TRY_AGAIN, "out of memory for a message");
+        return NULL;
+    }
+    zmq_msg_init(&payload->message);
+    if (socket->has_payload)
+        zmq_msg_move(&payload->message, &socket->payload);
+    pst_socket_release(socket);
+    return payload;
+}
+
 static enum pst_status send_failed(const struct pst_socket *socket, struct pst_error *error)
 {
     if (errno == EHOSTUNREACH)

@@ -54,6 +54,13 @@ void pst_socket_take_turns(struct pst_socket *socket);
 /* Frees the payload of the message that was received last. */
 void pst_socket_release(struct pst_socket *socket);
 
+/* Takes the payload of the message that was received last over, so that it stays; it is not copied. Returns
+ * NULL where memory is short; without a payload an empty one. */
+PST_CHECKED struct pst_payload *pst_socket_keep(struct pst_socket *socket, struct pst_error *error);
+
+/* The bytes of a payload. */
+const void *pst_payload_bytes(struct pst_payload *payload);
+
 /* Sets up a socket for CURVE, or checks that it may do without: see pst_link_settings. */
 PST_CHECKED enum pst_status pst_secure_socket(void *zmq_socket, void *context, bool listens,
                                               const char *address, const struct pst_link_settings *settings,

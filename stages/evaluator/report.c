@@ -13,8 +13,8 @@ static enum pst_status print_source(struct pst_run *run, const char *title, cons
     char line[PST_NAME_SIZE + 64], temperature[32] = "";
     if (!evaluator->type->of_logits)
         snprintf(temperature, sizeof temperature, ", T = %g", source->spec.temperature);
-    snprintf(line, sizeof line, "%-28s%s%s\n", title, source->spec.name, temperature);
-    return pst_print(run, line, error);
+    snprintf(line, sizeof line, "%-28s%s%s", title, source->spec.name, temperature);
+    return pst_print_line(run, line, error);
 }
 
 static enum pst_status print_biases(struct pst_run *run, struct pst_error *error)

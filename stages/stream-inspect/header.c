@@ -18,7 +18,9 @@ static void write_tensor(FILE *out, const struct pst_tensor_spec *spec)
 {
     char shape[256];
     describe_shape(spec, shape, sizeof shape);
-    fprintf(out, "  %-20s %-4s %-14s", spec->name, pst_dtype_name(spec->dtype), shape);
+    fputs("  ", out);
+    pst_write_plain(out, 20, spec->name);
+    fprintf(out, " %-4s %-14s", pst_dtype_name(spec->dtype), shape);
     if (spec->scale != 0)
         fprintf(out, " x = %g · element + %g", spec->scale, spec->offset);
     if (spec->temperature != 0)
@@ -36,15 +38,21 @@ static void write_entry(FILE *out, json_t *entry, int indent)
     json_t *value;
     const char *stage = json_string_value(json_object_get(entry, "stage"));
     const char *version = json_string_value(json_object_get(entry, "version"));
-    fprintf(out, "%*s%s %s\n%*s", indent, "", stage == NULL ? "?" : stage, version == NULL ? "?" : version,
-            indent + 1, "");
+    fprintf(out, "%*s", indent, "");
+    pst_write_plain(out, 0, stage == NULL ? "?" : stage);
+    fputc(' ', out);
+    pst_write_plain(out, 0, version == NULL ? "?" : version);
+    fprintf(out, "\n%*s", indent + 1, "");
     json_object_foreach(entry, key, value)
     {
         if (strcmp(key, "stage") == 0 || strcmp(key, "version") == 0 ||
             (strcmp(key, "recording") == 0 && json_is_array(value)))
             continue;
         char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));
-        fprintf(out, " %s=%s", key, text == NULL ? "?" : text);
+        fputc(' ', out);
+        pst_write_plain(out, 0, key);
+        fputc('=', out);
+        pst_write_plain(out, 0, text == NULL ? "?" : text);
         free(text);
     }
     fprintf(out, "\n");
@@ -84,17 +92,25 @@ static bool is_inner(const struct pst_header *header, size_t tensor)
     return false;
 }
 
+static void write_name(FILE *out, const char *name, const char *after)
+{
+    fputs("  ", out);
+    pst_write_plain(out, 0, name);
+    fputs(after, out);
+}
+
 static void write_lineage(FILE *out, const struct pst_header *header)
 {
     fprintf(out, "lineage\n");
     for (size_t i = 0; i < header->tensor_count; i++) {
         const struct pst_tensor_spec *spec = &header->tensors[i];
         if (spec->origin[0] == '\0')
-            fprintf(out, "  %s: not told\n", spec->name);
+            write_name(out, spec->name, ": not told\n");
         if (spec->origin[0] == '\0' || is_inner(header, i))
             continue;
         char *tree = pst_lineage_tree(header->lineage, spec->origin, 2);
-        fprintf(out, "  %s\n%s", spec->name, tree == NULL ? "" : tree);
+        write_name(out, spec->name, "\n");
+        fputs(tree == NULL ? "" : tree, out);
         free(tree);
     }
 }
@@ -102,7 +118,9 @@ static void write_lineage(FILE *out, const struct pst_header *header)
 void write_header(FILE *out, const void *what)
 {
     const struct pst_header *header = what;
-    fprintf(out, "%-10s %s\n", "run", header->run);
+    fprintf(out, "%-10s ", "run");
+    pst_write_plain(out, 0, header->run);
+    fputc('\n', out);
     write_count(out, "classes", header->classes);
     write_count(out, "samples", header->samples);
     write_count(out, "epochs", header->epochs);

@@ -24,7 +24,9 @@ static void write_tensors(FILE *out, const struct pst_safetensors *file)
     for (size_t i = 0; i < file->count; i++) {
         const struct pst_named_tensor *tensor = &file->tensors[i];
         size_t count = 1;
-        fprintf(out, "  %-20s %-4s [", tensor->name, tensor->dtype);
+        fputs("  ", out);
+        pst_write_plain(out, 20, tensor->name);
+        fprintf(out, " %-4s [", tensor->dtype);
         for (size_t d = 0; d < tensor->rank; d++) {
             fprintf(out, "%s%zu", d == 0 ? "" : ", ", tensor->shape[d]);
             count *= tensor->shape[d];
@@ -44,8 +46,12 @@ static void write_model(FILE *out, const void *what)
     fprintf(out, "%-14s %s\n", "digest", file->digest);
     json_object_foreach(file->metadata, key, value)
     {
-        if (strcmp(key, "lineage") != 0)
-            fprintf(out, "%-14s %s\n", key, json_string_value(value));
+        if (strcmp(key, "lineage") == 0)
+            continue;
+        pst_write_plain(out, 14, key);
+        fputc(' ', out);
+        pst_write_plain(out, 0, json_string_value(value));
+        fputc('\n', out);
     }
     fputs("tensors\n", out);
     write_tensors(out, file);

@@ -144,7 +144,7 @@ static void write_tensor(FILE *out, const struct sample *sample, size_t tensor)
     const void *data = row_of(sample, tensor);
     if (strcmp(spec->name, "id") == 0)
         return;
-    fprintf(out, "%s", spec->name);
+    pst_write_plain(out, 0, spec->name);
     if (spec->temperature != 0)
         fprintf(out, " (T = %g)", spec->temperature);
     if (is_row_of(spec, "soft") || is_row_of(spec, "logits")) {

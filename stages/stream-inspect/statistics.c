@@ -49,10 +49,11 @@ void write_statistics(FILE *out, const void *what)
     for (size_t i = 0; i < statistics->header->tensor_count; i++) {
         const struct figures *found = &statistics->figures[i];
         double n = (double)(found->count - found->not_finite), mean = found->sum / n;
-        if (n > 0)
-            fprintf(out, "%-22s %12.6g %12.6g %12.6g %12.6g %12" PRIu64 "\n",
-                    statistics->header->tensors[i].name, found->least, mean, found->most,
-                    sqrt(fmax(found->squares / n - mean * mean, 0)), found->not_finite);
+        if (!(n > 0))
+            continue;
+        pst_write_plain(out, 22, statistics->header->tensors[i].name);
+        fprintf(out, " %12.6g %12.6g %12.6g %12.6g %12" PRIu64 "\n", found->least, mean, found->most,
+                sqrt(fmax(found->squares / n - mean * mean, 0)), found->not_finite);
     }
 }
 

@@ -147,6 +147,42 @@ reserved() {
         --server-key "$BATS_TEST_TMPDIR/nonsense"
 }
 
+@test "a key behind a long comment of an allow-list or a key file is a comment" {
+    local before
+    for before in 253 254 255 511; do
+        printf '%s\n#%0*d%s\n' "$(cat trainer.public)" "$before" 0 "$(cut -d ' ' -f 2 stranger.public)" \
+            >"$BATS_TEST_TMPDIR/list"
+        listens --key listener.key --allow "$BATS_TEST_TMPDIR/list"
+        rm -f "$student"
+        assert_turned_away "does not accept this key" --key stranger.key --server-key listener.public
+        { kill -KILL "$listener" && wait "$listener"; } 2>/dev/null || true
+        printf '#%0*d%s\n%s\n' "$before" 0 "$(cat stranger.public)" "$(cat listener.public)" >"$BATS_TEST_TMPDIR/server"
+        listens "${LISTENER[@]}"
+        TRAINER=(--key trainer.key --server-key "$BATS_TEST_TMPDIR/server")
+        assert_unmoved
+    done
+}
+
+@test "a list or public key that everyone can write is refused" {
+    cp allowed listener.public "$BATS_TEST_TMPDIR"
+    chmod 666 "$BATS_TEST_TMPDIR"/{allowed,listener.public}
+    assert_fails 65 "allowed: everyone can write here who may connect; 'chmod o-w" \
+        loader digits -o "listen:tcp://127.0.0.1:$port" --key listener.key --allow "$BATS_TEST_TMPDIR/allowed"
+    assert_fails 65 "listener.public: everyone can write here" \
+        loader digits -o "tcp://127.0.0.1:$port" --key trainer.key --server-key "$BATS_TEST_TMPDIR/listener.public"
+}
+
+@test "a named pipe in place of a key file is refused, not waited for" {
+    mkfifo -m 600 "$BATS_TEST_TMPDIR/fifo"
+    local here=tcp://127.0.0.1:$port fifo=$BATS_TEST_TMPDIR/fifo options
+    for options in "-o listen:$here --key $fifo --allow allowed" "-o listen:$here --key listener.key --allow $fifo" \
+        "-o $here --key trainer.key --server-key $fifo"; do
+        # shellcheck disable=SC2086
+        run -65 timeout 10 loader digits $options
+        [[ $output == *"fifo: is not a regular file"* ]]
+    done
+}
+
 @test "a list may have comments, bare keys, and keys with a # in them" {
     local key=
     for ((try = 0; try < 300; try++)); do

@@ -178,6 +178,24 @@ names_the_shared_options() {
     each reads refuses
 }
 
+# In place of a file that is read at many places, or whole before there is any output.
+@test "a named pipe in place of a data file is refused, not waited for" {
+    mkfifo "$BATS_TEST_TMPDIR/fifo"
+    loader digits --samples 10 -o "$BATS_TEST_TMPDIR/ten.pst"
+    cd "$BATS_TEST_TMPDIR"
+    for command in "loader --images fifo" "loader idx:fifo" "loader fifo" "replay fifo" \
+        "stream-repair fifo" "teacher-forward fifo -i ten.pst" \
+        "student-trainer --from fifo -i ten.pst -o model.safetensors" \
+        "student-trainer -a 784-10 --checkpoint fifo --resume -i ten.pst -o model.safetensors"; do
+        echo "$command"
+        # shellcheck disable=SC2086
+        run timeout 5 $command
+        echo "$status: $output"
+        [[ $status -eq 64 || $status -eq 65 ]]
+        [[ $output == *fifo* ]]
+    done
+}
+
 @test "an empty input is bad data" {
     refuses() {
         fails_with 65 "empty" empty.pst "$@"

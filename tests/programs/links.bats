@@ -245,13 +245,13 @@ learns() {
     training "tcp://127.0.0.1:$near" --peer-timeout 4
     proxy "$other" --rate 250000
     start "${TRAINING[@]}" -o "$student" --peer-timeout 4 -i "listen:tcp://127.0.0.1:$other"
-    assert_fails 69 "a message of 3260500 bytes does not get through" \
+    assert_fails 69 "a message of 3260509 bytes does not get through" \
         loader digits --samples 4096 --batch 4096 --peer-timeout 4 -o "tcp://127.0.0.1:$near"
     [[ $stderr == *"make batches smaller, or --peer-timeout (4) larger on both sides"* ]]
     ends "${started[-1]}" 69 30
     ends "$writer" 69 60
     ends "$reader" 69 30
-    grep -q "a message of 3260500 bytes does not get through" "$BATS_TEST_TMPDIR/listening.err"
+    grep -q "a message of 3260509 bytes does not get through" "$BATS_TEST_TMPDIR/listening.err"
     cat "$BATS_TEST_TMPDIR/reader.err"
     grep -q "the other side ended: loader: .* does not get through" "$BATS_TEST_TMPDIR/reader.err"
     [ ! -e "$student" ]
@@ -294,6 +294,26 @@ learns() {
     cmp expected.safetensors "$student"
 }
 
+@test "a writer that sends more than it was granted is refused, and both sides say so" {
+    local here=$BATS_TEST_TMPDIR
+    loader digits --samples 5000 --seed 1 -o "$here/large.pst" # 4 MB
+    for window in "--window 4" "--window-bytes 300k"; do
+        rm -f "$here/s"
+        # The reader is held up, so what it granted is all that may come.
+        # shellcheck disable=SC2086,SC2016
+        start bash -c '"$STAGES/../tests/passthrough" -i "listen:ipc://$1" '"$window"' 2>"$2" | { sleep 2; cat >/dev/null; }
+            exit "${PIPESTATUS[0]}"' sh "$here/s" "$here/reader.err"
+        reader=${started[-1]}
+        await test -S "$here/s"
+        run "$STAGES/../tests/heckle" "ipc://$here/s" flood "$here/large.pst" --seconds 6
+        echo "$output"
+        [[ $output == *"failed: "*"the other side is refused: it has sent more than it was granted"* ]]
+        ends "$reader" 65 10
+        [[ $(cat "$here/reader.err") == *"listen:ipc://$here/s: the other side is refused: it has sent more than it was granted"* ]]
+        [ "$(wc -l <"$here/reader.err")" -eq 1 ]
+    done
+}
+
 @test "another version is refused by name" {
     endless "listen:tcp://127.0.0.1:$port"
     run /usr/bin/python3 -B "$BATS_TEST_DIRNAME/../python/zmtp.py" "$port" hello --version 2
@@ -332,6 +352,33 @@ learns() {
         echo "$endpoint"
         assert_fails 64 "" loader digits --samples 10 -o "$endpoint"
     done
+}
+
+@test "an abstract socket is refused, for everyone could connect" {
+    for endpoint in ipc://@pool listen:ipc://@pool; do
+        assert_fails 64 "an abstract socket has no permissions" loader digits --samples 10 -o "$endpoint"
+        assert_fails 64 "an abstract socket has no permissions" evaluator -i "$endpoint"
+        assert_fails 64 "an abstract socket has no permissions" dispatcher "$endpoint"
+    done
+    assert_fails 64 "an abstract socket has no permissions" worker ipc://@pool -- cat
+}
+
+@test "a listener that accepts no connection for now is in use, and not waited for" {
+    # Its queue holds one connection, which is there.
+    # shellcheck disable=SC2016
+    start /usr/bin/python3 -c '
+import socket, sys, time
+listener, first = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen(0)
+first.connect(sys.argv[1])
+open(sys.argv[1] + ".full", "w").close()
+time.sleep(600)' "$BATS_TEST_TMPDIR/busy"
+    await test -e "$BATS_TEST_TMPDIR/busy.full"
+    run --separate-stderr timeout 10 loader digits --samples 10 -o "listen:ipc://$BATS_TEST_TMPDIR/busy"
+    echo "$stderr"
+    [ "$status" -eq 75 ]
+    [[ $stderr == *"the address is in use by another program"* ]]
 }
 
 @test "a name that begins like a link and is none makes no file, and a path does" {

@@ -218,7 +218,7 @@ for line in sys.stdin:
     printf '\0\0\10\1\0\0\0\2\0\1' >"$BATS_TEST_TMPDIR/fewer"
     assert_fails 65 "fewer: 2 labels at byte 4, but $images has 12 samples" loader --images "$images" --labels "$BATS_TEST_TMPDIR/fewer"
     assert_fails 65 "label 2 of sample 2, at byte 10: there are 2 classes" loader --images "$images" --labels "$labels" --classes 2
-    assert_fails 66 "/nowhere: No such file" loader --images /nowhere
+    assert_fails 66 "/nowhere: cannot be opened: No such file" loader --images /nowhere
 }
 
 @test "samples that are not images cannot be moved" {

@@ -512,6 +512,63 @@ blamed() {
     assert_same_student
 }
 
+@test "a worker that gives back every job is dismissed, and named" {
+    start_dispatcher
+    run "$HECKLE" "$endpoint" returns --seconds 10
+    echo "$output"
+    [[ $output == "refused: is dismissed: it gives back every job untried"* ]]
+    says dispatcher "worker heckler is dismissed: it gives back every job untried (0 left)"
+    start_worker one
+    assert_same_student
+}
+
+@test "a worker that greets again and again is dismissed, and named" {
+    start_dispatcher
+    run "$HECKLE" "$endpoint" greets --seconds 10
+    echo "$output"
+    [[ $output == "refused: is dismissed: it greets again and again, and does no job in between"* ]]
+    says dispatcher "worker heckler is dismissed: it greets again and again, and does no job in between (0 left)"
+    start_worker one
+    assert_same_student
+}
+
+# docs/pool.md says how.
+@test "a worker that lies is found out by asking the teacher again about samples of a recording" {
+    for lie in "" --lie; do
+        rm -f "$here/logits.pst"
+        dispatcher "$endpoint" -i input.pst -o "$here/logits.pst" 2>>"$here/dispatcher.err" 3>&- &
+        dispatcher=$!
+        processes+=("$dispatcher")
+        start_worker one "teacher-forward -n t teacher.safetensors | $STUMBLE $lie"
+        ends "$dispatcher" 0
+        run bash -c 'set -o pipefail
+            replay "$1" --sample 500 --seed 7 | teacher-forward --name again teacher.safetensors |
+                evaluator --of logits/again --against logits/t --tolerance 1e-4' sh "$here/logits.pst"
+        echo "$output"
+        [ "$status" -eq $((${#lie} > 0 ? 65 : 0)) ]
+    done
+    [[ $output == *"logits/t"* ]]
+}
+
+@test "a worker's name is printed without control characters" {
+    hold
+    start_dispatcher
+    "$HECKLE" "$endpoint" paints --seconds 600 2>"$here/heckle.err" 3>&- &
+    processes+=("$!")
+    wait_until says dispatcher "dispatcher: worker heck?\\[2J?dispatcher: all is well??1m?1m is here (1 now)"
+    run ! grep -qaP '[\x00-\x09\x0b-\x1f\x7f-\xff]' "$here/dispatcher.err"
+    wait_until grep -q '"name":"heck?\[2J?dispatcher' "$here/dispatcher.log"
+}
+
+@test "a worker's command inherits neither its log nor its sockets" {
+    worker_options=(--log "$here/worker.log")
+    start_dispatcher
+    start_worker one "ls -l /proc/self/fd >$here/files; $STUMBLE | teacher-forward -n t teacher.safetensors"
+    assert_same_student
+    cat "$here/files"
+    run ! grep -E 'worker.log|socket:|anon_inode' "$here/files"
+}
+
 @test "a command that changes what it should hand on is found out" {
     start_dispatcher
     start_worker one "$STUMBLE --cheat | teacher-forward -n t teacher.safetensors"

@@ -192,6 +192,38 @@ assert end == {"kind": "end", "whole": True, "batches": 2, "samples": 6}, end'
     done
 }
 
+@test "names, history and lineage are printed without control characters, and JSON escapes what it must" {
+    /usr/bin/python3 -B - "$BATS_TEST_DIRNAME/../python" <<'END' >painted.pst
+import hashlib, json, sys
+sys.path.insert(0, sys.argv[1])
+import pst
+header, batches = pst.read(open("whole.pst", "rb").read())
+paint = "a\x1b[2J\nrow\x9b31m\x7f\u00e9"
+plain = paint.replace("\x1b", "\x7f")  # JSON libraries escape ESC in two ways, so its digest would be another
+entry = {"stage": plain, plain: plain}
+origin = hashlib.sha256(json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
+header["history"].append({"stage": paint, "version": paint, paint: paint})
+header["lineage"][origin] = entry
+x = next(spec for spec in header["tensors"] if spec["name"] == "x")
+x |= {"name": paint, "origin": origin}
+for batch in batches:
+    batch[paint] = batch.pop("x")
+sys.stdout.buffer.write(pst.write(header, batches))
+END
+    for options in "" "--text --head 3"; do
+        # shellcheck disable=SC2086
+        run -0 stream-inspect $options painted.pst
+        echo "$output"
+        [[ $output == *"a?[2J?row??31m?"* ]]
+        run ! grep -qP '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|^row' <<<"$output"
+    done
+    cp whole.pst $'painted\e[2J.pst'
+    run -0 stream-inspect --check $'painted\e[2J.pst'
+    [ "$output" = "painted?[2J.pst: whole, 3 batches, 300 samples" ]
+    run -0 stream-inspect --json painted.pst
+    [[ $output == *'a\u001B[2J\nrow'* ]]
+}
+
 @test "a history that was joined stands below the stage that joined it" {
     loader digits --samples 20 -o plain.pst
     student-trainer -a 784-4-10 -q -i plain.pst -o a.safetensors

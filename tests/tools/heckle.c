@@ -7,9 +7,15 @@
 #include <string.h>
 #include <sys/uio.h>
 
+/* A name with control characters: C0, C1 in UTF-8, C1 alone, half a letter. */
+#define PAINTED                                    \
+    "heck\033[2J\ndispatcher: all is well\xc2\x9b" \
+    "1m\x9b"                                       \
+    "1m\xc3"
+
 struct heckler {
     double seconds;
-    const char *endpoint, *what;
+    const char *endpoint, *what, *file;
     struct pst_socket *socket;
 };
 
@@ -23,10 +29,11 @@ static const struct pst_option options[] = {
 
 static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
 {
-    (void)count, (void)error;
+    (void)error;
     struct heckler *heckler = run->self;
     heckler->endpoint = operands[0];
     heckler->what = operands[1];
+    heckler->file = count > 2 ? operands[2] : NULL;
     return PST_OK;
 }
 
@@ -72,7 +79,8 @@ static enum pst_status ready(const struct heckler *heckler, struct pst_error *er
     struct pst_pool_control control = { .kind = PST_POOL_READY, .session = 1, .seq = 3 };
     if (strcmp(heckler->what, "greed") == 0)
         control.seq = UINT64_MAX - 2;
-    return pst_pool_send(heckler->socket, NULL, &control, "heckler", 7, error);
+    const char *name = strcmp(heckler->what, "paints") == 0 ? PAINTED : "heckler";
+    return pst_pool_send(heckler->socket, NULL, &control, name, strlen(name), error);
 }
 
 /* Greets as a worker of the next version. */
@@ -127,6 +135,63 @@ static enum pst_status fail_thrice(const struct heckler *heckler, const struct p
     return status;
 }
 
+/* Says of a job that it was not tried. */
+static enum pst_status give_back(const struct heckler *heckler, const struct pst_pool_control *job,
+                                 struct pst_error *error)
+{
+    struct pst_pool_control control = { .kind = PST_POOL_RETURNED, .session = job->session, .seq = job->seq };
+    return pst_pool_send(heckler->socket, NULL, &control, NULL, 0, error);
+}
+
+/* As a link's writer: sends a recording in small pieces, and waits for no room. */
+static enum pst_status flood(const struct heckler *heckler, struct pst_error *error)
+{
+    struct pst_link_control control = { .version = PST_LINK_VERSION, .role = PST_LINK_WRITER };
+    FILE *file = fopen(heckler->file, "rb");
+    if (file == NULL)
+        return pst_fail(error, PST_NO_INPUT, "%s: cannot be opened", heckler->file);
+    static char piece[1 << 16];
+    size_t got;
+    enum pst_status status = PST_OK;
+    control.kind = PST_DATA;
+    while (status == PST_OK && (got = fread(piece, 1, sizeof piece, file)) > 0) {
+        struct iovec part = { .iov_base = piece, .iov_len = got };
+        struct pst_payload *payload = pst_payload_new(&part, 1, error);
+        status = payload == NULL
+                     ? PST_TRY_AGAIN
+                     : pst_socket_send(heckler->socket, NULL, &control, sizeof control, payload, error);
+        pst_payload_free(payload);
+        control.at++;
+    }
+    fclose(file);
+    return status;
+}
+
+/* Takes what a link's reader says, and prints why it ends. */
+static enum pst_status hear_reader(const struct pst_run *run, const struct pst_message *message,
+                                   struct pst_error *error)
+{
+    const struct heckler *heckler = run->self;
+    struct pst_link_control control;
+    if (message->control_size != sizeof control)
+        return PST_OK;
+    memcpy(&control, message->control, sizeof control);
+    if (control.kind == PST_FAIL)
+        printf("failed: %.*s\n", (int)message->payload_size, (const char *)message->payload);
+    return control.kind == PST_REQUEST ? flood(heckler, error) : PST_OK;
+}
+
+/* Greets as a link's writer. */
+static enum pst_status greet_reader(const struct heckler *heckler, struct pst_error *error)
+{
+    struct pst_link_control control = { .version = PST_LINK_VERSION,
+                                        .kind = PST_HELLO,
+                                        .role = PST_LINK_WRITER,
+                                        .connection = 1,
+                                        .messages = 1 };
+    return say(heckler, &control, sizeof control, NULL, error);
+}
+
 /* Takes what is said to it, and prints refusals. */
 static enum pst_status hear(const struct pst_run *run, const struct pst_message *message,
                             struct pst_error *error)
@@ -134,6 +199,8 @@ static enum pst_status hear(const struct pst_run *run, const struct pst_message 
     const struct heckler *heckler = run->self;
     struct pst_pool_control control;
     char text[400];
+    if (strcmp(heckler->what, "flood") == 0)
+        return hear_reader(run, message, error);
     if (pst_pool_parse(message, &control, NULL) != PST_OK)
         return PST_OK; /* a link's */
     pst_pool_text(message, text, sizeof text);
@@ -141,8 +208,12 @@ static enum pst_status hear(const struct pst_run *run, const struct pst_message 
         printf("refused: %s\n", text);
     if (control.kind == PST_POOL_JOB && strcmp(heckler->what, "fails") == 0)
         return fail_thrice(heckler, &control, error);
+    if (control.kind == PST_POOL_JOB && strcmp(heckler->what, "returns") == 0)
+        return give_back(heckler, &control, error);
+    if (control.kind == PST_POOL_JOB && strcmp(heckler->what, "greets") == 0)
+        return ready(heckler, error);
     if (control.kind == PST_POOL_JOB && strcmp(heckler->what, "silence") != 0 &&
-        strcmp(heckler->what, "greed") != 0)
+        strcmp(heckler->what, "paints") != 0 && strcmp(heckler->what, "greed") != 0)
         return answer_wrongly(run, message, &control, error);
     return PST_OK;
 }
@@ -157,6 +228,7 @@ static enum pst_status heckle(struct pst_run *run, struct pst_streams *streams, 
     if (status == PST_OK)
         status = strcmp(heckler->what, "nonsense") == 0       ? talk_nonsense(heckler, error)
                  : strcmp(heckler->what, "next-version") == 0 ? speak_of_tomorrow(heckler, error)
+                 : strcmp(heckler->what, "flood") == 0        ? greet_reader(heckler, error)
                                                               : ready(heckler, error);
     while (status == PST_OK && pst_seconds() < until) {
         struct pst_message message;
@@ -181,9 +253,9 @@ int main(int argc, char **argv)
     return pst_main(argc, argv,
                     &(struct pst_stage){ .name = "heckle",
                                          .purpose = "say what no peer should",
-                                         .operands = "ENDPOINT WHAT",
+                                         .operands = "ENDPOINT WHAT [FILE]",
                                          .least_operands = 2,
-                                         .most_operands = 2,
+                                         .most_operands = 3,
                                          .options = options,
                                          .size = sizeof(struct heckler),
                                          .defaults = &defaults,

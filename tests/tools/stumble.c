@@ -9,7 +9,7 @@ struct stumble {
     size_t milliseconds, width;
     uint64_t poison, hang;
     const char *count_file, *allow_file;
-    bool cheat, add, uneven;
+    bool cheat, lie, add, uneven;
     size_t id, extra; /* places; id may be PST_NONE */
 };
 
@@ -28,6 +28,7 @@ static const struct pst_option options[] = {
     { 0, "allow", PST_STRING, PLACE(allow_file),
       "wait while --count's file has as many lines as the number in this one says", .silent = true },
     { 0, "cheat", PST_FLAG, PLACE(cheat), "change the first tensor", .silent = true },
+    { 0, "lie", PST_FLAG, PLACE(lie), "change the last tensor", .silent = true },
     { 0, "add", PST_FLAG, PLACE(add), "add a tensor 'extra'", .silent = true },
     { 0, "width", PST_SIZE, PLACE(width), "of that tensor, bytes a sample", .silent = true },
     { 0 },
@@ -40,6 +41,8 @@ static enum pst_status declare(struct pst_run *run, const struct pst_header *in,
     stumble->id = pst_header_find(in, "id");
     if (stumble->cheat)
         pst_header_replace(out, 0);
+    if (stumble->lie)
+        pst_header_replace(out, in->tensor_count - 1);
     struct pst_tensor_spec extra = {
         .name = "extra", .dtype = PST_DTYPE_U8, .rank = 1, .shape = { stumble->width }
     };
@@ -79,6 +82,13 @@ static void count(const struct stumble *stumble)
     fclose(file);
 }
 
+/* Copies a tensor with one byte changed: of an f32 byte 2 holds the larger part of the fraction. */
+static void change(const struct pst_tensor *from, const struct pst_tensor *to, size_t byte)
+{
+    memcpy(to->data, from->data, from->bytes);
+    ((uint8_t *)to->data)[byte] ^= 0x41;
+}
+
 static enum pst_status hand_on(struct pst_run *run, const struct pst_batch *in, struct pst_batch *out,
                                struct pst_error *error)
 {
@@ -94,10 +104,10 @@ static enum pst_status hand_on(struct pst_run *run, const struct pst_batch *in, 
     pause_for(stumble->milliseconds * (stumble->uneven ? in->seq * 3 % 5 : 1));
     while (!is_allowed(stumble))
         pause_for(5);
-    if (stumble->cheat) {
-        memcpy(out->tensors[0].data, in->tensors[0].data, in->tensors[0].bytes);
-        *(uint8_t *)out->tensors[0].data ^= 1;
-    }
+    if (stumble->cheat)
+        change(&in->tensors[0], &out->tensors[0], 0);
+    if (stumble->lie)
+        change(&in->tensors[in->tensor_count - 1], &out->tensors[in->tensor_count - 1], 2);
     if (stumble->add)
         memset(out->tensors[stumble->extra].data, 0, in->n * stumble->width);
     count(stumble);

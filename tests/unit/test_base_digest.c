@@ -57,7 +57,7 @@ static void a_file_that_is_missing_or_unreadable_is_told_apart(void **state)
     struct pst_error error;
     assert_int_equal(pst_digest_file("/nonexistent/file", digest, &error), PST_NO_INPUT);
     assert_non_null(strstr(error.message, "/nonexistent/file"));
-    assert_int_equal(pst_digest_file("/tmp", digest, &error), PST_IO_ERROR);
+    assert_int_equal(pst_digest_file("/tmp", digest, &error), PST_BAD_DATA);
 }
 
 int main(void)

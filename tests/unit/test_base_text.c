@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -86,6 +87,47 @@ static void a_message_that_is_cut_ends_with_a_letter(void **state)
     assert_int_equal(error.message[strlen(error.message) - 1] & 0xFF, 0xA9);
 }
 
+static char *written(const char *text, int width)
+{
+    char *result = NULL;
+    size_t size;
+    FILE *out = open_memstream(&result, &size);
+    assert_non_null(out);
+    pst_write_plain(out, width, text);
+    assert_int_equal(fclose(out), 0);
+    return result;
+}
+
+static void a_text_is_written_with_blanks_behind_it(void **state)
+{
+    (void)state;
+    char *text = written("a\033b", 6), *wide = written("abc", 2);
+    assert_string_equal(text, "a?b   ");
+    assert_string_equal(wide, "abc");
+    free(text);
+    free(wide);
+}
+
+static void a_long_text_is_written_whole(void **state)
+{
+    (void)state;
+    char text[1000] = "";
+    for (size_t i = 0; i < 300; i++)
+        memcpy(text + 3 * i, "\xe2\x82\xac", 4);
+    for (size_t shift = 0; shift < 3; shift++) {
+        char shifted[1010];
+        snprintf(shifted, sizeof shifted, "%.*s%s", (int)shift, "aa", text);
+        char *whole = written(shifted, 0);
+        assert_string_equal(whole, shifted);
+        free(whole);
+    }
+    memset(text, '\x9b', 900);
+    char *whole = written(text, 0);
+    assert_int_equal(strlen(whole), 900);
+    assert_int_equal(strspn(whole, "?"), 900);
+    free(whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -95,6 +137,8 @@ int main(void)
         cmocka_unit_test(bytes_that_are_no_letters_become_question_marks),
         cmocka_unit_test(a_letter_that_is_cut_goes),
         cmocka_unit_test(a_message_that_is_cut_ends_with_a_letter),
+        cmocka_unit_test(a_text_is_written_with_blanks_behind_it),
+        cmocka_unit_test(a_long_text_is_written_whole),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }

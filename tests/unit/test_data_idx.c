@@ -250,7 +250,7 @@ static void a_header_that_lies_reserves_nothing(void **state)
     memcpy(lies, images, sizeof images);
     memset(lies + 4, 0xff, 12);
     write_plain(images_path, lies, sizeof lies);
-    assert_refused(NULL, images_path, "absurd");
+    assert_refused(NULL, images_path, "more bytes than memory can have");
     memcpy(lies + 4, (const uint8_t[]){ 0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 1 }, 12);
     write_plain(images_path, lies, sizeof lies);
     assert_refused(NULL, images_path, "too short: it ends at byte 28");
@@ -265,7 +265,7 @@ static void a_file_that_is_not_there_is_named(void **state)
     struct pst_error error;
     assert_int_equal(open_pair(&data, "/nowhere/images", NULL, "0", &error), PST_NO_INPUT);
     assert_non_null(strstr(error.message, "/nowhere/images"));
-    assert_int_equal(open_pair(&data, folder, NULL, "0", &error), PST_IO_ERROR);
+    assert_int_equal(open_pair(&data, folder, NULL, "0", &error), PST_BAD_DATA);
     assert_non_null(strstr(error.message, folder));
 }
 

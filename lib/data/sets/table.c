@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #define ROWS(ROW) \
@@ -26,18 +27,19 @@ const struct pst_dataset_type *const pst_dataset_types[] = { ROWS(ENTER) NULL };
 /* The first bytes of a file, unpacked if it is gzip; 0 if it is no plain file, or cannot be read. */
 static size_t read_start(const char *path, unsigned char *start, unsigned size)
 {
-    struct stat status;
-    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode))
-        return 0;
-    errno = 0;
-    gzFile file = gzopen(path, "rb");
-    int got = file == NULL ? 0 : gzread(file, start, size), code = Z_OK;
-    if (file != NULL)
+    int fd, got = 0, code = Z_OK;
+    enum pst_status status = pst_file_open(path, &fd, NULL);
+    gzFile file = status == PST_OK ? gzdopen(fd, "rb") : NULL;
+    if (file != NULL) {
+        got = gzread(file, start, size);
         gzerror(file, &code);
-    if (code == Z_MEM_ERROR || (file == NULL && errno == ENOMEM))
-        pst_mark_shortage(); /* or the file would be taken for one of no type */
-    if (file != NULL)
         gzclose(file);
+    } else if (status == PST_OK) {
+        close(fd);
+        status = PST_TRY_AGAIN;
+    }
+    if (status == PST_TRY_AGAIN || code == Z_MEM_ERROR)
+        pst_mark_shortage(); /* or the file would be taken for one of no type */
     return got > 0 ? (size_t)got : 0;
 }
 
