@@ -36,7 +36,8 @@ enum pst_status pst_file_open(const char *path, int *fd, struct pst_error *error
 {
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (*fd < 0)
-        return pst_fail(error, pst_shortage_or(PST_NO_INPUT), "%s: cannot be opened: %s", path, strerror(errno));
+        return pst_fail(error, pst_shortage_or(PST_NO_INPUT), "%s: cannot be opened: %s", path,
+                        strerror(errno));
     struct stat status;
     if (fstat(*fd, &status) == 0 && S_ISREG(status.st_mode))
         return PST_OK;

@@ -62,7 +62,7 @@ setup() {
     cp a.safetensors $'\xff.safetensors'
     teacher-forward $'\xff.safetensors' -i digits.pst -o "$out"
     diff <(column "$out" 'logits/?') <(teacher-forward a.safetensors -i digits.pst | column /dev/stdin logits/a)
-    assert_fails 64 "is not UTF-8" teacher-forward --name $'\xff' a.safetensors -i digits.pst
+    assert_fails 65 "its name is not UTF-8" teacher-forward --name $'\xff' a.safetensors -i digits.pst
 }
 
 @test "a name that is too long is refused, not cut" {
