@@ -2,7 +2,6 @@
  */
 #include "pipestill/base.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -118,9 +117,10 @@ const char *pst_wrong_file(enum pst_file_kind due, const void *start, size_t siz
 
 size_t pst_file_start(const char *path, void *start, size_t size)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t got = fd < 0 ? 0 : pread(fd, start, size, 0);
-    if (fd >= 0)
-        close(fd);
+    int fd;
+    if (pst_file_open(path, &fd, NULL) != PST_OK)
+        return 0;
+    ssize_t got = read(fd, start, size);
+    close(fd);
     return got > 0 ? (size_t)got : 0;
 }

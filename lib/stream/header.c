@@ -177,12 +177,12 @@ enum pst_status pst_header_require(const struct pst_header *header, const char *
     const struct pst_tensor_spec *spec = &header->tensors[*index];
     if (spec->dtype != dtype || spec->rank != rank)
         return pst_fail(error, PST_BAD_DATA,
-                        "tensor '%s' is %s of rank %zu a sample, where %s of rank %zu is needed", name,
+                        "tensor '%s' is %s of rank %zu a sample; %s of rank %zu is needed", name,
                         pst_dtype_name(spec->dtype), spec->rank, pst_dtype_name(dtype), rank);
     for (size_t i = 0; shape != NULL && i < rank; i++) {
         if (shape[i] != 0 && shape[i] != spec->shape[i])
             return pst_fail(error, PST_BAD_DATA,
-                            "tensor '%s' has %zu elements in dimension %zu, where %zu are needed", name,
+                            "tensor '%s' has %zu elements in dimension %zu; %zu are needed", name,
                             spec->shape[i], i + 1, shape[i]);
     }
     return PST_OK;

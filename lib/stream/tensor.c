@@ -224,7 +224,7 @@ enum pst_status pst_tensor_to_f32(const struct pst_tensor_spec *spec, const stru
     else if (spec->dtype == PST_DTYPE_F32)
         memcpy(numbers, tensor->data, count * sizeof *numbers);
     else
-        return pst_fail(error, PST_BAD_DATA, "tensor '%s' is %s, where u8, f16 or f32 is needed", spec->name,
+        return pst_fail(error, PST_BAD_DATA, "tensor '%s' is %s; u8, f16 or f32 is needed", spec->name,
                         pst_dtype_name(spec->dtype));
     size_t bad = first_not_finite(numbers, count);
     if (bad < count)

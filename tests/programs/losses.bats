@@ -280,7 +280,7 @@ print("\"class_counts\":" + str(numpy.bincount(y, minlength=10).tolist()).replac
         assert_fails 65 "batch 1: tensor 'weight', sample 3 of the batch: " student-trainer -a 6-8-3 -i "$bad" -o "$student"
     done
     change "add('weight', np.ones((len(batch['y']), 2), 'f4'))" classes.pst "$bad"
-    assert_fails 65 "tensor 'weight' is f32 of rank 1 a sample, where f32 of rank 0 is needed" \
+    assert_fails 65 "tensor 'weight' is f32 of rank 1 a sample; f32 of rank 0 is needed" \
         student-trainer -a 6-8-3 -i "$bad" -o "$student"
 }
 

@@ -32,7 +32,7 @@ static void a_requirement_names_what_is_there_instead(void **state)
                      PST_OK);
     assert_int_equal(pst_header_require(&header, "x", PST_DTYPE_U8, 2, (size_t[]){ 2, 4 }, &index, &error),
                      PST_BAD_DATA);
-    assert_non_null(strstr(error.message, "3 elements in dimension 2, where 4"));
+    assert_non_null(strstr(error.message, "3 elements in dimension 2; 4"));
     assert_int_equal(pst_header_require(&header, "x", PST_DTYPE_F32, 2, NULL, &index, &error), PST_BAD_DATA);
     assert_non_null(strstr(error.message, "u8"));
     assert_int_equal(pst_header_require(&header, "z", PST_DTYPE_F32, 2, NULL, &index, &error), PST_BAD_DATA);
