@@ -11,11 +11,13 @@
 #include <sys/uio.h>
 
 struct pst_payload {
+    const void *bytes; /* of a message that is kept; they stay where they came */
     size_t size;
 };
 
 static struct {
     const uint8_t *at, *end;
+    struct pst_message last; /* the message that was handed out last */
     uint64_t connections;
 } peer;
 
@@ -40,6 +42,7 @@ enum pst_status pst_socket_receive(struct pst_socket *socket, double seconds, in
     memcpy(message->control, peer.at, control);
     message->payload = payload == 0 ? NULL : peer.at + control;
     peer.at += control + payload;
+    peer.last = *message;
     return PST_OK;
 }
 
@@ -106,6 +109,20 @@ struct pst_payload *pst_payload_new(const struct iovec *parts, size_t count, str
 size_t pst_payload_size(const struct pst_payload *payload)
 {
     return payload->size;
+}
+
+struct pst_payload *pst_socket_keep(struct pst_socket *socket, struct pst_error *error)
+{
+    (void)socket;
+    struct pst_payload *payload = pst_allocate(1, sizeof *payload, error);
+    if (payload != NULL)
+        *payload = (struct pst_payload){ .bytes = peer.last.payload, .size = peer.last.payload_size };
+    return payload;
+}
+
+const void *pst_payload_bytes(struct pst_payload *payload)
+{
+    return payload->bytes;
 }
 
 void pst_payload_free(struct pst_payload *payload)
