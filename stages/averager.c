@@ -112,7 +112,7 @@ static enum pst_status settle_shares(struct averager *averager, const char *kind
     for (size_t i = 0; i < averager->member_count; i++)
         sum += averager->shares[i];
     if (!(sum > 0))
-        return pst_fail(error, PST_USAGE, "the weights sum to 0");
+        return pst_fail(error, PST_USAGE, "--weight: the weights sum to 0; give one above 0");
     for (size_t i = 0; i < averager->member_count; i++)
         averager->shares[i] /= sum;
     return PST_OK;

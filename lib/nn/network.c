@@ -61,7 +61,9 @@ static bool list(void *context, struct pst_parameter *parameter, const char *pre
 static enum pst_status make_parameters(struct pst_network *network, struct pst_error *error)
 {
     if (!visit_chain(&network->chain, "layers.", network, place))
-        return pst_fail(error, PST_TRY_AGAIN, "too large for memory, or too deep");
+        return pst_fail(
+            error, PST_TRY_AGAIN,
+            "the network is too large for memory, or chains of layers stand too deep in one another");
     if (network->tensor_count == 0)
         return pst_fail(error, PST_USAGE, "no layer has weights, so there is nothing to learn");
     network->tensors = pst_allocate(network->tensor_count, sizeof *network->tensors, error);

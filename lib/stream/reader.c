@@ -197,9 +197,8 @@ static enum pst_status take_batch_head(struct pst_reader *reader, uint64_t *seq,
     reader->beyond_limit = *n >= 1 && !fits(reader, *n);
     if (*n < 1 || reader->beyond_limit)
         return pst_fail(error, PST_BAD_DATA,
-                        "%" PRIu64
-                        " samples do not make a batch, or exceed the limit of %zu bytes (--max-message)",
-                        *n, reader->max_message);
+                        "%" PRIu64 " samples are none, or exceed the limit of %zu bytes (--max-message)", *n,
+                        reader->max_message);
     enum pst_status status = pst_take_key(&reader->source, "data", error);
     if (status == PST_OK)
         status = pst_take_token(&reader->source, PST_TOKEN_ARRAY, &count, error);

@@ -65,7 +65,8 @@ static enum pst_status write_plain(struct pst_writer *writer, enum pst_message_k
     if (writer->meta.failed || writer->frame.failed)
         return out_of_memory(error);
     if (writer->meta.size > PST_MAX_META)
-        return pst_fail(error, PST_BAD_DATA, "the %s takes %zu bytes, more than the format allows",
+        return pst_fail(error, PST_BAD_DATA,
+                        "the %s takes %zu bytes of metadata, more than the 1 MiB that the format allows",
                         kind == PST_HEADER_MESSAGE ? "header" : "trailer", writer->meta.size);
     struct iovec part = { .iov_base = writer->frame.buffer.data, .iov_len = writer->frame.size };
     writer->bytes += writer->frame.size;

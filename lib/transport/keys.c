@@ -133,7 +133,8 @@ enum pst_status pst_key_generate(const char *path, char public_key[PST_KEY_TEXT]
 {
     struct pst_key_pair pair;
     if (zmq_curve_keypair(pair.public_key, pair.secret_key) != 0)
-        return pst_fail(error, PST_IO_ERROR, "this libzmq has no CURVE");
+        return pst_fail(error, PST_IO_ERROR,
+                        "this libzmq has no CURVE; install one that is built with libsodium");
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return pst_fail(error, pst_shortage_or(PST_IO_ERROR), "%s: cannot be made: %s", path,

@@ -93,7 +93,11 @@ static enum pst_status take_frames(struct pst_socket *socket, struct pst_message
         zmq_recv(socket->zmq, NULL, 0, ZMQ_DONTWAIT);
         good = false;
     }
-    return good ? PST_OK : pst_fail(error, PST_BAD_DATA, "%s: a message out of protocol", socket->name);
+    return good
+               ? PST_OK
+               : pst_fail(error, PST_BAD_DATA,
+                          "%s: a message that a pipestill does not send; is another program at this address?",
+                          socket->name);
 }
 
 enum pst_status pst_socket_receive(struct pst_socket *socket, double seconds, int fd,

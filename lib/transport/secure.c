@@ -35,7 +35,9 @@ static enum pst_status secure_listener(void *zmq, void *context, const struct ps
     bool good = zmq_setsockopt(zmq, ZMQ_CURVE_SERVER, &server, sizeof server) == 0 &&
                 zmq_setsockopt(zmq, ZMQ_CURVE_SECRETKEY, pair.secret_key, PST_KEY_TEXT) == 0 &&
                 zmq_setsockopt(zmq, ZMQ_ZAP_DOMAIN, "pipestill", 9) == 0;
-    return good ? PST_OK : pst_fail(error, PST_IO_ERROR, "this libzmq has no CURVE");
+    return good ? PST_OK
+                : pst_fail(error, PST_IO_ERROR,
+                           "this libzmq has no CURVE; install one that is built with libsodium");
 }
 
 static enum pst_status secure_connector(void *zmq, const struct pst_link_settings *settings,
@@ -53,7 +55,9 @@ static enum pst_status secure_connector(void *zmq, const struct pst_link_setting
     bool good = zmq_setsockopt(zmq, ZMQ_CURVE_SERVERKEY, server, PST_KEY_TEXT) == 0 &&
                 zmq_setsockopt(zmq, ZMQ_CURVE_PUBLICKEY, pair.public_key, PST_KEY_TEXT) == 0 &&
                 zmq_setsockopt(zmq, ZMQ_CURVE_SECRETKEY, pair.secret_key, PST_KEY_TEXT) == 0;
-    return good ? PST_OK : pst_fail(error, PST_IO_ERROR, "this libzmq has no CURVE");
+    return good ? PST_OK
+                : pst_fail(error, PST_IO_ERROR,
+                           "this libzmq has no CURVE; install one that is built with libsodium");
 }
 
 enum pst_status pst_secure_socket(void *zmq, void *context, bool listens, const char *address,

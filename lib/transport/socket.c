@@ -132,7 +132,8 @@ static enum pst_status attach(struct pst_socket *socket, struct pst_error *error
     if (errno == EADDRINUSE)
         return pst_fail(error, PST_TRY_AGAIN, "%s: the address is in use by another program", address);
     if (errno == EINVAL)
-        return pst_fail(error, PST_USAGE, "%s: is not a proper address", address);
+        return pst_fail(error, PST_USAGE, "%s: is not an address; write tcp://HOST:PORT or ipc://PATH",
+                        address);
     if (errno == EADDRNOTAVAIL || errno == ENODEV)
         return pst_fail(error, PST_UNAVAILABLE, "%s: this machine does not have that address", address);
     return pst_fail(error, pst_shortage_or(PST_IO_ERROR), "%s: %s", address, zmq_strerror(errno));

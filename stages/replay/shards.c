@@ -49,7 +49,8 @@ static enum pst_status check_fit(const struct shard *first, const struct shard *
     const struct pst_header *b = pst_recording_header(shard->recording);
     char words[320];
     if (!same_tensors(a, b))
-        return pst_fail(error, PST_BAD_DATA, "%s and %s do not hold the same tensors; no one set",
+        return pst_fail(error, PST_BAD_DATA,
+                        "%s and %s do not hold the same tensors, so they cannot be replayed as one set",
                         first->path, shard->path);
     for (size_t i = 0; i < a->tensor_count; i++) {
         if (differ(a, b, i, words, sizeof words))
