@@ -47,6 +47,18 @@ enum pst_status pst_recording_add(struct pst_recording *recording, const struct 
     return PST_OK;
 }
 
+enum pst_status pst_recording_add_batch(struct pst_recording *recording, const struct pst_skimmed *message,
+                                        struct pst_error *error)
+{
+    return pst_recording_add(recording,
+                             &(struct pst_run){ .begin = message->begin,
+                                                .bytes = message->end - message->begin,
+                                                .seq = message->seq,
+                                                .epoch = message->epoch,
+                                                .n = (uint32_t)message->n },
+                             1, error);
+}
+
 size_t pst_recording_run_length(const struct pst_recording *recording, size_t run)
 {
     size_t next = run + 1 < recording->run_count ? recording->runs[run + 1].first : recording->count;
@@ -208,13 +220,7 @@ static enum pst_status add_skimmed(struct pst_recording *recording, const struct
         return bad(error, "truncated: the file ends within it");
     if (message->seq != due)
         return pst_fail(error, PST_BAD_DATA, "batch %" PRIu64 " stands here", message->seq);
-    return pst_recording_add(recording,
-                             &(struct pst_run){ .begin = message->begin,
-                                                .bytes = message->end - message->begin,
-                                                .seq = message->seq,
-                                                .epoch = message->epoch,
-                                                .n = (uint32_t)message->n },
-                             1, error);
+    return pst_recording_add_batch(recording, message, error);
 }
 
 /* Names the place of what ended a scan, and for one that is not a matter of two streams the way on. */

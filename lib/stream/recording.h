@@ -59,6 +59,11 @@ static inline uint64_t pst_bin_head(uint64_t bytes)
 PST_CHECKED enum pst_status pst_recording_add(struct pst_recording *recording, const struct pst_run *run,
                                               uint64_t count, struct pst_error *error);
 
+/* Adds a batch that was looked at, at the end. Returns as pst_recording_add. */
+PST_CHECKED enum pst_status pst_recording_add_batch(struct pst_recording *recording,
+                                                    const struct pst_skimmed *message,
+                                                    struct pst_error *error);
+
 /* The run that holds a batch or, where `by_sample`, a sample. There must be one. */
 struct pst_run *pst_recording_run(const struct pst_recording *recording, uint64_t number, bool by_sample);
 

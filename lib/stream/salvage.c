@@ -77,13 +77,7 @@ static enum pst_status take_batch(struct pst_recording *recording, const struct 
     if (status != PST_OK)
         return status;
     recording->left_out += message->seq - due;
-    return pst_recording_add(recording,
-                             &(struct pst_run){ .begin = message->begin,
-                                                .bytes = message->end - message->begin,
-                                                .seq = message->seq,
-                                                .epoch = message->epoch,
-                                                .n = (uint32_t)message->n },
-                             1, error);
+    return pst_recording_add_batch(recording, message, error);
 }
 
 /* Notes the trailer, which knows how many batches there were. */

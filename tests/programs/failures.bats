@@ -146,26 +146,3 @@ goes_on_unlocked() {
     shimmed SHIM_HOSTS=1 replay logits.pst -o "tcp://twofold.test:$port" --peer-timeout 20
     ends "${started[-1]}" 0 20
 }
-
-# ---- memory ----
-
-# told_as_shortage COMMAND…: at whichever request there is no memory, the input is not blamed and the run not called a success
-# unless what it wrote is right. The first requests are those of libraries before main.
-told_as_shortage() {
-    local request sum message
-    "$@" -o "$out"
-    sum=$(sha256sum <"$out")
-    for ((request = 30; request < 300; request++)); do
-        rm -f "$out" "$out.part"
-        status=0
-        message=$(SHIM_MALLOC=$request LD_PRELOAD="$TOOLS/shim_memory.so" "$@" -o "$out" 2>&1) || status=$?
-        echo "request $request: exit code $status, $message"
-        [[ $status -ne 65 || $message != *a.safetensors* ]]
-        ((status != 0)) || [ "$(sha256sum <"$out")" = "$sum" ]
-    done
-}
-
-@test "a model that there is no memory for is not called damaged" {
-    [[ -z ${SANITIZE-}${VALGRIND-} ]] || skip "they have their own malloc"
-    told_as_shortage teacher-forward a.safetensors --name b -i plain.pst
-}
