@@ -2,6 +2,7 @@
  */
 #include "lib/cli/frame.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -70,6 +71,8 @@ static void identify_path(const char *path, struct identity *file)
     if (stat(path, &status) == 0)
         take_status(file, &status);
     file->path = pst_real_name(path);
+    if (file->path == NULL && errno == ENOMEM)
+        pst_mark_shortage();
 }
 
 static void identify_descriptor(int fd, struct identity *file)

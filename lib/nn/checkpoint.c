@@ -58,6 +58,8 @@ static bool has_mark(FILE *file)
     if (got < sizeof prefix || length > MOST_HEADER)
         return false;
     char *header = pst_allocate(length + 1, 1, NULL);
+    if (header == NULL)
+        pst_mark_shortage(); /* or the checkpoint would be taken for another file */
     bool marked = header != NULL && fread(header, 1, length, file) == length &&
                   strstr(header, "\"format\":\"" CHECKPOINT_FORMAT "\"") != NULL;
     free(header);
@@ -69,9 +71,12 @@ enum pst_checkpoint_place pst_checkpoint_look(const char *path)
     struct stat status;
     if (stat(path, &status) != 0)
         return errno == ENOENT ? PST_CHECKPOINT_NONE : PST_CHECKPOINT_OTHER;
-    FILE *file = S_ISREG(status.st_mode) ? fopen(path, "rb") : NULL;
-    if (file == NULL)
+    FILE *file = S_ISREG(status.st_mode) ? fopen(path, "rbe") : NULL;
+    if (file == NULL) {
+        if (pst_shortage_or(PST_OK) != PST_OK)
+            pst_mark_shortage();
         return PST_CHECKPOINT_OTHER;
+    }
     bool marked = has_mark(file);
     fclose(file);
     return marked ? PST_CHECKPOINT_THERE : PST_CHECKPOINT_OTHER;
