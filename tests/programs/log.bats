@@ -43,8 +43,9 @@ less() {
     [[ $(tail -n 2 "$log" | head -n 1) == *'"event":"error"'* ]]
 }
 
-# Comes late, and then at once.
+# Comes a second after the stage has started, and then at once.
 late() {
+    until [[ -e $log ]]; do sleep 0.02; done
     sleep 1
     cat "$1"
 }
