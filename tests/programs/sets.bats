@@ -48,7 +48,6 @@ print(*(tensor["origin"] for tensor in json.load(sys.stdin)["tensors"] if tensor
 }
 
 @test "a set of 1,000 classes goes from its files to a student that knows it" {
-    [[ -z ${VALGRIND-} ]] || skip "too slow under valgrind"
     idx x "$(spread 1000 5000 20)"
     idx y "np.arange(5000, dtype='i4') % 1000"
     loader idx:x,y -o set.pst
