@@ -99,9 +99,8 @@ static enum pst_status go_to_start(struct loader *loader, struct pst_error *erro
     if (loader->epochs > 0 && loader->start > batches_in_stream(loader))
         return pst_fail(error, PST_USAGE, "--start %" PRIu64 ": the stream has only %" PRIu64 " batches",
                         loader->start, batches_in_stream(loader));
-    pst_view_begin(&loader->view, loader->start / batches);
     loader->position = (size_t)(loader->start % batches) * loader->batch;
-    return PST_OK;
+    return pst_view_begin(&loader->view, loader->start / batches, loader->position, error);
 }
 
 /* A seed that decides about nothing would be taken for one that does. */
@@ -269,8 +268,12 @@ static enum pst_status next(struct pst_run *run, const struct pst_batch *in, str
     struct pst_view *view = &loader->view;
     const struct pst_header *header = pst_output_header(run);
     if (loader->position >= view->selection.count) {
-        pst_view_begin(view, view->epoch + 1);
+        bool more = loader->epochs == 0 || view->epoch + 1 < loader->epochs;
         loader->position = 0;
+        if (more && pst_view_begin(view, view->epoch + 1, 0, error) != PST_OK)
+            return PST_TRY_AGAIN;
+        if (!more)
+            return PST_END;
     }
     if (loader->epochs > 0 && view->epoch >= loader->epochs)
         return PST_END;

@@ -38,7 +38,7 @@ double pst_element_number(enum pst_element element, const void *elements, size_t
 size_t pst_element_numbers(enum pst_element element, const void *elements, size_t count, double scale,
                            double offset, float *numbers);
 
-/* ---- data sets --------------------------------------------------------------------------------------- */
+/* ---- what samples are made of -------------------------------------------------------------------------- */
 
 /* What the labels of a set are. */
 enum pst_label_kind {
@@ -47,6 +47,39 @@ enum pst_label_kind {
     PST_LABELS_NUMBERS, /* float */
     PST_LABELS_BITS     /* uint8_t, 0 or 1 */
 };
+
+/* A column of a table: one element of a sample, or one for each of its categories. */
+struct pst_column {
+    const char *name;
+    size_t categories; /* 0: the column holds numbers */
+    const char *const
+        *category;  /* [categories]; the element of a row's own category is 1, the others are 0 */
+    double missing; /* what stands for a number that is missing; NaN: it is refused */
+};
+
+/*
+ * Mean and standard deviation of each channel's numbers. The channels of samples with one dimension are its
+ * elements, of three and more dimensions the first dimension; all other samples have one. {0}: there is none.
+ */
+struct pst_standard {
+    size_t channels;
+    double *mean;      /* [channels]; owned, with the deviations in the same block */
+    double *deviation; /* [channels], > 0 */
+};
+
+/* What samples and labels are like: what a model or a recording says of those that it was made from. */
+struct pst_likeness {
+    const char *name;                /* the file that says it, for messages */
+    size_t columns;                  /* 0: samples are no rows of a table */
+    const struct pst_column *column; /* [columns] */
+    struct pst_standard standard;
+    size_t classes;                  /* 0: not known, or labels are no classes */
+    const char *const *class_names;  /* [classes]; NULL: not known */
+    size_t outputs;                  /* numbers or bits of a label; 0: not known */
+    const char *const *output_names; /* [outputs]; NULL: not known */
+};
+
+/* ---- data sets --------------------------------------------------------------------------------------- */
 
 struct pst_dataset_type;
 
@@ -63,14 +96,20 @@ struct pst_dataset {
     size_t shape[PST_MAX_SAMPLE_RANK];
     double scale, offset; /* an element e stands for the number scale · e + offset */
     enum pst_label_kind label_kind;
-    size_t classes;                 /* of labels that are a class */
-    size_t label_width;             /* numbers or bits of one label; 0: one, which is no row */
-    void *labels;                   /* [samples, label_width or 1], of the kind's type; NULL: none; owned */
-    const char *const *class_names; /* [classes], one block with the texts in it; NULL; owned */
-    uint64_t first_id;              /* of sample 0; the others follow, unless the set has ids */
-    uint64_t *ids;                  /* [samples]; NULL; owned */
-    char digest[PST_DIGEST_TEXT];   /* SHA-256 that tells contents apart, whatever the files are called */
-    void *own;                      /* the type's */
+    size_t classes;                  /* of labels that are a class */
+    size_t label_width;              /* numbers or bits of one label; 0: one, which is no row */
+    void *labels;                    /* [samples, label_width or 1], of the kind's type; NULL: none; owned */
+    const char *const *class_names;  /* [classes], one block with the texts in it; NULL; owned */
+    const char *const *output_names; /* [label_width or 1], of numbers or bits, likewise; NULL; owned */
+    float *weights;                  /* [samples], ≥ 0: how much each counts; NULL; owned */
+    size_t columns;                  /* of a table; 0: samples are no rows of one */
+    const struct pst_column *column; /* [columns]; the type's, as long as the set is open */
+    struct pst_standard standard;    /* of the numbers; those of sets that do not hold bytes are read as
+                                        (number - mean) / deviation; owned */
+    uint64_t first_id;               /* of sample 0; the others follow, unless the set has ids */
+    uint64_t *ids;                   /* [samples]; NULL; owned */
+    char digest[PST_DIGEST_TEXT];    /* SHA-256 that tells contents apart, whatever the files are called */
+    void *own;                       /* the type's */
 };
 
 /* Settings that a type of set or an augmentation has, and the options that set them. */
@@ -94,11 +133,12 @@ struct pst_settings {
 
 /* What a user wants of a type. */
 struct pst_dataset_request {
-    const void *settings;         /* the type's own */
-    size_t count;                 /* of arguments: 0 … most_arguments of the type */
-    const char *const *arguments; /* files as a rule; borrowed during the call */
-    bool test;                    /* the test part; only if has_test_part */
-    size_t max_memory;            /* bytes that the files' contents may take in memory; 0: any number */
+    const void *settings;            /* the type's own */
+    size_t count;                    /* of arguments: 0 … most_arguments of the type */
+    const char *const *arguments;    /* files as a rule; borrowed during the call */
+    bool test;                       /* the test part; only if has_test_part */
+    const struct pst_likeness *like; /* what samples have to be like; NULL: whatever they are */
+    size_t max_memory;               /* bytes that the files' contents may take in memory; 0: any number */
 };
 
 /*
@@ -107,6 +147,11 @@ struct pst_dataset_request {
  * open: fills all of dataset but type. After a failure, too, close is called.
  * get: writes sample number index, 0 … samples - 1, to elements: as many as its shape has. Allocates nothing
  *   from sample to sample. One thread calls it at a time. Its message says what is wrong; where, says place.
+ *   With request->like a type that has columns, or finds out by itself what its classes are called, takes
+ *   these from there; the library then compares, and takes over the standard.
+ * plan: says which samples will be asked for next, in which order, so that they can be made ready ahead;
+ *   samples: [count], valid during the call. A sample that comes in another order is given all the same.
+ *   NULL: the type has no use for it.
  * place: names a sample for messages, "x.idx, sample 7"; NULL: the set's name and the number will do.
  * close: frees what own leads to.
  */
@@ -123,6 +168,8 @@ struct pst_dataset_type {
                             struct pst_error *error);
     enum pst_status (*get)(const struct pst_dataset *dataset, size_t index, void *elements,
                            struct pst_error *error);
+    enum pst_status (*plan)(const struct pst_dataset *dataset, const size_t *samples, size_t count,
+                            struct pst_error *error);
     void (*place)(const struct pst_dataset *dataset, size_t index, char *text, size_t size);
     void (*close)(struct pst_dataset *dataset);
 };
@@ -166,6 +213,10 @@ PST_CHECKED enum pst_status pst_dataset_read(const struct pst_dataset *dataset, 
 
 uint64_t pst_dataset_id(const struct pst_dataset *dataset, size_t index);
 
+/* Says which samples will be asked for next, as a type's plan. Returns PST_OK or PST_TRY_AGAIN. */
+PST_CHECKED enum pst_status pst_dataset_plan(const struct pst_dataset *dataset, const size_t *samples,
+                                             size_t count, struct pst_error *error);
+
 /* Bytes of one label; 0 if there are none. */
 size_t pst_dataset_label_bytes(const struct pst_dataset *dataset);
 
@@ -179,6 +230,45 @@ PST_CHECKED enum pst_status pst_class_of_number(double number, double first_labe
 /* For types: calls the classes of a set by their numbers. Returns PST_OK or PST_TRY_AGAIN. */
 PST_CHECKED enum pst_status pst_dataset_name_classes(struct pst_dataset *dataset, double first_label,
                                                      struct pst_error *error);
+
+/*
+ * For types: copies names into one block, as class_names and output_names are.
+ * names: [count], UTF-8. Returns it, to be freed; NULL, with an error, if memory is short.
+ */
+PST_CHECKED const char *const *pst_names_copy(const char *const *names, size_t count,
+                                              struct pst_error *error);
+
+/* ---- what sets are like -------------------------------------------------------------------------------- */
+
+/* Channels of samples, as struct pst_standard counts them: how many there are. */
+size_t pst_dataset_channels(const struct pst_dataset *dataset);
+
+/*
+ * Checks that a set is like what a model or a recording was made from, and takes over its standard. For
+ * pst_dataset_open. Returns PST_OK; PST_BAD_DATA, which names the column or class that differs;
+ * PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_dataset_compare(struct pst_dataset *dataset, const struct pst_likeness *like,
+                                                struct pst_error *error);
+
+struct pst_selection;
+
+/*
+ * Fits mean and deviation of each channel to some samples of a set, one pass over them. The elements of
+ * columns with categories keep mean 0 and deviation 1, and so does the deviation of a channel whose numbers
+ * are all the same.
+ * dataset: as yet without a standard. Returns PST_OK; what pst_dataset_read returns. On failure nothing is
+ * owned.
+ */
+PST_CHECKED enum pst_status pst_standard_fit(struct pst_standard *standard, const struct pst_dataset *dataset,
+                                             const struct pst_selection *selection, struct pst_error *error);
+
+/* Makes room for the numbers of so many channels. Returns PST_OK or PST_TRY_AGAIN. */
+PST_CHECKED enum pst_status pst_standard_new(struct pst_standard *standard, size_t channels,
+                                             struct pst_error *error);
+
+/* Frees what it holds and makes it {0}. */
+void pst_standard_free(struct pst_standard *standard);
 
 /*
  * Draws one synthetic digit: strokes with random affine and elastic deformation, thickness, blur and noise.
@@ -376,8 +466,12 @@ PST_CHECKED enum pst_status pst_view_open(struct pst_view *view, const struct ps
                                           const struct pst_view_settings *settings,
                                           const void *const *augmentations, struct pst_error *error);
 
-/* Goes to an epoch. */
-void pst_view_begin(struct pst_view *view, uint64_t epoch);
+/*
+ * Goes to an epoch, whose samples are going to be asked for from a position on, 0 … selection.count.
+ * Returns PST_OK or PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_view_begin(struct pst_view *view, uint64_t epoch, size_t position,
+                                           struct pst_error *error);
 
 /*
  * The sample at a position of the epoch, 0 … selection.count - 1.

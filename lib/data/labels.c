@@ -2,6 +2,7 @@
 #include "pipestill/data.h"
 
 #include <stdio.h>
+#include <string.h>
 
 size_t pst_dataset_label_bytes(const struct pst_dataset *dataset)
 {
@@ -40,4 +41,20 @@ enum pst_status pst_dataset_name_classes(struct pst_dataset *dataset, double fir
         names[i] = text;
     }
     return PST_OK;
+}
+
+const char *const *pst_names_copy(const char *const *names, size_t count, struct pst_error *error)
+{
+    size_t bytes = count * sizeof *names + 1;
+    for (size_t i = 0; i < count; i++)
+        bytes += strlen(names[i]) + 1;
+    const char **copy = pst_allocate(1, bytes, error);
+    if (copy == NULL)
+        return NULL;
+    char *text = (char *)(copy + count);
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = strcpy(text, names[i]);
+        text += strlen(text) + 1;
+    }
+    return copy;
 }

@@ -82,6 +82,16 @@ static enum pst_status make_room(struct pst_view *view, struct pst_error *error)
     return view->order == NULL ? PST_TRY_AGAIN : PST_OK;
 }
 
+/* Puts the samples in the order of an epoch. */
+static void arrange(struct pst_view *view, uint64_t epoch)
+{
+    view->epoch = epoch;
+    if (view->shuffled)
+        pst_shuffle(&view->selection, view->seed, epoch, view->order);
+    else
+        memcpy(view->order, view->selection.indices, view->selection.count * sizeof *view->order);
+}
+
 enum pst_status pst_view_open(struct pst_view *view, const struct pst_dataset *dataset,
                               const struct pst_view_settings *settings, const void *const *augmentations,
                               struct pst_error *error)
@@ -98,7 +108,7 @@ enum pst_status pst_view_open(struct pst_view *view, const struct pst_dataset *d
     if (status == PST_OK)
         status = make_room(view, error);
     if (status == PST_OK)
-        pst_view_begin(view, 0);
+        arrange(view, 0);
     else
         pst_view_close(view);
     return status;
@@ -115,13 +125,11 @@ void pst_view_close(struct pst_view *view)
 
 /* ---- samples ----------------------------------------------------------------------------------------- */
 
-void pst_view_begin(struct pst_view *view, uint64_t epoch)
+enum pst_status pst_view_begin(struct pst_view *view, uint64_t epoch, size_t position,
+                               struct pst_error *error)
 {
-    view->epoch = epoch;
-    if (view->shuffled)
-        pst_shuffle(&view->selection, view->seed, epoch, view->order);
-    else
-        memcpy(view->order, view->selection.indices, view->selection.count * sizeof *view->order);
+    arrange(view, epoch);
+    return pst_dataset_plan(view->dataset, view->order + position, view->selection.count - position, error);
 }
 
 enum pst_status pst_view_get(struct pst_view *view, size_t position, void *x, void *y, uint64_t *id,

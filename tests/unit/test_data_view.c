@@ -162,8 +162,8 @@ static void a_view_is_a_function_of_seed_epoch_and_id(void **state)
     assert_int_equal(some.selection.count, 8);
     unsigned moved = 0;
     for (uint64_t epoch = 3; epoch-- > 0;) {
-        pst_view_begin(&some, epoch);
-        pst_view_begin(&all, epoch);
+        assert_int_equal(pst_view_begin(&some, epoch, 0, NULL), PST_OK);
+        assert_int_equal(pst_view_begin(&all, epoch, 0, NULL), PST_OK);
         for (size_t i = 8; i-- > 0;) {
             float one[4], other[4];
             uint64_t id, other_id;
@@ -189,7 +189,7 @@ static void a_training_split_is_shuffled_unless_it_must_not_be(void **state)
     struct pst_view view = open_view(&set, &(struct pst_view_settings){ .rules = { .seed = 3 } }, off, NULL);
     size_t order[SAMPLES];
     for (uint64_t epoch = 0; epoch < 3; epoch++) {
-        pst_view_begin(&view, epoch);
+        assert_int_equal(pst_view_begin(&view, epoch, 0, NULL), PST_OK);
         pst_shuffle(&view.selection, 3, epoch, order);
         assert_memory_equal(view.order, order, sizeof order);
     }

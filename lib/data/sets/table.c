@@ -114,6 +114,8 @@ enum pst_status pst_dataset_open(struct pst_dataset *dataset, const struct pst_d
         full.settings = type->settings.defaults != NULL ? type->settings.defaults : zeros;
     enum pst_status status = type->open(dataset, &full, error);
     free(zeros);
+    if (status == PST_OK && request->like != NULL)
+        status = pst_dataset_compare(dataset, request->like, error);
     if (status != PST_OK)
         pst_dataset_close(dataset);
     return status;
@@ -124,6 +126,9 @@ void pst_dataset_close(struct pst_dataset *dataset)
     free(dataset->labels);
     free(dataset->ids);
     free((void *)dataset->class_names);
+    free((void *)dataset->output_names);
+    free(dataset->weights);
+    pst_standard_free(&dataset->standard);
     if (dataset->type != NULL && dataset->type->close != NULL)
         dataset->type->close(dataset);
     *dataset = (struct pst_dataset){ 0 };
@@ -137,6 +142,23 @@ size_t pst_dataset_elements(const struct pst_dataset *dataset)
     return elements;
 }
 
+/* Each channel's numbers less their mean, divided by their deviation. Returns as pst_element_numbers. */
+static size_t standardise(const struct pst_dataset *dataset, const unsigned char *raw, size_t elements,
+                          float *numbers)
+{
+    const struct pst_standard *standard = &dataset->standard;
+    size_t run = elements / standard->channels, size = pst_element_size(dataset->element);
+    for (size_t i = 0; i < standard->channels; i++) {
+        double deviation = standard->deviation[i];
+        size_t good =
+            pst_element_numbers(dataset->element, raw + i * run * size, run, dataset->scale / deviation,
+                                (dataset->offset - standard->mean[i]) / deviation, numbers + i * run);
+        if (good < run)
+            return i * run + good;
+    }
+    return elements;
+}
+
 static enum pst_status read_numbers(const struct pst_dataset *dataset, size_t index, void *x, void *raw,
                                     struct pst_error *error)
 {
@@ -144,7 +166,9 @@ static enum pst_status read_numbers(const struct pst_dataset *dataset, size_t in
     if (status != PST_OK)
         return status;
     size_t elements = pst_dataset_elements(dataset);
-    size_t wrong = pst_element_numbers(dataset->element, raw, elements, dataset->scale, dataset->offset, x);
+    size_t wrong = dataset->standard.channels > 0 ? standardise(dataset, raw, elements, x)
+                                                  : pst_element_numbers(dataset->element, raw, elements,
+                                                                        dataset->scale, dataset->offset, x);
     return wrong == elements
                ? PST_OK
                : pst_fail(error, PST_BAD_DATA, "element %zu is not a finite number of 32 bits: %g", wrong,
@@ -164,6 +188,12 @@ enum pst_status pst_dataset_read(const struct pst_dataset *dataset, size_t index
     if (dataset->type->place != NULL)
         dataset->type->place(dataset, index, place, sizeof place);
     return pst_fail_at(error, "%s", place);
+}
+
+enum pst_status pst_dataset_plan(const struct pst_dataset *dataset, const size_t *samples, size_t count,
+                                 struct pst_error *error)
+{
+    return dataset->type->plan != NULL ? dataset->type->plan(dataset, samples, count, error) : PST_OK;
 }
 
 uint64_t pst_dataset_id(const struct pst_dataset *dataset, size_t index)
