@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_CLASS_BYTES (PST_MAX_META / 4) /* of counts, and of names, in a header */
-
 static const struct pst_option options[] = {
     { 'b', "batch", PST_SIZE, offsetof(struct loader, batch), "samples in a batch", .least = 1,
       .most = 1 << 20, .of_samples = true },
@@ -22,6 +20,12 @@ static const struct pst_option options[] = {
     { 0, "max-memory", PST_SIZE, offsetof(struct loader, max_memory),
       "refuse files whose contents take more memory", .metavar = "BYTES", .least = 1, .most = 1099511627776.0,
       .silent = true },
+    { 0, "standardise", PST_FLAG, offsetof(struct loader, standardise),
+      "fit mean and deviation of each channel or column to the training samples", .silent = true,
+      .excludes = "like" },
+    { 0, "like", PST_STRING, offsetof(struct loader, like_path),
+      "make samples as those that this model, or recording, was made from", .metavar = "FILE", .silent = true,
+      .files = PST_FILE_READ },
     { 0, "run", PST_STRING, offsetof(struct loader, run),
       "name this run so in the header; otherwise at random", .metavar = "NAME", .silent = true },
     { 0 },
@@ -75,7 +79,14 @@ static enum pst_status open_data(struct pst_run *run, size_t count, char **opera
         return PST_TRY_AGAIN;
     request.arguments = list;
     request.count = list_arguments(type, first, count, operands, list);
-    status = pst_dataset_open(&loader->data, type, &request, error);
+    if (loader->like_path != NULL) {
+        status = read_like(run, loader->like_path, &loader->likeness, error);
+        request.like = &loader->likeness.found;
+    }
+    if (status == PST_OK)
+        status = pst_dataset_open(&loader->data, type, &request, error);
+    if (status == PST_OK && loader->standardise)
+        status = fit_standard(loader, type, &request, error);
     free((void *)list);
     return status;
 }
@@ -115,6 +126,19 @@ static enum pst_status check_seed(const struct pst_run *run, struct pst_error *e
                     "--seed does nothing here: samples are neither chosen nor shuffled nor moved about");
 }
 
+/* Columns and standard are not told by options alone. */
+static enum pst_status note_inputs(struct pst_run *run, struct pst_error *error)
+{
+    const struct loader *loader = run->self;
+    char digest[PST_DIGEST_TEXT];
+    char *text = json_dumps(loader->inputs, JSON_COMPACT | JSON_SORT_KEYS);
+    if (text == NULL)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for a header");
+    pst_digest(text, strlen(text), digest);
+    free(text);
+    return pst_origin_note_of(run, "x", "inputs", digest, error);
+}
+
 /* What made the samples is the set; what moved them about is the augmentations' options and the seed. */
 static enum pst_status note_data(struct pst_run *run, struct pst_error *error)
 {
@@ -131,6 +155,8 @@ static enum pst_status note_data(struct pst_run *run, struct pst_error *error)
         status = pst_origin_note(run, "digest", loader->data.digest, error);
     if (status == PST_OK && moved)
         status = pst_origin_note_of(run, "x", "augmentation_seed", seed, error);
+    if (status == PST_OK && loader->inputs != NULL)
+        status = note_inputs(run, error);
     return status == PST_OK ? pst_history_note(run, "shuffle", json_boolean(loader->view.shuffled), error)
                             : status;
 }
@@ -145,101 +171,14 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     find_augmentations(loader, augmentations);
     enum pst_status status = open_data(run, count, operands, error);
     if (status == PST_OK)
+        status = describe_inputs(loader, error);
+    if (status == PST_OK)
         status = pst_view_open(&loader->view, &loader->data, &loader->chosen, augmentations, error);
     if (status == PST_OK)
         status = check_seed(run, error);
     if (status == PST_OK)
         status = go_to_start(loader, error);
     return status == PST_OK ? note_data(run, error) : status;
-}
-
-/* ---- the header ---------------------------------------------------------------------------------------- */
-
-static enum pst_status add_tensors(struct loader *loader, struct pst_header *header, struct pst_error *error)
-{
-    const struct pst_dataset *data = &loader->data;
-    bool bytes = data->element == PST_ELEMENT_U8;
-    struct pst_tensor_spec x = { .name = "x",
-                                 .dtype = bytes ? PST_DTYPE_U8 : PST_DTYPE_F32,
-                                 .rank = data->rank,
-                                 .scale = bytes ? data->scale : 0,
-                                 .offset = bytes ? data->offset : 0 };
-    memcpy(x.shape, data->shape, sizeof x.shape);
-    static const enum pst_dtype dtypes[] = { [PST_LABELS_CLASS] = PST_DTYPE_I32,
-                                             [PST_LABELS_NUMBERS] = PST_DTYPE_F32,
-                                             [PST_LABELS_BITS] = PST_DTYPE_U8 };
-    struct pst_tensor_spec y = { .name = "y",
-                                 .dtype = dtypes[data->label_kind],
-                                 .rank = data->label_width > 0,
-                                 .shape = { data->label_width } };
-    struct pst_tensor_spec id = { .name = "id", .dtype = PST_DTYPE_U64 };
-    enum pst_status status = pst_header_add_tensor(header, &x, &loader->x, error);
-    loader->y = PST_NONE;
-    if (status == PST_OK && data->label_kind != PST_LABELS_NONE)
-        status = pst_header_add_tensor(header, &y, &loader->y, error);
-    return status == PST_OK ? pst_header_add_tensor(header, &id, &loader->id, error) : status;
-}
-
-/* How many of the chosen samples are of each class, which one pass over a stream cannot find out in time. */
-static json_t *list_counts(const struct loader *loader)
-{
-    const struct pst_selection *selection = &loader->view.selection;
-    uint64_t *counts = pst_allocate(loader->data.classes, sizeof *counts, NULL);
-    json_t *list = counts == NULL ? NULL : json_array();
-    for (size_t i = 0; i < selection->count && list != NULL; i++)
-        counts[((const int32_t *)loader->data.labels)[selection->indices[i]]]++;
-    for (size_t class = 0; class < loader->data.classes && list != NULL; class ++)
-        json_array_append_new(list, json_integer((json_int_t)counts[class]));
-    free(counts);
-    return list;
-}
-
-/* Bytes that a list takes in a header, at most. */
-static size_t listed_bytes(const json_t *list)
-{
-    size_t bytes = 0;
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *entry = json_array_get(list, i);
-        json_int_t number = json_integer_value(entry); /* 0 of a text */
-        bytes += json_is_string(entry) ? 5 + json_string_length(entry)
-                 : number < 128        ? 1
-                 : number < 65536      ? 3
-                                       : 9;
-    }
-    return bytes;
-}
-
-/* Puts a list with an entry for each class into the header, unless it would be too long for one. */
-static enum pst_status add_list(struct pst_run *run, struct pst_header *header, const char *key, json_t *list,
-                                struct pst_error *error)
-{
-    const struct loader *loader = run->self;
-    bool fits = listed_bytes(list) <= MOST_CLASS_BYTES;
-    if (header->other == NULL)
-        header->other = json_object();
-    bool whole = json_array_size(list) == loader->data.classes;
-    if (!whole || (fits && json_object_set(header->other, key, list) != 0)) {
-        json_decref(list);
-        return pst_fail(error, PST_TRY_AGAIN, "out of memory for a header");
-    }
-    if (!fits)
-        pst_say(run, "%zu classes are too many for the header, which goes without %s", loader->data.classes,
-                key);
-    json_decref(list);
-    return PST_OK;
-}
-
-static enum pst_status describe_classes(struct pst_run *run, struct pst_header *header,
-                                        struct pst_error *error)
-{
-    const struct pst_dataset *data = &((const struct loader *)run->self)->data;
-    enum pst_status status = add_list(run, header, "class_counts", list_counts(run->self), error);
-    if (status != PST_OK || data->class_names == NULL)
-        return status;
-    json_t *names = json_array();
-    for (size_t class = 0; class < data->classes; class ++)
-        json_array_append_new(names, json_string(data->class_names[class]));
-    return add_list(run, header, "class_names", names, error);
 }
 
 static enum pst_status on_header(struct pst_run *run, const struct pst_header *in, struct pst_header *header,
@@ -249,13 +188,10 @@ static enum pst_status on_header(struct pst_run *run, const struct pst_header *i
     struct loader *loader = run->self;
     if (loader->run != NULL)
         strcpy(header->run, loader->run); /* start has checked its length */
-    header->classes = loader->data.classes;
-    header->samples = loader->view.selection.count;
     header->epochs = loader->epochs;
     header->batches = batches_in_stream(loader);
     header->first = loader->start;
-    enum pst_status status = add_tensors(loader, header, error);
-    return status == PST_OK && loader->data.classes > 0 ? describe_classes(run, header, error) : status;
+    return describe_data(run, header, error);
 }
 
 /* ---- batches ------------------------------------------------------------------------------------------- */
@@ -284,10 +220,14 @@ static enum pst_status next(struct pst_run *run, const struct pst_batch *in, str
     batch->epoch = view->epoch;
     unsigned char *x = batch->tensors[loader->x].data;
     unsigned char *y = loader->y != PST_NONE ? batch->tensors[loader->y].data : NULL;
+    float *weight = loader->weight != PST_NONE ? batch->tensors[loader->weight].data : NULL;
     uint64_t *id = batch->tensors[loader->id].data;
     size_t label = pst_dataset_label_bytes(&loader->data), sample = header->tensors[loader->x].sample_bytes;
-    for (size_t i = 0; i < n && status == PST_OK; i++, x += sample, y = y == NULL ? NULL : y + label)
+    for (size_t i = 0; i < n && status == PST_OK; i++, x += sample, y = y == NULL ? NULL : y + label) {
+        if (weight != NULL)
+            weight[i] = loader->data.weights[view->order[loader->position]];
         status = pst_view_get(view, loader->position++, x, y, &id[i], error);
+    }
     return status;
 }
 
@@ -296,6 +236,8 @@ static void stop(struct pst_run *run)
     struct loader *loader = run->self;
     pst_view_close(&loader->view);
     pst_dataset_close(&loader->data);
+    free_like(&loader->likeness);
+    json_decref(loader->inputs);
 }
 
 int main(int argc, char **argv)

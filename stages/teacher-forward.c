@@ -59,13 +59,38 @@ static enum pst_status check_stream(struct forward *forward, const struct pst_he
                                        .shape = &teacher->in,
                                        .channels = teacher->input_channels,
                                        .scale = teacher->input_scale,
+                                       .about = teacher->about,
                                        .mean = forward->mean,
                                        .deviation = forward->deviation };
     if (in->classes != 0 && in->classes != teacher->outputs)
         return pst_fail(error, PST_BAD_DATA, "%s has %zu outputs, but the stream has %llu classes",
                         forward->path, teacher->outputs, (unsigned long long)in->classes);
+    json_t *about = NULL;
+    enum pst_status status = pst_header_about(in, &about, error);
+    if (status == PST_OK)
+        status = pst_about_compare_outputs(about, teacher->about, forward->path, error);
+    json_decref(about);
     forward->session.teacher = teacher;
-    return pst_bind_inputs(&forward->binding, in, &inputs, error);
+    return status == PST_OK ? pst_bind_inputs(&forward->binding, in, &inputs, error) : status;
+}
+
+/* Hands on what the model knows of its outputs, if the stream does not say it. */
+static enum pst_status name_outputs(const struct pst_teacher *teacher, struct pst_header *out,
+                                    struct pst_error *error)
+{
+    static const char *const keys[] = { "class_names", "output_names" };
+    if (out->other == NULL)
+        out->other = json_object();
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        json_t *names = json_object_get(teacher->about, keys[i]);
+        if (json_array_size(names) != teacher->outputs || json_object_get(out->other, keys[i]) != NULL)
+            continue;
+        if (json_object_set(out->other, keys[i], names) != 0)
+            return pst_fail(error, PST_TRY_AGAIN, "out of memory for a header");
+        if (i == 0)
+            out->classes = teacher->outputs;
+    }
+    return PST_OK;
 }
 
 /* What decides what the logits are: the model, and the inputs. */
@@ -107,6 +132,8 @@ static enum pst_status declare(struct pst_run *run, const struct pst_header *in,
                                struct pst_error *error)
 {
     enum pst_status status = check_stream(run->self, in, error);
+    if (status == PST_OK)
+        status = name_outputs(&((struct forward *)run->self)->teacher, out, error);
     return status == PST_OK ? add_logits(run, out, error) : status;
 }
 

@@ -104,7 +104,7 @@ struct pst_dataset {
     float *weights;                  /* [samples], ≥ 0: how much each counts; NULL; owned */
     size_t columns;                  /* of a table; 0: samples are no rows of one */
     const struct pst_column *column; /* [columns]; the type's, as long as the set is open */
-    struct pst_standard standard;    /* of the numbers; those of sets that do not hold bytes are read as
+    struct pst_standard standard;    /* of the numbers: a view of a set that does not hold bytes shows
                                         (number - mean) / deviation; owned */
     uint64_t first_id;               /* of sample 0; the others follow, unless the set has ids */
     uint64_t *ids;                   /* [samples]; NULL; owned */
@@ -204,12 +204,14 @@ size_t pst_dataset_elements(const struct pst_dataset *dataset);
 
 /*
  * Reads a sample: bytes as they are, all others as f32 numbers.
- * index: 0 … samples - 1. x: receives the elements. raw: room for a sample as the set has it.
+ * index: 0 … samples - 1. standard: of the channels, by which numbers are standardised; NULL: they are not.
+ * x: receives the elements. raw: room for a sample as the set has it.
  * Returns PST_OK; PST_BAD_DATA for numbers that are not finite; what the type's get returns. The message
  * names the sample.
  */
-PST_CHECKED enum pst_status pst_dataset_read(const struct pst_dataset *dataset, size_t index, void *x,
-                                             void *raw, struct pst_error *error);
+PST_CHECKED enum pst_status pst_dataset_read(const struct pst_dataset *dataset, size_t index,
+                                             const struct pst_standard *standard, void *x, void *raw,
+                                             struct pst_error *error);
 
 uint64_t pst_dataset_id(const struct pst_dataset *dataset, size_t index);
 
@@ -262,6 +264,9 @@ struct pst_selection;
  */
 PST_CHECKED enum pst_status pst_standard_fit(struct pst_standard *standard, const struct pst_dataset *dataset,
                                              const struct pst_selection *selection, struct pst_error *error);
+
+/* Standardises the numbers of one sample in place. elements: of it, a multiple of the channels. */
+void pst_standard_apply(const struct pst_standard *standard, size_t elements, float *numbers);
 
 /* Makes room for the numbers of so many channels. Returns PST_OK or PST_TRY_AGAIN. */
 PST_CHECKED enum pst_status pst_standard_new(struct pst_standard *standard, size_t channels,

@@ -23,9 +23,11 @@ struct pst_network {
     struct pst_parameter **tensors; /* every parameter, [tensor_count], in the order of the vector; owned */
     size_t tensor_count;
     /* How inputs were made from what the data held: scale · x + offset. 0 channels: not known; 1: the same
-     * for all; otherwise a pair for each channel, the first dimension of the input's shape. */
+     * for all; otherwise a pair for each channel, as many as divide the inputs. */
     size_t input_channels;
-    double *input_scale;    /* [2, input_channels]: scales, then offsets; owned */
+    double *input_scale;  /* [2, input_channels]: scales, then offsets; owned */
+    struct json_t *about; /* what inputs and outputs stand for, as in stream.h; {} if nothing is said; owned;
+                             NULL: the model is not of this project, and does not know */
     struct json_t *lineage; /* what it learned from, as its file says: "from", origins, and "entries"; owned;
                                NULL: not known */
 };
@@ -52,11 +54,11 @@ size_t pst_network_inputs(const struct pst_network *network);
 size_t pst_network_outputs(const struct pst_network *network);
 
 /*
- * Records how inputs were made: the same scale and offset for all channels.
- * Returns PST_OK or PST_TRY_AGAIN.
+ * Records how inputs were made. channels: 1, or as many as divide the inputs. scale: [2, channels]: scales,
+ * then offsets; copied. Returns PST_OK or PST_TRY_AGAIN.
  */
-PST_CHECKED enum pst_status pst_network_set_scale(struct pst_network *network, double scale, double offset,
-                                                  struct pst_error *error);
+PST_CHECKED enum pst_status pst_network_set_scale(struct pst_network *network, size_t channels,
+                                                  const double *scale, struct pst_error *error);
 
 /* Frees what a network holds and makes it {0}. */
 void pst_network_free(struct pst_network *network);

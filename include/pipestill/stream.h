@@ -283,6 +283,35 @@ enum pst_row_kind {
 PST_CHECKED enum pst_status pst_rows_check(const struct pst_tensor_spec *spec, const float *rows, size_t n,
                                            enum pst_row_kind kind, struct pst_error *error);
 
+/* ---- what inputs and outputs stand for -----------------------------------------------------------------
+ *
+ * A header may say it under the keys `inputs` (columns, mean, deviation), `class_names` and `output_names`,
+ * and a model keeps what the stream said that it learned from. An object with those of the keys that are
+ * there is called `about`; docs/stream-format.md has what stands in it.
+ */
+
+/*
+ * What a header says of inputs and outputs, checked. about: receives a new object, also on failure; owned.
+ * Returns PST_OK; PST_BAD_DATA if something in it is not as it should be; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_header_about(const struct pst_header *header, struct json_t **about,
+                                             struct pst_error *error);
+
+/* Checks such an object. Returns PST_OK or PST_BAD_DATA; the caller says where it stands. */
+PST_CHECKED enum pst_status pst_about_check(const struct json_t *about, struct pst_error *error);
+
+/*
+ * Whether a stream's inputs were made as those that a model learned from. Bytes need not be standardised
+ * alike, for each network does that itself. stream, model: `about` of both; NULL: it says nothing. who: what
+ * messages call the model. Returns PST_OK or PST_BAD_DATA.
+ */
+PST_CHECKED enum pst_status pst_about_compare_inputs(const struct json_t *stream, const struct json_t *model,
+                                                     const char *who, bool bytes, struct pst_error *error);
+
+/* Whether the classes or outputs that both name are called alike. Returns PST_OK or PST_BAD_DATA. */
+PST_CHECKED enum pst_status pst_about_compare_outputs(const struct json_t *stream, const struct json_t *model,
+                                                      const char *who, struct pst_error *error);
+
 /* ---- lineage -----------------------------------------------------------------------------------------
  *
  * Every tensor carries its origin: a SHA-256 over what made it. An entry of the lineage says that: the stage,

@@ -24,8 +24,9 @@ struct pst_teacher {
     const char *description;      /* what it is, "784-800-800-10"; lives as long as the teacher */
     const char *precision;        /* of its arithmetic, "f32" */
     char digest[PST_DIGEST_TEXT]; /* SHA-256 of its file */
-    size_t input_channels;     /* how it wants bytes scaled, as in struct pst_network; 0: it does not say */
-    const double *input_scale; /* [2, input_channels]; lives as long as the teacher */
+    size_t input_channels;      /* how it wants bytes scaled, as in struct pst_network; 0: it does not say */
+    const double *input_scale;  /* [2, input_channels]; lives as long as the teacher */
+    const struct json_t *about; /* what inputs and outputs stand for, as in struct pst_network; or NULL */
     const struct json_t *lineage; /* what it learned from, as in struct pst_network; or NULL */
     void *own;                    /* the type's */
 };
@@ -95,7 +96,9 @@ struct pst_inputs {
     const struct pst_shape *shape;
     size_t
         channels; /* how it wants bytes scaled: 0 if it does not say, otherwise 1 or one for each channel */
-    const double *scale; /* [2, channels]: scales, then offsets */
+    const double *scale;        /* [2, channels]: scales, then offsets */
+    const struct json_t *about; /* what it was told of inputs and outputs, as in struct pst_network; NULL: it
+                                   does not know */
     const char *mean,
         *deviation; /* what the user says: numbers with "," between, of the stream's numbers; or NULL */
 };
@@ -110,9 +113,11 @@ struct pst_binding {
 
 /*
  * Settles how a stream's x becomes a network's inputs: x must have as many elements, and the same shape if
- * both have as many dimensions. Bytes are scaled as the network says, and if it does not, as the stream says;
- * numbers are taken as they are. A mean and a deviation from the user standardise what the stream's numbers
- * are. Returns PST_OK; PST_USAGE for a mean or deviation that cannot be; PST_BAD_DATA; PST_TRY_AGAIN.
+ * both have as many dimensions. Bytes are scaled as the network says, and if it does not, as the stream says,
+ * with its mean and deviation; numbers are taken as they are, and must have been standardised as those that
+ * the network learned from, if that is known. A mean and a deviation from the user standardise what the
+ * stream's numbers are. Returns PST_OK; PST_USAGE for a mean or deviation that cannot be; PST_BAD_DATA;
+ * PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_bind_inputs(struct pst_binding *binding, const struct pst_header *header,
                                             const struct pst_inputs *inputs, struct pst_error *error);

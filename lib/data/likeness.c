@@ -48,9 +48,11 @@ static enum pst_status compare_classes(struct pst_dataset *dataset, const struct
 {
     if (dataset->label_kind != PST_LABELS_CLASS)
         return PST_OK;
-    if (like->classes == 0)
+    if (like->classes == 0 && like->outputs > 0)
         return pst_fail(error, PST_BAD_DATA, "labels of %s are classes, which those of %s are not",
                         dataset->name, like->name);
+    if (like->classes == 0)
+        return PST_OK;
     if (dataset->classes > like->classes)
         return pst_fail(error, PST_BAD_DATA, "%s has %zu classes, but %s has %zu", like->name, like->classes,
                         dataset->name, dataset->classes);

@@ -27,6 +27,15 @@ void pst_standard_free(struct pst_standard *standard)
     *standard = (struct pst_standard){ 0 };
 }
 
+void pst_standard_apply(const struct pst_standard *standard, size_t elements, float *numbers)
+{
+    size_t run = elements / standard->channels;
+    for (size_t channel = 0; channel < standard->channels; channel++)
+        for (size_t i = channel * run; i < (channel + 1) * run; i++)
+            numbers[i] =
+                (float)(((double)numbers[i] - standard->mean[channel]) / standard->deviation[channel]);
+}
+
 /* Sums while samples pass: the mean so far, and the sum of squares about it (Welford 1962). */
 struct sums {
     double *mean, *squares; /* [channels]: where the standard is going to be */
@@ -41,15 +50,15 @@ static void add_number(struct sums *sums, size_t channel, double count, double n
     sums->squares[channel] += before * (number - sums->mean[channel]);
 }
 
-static void add_sample(struct sums *sums, const struct pst_dataset *dataset, const void *x)
+/* elements: of a sample, as the set has them, for numbers of 32 bits are too coarse for what is far from 0.
+ */
+static void add_sample(struct sums *sums, const struct pst_dataset *dataset, const void *elements)
 {
-    bool bytes = dataset->element == PST_ELEMENT_U8;
     for (size_t channel = 0; channel < sums->channels; channel++)
         for (size_t i = 0; i < sums->run; i++) {
-            size_t at = channel * sums->run + i;
-            double number = bytes ? dataset->scale * ((const uint8_t *)x)[at] + dataset->offset
-                                  : (double)((const float *)x)[at];
-            add_number(sums, channel, sums->count + (double)i + 1, number);
+            double element = pst_element_number(dataset->element, elements, channel * sums->run + i);
+            add_number(sums, channel, sums->count + (double)i + 1,
+                       dataset->scale * element + dataset->offset);
         }
     sums->count += (double)sums->run;
 }
@@ -82,9 +91,9 @@ static enum pst_status add_samples(struct sums *sums, const struct pst_dataset *
                                  ? PST_TRY_AGAIN
                                  : pst_dataset_plan(dataset, selection->indices, selection->count, error);
     for (size_t i = 0; i < selection->count && status == PST_OK; i++) {
-        status = pst_dataset_read(dataset, selection->indices[i], x, raw, error);
+        status = pst_dataset_read(dataset, selection->indices[i], NULL, x, raw, error);
         if (status == PST_OK)
-            add_sample(sums, dataset, x);
+            add_sample(sums, dataset, dataset->element == PST_ELEMENT_U8 ? x : raw);
     }
     free(x);
     free(raw);

@@ -138,7 +138,11 @@ enum pst_status pst_view_get(struct pst_view *view, size_t position, void *x, vo
     const struct pst_dataset *dataset = view->dataset;
     size_t index = view->order[position], steps = view->steps, label = view->label_bytes;
     void *at = steps > 0 ? view->scratch[1] : x;
-    enum pst_status status = pst_dataset_read(dataset, index, at, view->scratch[0], error);
+    /* What is moved about is standardised behind it, for what comes in from outside is no mean. */
+    const struct pst_standard *standard =
+        view->planes.numbers && dataset->standard.channels > 0 ? &dataset->standard : NULL;
+    enum pst_status status =
+        pst_dataset_read(dataset, index, steps > 0 ? NULL : standard, at, view->scratch[0], error);
     *id = pst_dataset_id(dataset, index);
     if (y != NULL)
         memcpy(y, (const unsigned char *)dataset->labels + index * label, label);
@@ -150,5 +154,7 @@ enum pst_status pst_view_get(struct pst_view *view, size_t position, void *x, vo
         pst_augmentations[i]->apply(view->settings[i], &view->planes, at, to, &draw);
         at = to;
     }
+    if (status == PST_OK && view->steps > 0 && standard != NULL)
+        pst_standard_apply(standard, pst_dataset_elements(dataset), x);
     return status;
 }

@@ -49,12 +49,13 @@ static enum pst_status choose_activation(const struct pst_safetensors *file, con
     return PST_OK;
 }
 
-/* How inputs were made: input_scale and input_offset, one number or one for each channel. */
+/* How inputs were made: input_scale and input_offset, one number or one for each channel of the inputs, or as
+ * many as their elements fall into when a network sees pictures as one row. */
 static enum pst_status read_scale(const struct pst_safetensors *file, const char *path,
                                   struct pst_network *network, struct pst_error *error)
 {
     const char *scale = said(file, "input_scale"), *offset = said(file, "input_offset");
-    size_t channels = network->chain.in.size[0];
+    size_t elements = pst_network_inputs(network), channels = network->chain.in.size[0];
     if (scale == NULL && offset == NULL)
         return PST_OK;
     double *numbers = pst_allocate(channels, 2 * sizeof *numbers, error);
@@ -64,7 +65,7 @@ static enum pst_status read_scale(const struct pst_safetensors *file, const char
     size_t offsets =
         offset == NULL ? count : pst_parse_doubles(offset, -DBL_MAX, DBL_MAX, numbers + count, channels);
     network->input_scale = numbers;
-    if (count == 0 || offsets != count || (count != 1 && count != channels))
+    if (count == 0 || offsets != count || (count != 1 && elements % count != 0))
         return pst_fail(
             error, PST_BAD_DATA,
             "%s: metadata: input_scale and input_offset are not numbers, one or one for each of %zu "
@@ -90,6 +91,28 @@ static enum pst_status read_lineage(const struct pst_safetensors *file, const ch
         return PST_OK;
     return pst_fail(error, PST_BAD_DATA,
                     "%s: metadata: the lineage is not a JSON object with 'from' and 'entries'", path);
+}
+
+/* What inputs and outputs stand for: each key is a JSON text, whose contents are the business of those who
+ * use them. */
+static enum pst_status read_about(const struct pst_safetensors *file, const char *path,
+                                  struct pst_network *network, struct pst_error *error)
+{
+    network->about = json_object();
+    for (size_t i = 0; i < PST_ABOUT_KEYS; i++) {
+        const char *key = pst_about_keys[i], *text = said(file, key);
+        json_error_t problem = { 0 };
+        if (text == NULL)
+            continue;
+        json_t *value = json_loads(text, JSON_REJECT_DUPLICATES, &problem);
+        if (value == NULL && json_error_code(&problem) != json_error_unknown)
+            return pst_fail(error, PST_BAD_DATA, "%s: metadata: %s is not JSON", path, key);
+        if (json_object_set_new(network->about, key, value) != 0)
+            return pst_fail(error, PST_TRY_AGAIN, "%s: out of memory for the metadata", path);
+    }
+    return network->about != NULL
+               ? PST_OK
+               : pst_fail(error, PST_TRY_AGAIN, "%s: out of memory for the metadata", path);
 }
 
 /* ---- tensors ----------------------------------------------------------------------------------------- */
@@ -156,6 +179,8 @@ static enum pst_status build(const struct pst_safetensors *file, const char *pat
                      : pst_model_adopt(file, path, activation, network, error);
     if (status == PST_OK)
         status = read_scale(file, path, network, error);
+    if (status == PST_OK && own)
+        status = read_about(file, path, network, error);
     return status == PST_OK ? read_lineage(file, path, network, error) : status;
 }
 

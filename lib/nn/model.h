@@ -9,6 +9,10 @@
 #define PST_MODEL_FORMAT "pipestill-model-1"
 #define PST_FORMAT_FAMILY "pipestill-"
 
+/* The keys of what inputs and outputs stand for, each a JSON text in the metadata. */
+#define PST_ABOUT_KEYS 3
+extern const char *const pst_about_keys[PST_ABOUT_KEYS];
+
 /*
  * Copies a tensor's values as f32 and checks that each is finite. tensor: F32, F16, BF16 or F64.
  * values: receives all elements of the tensor. Returns PST_OK or PST_BAD_DATA.

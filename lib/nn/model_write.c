@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+const char *const pst_about_keys[PST_ABOUT_KEYS] = { "inputs", "class_names", "output_names" };
+
 static struct pst_named_tensor name_tensor(const struct pst_network *network,
                                            const struct pst_parameter *parameter)
 {
@@ -36,6 +38,20 @@ static json_t *number_list(const double *numbers, size_t count)
     return list;
 }
 
+/* Adds what inputs and outputs stand for. Returns false if memory is short. */
+static bool add_about(json_t *metadata, const json_t *about)
+{
+    bool whole = true;
+    for (size_t i = 0; i < PST_ABOUT_KEYS; i++) {
+        const json_t *value = json_object_get(about, pst_about_keys[i]);
+        char *text = value == NULL ? NULL : json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS);
+        whole = whole &&
+                (value == NULL || json_object_set_new(metadata, pst_about_keys[i], json_string(text)) == 0);
+        free(text);
+    }
+    return whole;
+}
+
 /* The metadata of a model; NULL if memory is short. Of this project's models "activation" is the one that is
  * not named between two dense layers. */
 static json_t *describe(const struct pst_network *network, const json_t *extra)
@@ -52,7 +68,8 @@ static json_t *describe(const struct pst_network *network, const json_t *extra)
     bool whole =
         (channels == 0 || (scale != NULL && offset != NULL)) && (network->lineage == NULL || lineage != NULL);
     free(lineage);
-    if (own == NULL || all == NULL || !whole || json_object_update(all, own) != 0) {
+    if (own == NULL || all == NULL || !whole || json_object_update(all, own) != 0 ||
+        !add_about(all, network->about)) {
         json_decref(all);
         all = NULL;
     }

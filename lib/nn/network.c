@@ -163,17 +163,16 @@ size_t pst_network_outputs(const struct pst_network *network)
     return pst_shape_elements(&network->chain.out);
 }
 
-enum pst_status pst_network_set_scale(struct pst_network *network, double scale, double offset,
+enum pst_status pst_network_set_scale(struct pst_network *network, size_t channels, const double *scale,
                                       struct pst_error *error)
 {
-    double *numbers = pst_allocate(2, sizeof *numbers, error);
+    double *numbers = pst_allocate(channels, 2 * sizeof *numbers, error);
     if (numbers == NULL)
         return PST_TRY_AGAIN;
-    numbers[0] = scale;
-    numbers[1] = offset;
+    memcpy(numbers, scale, 2 * channels * sizeof *numbers);
     free(network->input_scale);
     network->input_scale = numbers;
-    network->input_channels = 1;
+    network->input_channels = channels;
     return PST_OK;
 }
 
@@ -184,6 +183,7 @@ void pst_network_free(struct pst_network *network)
     free(network->tensors);
     free(network->architecture);
     free(network->input_scale);
+    json_decref(network->about);
     json_decref(network->lineage);
     *network = (struct pst_network){ 0 };
 }

@@ -3,6 +3,7 @@
 #include "pipestill/teacher.h"
 
 #include <float.h>
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -62,14 +63,41 @@ static enum pst_status make_scale(struct pst_binding *binding, size_t channels, 
     return binding->scale != NULL ? PST_OK : PST_TRY_AGAIN;
 }
 
+/* Bytes are standardised as the stream says: (scale · e + offset - mean) / deviation. */
+static enum pst_status standardise_bytes(struct pst_binding *binding, const json_t *about,
+                                         struct pst_error *error)
+{
+    const json_t *inputs = json_object_get(about, "inputs"), *mean = json_object_get(inputs, "mean");
+    struct pst_tensor_spec *spec = &binding->spec;
+    size_t count = json_array_size(mean);
+    double own = spec->scale == 0 ? 1 : spec->scale;
+    if (count == 0)
+        return PST_OK;
+    if (pst_spec_elements(spec) % count != 0)
+        return pst_fail(error, PST_BAD_DATA, "'inputs' of the header has %zu means, but 'x' has %zu elements",
+                        count, pst_spec_elements(spec));
+    if (make_scale(binding, count, error) != PST_OK)
+        return PST_TRY_AGAIN;
+    for (size_t i = 0; i < count; i++) {
+        double deviation = json_number_value(json_array_get(json_object_get(inputs, "deviation"), i));
+        binding->scale[i] = own / deviation;
+        binding->scale[count + i] = (spec->offset - json_number_value(json_array_get(mean, i))) / deviation;
+    }
+    spec->scale = 1;
+    spec->offset = 0;
+    return PST_OK;
+}
+
 /* Bytes are scaled as the network was trained on. */
 static enum pst_status scale_bytes(struct pst_binding *binding, const struct pst_inputs *inputs,
-                                   struct pst_error *error)
+                                   const json_t *about, struct pst_error *error)
 {
     struct pst_tensor_spec *spec = &binding->spec;
     double own = spec->scale == 0 ? 1 : spec->scale;
-    if (spec->dtype != PST_DTYPE_U8 || inputs->channels == 0)
+    if (spec->dtype != PST_DTYPE_U8)
         return PST_OK;
+    if (inputs->channels == 0)
+        return standardise_bytes(binding, about, error);
     if (inputs->channels == 1) {
         if (is_near(own, inputs->scale[0], own) && is_near(spec->offset, inputs->scale[1], 1))
             return PST_OK;
@@ -135,10 +163,18 @@ enum pst_status pst_bind_inputs(struct pst_binding *binding, const struct pst_he
                                 const struct pst_inputs *inputs, struct pst_error *error)
 {
     *binding = (struct pst_binding){ 0 };
+    json_t *about = NULL;
     enum pst_status status = find_x(binding, header, inputs, error);
     if (status == PST_OK)
-        status = inputs->mean != NULL || inputs->deviation != NULL ? standardise(binding, inputs, error)
-                                                                   : scale_bytes(binding, inputs, error);
+        status = pst_header_about(header, &about, error);
+    if (status == PST_OK && inputs->about != NULL)
+        status = pst_about_compare_inputs(about, inputs->about, inputs->who,
+                                          binding->spec.dtype == PST_DTYPE_U8, error);
+    if (status == PST_OK)
+        status = inputs->mean != NULL || inputs->deviation != NULL
+                     ? standardise(binding, inputs, error)
+                     : scale_bytes(binding, inputs, about, error);
+    json_decref(about);
     return status;
 }
 

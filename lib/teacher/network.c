@@ -21,6 +21,8 @@ static enum pst_status open_network(struct pst_teacher *teacher, const char *pat
     enum pst_status status = pst_model_read(path, activation, network, teacher->digest, error);
     if (status == PST_OK && pst_lineage_check(json_object_get(network->lineage, "entries"), error) != PST_OK)
         status = pst_fail_at(error, "%s", path);
+    if (status == PST_OK && pst_about_check(network->about, error) != PST_OK)
+        status = pst_fail_at(error, "%s: metadata", path);
     if (status != PST_OK) {
         pst_network_free(network);
         free(network);
@@ -33,6 +35,7 @@ static enum pst_status open_network(struct pst_teacher *teacher, const char *pat
     teacher->precision = "f32";
     teacher->input_channels = network->input_channels;
     teacher->input_scale = network->input_scale;
+    teacher->about = network->about;
     teacher->lineage = network->lineage;
     return PST_OK;
 }

@@ -7,18 +7,29 @@
 #define MOST_OPTIONS 64     /* with those of all types and augmentations */
 #define SETTINGS_BYTES 4096 /* of all types and augmentations */
 
+/* What --like says. {0}: nothing. */
+struct like {
+    struct json_t *about;      /* of the model or the recording; owned */
+    struct pst_likeness found; /* texts in it are those of about */
+    struct pst_column *columns;
+    const char **categories, **class_names, **output_names; /* what found leads to; owned */
+};
+
 /* The stage. */
 struct loader {
     size_t batch;
     uint64_t epochs, start;
-    const char *run;
+    const char *run, *like_path;
+    bool standardise;
     size_t max_memory;
     struct pst_view_settings chosen;
     _Alignas(max_align_t) unsigned char settings[SETTINGS_BYTES]; /* one type's behind another's */
+    struct like likeness;
     struct pst_dataset data;
     struct pst_view view;
-    size_t position; /* in the epoch */
-    size_t x, y, id; /* places of the tensors; y is PST_NONE without labels */
+    size_t position;         /* in the epoch */
+    struct json_t *inputs;   /* what the header says of inputs; NULL: nothing; owned */
+    size_t x, y, weight, id; /* places of the tensors; PST_NONE: there is none */
 };
 
 /*
@@ -40,5 +51,33 @@ void find_augmentations(struct loader *loader, const void *settings[PST_MAX_AUGM
 
 /* Writes the sets of the table for --help. */
 void describe_sets(FILE *text);
+
+/* ---- header.c ---- */
+
+/* Makes loader->inputs. Returns PST_OK; PST_USAGE if a header has no room for it; PST_TRY_AGAIN. */
+PST_CHECKED enum pst_status describe_inputs(struct loader *loader, struct pst_error *error);
+
+/* Declares the tensors, and says what inputs and outputs stand for. Returns PST_OK or PST_TRY_AGAIN. */
+PST_CHECKED enum pst_status describe_data(struct pst_run *run, struct pst_header *header,
+                                          struct pst_error *error);
+
+/* ---- like.c ---- */
+
+/*
+ * Reads what a model or a recording says of the samples that it was made from. like: {0}; to be freed, also
+ * after a failure. Returns PST_OK; PST_NO_INPUT; PST_BAD_DATA; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status read_like(const struct pst_run *run, const char *path, struct like *like,
+                                      struct pst_error *error);
+void free_like(struct like *like);
+
+/* ---- standard.c ---- */
+
+/*
+ * Fits the standard of the set to the samples that are its training selection, whichever part is loaded.
+ * type, request: of the set. Returns what pst_select and pst_standard_fit return.
+ */
+PST_CHECKED enum pst_status fit_standard(struct loader *loader, const struct pst_dataset_type *type,
+                                         const struct pst_dataset_request *request, struct pst_error *error);
 
 #endif

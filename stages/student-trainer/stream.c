@@ -34,8 +34,27 @@ enum pst_status bind_network(const struct trainer *trainer, const struct pst_hea
     const struct pst_inputs inputs = { .who = "the network",
                                        .shape = &network->chain.in,
                                        .channels = network->input_channels,
-                                       .scale = network->input_scale };
+                                       .scale = network->input_scale,
+                                       .about = network->about };
     return pst_bind_inputs(binding, header, &inputs, error);
+}
+
+/* What the stream says of inputs and outputs goes into the model. Of a model that is trained further, what
+ * the stream does not say stays. */
+static enum pst_status settle_about(struct trainer *trainer, const struct pst_header *header,
+                                    struct pst_error *error)
+{
+    struct pst_network *network = &trainer->training.network;
+    json_t *about;
+    enum pst_status status = pst_about_check(network->about, error);
+    if (status != PST_OK)
+        return pst_fail_at(error, "%s: metadata", trainer->settings.from_path);
+    status = pst_header_about(header, &about, error);
+    if (status == PST_OK && network->about != NULL && json_object_update_missing(about, network->about) != 0)
+        status = pst_fail(error, PST_TRY_AGAIN, "out of memory for a model");
+    json_decref(network->about);
+    network->about = about;
+    return status;
 }
 
 /* A new network remembers how its first stream's bytes were scaled. */
@@ -46,10 +65,15 @@ static enum pst_status settle_inputs(struct trainer *trainer, const struct pst_h
     struct pst_network *network = &trainer->training.network;
     stream->id_index = pst_header_find(header, "id");
     enum pst_status status = bind_network(trainer, header, &stream->binding, error);
-    const struct pst_tensor_spec *x = &stream->binding.spec;
+    if (status == PST_OK)
+        status = settle_about(trainer, header, error);
+    const struct pst_binding *binding = &stream->binding;
+    const struct pst_tensor_spec *x = &binding->spec;
     if (status != PST_OK || x->dtype != PST_DTYPE_U8 || network->input_channels > 0)
         return status;
-    return pst_network_set_scale(network, x->scale == 0 ? 1 : x->scale, x->offset, error);
+    const double one[] = { x->scale == 0 ? 1 : x->scale, x->offset };
+    return binding->channels > 0 ? pst_network_set_scale(network, binding->channels, binding->scale, error)
+                                 : pst_network_set_scale(network, 1, one, error);
 }
 
 static enum pst_status settle_schedule(struct trainer *trainer, const struct pst_header *header,

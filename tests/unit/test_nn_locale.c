@@ -85,7 +85,7 @@ static void a_model_is_read_as_it_was_written(void **state)
     struct pst_error error;
     make_network(&written, "4-3-leaky0.02-drop0.25-2", 1);
     assert_string_equal(written.architecture, "4-3-leaky0.02-drop0.25-2");
-    assert_int_equal(pst_network_set_scale(&written, 1 / 255.0, -0.5, &error), PST_OK);
+    assert_int_equal(pst_network_set_scale(&written, 1, (const double[]){ 1 / 255.0, -0.5 }, &error), PST_OK);
     assert_int_equal(pst_model_write(path, &written, NULL, &error), PST_OK);
     if (pst_model_read(path, NULL, &network, NULL, &error) != PST_OK)
         fail_msg("%s", error.message);

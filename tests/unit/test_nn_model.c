@@ -68,7 +68,7 @@ static void a_model_comes_back_as_it_was_written(void **state)
     assert_int_equal(pst_network_new(&network, "7-5-3-2", &error), PST_OK);
     pst_network_initialise(&network, 3);
     network.parameters[network.tensors[3]->at + 2] = -0.125F;
-    assert_int_equal(pst_network_set_scale(&network, 1.0 / 255, -0.1, &error), PST_OK);
+    assert_int_equal(pst_network_set_scale(&network, 1, (const double[]){ 1.0 / 255, -0.1 }, &error), PST_OK);
     json_t *extra = json_pack("{s:s}", "learnt from", "a test");
     assert_int_equal(pst_model_write(path, &network, extra, &error), PST_OK);
     json_decref(extra);

@@ -143,10 +143,9 @@ size_t pst_dataset_elements(const struct pst_dataset *dataset)
 }
 
 /* Each channel's numbers less their mean, divided by their deviation. Returns as pst_element_numbers. */
-static size_t standardise(const struct pst_dataset *dataset, const unsigned char *raw, size_t elements,
-                          float *numbers)
+static size_t standardise(const struct pst_dataset *dataset, const struct pst_standard *standard,
+                          const unsigned char *raw, size_t elements, float *numbers)
 {
-    const struct pst_standard *standard = &dataset->standard;
     size_t run = elements / standard->channels, size = pst_element_size(dataset->element);
     for (size_t i = 0; i < standard->channels; i++) {
         double deviation = standard->deviation[i];
@@ -159,28 +158,30 @@ static size_t standardise(const struct pst_dataset *dataset, const unsigned char
     return elements;
 }
 
-static enum pst_status read_numbers(const struct pst_dataset *dataset, size_t index, void *x, void *raw,
+static enum pst_status read_numbers(const struct pst_dataset *dataset, size_t index,
+                                    const struct pst_standard *standard, void *x, void *raw,
                                     struct pst_error *error)
 {
     enum pst_status status = dataset->type->get(dataset, index, raw, error);
     if (status != PST_OK)
         return status;
     size_t elements = pst_dataset_elements(dataset);
-    size_t wrong = dataset->standard.channels > 0 ? standardise(dataset, raw, elements, x)
-                                                  : pst_element_numbers(dataset->element, raw, elements,
-                                                                        dataset->scale, dataset->offset, x);
+    size_t wrong = standard != NULL ? standardise(dataset, standard, raw, elements, x)
+                                    : pst_element_numbers(dataset->element, raw, elements, dataset->scale,
+                                                          dataset->offset, x);
     return wrong == elements
                ? PST_OK
                : pst_fail(error, PST_BAD_DATA, "element %zu is not a finite number of 32 bits: %g", wrong,
                           pst_element_number(dataset->element, raw, wrong));
 }
 
-enum pst_status pst_dataset_read(const struct pst_dataset *dataset, size_t index, void *x, void *raw,
+enum pst_status pst_dataset_read(const struct pst_dataset *dataset, size_t index,
+                                 const struct pst_standard *standard, void *x, void *raw,
                                  struct pst_error *error)
 {
     bool bytes = dataset->element == PST_ELEMENT_U8;
-    enum pst_status status =
-        bytes ? dataset->type->get(dataset, index, x, error) : read_numbers(dataset, index, x, raw, error);
+    enum pst_status status = bytes ? dataset->type->get(dataset, index, x, error)
+                                   : read_numbers(dataset, index, standard, x, raw, error);
     if (status == PST_OK || error == NULL)
         return status;
     char place[400];

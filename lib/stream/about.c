@@ -1,0 +1,159 @@
+/* What inputs and outputs stand for: keys of a header that loader writes and models keep. */
+#include "pipestill/stream.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+static const char *const about_keys[] = { "inputs", "class_names", "output_names" };
+
+#define KEYS (sizeof about_keys / sizeof *about_keys)
+
+/* ---- checks ------------------------------------------------------------------------------------------ */
+
+static bool are_texts(const json_t *list)
+{
+    bool good = json_is_array(list);
+    for (size_t i = 0; good && i < json_array_size(list); i++)
+        good = json_is_string(json_array_get(list, i));
+    return good;
+}
+
+/* Finite numbers, and above 0 if they are deviations. */
+static bool are_numbers(const json_t *list, bool positive)
+{
+    bool good = json_is_array(list);
+    for (size_t i = 0; good && i < json_array_size(list); i++) {
+        const json_t *number = json_array_get(list, i);
+        double value = json_number_value(number);
+        good = json_is_number(number) && isfinite(value) && (value > 0 || !positive);
+    }
+    return good;
+}
+
+static bool is_column(const json_t *column)
+{
+    const json_t *categories = json_object_get(column, "categories");
+    const json_t *missing = json_object_get(column, "missing");
+    return json_is_string(json_object_get(column, "name")) &&
+           (categories == NULL || (are_texts(categories) && json_array_size(categories) > 0)) &&
+           (missing == NULL || json_is_number(missing));
+}
+
+/* What of `inputs` is not as it should be; NULL: it is. */
+static const char *wrong_in_inputs(const json_t *inputs)
+{
+    const json_t *columns = json_object_get(inputs, "columns"), *mean = json_object_get(inputs, "mean"),
+                 *deviation = json_object_get(inputs, "deviation");
+    if (!json_is_object(inputs))
+        return "it is not a map";
+    for (size_t i = 0; i < json_array_size(columns); i++)
+        if (!is_column(json_array_get(columns, i)))
+            return "an entry of 'columns' is not a column";
+    if (columns != NULL && !json_is_array(columns))
+        return "'columns' is not a list";
+    if (mean == NULL && deviation == NULL)
+        return NULL;
+    if (!are_numbers(mean, false) || !are_numbers(deviation, true) || json_array_size(mean) == 0 ||
+        json_array_size(mean) != json_array_size(deviation))
+        return "'mean' and 'deviation' are not two lists of numbers, as many, with deviations above 0";
+    return NULL;
+}
+
+enum pst_status pst_about_check(const struct json_t *about, struct pst_error *error)
+{
+    const json_t *inputs = json_object_get(about, "inputs");
+    const char *wrong = inputs == NULL ? NULL : wrong_in_inputs(inputs);
+    if (wrong != NULL)
+        return pst_fail(error, PST_BAD_DATA, "'inputs': %s", wrong);
+    for (size_t i = 1; i < KEYS; i++) {
+        const json_t *names = json_object_get(about, about_keys[i]);
+        if (names != NULL && !are_texts(names))
+            return pst_fail(error, PST_BAD_DATA, "'%s' is not a list of texts", about_keys[i]);
+    }
+    return PST_OK;
+}
+
+enum pst_status pst_header_about(const struct pst_header *header, struct json_t **about,
+                                 struct pst_error *error)
+{
+    *about = json_object();
+    enum pst_status status = *about == NULL ? PST_TRY_AGAIN : PST_OK;
+    for (size_t i = 0; i < KEYS && status == PST_OK; i++) {
+        json_t *value = json_object_get(header->other, about_keys[i]);
+        if (value != NULL && json_object_set(*about, about_keys[i], value) != 0)
+            status = PST_TRY_AGAIN;
+    }
+    if (status != PST_OK)
+        return pst_fail(error, status, "out of memory for a header");
+    return pst_about_check(*about, error) == PST_OK ? PST_OK : pst_fail_at(error, "the header of the stream");
+}
+
+/* ---- comparisons --------------------------------------------------------------------------------------- */
+
+static bool same_numbers(const json_t *a, const json_t *b)
+{
+    bool same = json_array_size(a) == json_array_size(b);
+    for (size_t i = 0; same && i < json_array_size(a); i++)
+        same = json_number_value(json_array_get(a, i)) == json_number_value(json_array_get(b, i));
+    return same;
+}
+
+/* Compares columns by names and categories. Returns NULL, or the name of the first that differs. */
+static const char *other_column(const json_t *has, const json_t *wants)
+{
+    size_t count = json_array_size(wants);
+    for (size_t i = 0; i < count || i < json_array_size(has); i++) {
+        const json_t *a = json_array_get(has, i), *b = json_array_get(wants, i);
+        const char *name = json_string_value(json_object_get(b != NULL ? b : a, "name"));
+        const json_t *ours = json_object_get(a, "categories"), *theirs = json_object_get(b, "categories");
+        if (a == NULL || b == NULL || !json_equal(json_object_get(a, "name"), json_object_get(b, "name")) ||
+            (ours != theirs && !json_equal(ours, theirs)))
+            return name;
+    }
+    return NULL;
+}
+
+enum pst_status pst_about_compare_inputs(const struct json_t *stream, const struct json_t *model,
+                                         const char *who, bool bytes, struct pst_error *error)
+{
+    const json_t *has = json_object_get(stream, "inputs"), *wants = json_object_get(model, "inputs");
+    const json_t *mean = json_object_get(has, "mean"), *wanted = json_object_get(wants, "mean");
+    const json_t *columns = json_object_get(has, "columns"),
+                 *wanted_columns = json_object_get(wants, "columns");
+    const char *column =
+        columns != NULL && wanted_columns != NULL ? other_column(columns, wanted_columns) : NULL;
+    if (column != NULL)
+        return pst_fail(
+            error, PST_BAD_DATA,
+            "column '%.60s' of the stream's inputs is not as %s learned from: loader --like MODEL "
+            "makes rows fit",
+            column, who);
+    if (bytes || (same_numbers(mean, wanted) &&
+                  same_numbers(json_object_get(has, "deviation"), json_object_get(wants, "deviation"))))
+        return PST_OK;
+    return pst_fail(error, PST_BAD_DATA,
+                    "%s learned from inputs that were %s, and the stream's are %s: loader --like MODEL makes "
+                    "them fit",
+                    who, wanted != NULL ? "standardised" : "not standardised",
+                    mean == NULL     ? "not"
+                    : wanted != NULL ? "standardised otherwise"
+                                     : "standardised");
+}
+
+enum pst_status pst_about_compare_outputs(const struct json_t *stream, const struct json_t *model,
+                                          const char *who, struct pst_error *error)
+{
+    for (size_t k = 1; k < KEYS; k++) {
+        const json_t *has = json_object_get(stream, about_keys[k]),
+                     *wants = json_object_get(model, about_keys[k]);
+        for (size_t i = 0; i < json_array_size(has) && i < json_array_size(wants); i++) {
+            const char *a = json_string_value(json_array_get(has, i));
+            const char *b = json_string_value(json_array_get(wants, i));
+            if (strcmp(a, b) != 0)
+                return pst_fail(error, PST_BAD_DATA, "%s %zu is '%.60s' to %s, but '%.60s' in the stream",
+                                k == 1 ? "class" : "output", i, b, who, a);
+        }
+    }
+    return PST_OK;
+}
