@@ -96,12 +96,14 @@ static void add_figures(const struct trainer *trainer, json_t *event)
     const struct state *state = &trainer->state;
     const struct pst_loss *loss = &trainer->training.loss;
     double n = (double)state->samples, halves[2] = { 0 };
+    bool classes = trainer->stream.labels_index != PST_NONE;
     json_t *terms = json_object();
     for (size_t k = 0; k < loss->count; k++) {
         char name[PST_TARGET_NAME + 64];
         snprintf(name, sizeof name, "%s:%s", loss->terms[k].type->name, loss->terms[k].tensor);
         json_object_set_new(terms, name, json_real(state->sums.terms[k] / n));
-        halves[loss->terms[k].type->target != PST_TARGET_LABELS] = state->sums.terms[k] / n;
+        halves[strcmp(loss->terms[k].tensor, "y") != 0] = state->sums.terms[k] / n;
+        classes = classes || loss->terms[k].type->target == PST_TARGET_DISTRIBUTION;
     }
     if (trainer->shorthand) {
         json_object_set_new(event, "hard_loss", json_real(halves[0]));
@@ -109,7 +111,7 @@ static void add_figures(const struct trainer *trainer, json_t *event)
     } else
         json_object_set(event, "terms", terms);
     json_decref(terms);
-    if (trainer->shorthand || trainer->stream.labels_index != PST_NONE)
+    if (classes)
         json_object_set_new(event, "error_share", json_real((double)state->sums.errors / n));
 }
 

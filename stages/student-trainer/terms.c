@@ -50,6 +50,16 @@ enum pst_status check_loss_options(const struct pst_run *run, struct pst_error *
     return PST_OK;
 }
 
+/* What y holds, as the term of the loss that learns from it; "labels" if there is no y. */
+static const char *term_of_y(const struct pst_header *header)
+{
+    size_t y = pst_header_find(header, "y");
+    enum pst_dtype dtype = y == PST_NONE ? PST_DTYPE_I32 : header->tensors[y].dtype;
+    return dtype == PST_DTYPE_U8                              ? "bce"
+           : dtype == PST_DTYPE_F32 || dtype == PST_DTYPE_F16 ? "mse"
+                                                              : "labels";
+}
+
 /* Labels that are there are looked at for the log, even if nothing is learned from them. */
 static bool has_labels(const struct pst_header *header)
 {
@@ -63,19 +73,55 @@ static bool has_any(const struct pst_header *header, const char *kind)
     return pst_header_find(header, kind) != PST_NONE || pst_header_find_all(header, kind, &first, 1) > 0;
 }
 
+/*
+ * The term that learns from the teacher. Where y holds numbers, the teacher's outputs are numbers as well,
+ * and where it holds bits, they are logits of bits, which no softmax belongs on.
+ */
+static const char *soft_term(const struct pst_run *run, const struct pst_header *header)
+{
+    const struct trainer *trainer = run->self;
+    const char *hard = term_of_y(header);
+    if (strcmp(hard, "labels") == 0 || is_given(run, "soft-loss") || !has_any(header, "logits"))
+        return soft_losses[trainer->settings.soft_loss];
+    return strcmp(hard, "mse") == 0 ? "mse" : "logits";
+}
+
 /* --targets auto: soft targets if there are any, and labels otherwise; and what the options ask for. */
 static enum pst_status choose(const struct pst_run *run, const struct pst_header *header, bool *hard,
                               bool *soft, struct pst_error *error)
 {
     const struct settings *settings = &((const struct trainer *)run->self)->settings;
+    bool classes = strcmp(term_of_y(header), "labels") == 0, logits = has_any(header, "logits");
     /* Those of a compact stream are wanted, though they are not restored. */
-    *soft = soft_is_wanted(run) || has_any(header, "soft") || pst_compact_is(header);
+    *soft = soft_is_wanted(run) || has_any(header, "soft") || pst_compact_is(header) ||
+            (!classes && logits && settings->soft_weight > 0);
     *hard = hard_is_wanted(run) || !*soft;
-    if (!*soft && settings->soft_weight > 0 && has_any(header, "logits"))
+    if (!*soft && settings->soft_weight > 0 && logits)
         return pst_fail(error, PST_BAD_DATA,
                         "the stream has logits, but no soft targets: put temperature-softmax before this "
                         "stage, or choose --soft-loss logits, or, to leave the teacher out, --targets hard");
     return PST_OK;
+}
+
+/* Names the tensor of the soft term: the user's, or, for mse, which is for y as a rule, the teacher's. */
+static enum pst_status name_soft(struct pst_loss_term *term, const char *name,
+                                 const struct pst_header *header, struct pst_error *error)
+{
+    size_t index = PST_NONE;
+    if (name != NULL && strlen(name) >= sizeof term->tensor)
+        return pst_fail(error, PST_USAGE, "--soft-targets: a tensor's name has at most %zu bytes",
+                        sizeof term->tensor - 1);
+    if (name != NULL) {
+        strcpy(term->tensor, name);
+        return PST_OK;
+    }
+    if (term->type->target != PST_TARGET_NUMBERS)
+        return PST_OK;
+    enum pst_status status = pst_target_find(header, NULL, "--soft-targets",
+                                             (const char *const[]){ "logits", NULL }, &index, error);
+    if (status == PST_OK)
+        strcpy(term->tensor, header->tensors[index].name);
+    return status;
 }
 
 enum pst_status make_terms(struct pst_run *run, const struct pst_header *header, struct pst_error *error)
@@ -91,15 +137,10 @@ enum pst_status make_terms(struct pst_run *run, const struct pst_header *header,
     if (status != PST_OK)
         return status;
     if ((hard && settings->hard_weight > 0) || has_labels(header))
-        pst_loss_add(loss, "labels")->weight = hard ? settings->hard_weight : 0;
+        pst_loss_add(loss, term_of_y(header))->weight = hard ? settings->hard_weight : 0;
     if (!soft || settings->soft_weight == 0)
         return PST_OK;
-    struct pst_loss_term *term = pst_loss_add(loss, soft_losses[settings->soft_loss]);
+    struct pst_loss_term *term = pst_loss_add(loss, soft_term(run, header));
     term->weight = settings->soft_weight;
-    if (settings->soft_name != NULL && strlen(settings->soft_name) < sizeof term->tensor)
-        strcpy(term->tensor, settings->soft_name);
-    else if (settings->soft_name != NULL)
-        return pst_fail(error, PST_USAGE, "--soft-targets: a tensor's name has at most %zu bytes",
-                        sizeof term->tensor - 1);
-    return PST_OK;
+    return name_soft(term, settings->soft_name, header, error);
 }

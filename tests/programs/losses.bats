@@ -160,7 +160,7 @@ above() {
     refused 65 "tensor 'y' is i32 with 1 elements a sample, and the network needs f32, f16 or u8 with 10" hard.pst --loss mse
     refused 65 "tensor 'x' is u8 with 784 elements a sample, and the network needs f32, f16 or u8 with 10" hard.pst --loss bce:x
     assert_fails 65 "numbers are learned with --loss mse, bits with --loss bce" \
-        student-trainer -a 6-8-2 -i numbers.pst -o "$student"
+        student-trainer -a 6-8-2 --loss labels -i numbers.pst -o "$student"
 }
 
 @test "rows that are not what the term needs are refused with batch, sample and number" {
@@ -370,4 +370,23 @@ END
     [ "$status" -eq 137 ]
     assert_fails 65 "was made with other options than these: terms is 'labels:y:1,smoothing=0' here, 'labels:y:0,smoothing=0' there" student-trainer -q -a 784-12-10 -o "$student" -i soft.pst \
         --checkpoint "$checkpoint" --resume --hard-weight 1
+}
+
+@test "what y holds says which loss is meant, and a teacher's outputs are soft targets of numbers and bits" {
+    for kind in numbers number bits; do
+        loss=mse soft=mse:logits/t
+        [[ $kind != bits ]] || loss=bce soft=logits
+        student-trainer -q --hidden 8 -i $kind.pst -o "$student"
+        student-trainer -q --hidden 8 --loss $loss -i $kind.pst -o "$student.named"
+        cmp <(tail -c 64 "$student") <(tail -c 64 "$student.named")
+        teacher-forward "$student" --name t -i $kind.pst -o asked.pst --force
+        student-trainer -q --hidden 4 -i asked.pst -o "$student" --log "$log"
+        student-trainer -q --hidden 4 --loss $soft -i asked.pst -o "$student.named"
+        cmp <(tail -c 64 "$student") <(tail -c 64 "$student.named")
+        grep -q '"hard_loss":0.0,"soft_loss":' "$log" && ! grep -q error_share "$log"
+        rm "$log"
+        student-trainer -q --hidden 4 --hard-weight 0.5 --soft-weight 0.5 -i asked.pst -o "$student"
+        student-trainer -q --hidden 4 --loss $loss::0.5 --loss $soft$([[ $soft == logits ]] && echo :):0.5 -i asked.pst -o "$student.named"
+        cmp <(tail -c 64 "$student") <(tail -c 64 "$student.named")
+    done
 }
