@@ -13,12 +13,22 @@ bool pst_is_origin(const char *text)
     return text != NULL && strlen(text) == PST_DIGEST_TEXT - 1 && strspn(text, IS_HEX) == PST_DIGEST_TEXT - 1;
 }
 
+/* The letters in \u001B and its kin in lower case, as most languages write them. Nothing else that is escaped
+ * begins with \u00. */
+static void lower_escapes(char *text)
+{
+    for (char *at = text; (at = strchr(at, '\\')) != NULL; at += 2)
+        for (size_t i = 4; at[1] == 'u' && i < 6; i++)
+            at[i] = at[i] >= 'A' && at[i] <= 'F' ? (char)(at[i] | 32) : at[i];
+}
+
 /* The origin of an entry. Returns false if memory is short. */
 static bool compute_origin(const json_t *entry, char origin[PST_DIGEST_TEXT])
 {
     char *text = json_dumps(entry, JSON_COMPACT | JSON_SORT_KEYS);
     if (text == NULL)
         return false;
+    lower_escapes(text);
     pst_digest(text, strlen(text), origin);
     free(text);
     return true;

@@ -128,6 +128,7 @@ void write_header(FILE *out, const void *what)
     write_count(out, "first", header->first);
     if (header->encoding == PST_ZSTD)
         fprintf(out, "%-10s zstd\n", "encoding");
+    write_about(out, 10, header->other);
     fprintf(out, "tensors\n");
     for (size_t i = 0; i < header->tensor_count; i++)
         write_tensor(out, &header->tensors[i]);

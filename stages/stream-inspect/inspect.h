@@ -62,4 +62,8 @@ text_writer write_sample;
 /* sample.c: the same for programs, with the numbers of all tensors as they are stored. */
 json_t *sample_to_json(const struct sample *sample);
 
+/* about.c: writes what inputs and outputs stand for. width: of what stands before. about: as in stream.h;
+ * what is not as it should be is passed over. */
+void write_about(FILE *out, int width, const json_t *about);
+
 #endif

@@ -14,6 +14,7 @@ bool is_model(const char *path)
 struct model {
     const struct pst_safetensors *file;
     json_t *lineage; /* as struct pst_network has it; NULL: not known; owned */
+    json_t *about;   /* likewise */
 };
 
 /* ---- for people -------------------------------------------------------------------------------------- */
@@ -46,13 +47,14 @@ static void write_model(FILE *out, const void *what)
     fprintf(out, "%-14s %s\n", "digest", file->digest);
     json_object_foreach(file->metadata, key, value)
     {
-        if (strcmp(key, "lineage") == 0)
+        if (strcmp(key, "lineage") == 0 || json_object_get(model->about, key) != NULL)
             continue;
         pst_write_plain(out, 14, key);
         fputc(' ', out);
         pst_write_plain(out, 0, json_string_value(value));
         fputc('\n', out);
     }
+    write_about(out, 14, model->about);
     fputs("tensors\n", out);
     write_tensors(out, file);
     const json_t *from = json_object_get(model->lineage, "from");
@@ -104,6 +106,20 @@ static enum pst_status read_lineage(struct model *model, const char *path, struc
     return status == PST_OK ? PST_OK : pst_fail_at(error, "%s", path);
 }
 
+/* What inputs and outputs stand for; what is no JSON is shown as the text that it is. */
+static enum pst_status read_about(struct model *model, struct pst_error *error)
+{
+    static const char *const keys[] = { "inputs", "class_names", "output_names" };
+    model->about = json_object();
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *text = json_string_value(json_object_get(model->file->metadata, keys[i]));
+        json_t *value = text == NULL ? NULL : json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+        if (value != NULL && json_object_set_new(model->about, keys[i], value) != 0)
+            return pst_fail(error, PST_TRY_AGAIN, "out of memory for the metadata");
+    }
+    return PST_OK;
+}
+
 enum pst_status show_model(struct pst_run *run, const char *path, bool as_json, struct pst_error *error)
 {
     struct pst_safetensors file;
@@ -113,9 +129,12 @@ enum pst_status show_model(struct pst_run *run, const char *path, bool as_json, 
     struct model model = { .file = &file };
     status = read_lineage(&model, path, error);
     if (status == PST_OK)
+        status = read_about(&model, error);
+    if (status == PST_OK)
         status = as_json ? print_json(run, model_to_json(&model), error)
                          : print_text(run, write_model, &model, error);
     json_decref(model.lineage);
+    json_decref(model.about);
     pst_safetensors_free(&file);
     return status;
 }
