@@ -77,6 +77,8 @@ static enum pst_status open_data(struct pst_run *run, size_t count, char **opera
     request.count = list_arguments(type, first, count, operands, list);
     status = pst_dataset_open(&loader->data, type, &request, error);
     free((void *)list);
+    if (status == PST_OK && *loader->data.notice != '\0')
+        pst_say(run, "%s", loader->data.notice);
     return status;
 }
 
