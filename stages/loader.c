@@ -88,6 +88,8 @@ static enum pst_status open_data(struct pst_run *run, size_t count, char **opera
     if (status == PST_OK && loader->standardise)
         status = fit_standard(loader, type, &request, error);
     free((void *)list);
+    if (status == PST_OK && *loader->data.notice != '\0')
+        pst_say(run, "%s", loader->data.notice);
     return status;
 }
 

@@ -313,6 +313,14 @@ size_t pst_file_start(const char *path, void *start, size_t size);
 /* SHA-256 (FIPS 180-4) of bytes, as sha256sum prints it. */
 void pst_digest(const void *bytes, size_t size, char digest[PST_DIGEST_TEXT]);
 
+/* The SHA-256 of bytes that come in pieces: start, add, finish. It owns nothing. */
+struct pst_digest_state {
+    _Alignas(16) unsigned char bytes[128];
+};
+void pst_digest_start(struct pst_digest_state *state);
+void pst_digest_add(struct pst_digest_state *state, const void *bytes, size_t size);
+void pst_digest_finish(struct pst_digest_state *state, char digest[PST_DIGEST_TEXT]);
+
 /*
  * SHA-256 of a whole file.
  * Returns PST_OK; PST_NO_INPUT or PST_BAD_DATA as pst_file_open; PST_IO_ERROR; PST_TRY_AGAIN.

@@ -109,7 +109,8 @@ struct pst_dataset {
     uint64_t first_id;               /* of sample 0; the others follow, unless the set has ids */
     uint64_t *ids;                   /* [samples]; NULL; owned */
     char digest[PST_DIGEST_TEXT];    /* SHA-256 that tells contents apart, whatever the files are called */
-    void *own;                       /* the type's */
+    char notice[256]; /* what the user should know of what the type decided by itself; "": nothing */
+    void *own;        /* the type's */
 };
 
 /* Settings that a type of set or an augmentation has, and the options that set them. */
@@ -119,7 +120,8 @@ struct pst_settings {
     const void *defaults;             /* NULL: zeros */
 };
 
-/* Options that types of sets with labels in files share. place: of a size_t and a double in the settings. */
+/* Options that types of sets with labels in files share. place: of a size_t, a double and a bool in the
+ * settings. */
 #define PST_CLASSES_OPTION(place)                                                                        \
     {                                                                                                    \
         .name = "classes", .type = PST_SIZE, .at = (place), .most = PST_MAX_CLASSES, .of_samples = true, \
@@ -129,6 +131,12 @@ struct pst_settings {
     {                                                                                                 \
         .name = "first-label", .type = PST_DOUBLE, .at = (place), .metavar = "N", .least = INT32_MIN, \
         .most = INT32_MAX, .help = "what the first class is called in files"                          \
+    }
+
+#define PST_REGRESSION_OPTION(place)                           \
+    {                                                          \
+        .name = "regression", .type = PST_FLAG, .at = (place), \
+        .help = "labels are numbers to predict, not classes"   \
     }
 
 /* What a user wants of a type. */

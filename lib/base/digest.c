@@ -18,6 +18,23 @@ static void finish(struct sha256_ctx *context, char digest[PST_DIGEST_TEXT])
     digest[2 * sizeof bytes] = '\0';
 }
 
+_Static_assert(sizeof(struct sha256_ctx) <= sizeof(struct pst_digest_state), "a state holds nettle's");
+
+void pst_digest_start(struct pst_digest_state *state)
+{
+    sha256_init((struct sha256_ctx *)state->bytes);
+}
+
+void pst_digest_add(struct pst_digest_state *state, const void *bytes, size_t size)
+{
+    sha256_update((struct sha256_ctx *)state->bytes, size, bytes);
+}
+
+void pst_digest_finish(struct pst_digest_state *state, char digest[PST_DIGEST_TEXT])
+{
+    finish((struct sha256_ctx *)state->bytes, digest);
+}
+
 void pst_digest(const void *bytes, size_t size, char digest[PST_DIGEST_TEXT])
 {
     struct sha256_ctx context;
