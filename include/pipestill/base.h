@@ -194,6 +194,20 @@ PST_CHECKED bool pst_parse_double(const char *text, double least, double most, d
 PST_CHECKED size_t pst_parse_doubles(const char *text, double least, double most, double *values,
                                      size_t room);
 
+/* Bytes that the functions pst_put_… write at most. */
+#define PST_NUMBER_TEXT 24
+
+/*
+ * Writes a number with so few digits as are read back as the same f32, 6 to 9 without the zeros at their end,
+ * and "." in every locale: 0.1, 12500, 1.5e-07; "nan", "inf" and "-inf" for what is none. text:
+ * [PST_NUMBER_TEXT], without a NUL at its end. Returns the length.
+ */
+size_t pst_put_f32(char *text, float number);
+
+/* The same for whole numbers. */
+size_t pst_put_u64(char *text, uint64_t number);
+size_t pst_put_i64(char *text, int64_t number);
+
 /* ---- numbers of 16 bits ------------------------------------------------------------------------------ */
 
 /* The number that an IEEE 754 binary16 stands for; every one of them is an f32. */
