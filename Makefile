@@ -71,6 +71,7 @@ CFLAGS_teacher := $(call cflags_of,jansson)
 CFLAGS_data := $(call cflags_of,zlib spng libjpeg)
 CFLAGS_cli := $(call cflags_of,jansson)
 CFLAGS_pool := $(call cflags_of,jansson)
+CFLAGS_stages := $(CFLAGS_cli) $(call cflags_of,zlib)
 LIBS := $(call libs_of,$(MSGPACK) jansson nettle zlib libzstd spng libjpeg openblas libzmq) -lcsv -lm
 
 ROOMS := base transport stream compact nn data teacher cli pool
@@ -135,7 +136,7 @@ $(BUILD)/libpipestill.so: $(LIB_OBJECTS)
 # ---- the stages: one file, one program; a folder of the stage's name holds the rest of a stage that needs more ----
 $(BUILD)/objects/stages/%.o: stages/%.c
 	@mkdir -p $(@D)
-	$(call step,CC,$<)$(CC) $(CFLAGS) $(CFLAGS_cli) -MMD -MP -c $< -o $@
+	$(call step,CC,$<)$(CC) $(CFLAGS) $(CFLAGS_stages) -MMD -MP -c $< -o $@
 
 .SECONDEXPANSION:
 $(STAGE_PROGRAMS): $(BUILD)/stages/%: $(BUILD)/objects/stages/%.o \

@@ -191,7 +191,8 @@ static enum pst_status add_sample(struct export *export, const struct pst_header
                                   struct pst_error *error)
 {
     size_t id = pst_header_find(header, "id"), y = pst_header_find(header, "y");
-    bool named = y != PST_NONE && header->tensors[y].dtype == PST_DTYPE_I32 && export->class_names.count > 0;
+    bool named = y != PST_NONE && header->tensors[y].dtype == PST_DTYPE_I32 && header->tensors[y].rank == 0 &&
+                 export->class_names.count > 0;
     enum pst_status status = id != PST_NONE ? add_tensor(export, header, id, error) : PST_OK;
     if (status == PST_OK && y != PST_NONE)
         status = add_named(export, header, named ? "label" : "y", error);
@@ -236,9 +237,12 @@ enum pst_status columns_choose(struct export *export, const struct pst_header *h
         status = add_usual(export, header, error);
     for (size_t i = 0; status == PST_OK && i < export->list_count; i++)
         status = add_list(export, header, export->lists[i], error);
-    if (status == PST_OK && export->of != NULL && export->predictions.index == PST_NONE)
-        return pst_fail(error, PST_USAGE, "--of does nothing: no column of --take is made of predictions");
-    return status;
+    bool unused = export->predictions.index == PST_NONE;
+    if (status == PST_OK && unused && (export->of != NULL || export->as != AS_STREAM_SAYS))
+        return pst_fail(error, PST_USAGE, "--%s does nothing: no column of --take is made of predictions",
+                        export->of != NULL ? "of" : "as");
+    return status == PST_OK && export->count == 0 ? pst_fail(error, PST_BAD_DATA, "the stream has no tensors")
+                                                  : status;
 }
 
 enum pst_status columns_fill(struct export *export, const struct pst_batch *batch, struct pst_error *error)

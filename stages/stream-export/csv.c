@@ -159,5 +159,9 @@ static enum pst_status add(struct export *export, size_t n, struct pst_error *er
     return output_flush(&export->output, error);
 }
 
-const struct format format_csv = { .separator = ',', .write_field = write_csv, .begin = begin, .add = add };
-const struct format format_tsv = { .separator = '\t', .write_field = write_tsv, .begin = begin, .add = add };
+const struct format format_csv = {
+    .separator = ',', .quote = "", .write_field = write_csv, .begin = begin, .add = add
+};
+const struct format format_tsv = {
+    .separator = '\t', .quote = "", .write_field = write_tsv, .begin = begin, .add = add
+};

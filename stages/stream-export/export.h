@@ -139,8 +139,9 @@ void predictions_free(struct predictions *predictions);
 
 /* A type of file. */
 struct format {
-    bool is_binary; /* not for a terminal */
-    char separator; /* of the formats in csv.c */
+    bool is_binary;    /* not for a terminal */
+    char separator;    /* of the formats in csv.c */
+    const char *quote; /* what stands on both sides of a number that is a text */
     /* Writes a text as a field. NULL: the format has no fields. */
     void (*write_field)(FILE *out, const char *text);
     enum pst_status (*begin)(struct export *export, struct pst_error *error); /* the columns are known */

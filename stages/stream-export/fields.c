@@ -45,12 +45,13 @@ void field_write_class(struct export *export, int32_t class)
         output_write(&export->output, fields->texts[class], fields->lengths[class]);
         return;
     }
-    char number[PST_NUMBER_TEXT + 1];
-    number[pst_put_i64(number, class)] = '\0';
-    char *field = field_of(export, number);
-    if (field != NULL)
-        output_write(&export->output, field, strlen(field));
-    free(field);
+    size_t quote = strlen(export->format->quote);
+    char *at = output_room(&export->output, PST_NUMBER_TEXT + 2 * quote);
+    memcpy(at, export->format->quote, quote);
+    at += quote;
+    at += pst_put_i64(at, class);
+    memcpy(at, export->format->quote, quote);
+    output_used(&export->output, at + quote);
 }
 
 void fields_free(struct fields *fields)

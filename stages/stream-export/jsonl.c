@@ -94,4 +94,4 @@ static enum pst_status add(struct export *export, size_t n, struct pst_error *er
     return output_flush(&export->output, error);
 }
 
-const struct format format_jsonl = { .write_field = write_json, .begin = begin, .add = add };
+const struct format format_jsonl = { .quote = "\"", .write_field = write_json, .begin = begin, .add = add };
