@@ -115,6 +115,7 @@ goes_on_unlocked() {
 @test "a value of an option that is not UTF-8 is a wrong command line" {
     assert_fails 64 "--run: its value is not UTF-8" loader digits --samples 20 --run "$NOT_UTF8"
     assert_fails 64 "--keep: 'm?' is not UTF-8" stream-select --keep "$NOT_UTF8" -i plain.pst
+    assert_fails 64 "--take: 'm?' is not UTF-8" stream-export --to csv --take "$NOT_UTF8" -i plain.pst
     assert_fails 64 "--weight: 'm?=1' is not UTF-8" averager --weight "$NOT_UTF8=1" -i plain.pst
 }
 

@@ -46,6 +46,7 @@ words() {
     replay) echo plain.pst ;;
     stream-join) echo targets.pst ;;
     stream-select) echo --keep x ;;
+    stream-export) echo --to csv ;;
     esac
 }
 
@@ -129,7 +130,7 @@ names_the_shared_options() {
     for stage in evaluator stream-inspect stream-repair keygen; do
         assert_fails 64 "there is no option '-o'" "$stage" -o -
     done
-    run ! grep -xE 'evaluator|stream-inspect|stream-repair|keygen|student-trainer' writes
+    run ! grep -xE 'evaluator|stream-export|stream-inspect|stream-repair|keygen|student-trainer' writes
 }
 
 # ---- mistakes on the command line ----

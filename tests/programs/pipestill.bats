@@ -111,7 +111,7 @@ lodaer loader
 trainer student-trainer
 evalutor evaluator
 softmax temperature-softmax
-stream- stream-inspect or stream-join or stream-repair or stream-select
+stream- stream-export or stream-inspect or stream-join or stream-repair or stream-select
 hlep help
 END
     run --separate-stderr "$COMMAND" help lodaer
