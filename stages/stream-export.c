@@ -74,9 +74,12 @@ static enum pst_status begin(struct pst_run *run, const struct pst_header *heade
     enum pst_status status = columns_choose(export, header, error);
     if (status != PST_OK)
         return status;
-    warn(run);
     status = output_open(run, &export->output, export->output_path, error);
-    return status == PST_OK ? export->format->begin(export, error) : status;
+    if (status == PST_OK)
+        status = export->format->begin(export, error);
+    if (status == PST_OK)
+        warn(run);
+    return status;
 }
 
 static enum pst_status add(struct pst_run *run, const struct pst_batch *batch, struct pst_batch *out,

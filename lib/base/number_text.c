@@ -31,7 +31,10 @@ static double times_ten(double number, int power)
                                    1e22, 1e23, 1e24, 1e25, 1e26, 1e27, 1e28, 1e29, 1e30, 1e31, 1e32,
                                    1e33, 1e34, 1e35, 1e36, 1e37, 1e38, 1e39, 1e40, 1e41, 1e42, 1e43,
                                    1e44, 1e45, 1e46, 1e47, 1e48, 1e49, 1e50, 1e51, 1e52, 1e53 };
-    return power >= 0 ? number * tens[power] : number / tens[-power];
+    size_t at = (size_t)(power < 0 ? -power : power);
+    if (at >= sizeof tens / sizeof *tens) /* of no f32 */
+        return 0;
+    return power >= 0 ? number * tens[at] : number / tens[at];
 }
 
 /* The power of ten of the first digit. */
@@ -118,21 +121,26 @@ static size_t put_positional(char *text, const char *digits, size_t count, int p
     return length;
 }
 
+/* Copies a word without its NUL. */
+static size_t put_word(char *text, const char *word)
+{
+    size_t length = 0;
+    for (; word[length] != '\0'; length++)
+        text[length] = word[length];
+    return length;
+}
+
 size_t pst_put_f32(char *text, float number)
 {
     size_t sign = signbit(number) ? 1 : 0;
     char digits[20];
     int power;
-    if (isnan(number)) {
-        memcpy(text, "nan", 3);
-        return 3;
-    }
+    if (isnan(number))
+        return put_word(text, "nan");
     text[0] = '-';
     text += sign;
-    if (number == 0 || isinf(number)) {
-        memcpy(text, number == 0 ? "0" : "inf", number == 0 ? 1 : 3);
-        return sign + (number == 0 ? 1 : 3);
-    }
+    if (number == 0 || isinf(number))
+        return sign + put_word(text, number == 0 ? "0" : "inf");
     size_t count = pst_put_u64(digits, shortest_digits(fabsf(number), &power));
     return sign + (power < -5 || power > 8 ? put_scientific(text, digits, count, power)
                                            : put_positional(text, digits, count, power));

@@ -155,6 +155,7 @@ size_t array_header(const struct column *column, const struct array *array, char
         [PST_DTYPE_U8] = "|u1",  [PST_DTYPE_I32] = "<i4", [PST_DTYPE_U64] = "<u8",
         [PST_DTYPE_F32] = "<f4", [PST_DTYPE_F16] = "<f2", [PST_DTYPE_U16] = "<u2",
     };
+    static const char magic[] = { '\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0 }; /* version 1.0 */
     char shape[256], type[32];
     int used = snprintf(shape, sizeof shape, "%llu,", (unsigned long long)array->rows);
     for (size_t i = 0; i < column->rank; i++)
@@ -167,7 +168,7 @@ size_t array_header(const struct column *column, const struct array *array, char
     size_t size = ((size_t)length + 10 + 1 + 63) / 64 * 64;
     memset(header + 10 + length, ' ', size - 10 - (size_t)length);
     header[size - 1] = '\n';
-    memcpy(header, "\x93NUMPY\x01\x00", 8);
+    memcpy(header, magic, sizeof magic);
     header[8] = (char)((size - 10) & 255);
     header[9] = (char)((size - 10) >> 8);
     return size;

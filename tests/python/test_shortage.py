@@ -41,7 +41,7 @@ CASES = [
     ("evaluator, JSON", "evaluator -i logits.pst --json", ["logits.pst"]),
     ("stream-join", "stream-join one.pst -i plain.pst -o joined.pst", ["one.pst", "plain.pst"]),
     ("stream-select", "stream-select --drop x -i one.pst -o selected.pst", ["one.pst"]),
-    ("stream-export, csv", "stream-export --to csv --take id,class,entropy,soft -i soft.pst -o soft.csv", ["soft.pst"]),
+    ("stream-export, csv", "stream-export --to csv --take id,class,entropy,soft --of logits/a -i soft.pst -o soft.csv", ["soft.pst"]),
     ("stream-export, jsonl", "stream-export --to jsonl -i one.pst", ["one.pst"]),
     ("stream-export, npz", "stream-export --to npz --take id,label,x -i one.pst -o one.npz", ["one.pst"]),
     ("stream-inspect", "stream-inspect one.pst", ["one.pst"]),
