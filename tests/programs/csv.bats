@@ -222,7 +222,7 @@ bad() {
     loader t.csv --label y -o a.pst
     loader t.csv --label y --ignore b -o b.pst
     stream-inspect a.pst | grep -q 'loader digest=.* label=y makes=x set=csv'
-    stream-inspect b.pst | grep -q 'loader digest=.* ignore=b label=y makes=x set=csv'
+    stream-inspect b.pst | grep -q 'loader digest=.* ignore=b .*label=y makes=x set=csv'
 }
 
 @test "other files of text are not taken for tables" {
@@ -248,4 +248,58 @@ for i in range(300):
     loader t.csv --label kind --epochs 30 -b 10 | student-trainer -q -a 4-16-3 -r 0.1 -o student.safetensors
     loader t.csv --label kind | teacher-forward student.safetensors | evaluator --json >figures
     grep -q '"errors":0,' figures
+}
+
+@test "--like takes columns by name, categories, gaps and classes from a model" {
+    printf '%s\n' 'a,colour,key,y' '1,red,7,p' ',blue,8,q' '4,,9,r' >train.csv
+    loader train.csv --missing mean --ignore key --no-shuffle -o train.pst
+    [ "$(column train.pst x)" = $'1.0 0.0 0.0 1.0\n2.5 0.0 1.0 0.0\n4.0 1.0 0.0 0.0' ]
+    student-trainer -q -a 4-3 -i train.pst -o model.safetensors
+    printf '%s\n' 'y,colour,a' 'r,red,' 'p,,2' >new.csv
+    for like in model.safetensors train.pst; do
+        [ "$(rows 'x y' new.csv --like $like)" = '{"x": [[2.5, 0.0, 0.0, 1.0], [2.0, 1.0, 0.0, 0.0]], "y": [2, 0]}' ]
+    done
+    loader new.csv --like model.safetensors | stream-inspect | grep -q 'class names 3: p, q, r'
+    printf '%s\n' 'colour,a' 'blue,3' >new.csv
+    run --separate-stderr bash -c "loader new.csv --like model.safetensors | '$read_stream' x"
+    [ -z "$stderr" ]
+    [[ ${lines[0]} != *'"name": "y"'* && ${lines[1]} == '{"x": [[3.0, 0.0, 1.0, 0.0]]}' ]]
+    [ "$(rows x new.csv --like model.safetensors --label y)" = '{"x": [[3.0, 0.0, 1.0, 0.0]]}' ]
+}
+
+@test "--like refuses rows that do not fit, by name" {
+    printf '%s\n' 'a,colour,y' '1,red,p' '2,blue,q' '3,red,p' >train.csv
+    loader train.csv | student-trainer -q -a 3-2 -o model.safetensors
+    # unlike CODE WORDS ROW…: rows that the model does not take.
+    unlike() {
+        local code=$1 words=$2
+        shift 2
+        printf '%s\n' "$@" >new.csv
+        assert_fails "$code" "$words" loader csv:new.csv --like model.safetensors
+    }
+    unlike 65 "new.csv, line 1: there is no column 'colour', which is an input of model.safetensors" 'a,y' '1,p'
+    unlike 64 "column 'more' is not an input of model.safetensors; --label or --ignore says what it is" 'a,colour,more' '1,red,2'
+    unlike 65 "new.csv, row 0 (line 2): column 'colour': 'green' is no category of model.safetensors; '--unknown-category zeros'" \
+        'a,colour' '1,green'
+    unlike 65 "new.csv, row 0 (line 2): column 'y': label 'z' is no class of model.safetensors" 'a,colour,y' '1,red,z'
+    unlike 65 "new.csv, row 1 (line 3): column 'a': 'x' is not a number, as the column has them in model.safetensors" \
+        'a,colour' '1,red' 'x,red'
+    unlike 65 "column 'a': a value is missing; the model does not know what stands for one" 'a,colour' ',red'
+    unlike 65 "column 'colour': '' is no category of model.safetensors" 'a,colour' '1,'
+    unlike 65 "there are 3 columns of inputs, but model.safetensors has 2; if one is the label, --label says so" '1,red,p' '2,red,p'
+    assert_fails 64 "column 'a' is an input of model.safetensors and cannot be anything else" \
+        loader csv:train.csv --like model.safetensors --ignore a
+    printf '%s\n' 'a,colour' '1,green' >new.csv
+    [ "$(rows x new.csv --like model.safetensors --unknown-category zeros)" = '{"x": [[1.0, 0.0, 0.0]]}' ]
+    printf '%s\n' '1,red' '2,blue' >none.csv
+    [ "$(rows x none.csv --like model.safetensors)" = '{"x": [[1.0, 0.0, 1.0], [2.0, 1.0, 0.0]]}' ]
+}
+
+@test "--like knows the outputs of a regression and of several labels" {
+    printf '%s\n' 'a,b,rent,size' '1,2,0.5,1' '2,3,1.5,0' '3,1,2,1' >train.csv
+    loader train.csv --label rent --regression | student-trainer -q -a 3-1 --loss mse:y -r 0.001 -o model.safetensors
+    printf '%s\n' 'rent,size,b,a' '3,4,5,6' >new.csv
+    [ "$(rows 'x y' new.csv --like model.safetensors)" = '{"x": [[6.0, 5.0, 4.0]], "y": [3.0]}' ]
+    loader train.csv --label rent,size --regression | student-trainer -q -a 2-2 --loss mse:y -r 0.001 -o model.safetensors
+    [ "$(rows 'x y' new.csv --like model.safetensors --regression)" = '{"x": [[6.0, 5.0]], "y": [[3.0, 4.0]]}' ]
 }
