@@ -301,7 +301,7 @@ PST_CHECKED enum pst_status pst_write_all(int fd, const void *bytes, size_t size
 /* ---- files of another kind --------------------------------------------------------------------------- */
 
 /* What a file is to be. */
-enum pst_file_kind { PST_FOREIGN_FILE, PST_STREAM_FILE, PST_SAFETENSORS_FILE, PST_IDX_FILE };
+enum pst_file_kind { PST_FOREIGN_FILE, PST_STREAM_FILE, PST_SAFETENSORS_FILE, PST_IDX_FILE, PST_CSV_FILE };
 
 /* Bytes of a file's beginning that pst_wrong_file can make use of. */
 #define PST_FILE_START 512

@@ -97,9 +97,7 @@ static const struct {
       "a git-lfs pointer, in the file's place: 'git lfs pull' fetches the file" },
     { "", 0, 0, is_html, PST_FOREIGN_FILE,
       "an HTML page, as a download gives that went wrong; fetch the file again" },
-    { "", 0, 0, is_csv, PST_FOREIGN_FILE,
-      "a table in text (CSV); loader reads IDX files, and docs/stream-format.md says how Python writes a "
-      "stream" },
+    { "", 0, 0, is_csv, PST_CSV_FILE, "a table in text (CSV); loader reads it: 'loader csv:FILE'" },
 };
 
 const char *pst_wrong_file(enum pst_file_kind due, const void *start, size_t size)

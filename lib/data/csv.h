@@ -130,6 +130,7 @@ struct pst_csv {
     struct pst_csv_column *column; /* [columns]; NULL until the first row has been seen */
     size_t columns, inputs, labels;
     bool has_ids, has_weights;
+    bool regression; /* labels are numbers, for the settings or a model say so */
 
     size_t rows, files;
     struct pst_csv_file *file; /* [files] */

@@ -64,7 +64,7 @@ enum pst_status pst_csv_store_label(struct pst_csv *table, struct pst_csv_column
     char word[PST_CSV_MOST_TEXT + 1];
     if (pst_csv_is_missing(table, text, size))
         return pst_fail(error, PST_BAD_DATA, "the label is missing");
-    if (table->settings->regression)
+    if (table->regression)
         return store_number(cell, text, size, error);
     size = strip(table, text, size);
     if (size >= sizeof word)
@@ -227,10 +227,10 @@ enum pst_status pst_csv_finish_labels(struct pst_csv *table, struct pst_dataset 
     while (table->labels > 0 && label->role != PST_CSV_LABEL)
         label++;
     dataset->label_width = table->labels > 1 ? table->labels : 0;
-    if (status == PST_OK && table->labels == 1 && !table->settings->regression) {
+    if (status == PST_OK && table->labels == 1 && !table->regression) {
         status = finish_classes(table, label, dataset, error);
     } else if (status == PST_OK && table->labels > 0) {
-        dataset->label_kind = table->settings->regression ? PST_LABELS_NUMBERS : PST_LABELS_BITS;
+        dataset->label_kind = table->regression ? PST_LABELS_NUMBERS : PST_LABELS_BITS;
         status = name_outputs(table, dataset, error);
         if (dataset->label_kind == PST_LABELS_BITS)
             pack_bits(table);

@@ -57,8 +57,8 @@ static enum pst_status fit_by_name(struct pst_csv *table, const struct pst_csv_t
         size_t place = pst_csv_find_text(names, name, strlen(name));
         if (place == PST_CSV_NOWHERE)
             return pst_fail(error, PST_USAGE,
-                            "column '%.60s' is not an input of %s; if it is not the label, "
-                            "--ignore leaves it out",
+                            "column '%.60s' is not an input of %s; --label or --ignore says "
+                            "what it is",
                             name, table->like->name);
         status = take_over(&table->column[i], &table->like->column[place], place, error);
     }
@@ -87,7 +87,9 @@ static enum pst_status fit_classes(struct pst_csv *table, struct pst_error *erro
 {
     const struct pst_likeness *like = table->like;
     enum pst_status status = PST_OK;
-    if (table->labels != 1 || table->settings->regression || like->class_names == NULL)
+    if (table->labels == 1 && like->classes == 0 && like->outputs == 1)
+        table->regression = true; /* one output that is no class is a number */
+    if (table->labels != 1 || table->regression || like->class_names == NULL)
         return PST_OK;
     struct pst_csv_column *label = table->column;
     while (label->role != PST_CSV_LABEL)

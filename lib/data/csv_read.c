@@ -36,6 +36,8 @@ char pst_csv_guess_delimiter(const char *text, size_t size)
 {
     size_t most = 0;
     char best = ',';
+    for (; size > 0 && strchr(" \r\n", *text) != NULL; text++)
+        size--; /* empty lines */
     for (const char *delimiter = delimiters; *delimiter != '\0'; delimiter++) {
         size_t at = 0, count = count_in_line(text, size, *delimiter, &at);
         if (count > most)
@@ -58,6 +60,13 @@ static size_t skip_mark(const unsigned char *start, size_t size)
     return size >= 3 && memcmp(start, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
 }
 
+static bool is_blank(const char *text, size_t size)
+{
+    while (size > 0 && text[size - 1] == ' ')
+        size--;
+    return size == 0;
+}
+
 bool pst_csv_recognises(const unsigned char *start, size_t size)
 {
     size_t mark = skip_mark(start, size), rows = 0, fields = 0, at = 0;
@@ -70,12 +79,16 @@ bool pst_csv_recognises(const unsigned char *start, size_t size)
     while (at < size) {
         size_t begin = at, count = count_in_line(text, size, delimiter, &at);
         bool whole = at < size || !cut;
-        if (at > begin && whole) {
+        if (is_blank(text + begin, at - begin)) {
+            at++;
+            continue;
+        }
+        if (whole) {
             if (count == 0 || (rows > 0 && count != fields))
                 return false;
             fields = count;
             rows++;
-        } else if (at > begin && rows == 0) {
+        } else if (rows == 0) {
             return count >= 8; /* one long line is all that is seen of it */
         }
         at++;
@@ -85,9 +98,13 @@ bool pst_csv_recognises(const unsigned char *start, size_t size)
 
 /* ---- lines --------------------------------------------------------------------------------------------- */
 
-/* Puts file, row and line in front of a message. */
+/* Puts file, row and line in front of a message. What is wrong with a command line stands in no row. */
 static enum pst_status fail_here(const struct pst_csv *table, const struct source *source)
 {
+    if (table->error->status == PST_USAGE)
+        return PST_USAGE;
+    if (table->first_row)
+        return pst_fail_at(table->error, "%s, line %zu", source->path, table->row_line);
     return pst_fail_at(table->error, "%s, row %zu (line %zu)", source->path, table->rows, table->row_line);
 }
 
@@ -103,11 +120,17 @@ static enum pst_status parser_failure(struct pst_csv *table, struct source *sour
     return fail_here(table, source);
 }
 
+/* Between rows libcsv's state is 0: the next one begins here. */
+static void note_line(struct pst_csv *table, const struct source *source)
+{
+    if (source->parser.pstate == 0)
+        table->row_line = table->line;
+}
+
 /* Hands on a piece of a line. */
 static enum pst_status feed(struct pst_csv *table, struct source *source, const char *piece, size_t size)
 {
-    if (source->parser.pstate == 0) /* between rows */
-        table->row_line = table->line;
+    note_line(table, source);
     if (csv_parse(&source->parser, piece, size, pst_csv_take_field, pst_csv_end_row, table) != size)
         return parser_failure(table, source);
     if (table->status == PST_OK && source->parser.entry_pos > PST_CSV_MOST_FIELD)
@@ -142,6 +165,7 @@ static enum pst_status feed_chunk(struct pst_csv *table, struct source *source, 
     enum pst_status status = feed_lines(table, source, chunk, good);
     if (status != PST_OK || nul == NULL)
         return status;
+    note_line(table, source);
     pst_fail(table->error, PST_BAD_DATA, "a byte of 0 in line %zu; is the file UTF-16? Tables are UTF-8",
              table->line);
     return fail_here(table, source);
@@ -184,6 +208,14 @@ static size_t begin(struct pst_csv *table, struct source *source, const char *ch
     return mark;
 }
 
+/* Refuses a file of another kind. */
+static enum pst_status check_kind(const struct source *source, const char *chunk, size_t size,
+                                  struct pst_error *error)
+{
+    const char *is = source->bytes == 0 ? pst_wrong_file(PST_CSV_FILE, chunk, size) : NULL;
+    return is == NULL ? PST_OK : pst_fail(error, PST_BAD_DATA, "%s: not a table, but %s", source->path, is);
+}
+
 static enum pst_status read_all(struct pst_csv *table, struct source *source, struct pst_error *error)
 {
     char chunk[CHUNK];
@@ -191,7 +223,9 @@ static enum pst_status read_all(struct pst_csv *table, struct source *source, st
     enum pst_status status;
     while ((status = read_chunk(source, chunk, &got, error)) == PST_OK && got > 0) {
         size_t mark = source->bytes == 0 ? begin(table, source, chunk, got) : 0;
-        status = feed_chunk(table, source, chunk + mark, got - mark);
+        status = check_kind(source, chunk, got, error);
+        if (status == PST_OK)
+            status = feed_chunk(table, source, chunk + mark, got - mark);
         if (status != PST_OK)
             return status;
         source->bytes += got;

@@ -244,7 +244,6 @@ static enum pst_status take_collected(struct pst_csv *table, struct pst_error *e
 static enum pst_status end_first_row(struct pst_csv *table, struct pst_error *error)
 {
     enum pst_status status = PST_OK;
-    table->first_row = false;
     if (table->column == NULL) {
         int said = table->settings->header;
         table->header = said == PST_CSV_HEADER_AUTO ? has_names(table) : said == PST_CSV_HEADER_YES;
@@ -254,6 +253,7 @@ static enum pst_status end_first_row(struct pst_csv *table, struct pst_error *er
     } else if (table->header) {
         status = compare_names(table, error);
     }
+    table->first_row = status != PST_OK; /* and what is wrong is said of it */
     if (status == PST_OK && !table->header)
         status = take_collected(table, error);
     table->field = 0;

@@ -14,6 +14,12 @@ const char *pst_csv_text(const struct pst_csv_texts *texts, size_t number)
     return (const char *)texts->bytes.data + ((const size_t *)texts->starts.data)[number];
 }
 
+static size_t size_of(const struct pst_csv_texts *texts, size_t number)
+{
+    const size_t *starts = texts->starts.data;
+    return (number + 1 < texts->count ? starts[number + 1] : texts->used) - starts[number] - 1;
+}
+
 /* FNV-1a. Few texts are long, and there are at most some thousands. */
 static size_t hash(const char *text, size_t size)
 {
@@ -36,15 +42,15 @@ static uint32_t *find_slot(const struct pst_csv_texts *texts, const char *text, 
     for (size_t at = hash(text, size) & mask;; at = (at + 1) & mask) {
         if (slots[at] == 0)
             return &slots[at];
-        const char *known = pst_csv_text(texts, slots[at] - 1);
-        if (memcmp(known, text, size) == 0 && known[size] == '\0')
+        size_t number = slots[at] - 1;
+        if (size_of(texts, number) == size && memcmp(pst_csv_text(texts, number), text, size) == 0)
             return &slots[at];
     }
 }
 
 size_t pst_csv_find_text(const struct pst_csv_texts *texts, const char *text, size_t size)
 {
-    if (slot_count(texts) == 0 || memchr(text, '\0', size) != NULL)
+    if (slot_count(texts) == 0)
         return PST_CSV_NOWHERE;
     uint32_t slot = *find_slot(texts, text, size);
     return slot == 0 ? PST_CSV_NOWHERE : slot - 1;

@@ -71,10 +71,18 @@ each_foreign() {
     for file in NumPy.npy zip.npz CSV.csv zstd.zst PNG.png ONNX.onnx HTML.html git-lfs.bin; do
         assert_fails 65 "not an IDX file, but a" loader "idx:$file" -o "$out"
         [[ $stderr == *"${file%.*}"* ]]
-        assert_fails 64 "$file is a" loader "$file" -o "$out"
-        [[ $stderr == *"${file%.*}"* ]]
     done
     assert_fails 65 "not an IDX file, but a table in text (CSV)" loader idx:gzip.gz -o "$out" # gzip is unpacked here
     assert_fails 65 "not an IDX file, but a recorded stream: use replay" loader idx:recording.pst -o "$out"
     assert_fails 65 "not an IDX file, but a safetensors file" loader idx:model.safetensors -o "$out"
+}
+
+@test "what stands where a data set of any kind is due is named" {
+    for file in NumPy.npy zip.npz zstd.zst PNG.png ONNX.onnx HTML.html git-lfs.bin; do
+        assert_fails 64 "$file is a" loader "$file" -o "$out"
+        [[ $stderr == *"${file%.*}"* ]]
+        assert_fails 65 "$file: not a table, but a" loader "csv:$file" -o "$out"
+        [[ $stderr == *"${file%.*}"* ]]
+    done
+    assert_fails 65 "not a table, but a recorded stream: use replay" loader csv:recording.pst -o "$out"
 }

@@ -131,6 +131,7 @@ static enum pst_status open_csv(struct pst_dataset *dataset, const struct pst_da
     if (own != NULL && digests != NULL && own->file != NULL) {
         own->settings = request->settings;
         own->like = request->like;
+        own->regression = own->settings->regression;
         own->memory = request->max_memory > 0 ? request->max_memory : SIZE_MAX;
         status = find_delimiter(own->settings->delimiter, &own->delimiter, error);
         if (status == PST_OK)
