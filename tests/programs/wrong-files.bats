@@ -71,6 +71,7 @@ each_foreign() {
     for file in NumPy.npy zip.npz CSV.csv zstd.zst PNG.png ONNX.onnx HTML.html git-lfs.bin; do
         assert_fails 65 "not an IDX file, but a" loader "idx:$file" -o "$out"
         [[ $stderr == *"${file%.*}"* ]]
+        [[ $file != NumPy.npy && $file != zip.npz && $file != CSV.csv ]] || continue # these are sets themselves
         assert_fails 64 "$file is a" loader "$file" -o "$out"
         [[ $stderr == *"${file%.*}"* ]]
     done
