@@ -57,19 +57,22 @@ static enum pst_status find_end(const struct pst_extent *file, uint64_t *at, uin
     return status;
 }
 
-/* Reads the record of archives that are larger, or have more members, than the usual one can say. */
-static enum pst_status read_end_64(struct directory *directory, const struct pst_extent *file,
+/*
+ * Reads the record of archives that are larger, or have more members, than the usual one can say. A locator
+ * of it stands in front of the usual one, which may say the same. found: receives whether there is one.
+ */
+static enum pst_status read_end_64(struct directory *directory, const struct pst_extent *file, bool *found,
                                    struct pst_error *error)
 {
     uint8_t locator[LOCATOR], record[END_64];
-    if (directory->end < LOCATOR + END_64)
-        return damaged(error, "there is no room for its zip64 records");
+    *found = directory->end >= LOCATOR + END_64;
     uint64_t at = directory->end - LOCATOR;
-    enum pst_status status = pst_extent_read(file, at, locator, sizeof locator, error);
-    if (status != PST_OK)
+    enum pst_status status = *found ? pst_extent_read(file, at, locator, sizeof locator, error) : PST_OK;
+    *found = *found && status == PST_OK && begins(locator, "PK\6\7");
+    if (!*found)
         return status;
     uint64_t begin = number_at(locator + 8, 8);
-    if (!begins(locator, "PK\6\7") || number_at(locator + 4, 4) != 0 || begin > at - END_64)
+    if (number_at(locator + 4, 4) != 0 || begin > at - END_64)
         return damaged(error, "its zip64 record is not found");
     status = pst_extent_read(file, begin, record, sizeof record, error);
     if (status != PST_OK)
@@ -88,15 +91,16 @@ static enum pst_status find_directory(struct directory *directory, const struct 
                                       struct pst_error *error)
 {
     uint8_t end[END];
+    bool large;
     enum pst_status status = find_end(file, &directory->end, end, error);
     if (status != PST_OK)
         return status;
     directory->entries = number_at(end + 10, 2);
     directory->size = number_at(end + 12, 4);
     directory->at = number_at(end + 16, 4);
-    if (directory->entries == UINT16_MAX || directory->size == UINT32_MAX || directory->at == UINT32_MAX)
-        status = read_end_64(directory, file, error);
-    else if (number_at(end + 4, 4) != 0 || number_at(end + 8, 2) != directory->entries)
+    status = read_end_64(directory, file, &large, error);
+    if (status == PST_OK && !large &&
+        (number_at(end + 4, 4) != 0 || number_at(end + 8, 2) != directory->entries))
         status = damaged(error, "it is in several parts");
     if (status != PST_OK)
         return status;

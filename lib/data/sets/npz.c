@@ -15,7 +15,7 @@ struct settings {
 static const struct pst_option options[] = {
     { 0, "x", PST_STRING, offsetof(struct settings, x), "the array of samples in an npz file",
       .metavar = "NAME", .silent = true },
-    { 0, "y", PST_STRING, offsetof(struct settings, y), "the array of labels in an npz file",
+    { 0, "y", PST_STRING, offsetof(struct settings, y), "the array of labels in an npz file; -: none",
       .metavar = "NAME", .silent = true },
     PST_WEIGHT_OPTION(offsetof(struct settings, weight)),
     PST_PAIRS_OPTIONS(offsetof(struct settings, meaning)),
@@ -112,13 +112,13 @@ static enum pst_status choose_samples(const struct pst_zip *zip, const struct ho
                      : pst_fail(error, PST_USAGE, "which array holds the samples? It has %s: --x NAME", list);
 }
 
-/* Labels are looked for, but need not be there. An empty name stands for none. */
+/* Labels are looked for, but need not be there. */
 static enum pst_status choose_labels(const struct pst_zip *zip, const struct how *how,
                                      const struct pst_zip_member **member, struct pst_error *error)
 {
     const char *named = how->settings->y;
     *member = NULL;
-    return named != NULL && *named == '\0'
+    return named != NULL && strcmp(named, "-") == 0
                ? PST_OK
                : choose(zip, named, how->test ? test_labels_names : labels_names, member, error);
 }
