@@ -168,13 +168,14 @@ static enum pst_status digest(struct pst_array *array, struct pst_error *error)
                                    array->shape[i]);
     length += (size_t)snprintf(kind + length, sizeof kind - length, "]\n");
     size_t size = pst_element_size(array->element), count = (size_t)array->elements.size / size;
-    uint8_t *block = pst_allocate(1, BLOCK, error);
+    size_t most = count < BLOCK / size ? count : BLOCK / size;
+    uint8_t *block = pst_allocate(most, size, error);
     enum pst_status status = block == NULL ? PST_TRY_AGAIN : PST_OK;
     struct pst_digest_state state;
     pst_digest_start(&state);
     pst_digest_add(&state, kind, length);
     for (size_t at = 0, some; at < count && status == PST_OK; at += some) {
-        some = count - at < BLOCK / size ? count - at : BLOCK / size;
+        some = count - at < most ? count - at : most;
         status = pst_array_read(array, at, some, block, error);
         if (status == PST_OK)
             pst_digest_add(&state, block, some * size);
