@@ -19,8 +19,13 @@
 enum pst_element {
     PST_ELEMENT_U8,
     PST_ELEMENT_I8,
+    PST_ELEMENT_U16,
     PST_ELEMENT_I16,
+    PST_ELEMENT_U32,
     PST_ELEMENT_I32,
+    PST_ELEMENT_U64,
+    PST_ELEMENT_I64,
+    PST_ELEMENT_F16,
     PST_ELEMENT_F32,
     PST_ELEMENT_F64
 };
@@ -28,7 +33,10 @@ enum pst_element {
 /* Bytes of one element. */
 size_t pst_element_size(enum pst_element element);
 
-/* One of some elements as a number; exact. */
+/* Its name, as "f32". */
+const char *pst_element_name(enum pst_element element);
+
+/* One of some elements as a number: exact, but for whole numbers beyond 2^53, of which it is the nearest. */
 double pst_element_number(enum pst_element element, const void *elements, size_t index);
 
 /*
@@ -85,7 +93,7 @@ struct pst_dataset_type;
 
 /*
  * A set of samples that is open. A sample's id is the same in every run, and no sample of a test part has the
- * id of one of the training part, unless the two are files of their own. {0} is closed.
+ * id of one of the training part, unless the two are files or arrays of their own. {0} is closed.
  */
 struct pst_dataset {
     const struct pst_dataset_type *type;
@@ -120,8 +128,8 @@ struct pst_settings {
     const void *defaults;             /* NULL: zeros */
 };
 
-/* Options that types of sets with labels in files share. place: of a size_t, a double and a bool in the
- * settings. */
+/* Options that types of sets with labels in files share. place: of a size_t, a double, a bool and a text in
+ * the settings. */
 #define PST_CLASSES_OPTION(place)                                                                        \
     {                                                                                                    \
         .name = "classes", .type = PST_SIZE, .at = (place), .most = PST_MAX_CLASSES, .of_samples = true, \
@@ -132,11 +140,15 @@ struct pst_settings {
         .name = "first-label", .type = PST_DOUBLE, .at = (place), .metavar = "N", .least = INT32_MIN, \
         .most = INT32_MAX, .help = "what the first class is called in files"                          \
     }
-
 #define PST_REGRESSION_OPTION(place)                           \
     {                                                          \
         .name = "regression", .type = PST_FLAG, .at = (place), \
         .help = "labels are numbers to predict, not classes"   \
+    }
+#define PST_WEIGHT_OPTION(place)                                                    \
+    {                                                                               \
+        .name = "weight", .type = PST_STRING, .at = (place), .metavar = "NAME",     \
+        .help = "the column, or the array, of weights: how much each sample counts" \
     }
 
 /* What a user wants of a type. */

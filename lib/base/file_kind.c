@@ -76,11 +76,9 @@ static const struct {
     { "{", 8, 1, is_safetensors, PST_SAFETENSORS_FILE,
       "a safetensors file, which holds a model: use teacher-forward" },
     { "\0\0", 0, 2, is_idx, PST_IDX_FILE, "an IDX file, which holds data: use loader" },
-    { "\x93NUMPY", 0, 6, NULL, PST_FOREIGN_FILE,
-      "a NumPy array; loader reads arrays as IDX files, and docs/stream-format.md says how Python writes a "
-      "stream" },
+    { "\x93NUMPY", 0, 6, NULL, PST_FOREIGN_FILE, "a NumPy array, which holds data: use loader npy:FILE" },
     { "PK\3\4", 0, 4, NULL, PST_FOREIGN_FILE,
-      "a zip archive, as .npz and .pt are; unpack it, and save data as IDX files, networks as safetensors" },
+      "a zip archive, as .npz and .pt are; loader npz:FILE reads .npz; save networks as safetensors" },
     { "\x1f\x8b", 0, 2, NULL, PST_FOREIGN_FILE, "a gzip file" UNPACKED "gunzip" },
     { "\x28\xb5\x2f\xfd", 0, 4, NULL, PST_FOREIGN_FILE, "a zstd file" UNPACKED "unzstd" },
     { "\xfd"

@@ -16,6 +16,7 @@
 struct source {
     gzFile file;
     const char *path;
+    size_t size; /* bytes that the header announces for the whole file, unpacked */
 };
 
 /* Finds the elements that a type byte stands for. Returns whether there are any. */
@@ -38,7 +39,7 @@ bool pst_idx_recognises(const unsigned char *start, size_t size)
 {
     enum pst_element element;
     return size > 4 && start[0] == 0 && start[1] == 0 && find_element(start[2], &element) && start[3] >= 1 &&
-           start[3] <= PST_IDX_MAX_RANK;
+           start[3] <= PST_ARRAY_MAX_RANK;
 }
 
 /* Says why zlib could not go on. */
@@ -98,8 +99,8 @@ static enum pst_status not_idx(const struct source *source, const uint8_t *bytes
                     source->path, bytes[0], bytes[1]);
 }
 
-/* Reads the magic number and the sizes into bytes [4 + 4 · PST_IDX_MAX_RANK]. */
-static enum pst_status read_header(struct pst_idx *idx, const struct source *source, uint8_t *bytes,
+/* Reads the magic number and the sizes into bytes [4 + 4 · PST_ARRAY_MAX_RANK]. */
+static enum pst_status read_header(struct pst_array *array, const struct source *source, uint8_t *bytes,
                                    struct pst_error *error)
 {
     size_t got;
@@ -110,32 +111,32 @@ static enum pst_status read_header(struct pst_idx *idx, const struct source *sou
         return too_short(source, got, 4, error);
     if (bytes[0] != 0 || bytes[1] != 0)
         return not_idx(source, bytes, error);
-    if (!find_element(bytes[2], &idx->element))
+    if (!find_element(bytes[2], &array->element))
         return pst_fail(error, PST_BAD_DATA,
                         "%s: element type %02x at byte 2; there are 08, 09, 0b, 0c, 0d and 0e", source->path,
                         bytes[2]);
-    idx->rank = bytes[3];
-    if (idx->rank < 1 || idx->rank > PST_IDX_MAX_RANK)
+    array->rank = bytes[3];
+    if (array->rank < 1 || array->rank > PST_ARRAY_MAX_RANK)
         return pst_fail(error, PST_BAD_DATA, "%s: %zu dimensions at byte 3; 1 to %d are read", source->path,
-                        idx->rank, PST_IDX_MAX_RANK);
-    idx->header = 4 + 4 * idx->rank;
-    status = read_some(source, bytes + 4, 4 * idx->rank, 4, &got, error);
-    if (status == PST_OK && got < 4 * idx->rank)
-        return too_short(source, 4 + got, idx->header, error);
+                        array->rank, PST_ARRAY_MAX_RANK);
+    array->header = 4 + 4 * array->rank;
+    status = read_some(source, bytes + 4, 4 * array->rank, 4, &got, error);
+    if (status == PST_OK && got < 4 * array->rank)
+        return too_short(source, 4 + got, array->header, error);
     return status;
 }
 
 /* Decodes the sizes and computes that of the whole file. */
-static enum pst_status decode_shape(struct pst_idx *idx, const struct source *source, const uint8_t *bytes,
+static enum pst_status decode_shape(struct pst_array *array, struct source *source, const uint8_t *bytes,
                                     struct pst_error *error)
 {
-    size_t size = pst_element_size(idx->element);
-    for (size_t i = 0; i < idx->rank; i++) {
+    size_t size = pst_element_size(array->element);
+    for (size_t i = 0; i < array->rank; i++) {
         const uint8_t *at = bytes + 4 + 4 * i;
-        idx->shape[i] = (size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3];
-        if (idx->shape[i] == 0)
+        array->shape[i] = (size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3];
+        if (array->shape[i] == 0)
             return pst_fail(error, PST_BAD_DATA, "%s: a dimension of 0 at byte %zu", source->path, 4 + 4 * i);
-        if (!pst_multiply(size, idx->shape[i], &size))
+        if (!pst_multiply(size, array->shape[i], &size))
             return pst_fail(
                 error, PST_BAD_DATA,
                 "%s: damaged: the sizes up to byte %zu multiply to more bytes than memory can have",
@@ -145,50 +146,59 @@ static enum pst_status decode_shape(struct pst_idx *idx, const struct source *so
         return pst_fail(error, PST_BAD_DATA,
                         "%s: damaged: the sizes in its header multiply to more bytes than memory can have",
                         source->path);
-    idx->size = idx->header + size;
+    source->size = array->header + size;
     return PST_OK;
 }
 
 /* Reads the elements. Memory doubles as they come; realloc moves pages, not bytes, once it is large. */
-static enum pst_status read_elements(struct pst_idx *idx, const struct source *source, const uint8_t *header,
-                                     struct pst_error *error)
+static enum pst_status read_elements(struct pst_array *array, const struct source *source,
+                                     const uint8_t *header, struct pst_error *error)
 {
-    size_t capacity = 0, filled = idx->header;
-    while (filled < idx->size) {
+    size_t capacity = 0, filled = array->header;
+    while (filled < source->size) {
         capacity = capacity == 0 ? FIRST_RESERVE : 2 * capacity;
-        capacity = capacity < idx->size ? capacity : idx->size;
-        uint8_t *grown = realloc(idx->content, capacity);
+        capacity = capacity < source->size ? capacity : source->size;
+        uint8_t *grown = realloc(array->block, capacity);
         if (grown == NULL)
             return pst_fail(error, PST_TRY_AGAIN, "%s: out of memory for %zu bytes", source->path, capacity);
-        idx->content = grown;
+        array->block = grown;
         size_t got;
         enum pst_status status = read_some(source, grown + filled, capacity - filled, filled, &got, error);
         if (status != PST_OK)
             return status;
         filled += got;
         if (filled < capacity)
-            return too_short(source, filled, idx->size, error);
+            return too_short(source, filled, source->size, error);
     }
-    memcpy(idx->content, header, idx->header);
+    memcpy(array->block, header, array->header);
     return PST_OK;
 }
 
 /* Nothing may come after the elements; and only a read beyond them makes zlib look at gzip's own checksum. */
-static enum pst_status check_end(const struct pst_idx *idx, const struct source *source,
-                                 struct pst_error *error)
+static enum pst_status check_end(const struct source *source, struct pst_error *error)
 {
     uint8_t byte;
     size_t got;
-    enum pst_status status = read_some(source, &byte, 1, idx->size, &got, error);
+    enum pst_status status = read_some(source, &byte, 1, source->size, &got, error);
     if (status == PST_OK && got > 0)
         return pst_fail(error, PST_BAD_DATA, "%s: too long: more follows after the last element, at byte %zu",
-                        source->path, idx->size);
+                        source->path, source->size);
     return status;
 }
 
-enum pst_status pst_idx_read(struct pst_idx *idx, const char *path, size_t *memory, struct pst_error *error)
+/* The elements as an array, and the digest of the whole file. */
+static void describe(struct pst_array *array, const struct source *source)
 {
-    *idx = (struct pst_idx){ 0 };
+    array->swapped = true;
+    array->elements = (struct pst_extent){ .bytes = (const uint8_t *)array->block + array->header,
+                                           .size = source->size - array->header };
+    pst_digest(array->block, source->size, array->digest);
+}
+
+enum pst_status pst_idx_read(struct pst_array *array, const char *path, size_t *memory,
+                             struct pst_error *error)
+{
+    *array = (struct pst_array){ 0 };
     int fd;
     enum pst_status status = pst_file_open(path, &fd, error);
     if (status != PST_OK)
@@ -198,40 +208,37 @@ enum pst_status pst_idx_read(struct pst_idx *idx, const char *path, size_t *memo
         close(fd);
         return pst_fail(error, PST_TRY_AGAIN, "%s: out of memory", path);
     }
-    uint8_t header[4 + 4 * PST_IDX_MAX_RANK];
-    status = read_header(idx, &source, header, error);
+    uint8_t header[4 + 4 * PST_ARRAY_MAX_RANK];
+    status = read_header(array, &source, header, error);
     if (status == PST_OK)
-        status = decode_shape(idx, &source, header, error);
-    if (status == PST_OK && idx->size > *memory)
+        status = decode_shape(array, &source, header, error);
+    if (status == PST_OK && source.size > *memory)
         status = pst_fail(error, PST_BAD_DATA,
                           "%s: its header announces %zu bytes, more than --max-memory leaves (%zu)", path,
-                          idx->size, *memory);
+                          source.size, *memory);
     if (status == PST_OK)
-        status = read_elements(idx, &source, header, error);
+        status = read_elements(array, &source, header, error);
     if (status == PST_OK)
-        status = check_end(idx, &source, error);
+        status = check_end(&source, error);
     gzclose(source.file);
-    if (status == PST_OK)
-        *memory -= idx->size;
-    else
-        pst_idx_free(idx);
-    return status;
+    if (status != PST_OK) {
+        pst_array_free(array);
+        return status;
+    }
+    describe(array, &source);
+    *memory -= source.size;
+    return PST_OK;
 }
 
-void pst_idx_copy(const struct pst_idx *idx, size_t first, size_t count, void *elements)
+enum pst_status pst_idx_read_pair(struct pst_pair *pair, size_t *memory, const void *how,
+                                  struct pst_error *error)
 {
-    size_t size = pst_element_size(idx->element);
-    const uint8_t *from = idx->content + idx->header + first * size;
-    uint8_t *to = elements;
-    if (size == 1)
-        memcpy(to, from, count);
-    for (size_t i = 0; i < count && size > 1; i++, from += size, to += size)
-        for (size_t k = 0; k < size; k++)
-            to[k] = from[size - 1 - k];
-}
-
-void pst_idx_free(struct pst_idx *idx)
-{
-    free(idx->content);
-    *idx = (struct pst_idx){ 0 };
+    (void)how;
+    enum pst_status status = pst_idx_read(&pair->samples, pair->samples_path, memory, error);
+    if (status == PST_OK && pair->samples.rank < 2)
+        return pst_fail(error, PST_BAD_DATA, "%s: one dimension at byte 3, so labels rather than images",
+                        pair->samples_path);
+    return status == PST_OK && pair->labels_path != NULL
+               ? pst_idx_read(&pair->labels, pair->labels_path, memory, error)
+               : status;
 }

@@ -5,13 +5,13 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct pst_error error;
-    struct pst_idx idx;
+    struct pst_array array;
     size_t memory = (size_t)16 << 20;
     (void)pst_idx_recognises(data, size);
-    if (pst_idx_read(&idx, fuzz_file(data, size), &memory, &error) == PST_OK) {
+    if (pst_idx_read(&array, fuzz_file(data, size), &memory, &error) == PST_OK) {
         uint8_t element[8];
-        pst_idx_copy(&idx, 0, 1, element);
-        pst_idx_free(&idx);
+        (void)pst_array_read(&array, 0, 1, element, &error);
+        pst_array_free(&array);
     }
     return 0;
 }

@@ -216,7 +216,7 @@ for line in sys.stdin:
     assert_fails 65 "long: too long: more follows after the last element, at byte 64" loader --images "$BATS_TEST_TMPDIR/long"
     assert_fails 65 "not an IDX file" loader --images "$BATS_TEST_DIRNAME/loader.bats"
     printf '\0\0\10\1\0\0\0\2\0\1' >"$BATS_TEST_TMPDIR/fewer"
-    assert_fails 65 "fewer: 2 labels at byte 4, but $images has 12 samples" loader --images "$images" --labels "$BATS_TEST_TMPDIR/fewer"
+    assert_fails 65 "fewer: 2 labels, but $images has 12 samples" loader --images "$images" --labels "$BATS_TEST_TMPDIR/fewer"
     assert_fails 65 "label 2 of sample 2, at byte 10: there are 2 classes" loader --images "$images" --labels "$labels" --classes 2
     assert_fails 66 "/nowhere: cannot be opened: No such file" loader --images /nowhere
 }

@@ -79,8 +79,10 @@ each_foreign() {
 
 @test "what stands where a data set of any kind is due is named" {
     for file in NumPy.npy zip.npz zstd.zst PNG.png ONNX.onnx HTML.html git-lfs.bin; do
-        assert_fails 64 "$file is a" loader "$file" -o "$out"
-        [[ $stderr == *"${file%.*}"* ]]
+        if [[ $file != *.np[yz] ]]; then # arrays are sets themselves
+            assert_fails 64 "$file is a" loader "$file" -o "$out"
+            [[ $stderr == *"${file%.*}"* ]]
+        fi
         assert_fails 65 "$file: not a table, but a" loader "csv:$file" -o "$out"
         [[ $stderr == *"${file%.*}"* ]]
     done

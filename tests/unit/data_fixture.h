@@ -33,6 +33,8 @@ static inline void set_option(const struct pst_settings *of, struct settings *se
         memcpy(place, &size, sizeof size);
     else if (option->type == PST_DOUBLE)
         memcpy(place, &number, sizeof number);
+    else if (option->type == PST_FLAG)
+        *place = 1;
     else
         fail_msg("there is no option '%s' that the fixture can set", name);
 }

@@ -245,31 +245,51 @@ static void a_set_that_does_not_open_leaves_nothing(void **state)
 static void elements_of_every_type_are_numbers(void **state)
 {
     (void)state;
-    const uint8_t u8[2] = { 0, 255 };
-    const int8_t i8[2] = { -128, 127 };
-    const int16_t i16[2] = { -32768, 32767 };
-    const int32_t i32[2] = { INT32_MIN, INT32_MAX };
-    const float f32[2] = { -1.5F, 3e38F };
-    const double f64[2] = { 1e-300, 0.1 };
-    static const size_t sizes[] = { 1, 1, 2, 4, 4, 8 };
-    const void *const all[] = { u8, i8, i16, i32, f32, f64 };
-    const double wanted[][2] = {
-        { 0, 255 },     { -128, 127 }, { -32768, 32767 }, { INT32_MIN, INT32_MAX }, { -1.5, (double)3e38F },
-        { 1e-300, 0.1 }
-    };
-    for (int element = PST_ELEMENT_U8; element <= PST_ELEMENT_F64; element++) {
-        assert_int_equal(pst_element_size((enum pst_element)element), sizes[element]);
+    static const uint8_t u8[2] = { 0, 255 };
+    static const int8_t i8[2] = { -128, 127 };
+    static const uint16_t u16[2] = { 0, 65535 }, f16[2] = { 0xBE00, 0x0001 };
+    static const int16_t i16[2] = { -32768, 32767 };
+    static const uint32_t u32[2] = { 0, UINT32_MAX };
+    static const int32_t i32[2] = { INT32_MIN, INT32_MAX };
+    static const uint64_t u64[2] = { 1, UINT64_MAX };
+    static const int64_t i64[2] = { INT64_MIN, (int64_t)1 << 53 };
+    static const float f32[2] = { -1.5F, 3e38F };
+    static const double f64[2] = { 1e-300, 0.1 };
+    static const struct {
+        const char *name;
+        enum pst_element element;
+        size_t size;
+        const void *elements;
+        double wanted[2];
+    } all[] = { { "u8", PST_ELEMENT_U8, 1, u8, { 0, 255 } },
+                { "i8", PST_ELEMENT_I8, 1, i8, { -128, 127 } },
+                { "u16", PST_ELEMENT_U16, 2, u16, { 0, 65535 } },
+                { "i16", PST_ELEMENT_I16, 2, i16, { -32768, 32767 } },
+                { "u32", PST_ELEMENT_U32, 4, u32, { 0, UINT32_MAX } },
+                { "i32", PST_ELEMENT_I32, 4, i32, { INT32_MIN, INT32_MAX } },
+                { "u64", PST_ELEMENT_U64, 8, u64, { 1, 0x1p64 } },
+                { "i64", PST_ELEMENT_I64, 8, i64, { -0x1p63, 0x1p53 } },
+                { "f16", PST_ELEMENT_F16, 2, f16, { -1.5, 0x1p-24 } },
+                { "f32", PST_ELEMENT_F32, 4, f32, { -1.5, (double)3e38F } },
+                { "f64", PST_ELEMENT_F64, 8, f64, { 1e-300, 0.1 } } };
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
         float numbers[2];
-        assert_int_equal(pst_element_numbers((enum pst_element)element, all[element], 2, 0.5, 1, numbers), 2);
+        assert_int_equal(pst_element_size(all[k].element), all[k].size);
+        assert_string_equal(pst_element_name(all[k].element), all[k].name);
+        assert_int_equal(pst_element_numbers(all[k].element, all[k].elements, 2, 0.5, 1, numbers), 2);
         for (size_t i = 0; i < 2; i++) {
-            assert_true(pst_element_number((enum pst_element)element, all[element], i) == wanted[element][i]);
-            assert_true(numbers[i] == (float)(0.5 * wanted[element][i] + 1));
+            assert_true(pst_element_number(all[k].element, all[k].elements, i) == all[k].wanted[i]);
+            assert_true(numbers[i] == (float)(0.5 * all[k].wanted[i] + 1));
         }
     }
     const float wrong[3] = { 1, NAN, INFINITY };
     float numbers[3];
     assert_int_equal(pst_element_numbers(PST_ELEMENT_F32, wrong, 3, 1, 0, numbers), 1);
     assert_int_equal(pst_element_numbers(PST_ELEMENT_F32, f32, 2, 1e3, 0, numbers), 1);
+    static float many[3000], of_many[3000];
+    many[2500] = -INFINITY;
+    assert_int_equal(pst_element_numbers(PST_ELEMENT_F32, many, 2500, 1, 0, of_many), 2500);
+    assert_int_equal(pst_element_numbers(PST_ELEMENT_F32, many, 3000, 1, 0, of_many), 2500);
 }
 
 /* A program offers one option for all types that have it, so it must mean the same to them. */

@@ -82,15 +82,16 @@ static enum pst_status open_mnist(struct pst_dataset *dataset, const struct pst_
                                   struct pst_error *error)
 {
     char images[PATH_SIZE], labels[PATH_SIZE];
-    struct pst_idx_set *own = dataset->own = pst_allocate(1, sizeof *own, error);
+    struct pst_pairs *own = dataset->own = pst_allocate(1, sizeof *own, error);
     if (own == NULL)
         return PST_TRY_AGAIN;
     enum pst_status status = find_mnist(request, images, labels, error);
     if (status == PST_OK)
-        status = pst_idx_set_add(own, images, labels, error);
+        status = pst_pairs_add(own, images, labels, error);
     if (status == PST_OK)
-        status = pst_idx_set_open(dataset, &(struct pst_idx_meaning){ .classes = CLASSES },
-                                  request->max_memory, error);
+        status = pst_pairs_open(dataset, pst_idx_read_pair, NULL,
+                                &(struct pst_pairs_meaning){ .labels.classes = CLASSES }, request->max_memory,
+                                error);
     strcpy(dataset->name, "mnist");
     return status;
 }
@@ -102,7 +103,7 @@ const struct pst_dataset_type pst_dataset_mnist = {
     .most_arguments = 1,
     .has_test_part = true,
     .open = open_mnist,
-    .get = pst_idx_set_get,
-    .place = pst_idx_set_place,
-    .close = pst_idx_set_close,
+    .get = pst_pairs_get,
+    .place = pst_pairs_place,
+    .close = pst_pairs_close,
 };

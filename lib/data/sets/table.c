@@ -14,6 +14,8 @@
     ROW(digits)   \
     ROW(mnist)    \
     ROW(idx)      \
+    ROW(npy)      \
+    ROW(npz)      \
     ROW(csv)
 
 #define DECLARE(name) extern const struct pst_dataset_type pst_dataset_##name;
