@@ -13,7 +13,10 @@
 #define ROWS(ROW) \
     ROW(digits)   \
     ROW(mnist)    \
-    ROW(idx)
+    ROW(idx)      \
+    ROW(images)   \
+    ROW(cifar10)  \
+    ROW(cifar100)
 
 #define DECLARE(name) extern const struct pst_dataset_type pst_dataset_##name;
 #define ENTER(name) &pst_dataset_##name,
