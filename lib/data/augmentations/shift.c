@@ -1,7 +1,5 @@
 /* shift: images moved by whole pixels, drawn evenly from [-most, most] in each direction. */
-#include "pipestill/data.h"
-
-#include <string.h>
+#include "lib/data/augmentations/move.h"
 
 struct settings {
     size_t most;
@@ -24,42 +22,10 @@ static const char *refuse(const void *settings, const struct pst_planes *planes)
     return planes->height > 0 ? NULL : "only images can be moved";
 }
 
-static void fill_background(const struct pst_planes *planes, void *to, size_t elements)
-{
-    memset(to, 0, elements * (planes->numbers ? sizeof(float) : 1));
-    for (size_t i = 0; planes->numbers && i < elements; i++)
-        ((float *)to)[i] = planes->background;
-}
-
-/* Moves one plane down and right; what comes in is background. */
-static void move(const struct pst_planes *planes, const unsigned char *from, unsigned char *to, int64_t down,
-                 int64_t right)
-{
-    size_t bytes = planes->numbers ? sizeof(float) : 1, row = planes->width * bytes;
-    size_t over = (size_t)(right < 0 ? -right : right); /* columns that leave the image */
-    for (size_t i = 0; i < planes->height && over < planes->width; i++) {
-        int64_t source = (int64_t)i - down;
-        if (source < 0 || source >= (int64_t)planes->height)
-            continue;
-        memcpy(to + i * row + (right > 0 ? over : 0) * bytes,
-               from + (size_t)source * row + (right < 0 ? over : 0) * bytes, (planes->width - over) * bytes);
-    }
-}
-
 static void apply(const void *settings, const struct pst_planes *planes, const void *from, void *to,
                   const struct pst_draw *draw)
 {
-    size_t most = ((const struct settings *)settings)->most, plane = planes->height * planes->width;
-    struct pst_random random;
-    pst_random_start(&random, draw->seed, PST_RANDOM_SHIFT, draw->epoch, draw->id);
-    uint64_t steps = 2 * (uint64_t)most + 1;
-    int64_t down = (int64_t)pst_random_below(&random, steps) - (int64_t)most;
-    int64_t right = (int64_t)pst_random_below(&random, steps) - (int64_t)most;
-    fill_background(planes, to, planes->channels * plane);
-    for (size_t channel = 0; channel < planes->channels; channel++) {
-        size_t at = channel * plane * (planes->numbers ? sizeof(float) : 1);
-        move(planes, (const unsigned char *)from + at, (unsigned char *)to + at, down, right);
-    }
+    pst_move_at_random(planes, from, to, ((const struct settings *)settings)->most, PST_RANDOM_SHIFT, draw);
 }
 
 const struct pst_augmentation pst_augmentation_shift = {

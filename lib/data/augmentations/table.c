@@ -4,7 +4,9 @@
 
 #define ROWS(ROW) \
     ROW(elastic)  \
-    ROW(shift)
+    ROW(shift)    \
+    ROW(crop)     \
+    ROW(flip)
 
 #define DECLARE(name) extern const struct pst_augmentation pst_augmentation_##name;
 #define ENTER(name) &pst_augmentation_##name,

@@ -1,5 +1,6 @@
 /* mnist: MNIST, or any set under its file names, wherever it is found. */
 #include "lib/data/idx.h"
+#include "lib/data/places.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,53 +42,48 @@ static bool find_pair(const char *folder, bool test, char images[PATH_SIZE], cha
     return false;
 }
 
-static bool find_in_usual_places(bool test, char images[PATH_SIZE], char labels[PATH_SIZE])
+/* The files of a part. */
+struct pair {
+    bool test;
+    char images[PATH_SIZE], labels[PATH_SIZE];
+};
+
+static bool is_in(const char *folder, void *found)
 {
-    const char *home = getenv("HOME");
-    char own[PATH_SIZE] = "";
-    if (home != NULL && snprintf(own, sizeof own, "%s/.local/share/mnist", home) >= PATH_SIZE)
-        own[0] = '\0';
-    const char *const places[] = { "data/mnist", "data", own, "/usr/local/share/mnist", "/usr/share/mnist" };
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-        if (*places[i] != '\0' && find_pair(places[i], test, images, labels))
-            return true;
-    return false;
+    struct pair *pair = found;
+    return find_pair(folder, pair->test, pair->images, pair->labels);
 }
 
 /* Finds the pair in the folder that is named, in that of MNIST_DIR, or in the usual places. */
-static enum pst_status find_mnist(const struct pst_dataset_request *request, char images[PATH_SIZE],
-                                  char labels[PATH_SIZE], struct pst_error *error)
+static enum pst_status find_mnist(const struct pst_dataset_request *request, struct pair *pair,
+                                  struct pst_error *error)
 {
-    const char *named = request->count > 0 ? request->arguments[0] : NULL;
-    const char *folder = named != NULL ? named : getenv("MNIST_DIR");
-    const char *part = request->test ? "t10k" : "train";
-    if (folder != NULL && *folder != '\0')
-        return find_pair(folder, request->test, images, labels)
-                   ? PST_OK
-                   : pst_fail(error, PST_NO_INPUT,
-                              "MNIST is not in %s%s: %s-images-idx3-ubyte and %s-labels-idx1-ubyte, plain or "
-                              ".gz, should be there or in MNIST/raw below",
-                              named != NULL ? "" : "MNIST_DIR=", folder, part, part);
-    if (find_in_usual_places(request->test, images, labels))
-        return PST_OK;
-    return pst_fail(
-        error, PST_NO_INPUT,
-        "MNIST is not found in ./data/mnist, ./data, ~/.local/share/mnist, /usr/local/share/mnist "
-        "or /usr/share/mnist: set MNIST_DIR to the folder with %s-images-idx3-ubyte and "
-        "%s-labels-idx1-ubyte, plain or .gz",
-        part, part);
+    static const char *const usual[] = { "data/mnist",           "data",
+                                         "~/.local/share/mnist", "/usr/local/share/mnist",
+                                         "/usr/share/mnist",     NULL };
+    const struct pst_places places = {
+        .title = "MNIST",
+        .variable = "MNIST_DIR",
+        .usual = usual,
+        .files = request->test ? "t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte (plain or .gz)"
+                               : "train-images-idx3-ubyte and train-labels-idx1-ubyte (plain or .gz)",
+        .below = " or in MNIST/raw below",
+        .is_in = is_in,
+    };
+    pair->test = request->test;
+    return pst_find_place(&places, request->count > 0 ? request->arguments[0] : NULL, pair, error);
 }
 
 static enum pst_status open_mnist(struct pst_dataset *dataset, const struct pst_dataset_request *request,
                                   struct pst_error *error)
 {
-    char images[PATH_SIZE], labels[PATH_SIZE];
+    struct pair pair;
     struct pst_pairs *own = dataset->own = pst_allocate(1, sizeof *own, error);
     if (own == NULL)
         return PST_TRY_AGAIN;
-    enum pst_status status = find_mnist(request, images, labels, error);
+    enum pst_status status = find_mnist(request, &pair, error);
     if (status == PST_OK)
-        status = pst_pairs_add(own, images, labels, error);
+        status = pst_pairs_add(own, pair.images, pair.labels, error);
     if (status == PST_OK)
         status = pst_pairs_open(dataset, pst_idx_read_pair, NULL,
                                 &(struct pst_pairs_meaning){ .labels.classes = CLASSES }, request->max_memory,

@@ -16,7 +16,10 @@
     ROW(idx)      \
     ROW(npy)      \
     ROW(npz)      \
-    ROW(csv)
+    ROW(csv)      \
+    ROW(images)   \
+    ROW(cifar10)  \
+    ROW(cifar100)
 
 #define DECLARE(name) extern const struct pst_dataset_type pst_dataset_##name;
 #define ENTER(name) &pst_dataset_##name,
