@@ -60,6 +60,7 @@ const struct pst_dataset_type pst_dataset_images = {
     .has_test_part = true,
     .settings = { options, sizeof(struct pst_image_settings), NULL },
     .recognises = pst_tar_recognises,
+    .takes_folders = true,
     .open = open_images,
     .get = get_image,
     .plan = plan_images,

@@ -70,9 +70,10 @@ static enum pst_status find_by_file(const char *path, const struct pst_dataset_t
         return pst_fail(error, PST_USAGE, "there is no set '%s', and no such file; there are the sets %s",
                         path, names);
     size_t size = read_start(path, start, sizeof start);
+    bool folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
     for (size_t i = 0; pst_dataset_types[i] != NULL; i++) {
         *type = pst_dataset_types[i];
-        if ((*type)->recognises != NULL && (*type)->recognises(start, size))
+        if (folder ? (*type)->takes_folders : (*type)->recognises != NULL && (*type)->recognises(start, size))
             return PST_OK;
     }
     if (stat(path, &status) != 0)
