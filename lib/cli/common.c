@@ -1,6 +1,7 @@
 /* The options that stages have in common, declared once. */
 #include "lib/cli/frame.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define LINKS (PST_READS | PST_WRITES | PST_LINKS)
@@ -165,8 +166,8 @@ static const struct {
 
 static void add_option(struct pst_frame *frame, const struct pst_option *option)
 {
-    if (frame->option_count < MOST_OPTIONS)
-        frame->options[frame->option_count++] = option;
+    assert(frame->option_count < MOST_OPTIONS); /* how many there are, the program's source says */
+    frame->options[frame->option_count++] = option;
 }
 
 void pst_list_options(struct pst_frame *frame)

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#define MOST_OPTIONS 64 /* of a stage, with those that stages have in common */
+#define MOST_OPTIONS 160 /* of a stage, with those that stages have in common */
 
 /* The values of the options that stages have in common. */
 struct pst_common {

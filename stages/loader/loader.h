@@ -4,7 +4,7 @@
 
 #include "pipestill.h"
 
-#define MOST_OPTIONS 64     /* with those of all types and augmentations */
+#define MOST_OPTIONS 128    /* with those of all types and augmentations */
 #define SETTINGS_BYTES 4096 /* of all types and augmentations */
 
 /* What --like says. {0}: nothing. */
