@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define MOST_BIAS 1e6
+#define MOST_ROWS 20          /* of a table, and classes of a confusion matrix in it */
+#define AUC_SCORES (8U << 20) /* kept if nothing is said */
 
 /* ---- options ------------------------------------------------------------------------------------------- */
 
@@ -77,7 +79,22 @@ static const struct pst_option options[] = {
     { 0, "fit-by", PST_CHOICE, offsetof(struct evaluator, fit_by),
       "what --fit-bias looks for: the class mass of --against, else of the labels; or fewest errors",
       .choices = (const char *const[]){ "mass", "errors", NULL }, .needs = "fit-bias" },
-    { 0, "json", PST_FLAG, offsetof(struct evaluator, as_json), "write one JSON object instead of a table" },
+    { 0, "top", PST_SIZE, offsetof(struct evaluator, top),
+      "the K of top-K accuracy; without it 5 beyond 10 classes", .metavar = "K", .least = 1,
+      .most = INT32_MAX },
+    { 0, "worst", PST_SIZE, offsetof(struct evaluator, worst.most),
+      "list the N samples with the largest loss, error, or number of wrong bits", .metavar = "N", .least = 1,
+      .most = 100000 },
+    { 0, "auc-scores", PST_SIZE, offsetof(struct evaluator, auc.most),
+      "keep at most N scores for AUC, 5 bytes each; if there are more, AUC is left out", .metavar = "N",
+      .least = 0, .most = 1e12 },
+    { 0, "format", PST_CHOICE, offsetof(struct evaluator, format), "what to write",
+      .choices = (const char *const[]){ "table", "json", "tsv", NULL } },
+    { 0, "json", PST_FLAG, offsetof(struct evaluator, as_json), "the same as --format json",
+      .excludes = "format" },
+    { 0, "all-rows", PST_FLAG, offsetof(struct evaluator, all_rows),
+      "in a table show all classes, outputs or labels, not the 20 worst of many", .needs = "format=table",
+      .excludes = "json" },
     { 0 },
 };
 
@@ -117,6 +134,17 @@ static enum pst_status find_type(struct evaluator *evaluator, const struct pst_h
     return PST_OK;
 }
 
+/* Options that say nothing of what y holds, or need it. */
+static enum pst_status check_fit(const struct evaluator *evaluator, struct pst_error *error)
+{
+    const char *option = evaluator->top > 0 ? "--top" : evaluator->worst.most > 0 ? "--worst" : NULL;
+    if (option != NULL && evaluator->y == PST_NONE)
+        return pst_fail(error, PST_BAD_DATA, "%s needs labels, but the stream has no tensor 'y'", option);
+    if (evaluator->top > 0 && evaluator->type != types[0])
+        return pst_fail(error, PST_USAGE, "--top is for classes, but 'y' holds %s", evaluator->type->name);
+    return PST_OK;
+}
+
 static enum pst_status find_predictions(struct evaluator *evaluator, const struct pst_header *header,
                                         struct pst_error *error)
 {
@@ -146,7 +174,11 @@ static enum pst_status look(struct pst_run *run, const struct pst_header *header
     evaluator->id = pst_header_find(header, "id");
     enum pst_status status = find_type(evaluator, header, error);
     if (status == PST_OK)
+        status = check_fit(evaluator, error);
+    if (status == PST_OK)
         status = find_predictions(evaluator, header, error);
+    if (status == PST_OK)
+        status = worst_open(&evaluator->worst, error);
     return status == PST_OK ? evaluator->type->open(run, header, error) : status;
 }
 
@@ -162,9 +194,35 @@ static enum pst_status evaluate(struct pst_run *run, const struct pst_batch *bat
         status = source_check(&evaluator->against, batch, error);
     if (status == PST_OK && differences_apply(evaluator))
         status = differences_add(evaluator, batch, error);
+    if (status == PST_OK)
+        status = evaluator->type->count(evaluator, batch, error);
     evaluator->samples += batch->n;
-    return status == PST_OK ? evaluator->type->count(evaluator, batch, error) : status;
+    return status;
 }
+
+/* The areas under the curves, when all scores are there. */
+static enum pst_status finish_auc(struct pst_run *run, struct pst_error *error)
+{
+    struct evaluator *evaluator = run->self;
+    const struct pst_auc *auc = &evaluator->auc;
+    if (auc->labels == 0)
+        return PST_OK;
+    evaluator->areas = pst_allocate(auc->labels, sizeof *evaluator->areas, error);
+    if (evaluator->areas == NULL)
+        return PST_TRY_AGAIN;
+    if (auc->full && auc->most > 0)
+        pst_say(run,
+                "AUC is left out: there are more than %zu scores, of which each takes 5 bytes of memory; "
+                "--auc-scores allows more",
+                auc->most);
+    return pst_auc_areas(auc, evaluator->areas, error);
+}
+
+static enum pst_status (*const formats[])(struct pst_run *, const struct pst_report *, struct pst_error *) = {
+    [FORMAT_TABLE] = report_table,
+    [FORMAT_JSON] = report_json,
+    [FORMAT_TSV] = report_tsv,
+};
 
 static enum pst_status report(struct pst_run *run, struct pst_error *error)
 {
@@ -175,12 +233,18 @@ static enum pst_status report(struct pst_run *run, struct pst_error *error)
     enum pst_status status = PST_OK;
     if (evaluator->type->finish != NULL)
         status = evaluator->type->finish(evaluator, error);
+    if (status == PST_OK)
+        status = finish_auc(run, error);
     if (status != PST_OK)
         return status;
     evaluator->type->report(evaluator, &whole);
     if (differences_apply(evaluator))
         differences_report(evaluator, &whole.whole);
-    return evaluator->as_json ? report_json(run, &whole, error) : report_table(run, &whole, error);
+    worst_report(evaluator, &whole);
+    whole.names = evaluator->names;
+    whole.most_rows = evaluator->all_rows ? 0 : MOST_ROWS;
+    whole.all_rows = "--all-rows shows all";
+    return formats[evaluator->as_json ? FORMAT_JSON : evaluator->format](run, &whole, error);
 }
 
 static void stop(struct pst_run *run)
@@ -191,6 +255,10 @@ static void stop(struct pst_run *run)
     pst_metrics_free(&evaluator->classes);
     pst_regression_free(&evaluator->numbers);
     pst_label_scores_free(&evaluator->bits);
+    pst_auc_free(&evaluator->auc);
+    free(evaluator->areas);
+    free(evaluator->worst.list);
+    free((void *)evaluator->names);
     fit_forget(&evaluator->kept);
     free(evaluator->free_classes);
     free(evaluator->fitted);
@@ -199,17 +267,17 @@ static void stop(struct pst_run *run)
 
 int main(int argc, char **argv)
 {
-    static const struct evaluator defaults = { .tolerance = INFINITY };
+    static const struct evaluator defaults = { .tolerance = INFINITY, .auc.most = AUC_SCORES };
     return pst_main(
         argc, argv,
         &(struct pst_stage){
             .name = "evaluator",
             .purpose = "say how good the predictions in a stream are",
             .description =
-                "If y holds classes (i32), reports errors and accuracy, negative log-likelihood, Brier\n"
-                "score, expected calibration error, the same by class, and the confusion matrix; if it\n"
+                "If y holds classes (i32), reports errors, accuracies, F1, negative log-likelihood, Brier\n"
+                "score, expected calibration error, some of it by class, and what is taken for what; if it\n"
                 "holds numbers (f32), RMSE, MAE and R squared; if it holds bits (u8), wrong bits,\n"
-                "precision, recall and F1. Without --of it looks at logits or soft, else the only\n"
+                "precision, recall, F1 and AUC. Without --of it looks at logits or soft, else the only\n"
                 "logits/NAME or soft/NAME.",
             .example = "loader mnist --split test | teacher-forward student.safetensors | evaluator",
             .see_also = "teacher-forward(1), temperature-softmax(1), averager(1)",

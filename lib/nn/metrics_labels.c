@@ -37,28 +37,76 @@ static double share_of(uint64_t part, uint64_t whole)
     return whole > 0 ? (double)part / (double)whole : (double)NAN;
 }
 
-/* F1 is the harmonic mean of precision and recall (van Rijsbergen 1979, as Dice's coefficient). */
-static void add_quality(const struct pst_label_counts *counts, struct pst_figures *figures)
+/* Precision, recall and F1, the harmonic mean of both (van Rijsbergen 1979, as Dice's coefficient). */
+struct quality {
+    double precision, recall, f1;
+};
+
+static struct quality quality_of(const struct pst_label_counts *counts)
 {
     uint64_t right = counts->true_positives;
     uint64_t predicted = right + counts->false_positives, given = right + counts->false_negatives;
-    pst_figures_add(figures, "precision", "precision", PST_FIGURE_RATIO, share_of(right, predicted));
-    pst_figures_add(figures, "recall", "recall", PST_FIGURE_RATIO, share_of(right, given));
-    pst_figures_add(figures, "f1", "F1", PST_FIGURE_RATIO, share_of(2 * right, predicted + given));
+    return (struct quality){ share_of(right, predicted), share_of(right, given),
+                             share_of(2 * right, predicted + given) };
+}
+
+static void add_quality(const struct quality *quality, struct pst_figures *figures)
+{
+    pst_figures_add(figures, "precision", "precision", PST_FIGURE_RATIO, quality->precision);
+    pst_figures_add(figures, "recall", "recall", PST_FIGURE_RATIO, quality->recall);
+    pst_figures_add(figures, "f1", "F1", PST_FIGURE_RATIO, quality->f1);
+}
+
+static uint64_t label_errors(const struct pst_label_counts *counts)
+{
+    return counts->false_positives + counts->false_negatives;
 }
 
 static void add_label(const void *of, size_t label, struct pst_figures *figures)
 {
     const struct pst_label_scores *scores = of;
     const struct pst_label_counts *counts = &scores->each[label];
+    struct quality quality = quality_of(counts);
     pst_figures_add(figures, "positives", "positives", PST_FIGURE_COUNT,
                     (double)(counts->true_positives + counts->false_negatives));
-    pst_figures_add(figures, "errors", "errors", PST_FIGURE_COUNT,
-                    (double)(counts->false_positives + counts->false_negatives));
-    add_quality(counts, figures);
+    pst_figures_add(figures, "errors", "errors", PST_FIGURE_COUNT, (double)label_errors(counts));
+    add_quality(&quality, figures);
+    if (scores->auc != NULL)
+        pst_figures_add(figures, "auc", "AUC", PST_FIGURE_RATIO, scores->auc[label]);
 }
 
-void pst_label_scores_report(const struct pst_label_scores *scores, struct pst_report *report)
+static double label_badness(const void *of, size_t label)
+{
+    return (double)label_errors(&((const struct pst_label_scores *)of)->each[label]);
+}
+
+static double or_0(double value)
+{
+    return isnan(value) ? 0 : value;
+}
+
+static void add_macro(const struct pst_label_scores *scores, struct pst_figures *whole)
+{
+    struct quality sum = { 0 };
+    double areas = 0, defined = 0, labels = (double)scores->labels;
+    for (size_t j = 0; j < scores->labels; j++) {
+        struct quality quality = quality_of(&scores->each[j]);
+        sum.precision += or_0(quality.precision);
+        sum.recall += or_0(quality.recall);
+        sum.f1 += or_0(quality.f1);
+        if (scores->auc != NULL) {
+            areas += or_0(scores->auc[j]);
+            defined += !isnan(scores->auc[j]);
+        }
+    }
+    pst_figures_add(whole, "macro_precision", "macro precision", PST_FIGURE_RATIO, sum.precision / labels);
+    pst_figures_add(whole, "macro_recall", "macro recall", PST_FIGURE_RATIO, sum.recall / labels);
+    pst_figures_add(whole, "macro_f1", "macro F1", PST_FIGURE_RATIO, sum.f1 / labels);
+    if (scores->auc != NULL)
+        pst_figures_add(whole, "macro_auc", "macro AUC", PST_FIGURE_RATIO, areas / defined);
+}
+
+static struct pst_label_counts sum_counts(const struct pst_label_scores *scores)
 {
     struct pst_label_counts all = { 0 };
     for (size_t j = 0; j < scores->labels; j++) {
@@ -66,18 +114,29 @@ void pst_label_scores_report(const struct pst_label_scores *scores, struct pst_r
         all.false_positives += scores->each[j].false_positives;
         all.false_negatives += scores->each[j].false_negatives;
     }
+    return all;
+}
+
+void pst_label_scores_report(const struct pst_label_scores *scores, struct pst_report *report)
+{
+    struct pst_label_counts all = sum_counts(scores);
+    struct quality quality = quality_of(&all);
     struct pst_figures *whole = &report->whole;
-    uint64_t wrong = all.false_positives + all.false_negatives;
+    double wrong = (double)label_errors(&all);
     pst_figures_add(whole, "samples", "samples", PST_FIGURE_COUNT, (double)scores->samples);
     pst_figures_add(whole, "wrong_samples", "samples with a wrong bit", PST_FIGURE_COUNT,
                     (double)scores->wrong_samples);
-    pst_figures_add(whole, "wrong_bits", "wrong bits", PST_FIGURE_COUNT, (double)wrong);
+    pst_figures_add(whole, "wrong_bits", "wrong bits", PST_FIGURE_COUNT, wrong);
     pst_figures_add(whole, "wrong_bit_share", "share of wrong bits", PST_FIGURE_SHARE,
-                    (double)wrong / ((double)scores->samples * (double)scores->labels));
-    add_quality(&all, whole);
-    report->rows_key = "per_label";
-    report->row_key = "label";
-    report->rows = scores->labels;
-    report->row = add_label;
-    report->scores = scores;
+                    wrong / ((double)scores->samples * (double)scores->labels));
+    add_quality(&quality, whole);
+    add_macro(scores, whole);
+    report->rows = (struct pst_rows){ .key = "per_label",
+                                      .scope = "label",
+                                      .numbered = true,
+                                      .count = scores->labels,
+                                      .row = add_label,
+                                      .badness = label_badness,
+                                      .others = "those with fewer errors",
+                                      .scores = scores };
 }

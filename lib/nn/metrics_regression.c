@@ -61,13 +61,35 @@ static void add_output(const void *scores, size_t output, struct pst_figures *fi
     add_scores(scores, output, 1, figures);
 }
 
+static double output_badness(const void *scores, size_t output)
+{
+    return pst_regression_score(scores, output, 1).rmse;
+}
+
+/* The mean over the outputs for which it is defined. */
+static double mean_r2(const struct pst_regression *regression)
+{
+    double sum = 0, count = 0;
+    for (size_t j = 0; j < regression->outputs; j++) {
+        double r2 = pst_regression_score(regression, j, 1).r2;
+        sum += isnan(r2) ? 0 : r2;
+        count += !isnan(r2);
+    }
+    return sum / count;
+}
+
 void pst_regression_report(const struct pst_regression *regression, struct pst_report *report)
 {
     pst_figures_add(&report->whole, "samples", "samples", PST_FIGURE_COUNT, (double)regression->samples);
     add_scores(regression, 0, regression->outputs, &report->whole);
-    report->rows_key = "per_output";
-    report->row_key = "output";
-    report->rows = regression->outputs;
-    report->row = add_output;
-    report->scores = regression;
+    if (regression->outputs > 1)
+        pst_figures_add(&report->whole, "mean_r2", "mean R squared", PST_FIGURE_RATIO, mean_r2(regression));
+    report->rows = (struct pst_rows){ .key = "per_output",
+                                      .scope = "output",
+                                      .numbered = true,
+                                      .count = regression->outputs,
+                                      .row = add_output,
+                                      .badness = output_badness,
+                                      .others = "those with a smaller RMSE",
+                                      .scores = regression };
 }

@@ -1,6 +1,11 @@
 /* y holds classes: errors, likelihood and calibration; and how far two predictions agree on a class. */
 #include "stages/evaluator/evaluator.h"
 
+#include <math.h>
+
+#define MANY 10 /* classes beyond which accuracy alone says little, so top-5 accuracy is shown, too */
+#define USUAL_TOP 5
+
 static enum pst_status no_class(const char *option, uint64_t class, size_t classes, struct pst_error *error)
 {
     return pst_fail(error, PST_USAGE, "--%s: there is no class %llu in %zu classes", option,
@@ -43,6 +48,19 @@ static void warn(struct pst_run *run)
                 of->temperature, against->name, against->temperature);
 }
 
+/* What only labels make possible. */
+static enum pst_status open_labelled(struct evaluator *evaluator, const struct pst_header *header,
+                                     size_t classes, struct pst_error *error)
+{
+    if (evaluator->top > classes)
+        return pst_fail(error, PST_USAGE, "--top %zu: there are only %zu classes", evaluator->top, classes);
+    if (evaluator->top > 0 || classes > MANY)
+        pst_metrics_set_top(&evaluator->classes, evaluator->top > 0 ? evaluator->top : USUAL_TOP);
+    if (classes == 2)
+        evaluator->auc.labels = 1;
+    return names_take(evaluator, header, classes, error);
+}
+
 static enum pst_status open_classes(struct pst_run *run, const struct pst_header *header,
                                     struct pst_error *error)
 {
@@ -59,21 +77,51 @@ static enum pst_status open_classes(struct pst_run *run, const struct pst_header
         status = spread_biases(evaluator, classes, error);
     if (status == PST_OK)
         status = pst_metrics_new(&evaluator->classes, classes, error);
+    if (status == PST_OK && evaluator->y != PST_NONE)
+        status = open_labelled(evaluator, header, classes, error);
     if (status == PST_OK)
         warn(run);
     return status;
 }
 
-/* row, other: [classes], of --of, and of --against or NULL. label: -1 for none. */
-static void count_sample(struct evaluator *evaluator, const float *row, const float *other, int32_t label)
+/* How much rather class 1 is predicted than class 0. */
+static float score_of_two(const struct source *of, const float *row)
 {
-    struct pst_prediction prediction = source_predict(&evaluator->of, row);
-    if (label >= 0)
-        pst_metrics_add(&evaluator->classes, &prediction, label);
-    if (other != NULL) {
-        struct pst_prediction second = source_predict(&evaluator->against, other);
+    return of->logits || of->bias != NULL ? of->scores[1] - of->scores[0] : row[1];
+}
+
+static void consider_worst(struct evaluator *evaluator, const struct sample *sample,
+                           const struct pst_prediction *prediction)
+{
+    double loss = -prediction->log_probabilities[sample->label];
+    const struct worst_sample entry = { .rank = loss,
+                                        .number = sample->number,
+                                        .id = sample->id,
+                                        .member = (size_t)sample->label,
+                                        .other = prediction->largest,
+                                        .values = { exp(-loss), loss } };
+    worst_add(&evaluator->worst, &entry);
+}
+
+static enum pst_status count_sample(struct evaluator *evaluator, const struct sample *sample,
+                                    struct pst_error *error)
+{
+    struct pst_prediction prediction = source_predict(&evaluator->of, sample->row);
+    enum pst_status status = PST_OK;
+    if (sample->label >= 0) {
+        pst_metrics_add(&evaluator->classes, &prediction, sample->label);
+        if (evaluator->worst.most > 0)
+            consider_worst(evaluator, sample, &prediction);
+    }
+    if (sample->label >= 0 && evaluator->auc.labels > 0) {
+        float score = score_of_two(&evaluator->of, sample->row);
+        status = pst_auc_add(&evaluator->auc, &score, (uint8_t[]){ (uint8_t)sample->label }, error);
+    }
+    if (sample->other != NULL) {
+        struct pst_prediction second = source_predict(&evaluator->against, sample->other);
         pst_metrics_compare(&evaluator->classes, &prediction, &second);
     }
+    return status;
 }
 
 static enum pst_status count_classes(struct evaluator *evaluator, const struct pst_batch *batch,
@@ -84,17 +132,17 @@ static enum pst_status count_classes(struct evaluator *evaluator, const struct p
     bool compared = evaluator->against.index != PST_NONE;
     enum pst_status status = PST_OK;
     for (size_t i = 0; status == PST_OK && i < batch->n; i++) {
-        const float *row = source_row(&evaluator->of, batch, i);
-        const float *other = compared ? source_row(&evaluator->against, batch, i) : NULL;
-        int32_t label = labels == NULL ? -1 : labels[i];
-        if (labels != NULL && (label < 0 || (size_t)label >= classes))
+        const struct sample sample = { .row = source_row(&evaluator->of, batch, i),
+                                       .other = compared ? source_row(&evaluator->against, batch, i) : NULL,
+                                       .label = labels == NULL ? -1 : labels[i],
+                                       .number = evaluator->samples + i,
+                                       .id = id_of(evaluator, batch, i) };
+        if (labels != NULL && (sample.label < 0 || (size_t)sample.label >= classes))
             return pst_fail(error, PST_BAD_DATA,
-                            "sample %zu of the batch: label %d is not one of %zu classes", i, (int)label,
-                            classes);
-        if (evaluator->fitted_count > 0)
-            status = fit_keep(&evaluator->kept, row, other, label, classes, error);
-        else
-            count_sample(evaluator, row, other, label);
+                            "sample %zu of the batch: label %d is not one of %zu classes", i,
+                            (int)sample.label, classes);
+        status = evaluator->fitted_count > 0 ? fit_keep(&evaluator->kept, &sample, classes, error)
+                                             : count_sample(evaluator, &sample, error);
     }
     return status;
 }
@@ -105,22 +153,34 @@ static enum pst_status finish_classes(struct evaluator *evaluator, struct pst_er
     const struct kept *kept = &evaluator->kept;
     size_t classes = evaluator->classes.classes;
     enum pst_status status = kept->count > 0 ? fit_biases(evaluator, error) : PST_OK;
-    for (size_t i = 0; status == PST_OK && i < kept->count; i++)
-        count_sample(evaluator, kept->rows + i * classes,
-                     kept->others != NULL ? kept->others + i * classes : NULL, kept->labels[i]);
+    for (size_t i = 0; status == PST_OK && i < kept->count; i++) {
+        struct sample sample = fit_sample(kept, i, classes);
+        status = count_sample(evaluator, &sample, error);
+    }
     return status;
 }
 
-static void report_classes(const struct evaluator *evaluator, struct pst_report *report)
+static void report_classes(struct evaluator *evaluator, struct pst_report *report)
 {
+    evaluator->classes.auc = evaluator->areas;
     pst_metrics_report(&evaluator->classes, report);
+}
+
+static void describe_sample(const struct worst_sample *sample, struct pst_figures *figures)
+{
+    pst_figures_add(figures, "label", "label", PST_FIGURE_MEMBER, (double)sample->member);
+    pst_figures_add(figures, "predicted", "predicted", PST_FIGURE_MEMBER, (double)sample->other);
+    pst_figures_add(figures, "probability", "p of label", PST_FIGURE_QUANTITY, sample->values[0]);
+    pst_figures_add(figures, "loss", "loss", PST_FIGURE_NATS, sample->values[1]);
 }
 
 const struct target_type target_classes = {
     .name = "classes",
     .dtype = PST_DTYPE_I32,
+    .names_key = "class_names",
     .open = open_classes,
     .count = count_classes,
     .finish = finish_classes,
     .report = report_classes,
+    .describe = describe_sample,
 };

@@ -18,6 +18,7 @@ struct source {
 struct kept {
     float *rows, *others; /* [capacity, classes], of --of, and of --against or NULL */
     int32_t *labels;      /* [capacity] */
+    uint64_t *ids;        /* [capacity] */
     size_t count, capacity;
 };
 
@@ -28,6 +29,29 @@ struct class_bias {
 
 enum { FIT_BY_MASS, FIT_BY_ERRORS };
 
+enum { FORMAT_TABLE, FORMAT_JSON, FORMAT_TSV };
+
+/* One sample of classes. */
+struct sample {
+    const float *row, *other; /* [classes], of --of, and of --against or NULL */
+    int32_t label;            /* -1: there is none */
+    uint64_t number, id;      /* its place in the stream, and its id or 0 */
+};
+
+/* A sample that --worst may list: what is shown of it depends on what is predicted. */
+struct worst_sample {
+    double rank, loss;    /* the one with the higher rank is worse, of equal ones that with the higher loss */
+    uint64_t number, id;  /* its place in the stream, of equally bad ones the first is listed; its id or 0 */
+    size_t member, other; /* a class, output or label; another class, or a count */
+    double values[2];
+};
+
+/* The worst samples so far: a heap, whose root is the best of them. {0} keeps none. */
+struct worst {
+    struct worst_sample *list; /* [most]; owned */
+    size_t count, most;
+};
+
 struct evaluator {
     /* options */
     const char *of_name, *against_name;
@@ -35,19 +59,25 @@ struct evaluator {
     struct class_bias *biases;
     uint64_t *fitted;
     size_t bias_count, fitted_count;
-    int fit_by;
-    bool as_json;
+    int fit_by, format;
+    size_t top; /* of --top; 0: not given */
+    bool as_json, all_rows;
     /* the stream */
     const struct target_type *type;
     struct source of, against; /* against.index: PST_NONE if nothing is compared */
     size_t y, id;              /* PST_NONE: there is none */
     struct pst_tensor_spec y_spec;
+    const char *
+        *names; /* of classes, outputs or labels, as plain text, with the texts in one block; or NULL */
     /* sums */
     uint64_t samples;
     double squares, largest; /* of the differences: the sum of squares, and the largest size */
     struct pst_metrics classes;
     struct pst_regression numbers;
     struct pst_label_scores bits;
+    struct pst_auc auc; /* of bits, and of two classes; without labels: there is none */
+    double *areas;      /* [auc.labels] */
+    struct worst worst; /* of --worst; its `most` is the option */
     bool *free_classes; /* [classes], of --fit-bias */
     struct kept kept;
 };
@@ -56,7 +86,8 @@ struct evaluator {
 struct target_type {
     const char *name; /* in messages: "numbers" */
     enum pst_dtype dtype;
-    bool of_logits; /* only logits predict it; otherwise soft targets do, too */
+    bool of_logits;        /* only logits predict it; otherwise soft targets do, too */
+    const char *names_key; /* of the header, where the names of classes, or of numbers and bits, may stand */
     /* Checks y and its size against the predictions, and makes the scores. */
     enum pst_status (*open)(struct pst_run *run, const struct pst_header *header, struct pst_error *error);
     /* Counts the samples of a batch, whose predictions are checked already. */
@@ -65,7 +96,9 @@ struct target_type {
     /* Called after the last batch; NULL: there is nothing to do. */
     enum pst_status (*finish)(struct evaluator *evaluator, struct pst_error *error);
     /* Adds the figures to an empty report. */
-    void (*report)(const struct evaluator *evaluator, struct pst_report *report);
+    void (*report)(struct evaluator *evaluator, struct pst_report *report);
+    /* Adds the figures of one of the worst samples. */
+    void (*describe)(const struct worst_sample *sample, struct pst_figures *figures);
 };
 
 extern const struct target_type target_classes, target_numbers, target_bits;
@@ -111,10 +144,13 @@ void differences_report(const struct evaluator *evaluator, struct pst_figures *f
 
 /* ---- --fit-bias ---------------------------------------------------------------------------------------- */
 
-/* Keeps a copy of a sample, for biases can be found only when all are there. other: NULL for none. label: -1
- * for none. Returns PST_OK or PST_TRY_AGAIN. */
-enum pst_status fit_keep(struct kept *kept, const float *row, const float *other, int32_t label,
-                         size_t classes, struct pst_error *error);
+/* Keeps a copy of a sample, for biases can be found only when all are there. Returns PST_OK or PST_TRY_AGAIN.
+ */
+enum pst_status fit_keep(struct kept *kept, const struct sample *sample, size_t classes,
+                         struct pst_error *error);
+
+/* The sample that was kept as the i-th, borrowed. */
+struct sample fit_sample(const struct kept *kept, size_t i, size_t classes);
 
 /*
  * Finds the biases of the free classes from the samples kept, and puts them into of.bias. The mass of each
@@ -124,11 +160,33 @@ enum pst_status fit_biases(struct evaluator *evaluator, struct pst_error *error)
 
 void fit_forget(struct kept *kept);
 
+/* ---- the worst samples --------------------------------------------------------------------------------- */
+
+/* Makes room for those that --worst asks for. Returns PST_OK or PST_TRY_AGAIN. */
+enum pst_status worst_open(struct worst *worst, struct pst_error *error);
+
+/* Takes a sample in if it is one of the worst so far. */
+void worst_add(struct worst *worst, const struct worst_sample *sample);
+
+/* Adds them to a report, the worst one first. */
+void worst_report(struct evaluator *evaluator, struct pst_report *report);
+
+/* ---- names --------------------------------------------------------------------------------------------- */
+
+/* Takes the names of classes, outputs or labels from the header, if they are there. count: how many there
+ * must be. Returns PST_OK; PST_BAD_DATA if they are something else; PST_TRY_AGAIN. */
+enum pst_status names_take(struct evaluator *evaluator, const struct pst_header *header, size_t count,
+                           struct pst_error *error);
+
+/* The id of a sample of a batch; 0 without ids. */
+uint64_t id_of(const struct evaluator *evaluator, const struct pst_batch *batch, size_t sample);
+
 /* ---- the report ---------------------------------------------------------------------------------------- */
 
-/* Print a report and what it is of, as a table for people or as one JSON object. Return what pst_print does;
- * PST_TRY_AGAIN. */
+/* Print a report and what it is of: as tables for people, as one JSON object, as TSV. Return what pst_print
+ * does; PST_TRY_AGAIN. */
 enum pst_status report_table(struct pst_run *run, const struct pst_report *report, struct pst_error *error);
 enum pst_status report_json(struct pst_run *run, const struct pst_report *report, struct pst_error *error);
+enum pst_status report_tsv(struct pst_run *run, const struct pst_report *report, struct pst_error *error);
 
 #endif

@@ -20,12 +20,15 @@ static bool grow_rows(float **rows, size_t capacity, size_t classes)
 static bool grow_labels(struct kept *kept, size_t capacity)
 {
     size_t bytes;
-    if (!pst_multiply(capacity, sizeof *kept->labels, &bytes))
+    if (!pst_multiply(capacity, sizeof *kept->ids, &bytes))
         return false;
-    int32_t *grown = realloc(kept->labels, bytes);
-    if (grown != NULL)
-        kept->labels = grown;
-    return grown != NULL;
+    uint64_t *ids = realloc(kept->ids, bytes);
+    if (ids != NULL)
+        kept->ids = ids;
+    int32_t *labels = realloc(kept->labels, capacity * sizeof *labels);
+    if (labels != NULL)
+        kept->labels = labels;
+    return ids != NULL && labels != NULL;
 }
 
 static enum pst_status make_room(struct kept *kept, size_t classes, bool compared, struct pst_error *error)
@@ -40,16 +43,26 @@ static enum pst_status make_room(struct kept *kept, size_t classes, bool compare
     return PST_OK;
 }
 
-enum pst_status fit_keep(struct kept *kept, const float *row, const float *other, int32_t label,
-                         size_t classes, struct pst_error *error)
+enum pst_status fit_keep(struct kept *kept, const struct sample *sample, size_t classes,
+                         struct pst_error *error)
 {
-    if (make_room(kept, classes, other != NULL, error) != PST_OK)
+    if (make_room(kept, classes, sample->other != NULL, error) != PST_OK)
         return PST_TRY_AGAIN;
-    memcpy(kept->rows + kept->count * classes, row, classes * sizeof *row);
-    if (other != NULL)
-        memcpy(kept->others + kept->count * classes, other, classes * sizeof *other);
-    kept->labels[kept->count++] = label;
+    memcpy(kept->rows + kept->count * classes, sample->row, classes * sizeof *kept->rows);
+    if (sample->other != NULL)
+        memcpy(kept->others + kept->count * classes, sample->other, classes * sizeof *kept->others);
+    kept->ids[kept->count] = sample->id;
+    kept->labels[kept->count++] = sample->label;
     return PST_OK;
+}
+
+struct sample fit_sample(const struct kept *kept, size_t i, size_t classes)
+{
+    return (struct sample){ .row = kept->rows + i * classes,
+                            .other = kept->others != NULL ? kept->others + i * classes : NULL,
+                            .label = kept->labels[i],
+                            .number = i,
+                            .id = kept->ids[i] };
 }
 
 void fit_forget(struct kept *kept)
@@ -57,6 +70,7 @@ void fit_forget(struct kept *kept)
     free(kept->rows);
     free(kept->others);
     free(kept->labels);
+    free(kept->ids);
 }
 
 /* The share of each class: the mean of the other predictions, or how often the label is seen. */

@@ -32,6 +32,16 @@ static enum pst_status print_biases(struct pst_run *run, struct pst_error *error
     return status;
 }
 
+/* Prints a text, which is freed; NULL: memory was short. */
+static enum pst_status print_text(struct pst_run *run, char *text, struct pst_error *error)
+{
+    if (text == NULL)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for the report");
+    enum pst_status status = pst_print(run, text, error);
+    free(text);
+    return status;
+}
+
 enum pst_status report_table(struct pst_run *run, const struct pst_report *report, struct pst_error *error)
 {
     const struct evaluator *evaluator = run->self;
@@ -40,13 +50,7 @@ enum pst_status report_table(struct pst_run *run, const struct pst_report *repor
         status = print_source(run, "compared with", &evaluator->against, error);
     if (status == PST_OK && evaluator->fitted_count > 0)
         status = print_biases(run, error);
-    char *text = pst_report_to_text(report);
-    if (text == NULL)
-        return pst_fail(error, PST_TRY_AGAIN, "out of memory for the report");
-    if (status == PST_OK)
-        status = pst_print(run, text, error);
-    free(text);
-    return status;
+    return status == PST_OK ? print_text(run, pst_report_to_text(report), error) : status;
 }
 
 /* The biases that were found: an object of numbers by class. */
@@ -76,9 +80,20 @@ enum pst_status report_json(struct pst_run *run, const struct pst_report *report
     }
     char *text = figures != NULL ? json_dumps(figures, JSON_COMPACT) : NULL;
     json_decref(figures);
-    if (text == NULL)
-        return pst_fail(error, PST_TRY_AGAIN, "out of memory for the report");
-    enum pst_status status = pst_print(run, text, error);
-    free(text);
+    enum pst_status status = print_text(run, text, error);
     return status == PST_OK ? pst_print(run, "\n", error) : status;
+}
+
+enum pst_status report_tsv(struct pst_run *run, const struct pst_report *report, struct pst_error *error)
+{
+    const struct evaluator *evaluator = run->self;
+    enum pst_status status = print_text(run, pst_report_to_tsv(report), error);
+    for (size_t j = 0; status == PST_OK && j < evaluator->of.spec.shape[0]; j++) {
+        char text[64];
+        if (evaluator->fitted_count == 0 || !evaluator->free_classes[j])
+            continue;
+        pst_print_plain(text, sizeof text, "class_bias\t%zu\t\tbias\t%.17g\n", j, evaluator->of.bias[j]);
+        status = pst_print(run, text, error);
+    }
+    return status;
 }

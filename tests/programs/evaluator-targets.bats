@@ -28,6 +28,7 @@ samples                              4
 RMSE                            4.0466
 MAE                              2.375
 R squared                     0.370192
+mean R squared                0.312500
 
 output        RMSE         MAE  R squared
      0     1.22474           1   0.250000
@@ -108,14 +109,18 @@ share of wrong bits            25.0000 %
 precision                     0.500000
 recall                        0.666667
 F1                            0.571429
+macro precision               0.333333
+macro recall                  0.500000
+macro F1                      0.388889
+macro AUC                     0.458333
 
-label  positives     errors  precision     recall         F1
-    0          2          2   0.500000   0.500000   0.500000
-    1          1          1   0.500000   1.000000   0.666667
-    2          0          0          -          -          -
+label  positives     errors  precision     recall         F1        AUC
+    0          2          2   0.500000   0.500000   0.500000   0.250000
+    1          1          1   0.500000   1.000000   0.666667   0.666667
+    2          0          0          -          -          -          -
 END
     run -0 --separate-stderr evaluator -i "$FILE" --json
-    [[ $output == *'{"label":2,"positives":0,"errors":0,"precision":null,"recall":null,"f1":null}'* ]]
+    [[ $output == *'{"label":2,"positives":0,"errors":0,"precision":null,"recall":null,"f1":null,"auc":null}'* ]]
 }
 
 @test "a bit that is neither 0 nor 1 is refused with batch and sample" {

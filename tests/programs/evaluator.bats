@@ -24,14 +24,16 @@ predictions                 soft, T = 1
 samples                              4
 errors                               1
 accuracy                       75.0000 %
+balanced accuracy              75.0000 %
+macro F1                      0.733333
 negative log-likelihood       0.866434 nats
 Brier score                   0.531250
 expected calibration error    0.250000
 
-class    samples     errors    accuracy
-    0          2          0  100.0000 %
-    1          2          1   50.0000 %
-    2          0          0           -
+class    samples     errors    accuracy  precision         F1
+    0          2          0  100.0000 %   0.666667   0.800000
+    1          2          1   50.0000 %   1.000000   0.666667
+    2          0          0           -          -          -
 
 confusion: a row for each true class, a column for each predicted one
            0      1      2
@@ -52,7 +54,10 @@ got = json.load(sys.stdin)
 assert math.isclose(got.pop("negative_log_likelihood"), 1.25 * math.log(2))
 assert math.isclose(got.pop("expected_calibration_error"), 0.25)
 assert math.isclose(got.pop("brier_score"), 0.53125)
-assert got == {"samples": 4, "errors": 1, "accuracy": 0.75, "confusion": [[2, 0, 0], [1, 1, 0], [0, 0, 0]],
+assert math.isclose(got.pop("macro_f1"), (4 / 5 + 2 / 3) / 2)
+assert [row.pop("precision") for row in got["per_class"]] == [2 / 3, 1, None]
+assert [row.pop("f1") for row in got["per_class"]] == [4 / 5, 2 / 3, None]
+assert got == {"samples": 4, "errors": 1, "accuracy": 0.75, "balanced_accuracy": 0.75, "confusion": [[2, 0, 0], [1, 1, 0], [0, 0, 0]],
     "per_class": [{"class": 0, "samples": 2, "errors": 0, "accuracy": 1.0},
                   {"class": 1, "samples": 2, "errors": 1, "accuracy": 0.5},
                   {"class": 2, "samples": 0, "errors": 0, "accuracy": None}]}, got'
@@ -275,12 +280,21 @@ LOW="columns = {'y': [0, 1, 1, 0], 'logits/a': [[3, 0, -9], [2, 1, -9], [2, 1, -
     done
 }
 
-@test "beyond 256 classes there is no confusion matrix" {
+@test "beyond 256 classes there is no confusion matrix, but the most frequent confusions" {
     make_stream "$FILE" "columns = {'y': [0, 256], 'logits/a': np.eye(257)[[0, 255]]}"
-    run --separate-stderr evaluator -i "$FILE"
+    run --separate-stderr evaluator -i "$FILE" --all-rows
     [ "$status" -eq 0 ]
-    [[ "$output" != *confusion* ]]
-    [[ "${lines[-1]}" = "  256          1          1    0.0000 %" ]]
+    [[ "$output" != *matrix* ]]
+    diff - <(echo "$output" | tail -n 5) <<'END'
+  256          1          1    0.0000 %          -   0.000000
+
+the most frequent confusions
+label  predicted    samples
+  256        255          1
+END
+    run -0 --separate-stderr evaluator -i "$FILE" --json
+    [[ "$output" = *'"confusions":[{"label":256,"predicted":255,"samples":1}]'* ]]
+    [[ "$output" != *'"confusion":'* ]]
 }
 
 @test "figures that cannot be written are an error" {

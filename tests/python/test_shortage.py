@@ -39,6 +39,7 @@ CASES = [
      ["restored.pst", "plain.pst"]),
     ("evaluator", "evaluator -i logits.pst", ["logits.pst"]),
     ("evaluator, JSON", "evaluator -i logits.pst --json", ["logits.pst"]),
+    ("evaluator, TSV", "evaluator -i logits.pst --format tsv --worst 3", ["logits.pst"]),
     ("stream-join", "stream-join one.pst -i plain.pst -o joined.pst", ["one.pst", "plain.pst"]),
     ("stream-select", "stream-select --drop x -i one.pst -o selected.pst", ["one.pst"]),
     ("stream-export, csv", "stream-export --to csv --take id,class,entropy,soft --of logits/a -i soft.pst -o soft.csv", ["soft.pst"]),

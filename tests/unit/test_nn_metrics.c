@@ -105,7 +105,7 @@ static void figures_without_a_meaning_are_left_out_of_the_json(void **state)
     assert_null(json_object_get(labelled, "kl"));
     assert_int_equal(json_array_size(json_object_get(labelled, "per_class")), 300);
     char *text = pst_report_to_text(&report);
-    assert_non_null(strstr(text, "  299          1          1    0.0000 %\n"));
+    assert_non_null(strstr(text, "  299          1          1    0.0000 %          -   0.000000\n"));
     free(text);
     json_decref(none);
     json_decref(labelled);

@@ -1,0 +1,139 @@
+/* The area under the ROC curve, exactly: scores are kept, and sorted when all are there. */
+#include "pipestill/metrics.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FEW 256 /* keys up to which a sort without tables is quicker */
+
+/* Makes an array of so many items of that size. Returns false, and leaves it as it is, if memory is short. */
+static bool grow(void **array, size_t count, size_t size)
+{
+    size_t bytes;
+    void *grown = pst_multiply(count, size, &bytes) ? realloc(*array, bytes) : NULL;
+    if (grown != NULL)
+        *array = grown;
+    return grown != NULL;
+}
+
+static enum pst_status make_room(struct pst_auc *auc, struct pst_error *error)
+{
+    size_t most = auc->most / auc->labels, capacity = auc->capacity < 512 ? 1024 : 2 * auc->capacity;
+    capacity = capacity < most ? capacity : most;
+    void *scores = auc->scores, *bits = auc->bits;
+    bool grown = grow(&scores, capacity * auc->labels, sizeof *auc->scores) &&
+                 grow(&bits, capacity * auc->labels, sizeof *auc->bits);
+    auc->scores = scores;
+    auc->bits = bits;
+    if (!grown)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for keeping the scores of %zu samples",
+                        capacity);
+    auc->capacity = capacity;
+    return PST_OK;
+}
+
+enum pst_status pst_auc_add(struct pst_auc *auc, const float *scores, const uint8_t *bits,
+                            struct pst_error *error)
+{
+    if (!auc->full && auc->samples == auc->most / auc->labels) {
+        pst_auc_free(auc);
+        auc->full = true;
+    }
+    if (auc->full)
+        return PST_OK;
+    if (auc->samples == auc->capacity && make_room(auc, error) != PST_OK)
+        return PST_TRY_AGAIN;
+    size_t at = auc->samples++ * auc->labels;
+    memcpy(auc->scores + at, scores, auc->labels * sizeof *scores);
+    memcpy(auc->bits + at, bits, auc->labels);
+    return PST_OK;
+}
+
+void pst_auc_free(struct pst_auc *auc)
+{
+    free(auc->scores);
+    free(auc->bits);
+    *auc = (struct pst_auc){ .labels = auc->labels, .most = auc->most };
+}
+
+/* ---- ranks --------------------------------------------------------------------------------------------- */
+
+/* A whole number that is larger where the score is; 0 and -0 are equal. */
+static uint32_t key_of(float score)
+{
+    uint32_t bits;
+    score += 0.0F;
+    memcpy(&bits, &score, sizeof bits);
+    return (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Sorts by one byte of the keys after another, the lowest one first. scratch: [count]. */
+static void sort_keys(uint32_t *keys, uint32_t *scratch, size_t count)
+{
+    if (count <= FEW) {
+        qsort(keys, count, sizeof *keys, compare);
+        return;
+    }
+    for (unsigned shift = 0; shift < 32; shift += 8) {
+        size_t starts[257] = { 0 };
+        for (size_t i = 0; i < count; i++)
+            starts[(keys[i] >> shift & 255) + 1]++;
+        for (size_t j = 1; j < 257; j++)
+            starts[j] += starts[j - 1];
+        for (size_t i = 0; i < count; i++)
+            scratch[starts[keys[i] >> shift & 255]++] = keys[i];
+        uint32_t *sorted = scratch; /* four times: the last result stands in keys again */
+        scratch = keys;
+        keys = sorted;
+    }
+}
+
+/* Twice the number of pairs in which the positive has the higher key, and once that of equal ones. Both are
+ * sorted. */
+static uint64_t count_wins(const uint32_t *positives, size_t p, const uint32_t *negatives, size_t n)
+{
+    uint64_t wins = 0;
+    size_t lower = 0, not_higher = 0;
+    for (size_t i = 0; i < p; i++) {
+        while (lower < n && negatives[lower] < positives[i])
+            lower++;
+        while (not_higher < n && negatives[not_higher] <= positives[i])
+            not_higher++;
+        wins += lower + not_higher;
+    }
+    return wins;
+}
+
+/* keys, scratch: [samples]. */
+static double area_of(const struct pst_auc *auc, size_t label, uint32_t *keys, uint32_t *scratch)
+{
+    size_t positives = 0, rest = auc->samples;
+    for (size_t i = 0, at = label; i < auc->samples; i++, at += auc->labels)
+        keys[auc->bits[at] != 0 ? positives++ : --rest] = key_of(auc->scores[at]);
+    size_t negatives = auc->samples - positives;
+    if (positives == 0 || negatives == 0)
+        return (double)NAN;
+    sort_keys(keys, scratch, positives);
+    sort_keys(keys + positives, scratch, negatives);
+    return (double)count_wins(keys, positives, keys + positives, negatives) /
+           (2 * (double)positives * (double)negatives);
+}
+
+enum pst_status pst_auc_areas(const struct pst_auc *auc, double *areas, struct pst_error *error)
+{
+    uint32_t *keys = pst_allocate(auc->samples + 1, sizeof *keys, error);
+    uint32_t *scratch = pst_allocate(auc->samples + 1, sizeof *scratch, error);
+    bool room = keys != NULL && scratch != NULL;
+    for (size_t j = 0; room && j < auc->labels; j++)
+        areas[j] = auc->samples > 0 ? area_of(auc, j, keys, scratch) : (double)NAN;
+    free(keys);
+    free(scratch);
+    return room ? PST_OK : PST_TRY_AGAIN;
+}
