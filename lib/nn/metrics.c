@@ -40,10 +40,12 @@ void pst_metrics_set_top(struct pst_metrics *metrics, size_t top)
 /* How many classes come before one of them: those that are more probable, and of equal ones the first. */
 static size_t rank_of(const struct pst_prediction *prediction, size_t class, size_t classes)
 {
-    const double *log_p = prediction->log_probabilities;
+    const double *log_p = prediction->log_probabilities, mine = log_p[class];
     size_t rank = 0;
-    for (size_t j = 0; j < classes; j++)
-        rank += log_p[j] > log_p[class] || (log_p[j] == log_p[class] && j < class);
+    for (size_t j = 0; j < class; j++)
+        rank += log_p[j] >= mine;
+    for (size_t j = class + 1; j < classes; j++)
+        rank += log_p[j] > mine;
     return rank;
 }
 

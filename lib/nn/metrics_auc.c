@@ -5,7 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FEW 256 /* keys up to which a sort without tables is quicker */
+enum {
+    FEW = 1024, /* keys up to which a sort without tables is quicker */
+    DIGIT_BITS = 11,
+    DIGITS = 1 << DIGIT_BITS,
+    PASSES = 3 /* for keys of 32 bits */
+};
 
 /* Makes an array of so many items of that size. Returns false, and leaves it as it is, if memory is short. */
 static bool grow(void **array, size_t count, size_t size)
@@ -68,31 +73,49 @@ static uint32_t key_of(float score)
     return (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
 }
 
+static unsigned digit_of(uint32_t key, unsigned pass)
+{
+    return key >> (pass * DIGIT_BITS) & (DIGITS - 1);
+}
+
 static int compare(const void *a, const void *b)
 {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
     return (x > y) - (x < y);
 }
 
-/* Sorts by one byte of the keys after another, the lowest one first. scratch: [count]. */
-static void sort_keys(uint32_t *keys, uint32_t *scratch, size_t count)
+/* Turns how often each digit comes into where the first key with it goes. */
+static void add_up(size_t starts[DIGITS])
 {
+    size_t sum = 0;
+    for (size_t j = 0; j < DIGITS; j++) {
+        size_t count = starts[j];
+        starts[j] = sum;
+        sum += count;
+    }
+}
+
+/* Sorts by one digit after another, the lowest one first. scratch: [count]. Returns which of both holds the
+ * sorted keys. */
+static const uint32_t *sort_keys(uint32_t *keys, uint32_t *scratch, size_t count)
+{
+    size_t starts[PASSES][DIGITS] = { 0 };
     if (count <= FEW) {
         qsort(keys, count, sizeof *keys, compare);
-        return;
+        return keys;
     }
-    for (unsigned shift = 0; shift < 32; shift += 8) {
-        size_t starts[257] = { 0 };
+    for (size_t i = 0; i < count; i++)
+        for (unsigned pass = 0; pass < PASSES; pass++)
+            starts[pass][digit_of(keys[i], pass)]++;
+    for (unsigned pass = 0; pass < PASSES; pass++) {
+        add_up(starts[pass]);
         for (size_t i = 0; i < count; i++)
-            starts[(keys[i] >> shift & 255) + 1]++;
-        for (size_t j = 1; j < 257; j++)
-            starts[j] += starts[j - 1];
-        for (size_t i = 0; i < count; i++)
-            scratch[starts[keys[i] >> shift & 255]++] = keys[i];
-        uint32_t *sorted = scratch; /* four times: the last result stands in keys again */
+            scratch[starts[pass][digit_of(keys[i], pass)]++] = keys[i];
+        uint32_t *sorted = scratch;
         scratch = keys;
         keys = sorted;
     }
+    return keys;
 }
 
 /* Twice the number of pairs in which the positive has the higher key, and once that of equal ones. Both are
@@ -120,10 +143,9 @@ static double area_of(const struct pst_auc *auc, size_t label, uint32_t *keys, u
     size_t negatives = auc->samples - positives;
     if (positives == 0 || negatives == 0)
         return (double)NAN;
-    sort_keys(keys, scratch, positives);
-    sort_keys(keys + positives, scratch, negatives);
-    return (double)count_wins(keys, positives, keys + positives, negatives) /
-           (2 * (double)positives * (double)negatives);
+    const uint32_t *high = sort_keys(keys, scratch, positives);
+    const uint32_t *low = sort_keys(keys + positives, scratch + positives, negatives);
+    return (double)count_wins(high, positives, low, negatives) / (2 * (double)positives * (double)negatives);
 }
 
 enum pst_status pst_auc_areas(const struct pst_auc *auc, double *areas, struct pst_error *error)
