@@ -192,7 +192,7 @@ static bool print_rows(FILE *out, const struct pst_report *report, const struct 
                        const char *caption)
 {
     struct choice choice;
-    size_t widths[PST_MOST_FIGURES];
+    size_t widths[PST_MOST_FIGURES] = { 0 };
     bool good = choose_rows(&choice, rows, most);
     if (good && choice.count > 0) {
         fprintf(out, "\n%s%s", caption != NULL ? caption : "", caption != NULL ? "\n" : "");
