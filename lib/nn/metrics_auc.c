@@ -134,13 +134,24 @@ static uint64_t count_wins(const uint32_t *positives, size_t p, const uint32_t *
     return wins;
 }
 
+/* Sorts the samples into those with the label, at the front of the keys, and those without. Returns how many
+ * have it. Which comes next no processor can guess, so every key is written to both places. */
+static size_t split_keys(const struct pst_auc *auc, size_t label, uint32_t *keys, uint32_t *scratch)
+{
+    size_t positives = 0, negatives = 0;
+    for (size_t i = 0, at = label; i < auc->samples; i++, at += auc->labels) {
+        keys[positives] = scratch[negatives] = key_of(auc->scores[at]);
+        positives += auc->bits[at] != 0;
+        negatives += auc->bits[at] == 0;
+    }
+    memcpy(keys + positives, scratch, negatives * sizeof *keys);
+    return positives;
+}
+
 /* keys, scratch: [samples]. */
 static double area_of(const struct pst_auc *auc, size_t label, uint32_t *keys, uint32_t *scratch)
 {
-    size_t positives = 0, rest = auc->samples;
-    for (size_t i = 0, at = label; i < auc->samples; i++, at += auc->labels)
-        keys[auc->bits[at] != 0 ? positives++ : --rest] = key_of(auc->scores[at]);
-    size_t negatives = auc->samples - positives;
+    size_t positives = split_keys(auc, label, keys, scratch), negatives = auc->samples - positives;
     if (positives == 0 || negatives == 0)
         return (double)NAN;
     const uint32_t *high = sort_keys(keys, scratch, positives);
