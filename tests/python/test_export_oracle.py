@@ -238,6 +238,9 @@ def test_other_types(random):
           ["x.age", "x.job, kind=none", 'x.job, kind=a "b"'])
     one = make({"y": numbers[:, 0], "logits": logits[:, :1]})
     check("one number a sample is a column of its own name", read_csv(export(one, "--to", "csv"))[0] == ["y", "prediction"])
+    one = make({"y": numbers[:, 0], "logits": logits[:, :1]}, output_names=["price"])
+    check("one output that has a name is called by it", read_csv(export(one, "--to", "csv"))[0] ==
+          ["y.price", "prediction.price"])
     x = random.integers(0, 256, (SAMPLES, 2, 2), dtype=numpy.uint8)
     data = make({"x": (x, {"scale": 1 / 255, "offset": -0.5})})
     scaled = (x.astype(numpy.float32) * numpy.float32(1 / 255) + numpy.float32(-0.5)).astype(numpy.float32)
