@@ -108,6 +108,7 @@ static void stop(struct pst_run *run)
     arrays_free(export);
     columns_free(export);
     predictions_free(&export->predictions);
+    names_free(&export->names);
     output_stop(&export->output);
     free(export->lists);
 }

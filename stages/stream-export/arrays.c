@@ -75,7 +75,7 @@ static void widen(const char *text, uint32_t *letters, size_t room)
 /* How many letters a text of a column may have. */
 static enum pst_status measure(const struct export *export, size_t *letters, struct pst_error *error)
 {
-    const struct names *names = &export->class_names;
+    const struct names *names = &export->names.classes;
     *letters = names->count == 0 ? NUMBER_LETTERS : 1;
     for (size_t i = 0; i < names->count; i++) {
         size_t count = count_letters(names_at(names, i));
@@ -126,8 +126,8 @@ static enum pst_status append_texts(const struct export *export, const struct co
     for (size_t i = 0; status == PST_OK && i < n; i++) {
         char number[PST_NUMBER_TEXT + 1];
         number[pst_put_i64(number, classes[i])] = '\0';
-        bool named = export->class_names.count > 0;
-        widen(named ? names_at(&export->class_names, (size_t)classes[i]) : number, letters, array->letters);
+        bool named = export->names.classes.count > 0;
+        widen(named ? names_at(&export->names.classes, (size_t)classes[i]) : number, letters, array->letters);
         status = append(array, letters, array->letters * sizeof *letters, error);
     }
     return status;

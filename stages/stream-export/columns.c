@@ -7,15 +7,17 @@
 
 /* ---- one column ---------------------------------------------------------------------------------------- */
 
-/* What the numbers of a column are called, if they belong to classes or outputs that have names. */
-static const struct names *find_parts(const struct export *export, const char *name, size_t width)
+/* What the numbers of a column are called, if they belong to inputs, classes or outputs that have names. */
+static const struct names *find_parts(const struct all_names *all, const char *name, size_t width)
 {
-    bool logits, of_targets = pst_target_kind(name, &logits) || strcmp(name, "prediction") == 0;
-    const struct names *classes = &export->class_names, *outputs = &export->output_names;
-    if (of_targets && classes->count == width && classes->unique)
-        return classes;
-    return (of_targets || strcmp(name, "y") == 0) && outputs->count == width && outputs->unique ? outputs
-                                                                                                : NULL;
+    bool logits, predicted = pst_target_kind(name, &logits) || strcmp(name, "prediction") == 0;
+    const struct names *lists[] = { strcmp(name, "x") == 0 ? &all->inputs : NULL,
+                                    predicted ? &all->classes : NULL,
+                                    predicted || strcmp(name, "y") == 0 ? &all->outputs : NULL };
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        if (lists[i] != NULL && lists[i]->count == width && lists[i]->unique)
+            return lists[i];
+    return NULL;
 }
 
 static enum pst_status add_column(struct export *export, struct column column, struct pst_error *error)
@@ -34,7 +36,7 @@ static enum pst_status add_column(struct export *export, struct column column, s
     column.width = 1;
     for (size_t i = 0; i < column.rank; i++)
         column.width *= column.shape[i];
-    column.parts = find_parts(export, column.name, column.width);
+    column.parts = find_parts(&export->names, column.name, column.width);
     export->columns[export->count++] = column;
     return PST_OK;
 }
@@ -192,7 +194,7 @@ static enum pst_status add_sample(struct export *export, const struct pst_header
 {
     size_t id = pst_header_find(header, "id"), y = pst_header_find(header, "y");
     bool named = y != PST_NONE && header->tensors[y].dtype == PST_DTYPE_I32 && header->tensors[y].rank == 0 &&
-                 export->class_names.count > 0;
+                 export->names.classes.count > 0;
     enum pst_status status = id != PST_NONE ? add_tensor(export, header, id, error) : PST_OK;
     if (status == PST_OK && y != PST_NONE)
         status = add_named(export, header, named ? "label" : "y", error);
@@ -207,7 +209,7 @@ static enum pst_status add_predictions(struct export *export, const struct pst_h
         return status;
     if (export->predictions.type != AS_CLASSES)
         return add_derived(export, header, find_derived("prediction"), error);
-    bool named = export->class_names.count > 0;
+    bool named = export->names.classes.count > 0;
     status = add_derived(export, header, find_derived(named ? "class" : "argmax"), error);
     return status == PST_OK ? add_derived(export, header, find_derived("probability"), error) : status;
 }
@@ -230,9 +232,7 @@ enum pst_status columns_choose(struct export *export, const struct pst_header *h
                                struct pst_error *error)
 {
     export->predictions.index = PST_NONE;
-    enum pst_status status = names_read(&export->class_names, header, "class_names", error);
-    if (status == PST_OK)
-        status = names_read(&export->output_names, header, "output_names", error);
+    enum pst_status status = names_read(&export->names, header, error);
     if (status == PST_OK && export->list_count == 0)
         status = add_usual(export, header, error);
     for (size_t i = 0; status == PST_OK && i < export->list_count; i++)

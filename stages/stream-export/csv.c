@@ -36,17 +36,16 @@ static void write_tsv(FILE *out, const char *text)
 
 /* ---- the line of names --------------------------------------------------------------------------------- */
 
-/* The name of one field, to be freed: the column's, or, of several numbers, NAME.PART. */
+/* The name of one field, to be freed: NAME.PART, or, of one number that has no name, the column's. */
 static char *name_field(const struct column *column, size_t part)
 {
     struct pst_text name;
-    char number[PST_NUMBER_TEXT + 1];
-    number[pst_put_u64(number, part)] = '\0';
-    if (pst_text_open(&name) != NULL && column->width == 1)
-        fputs(column->name, name.out);
+    if (pst_text_open(&name) != NULL && column->parts != NULL)
+        fprintf(name.out, "%s.%s", column->name, names_at(column->parts, part));
+    else if (name.out != NULL && column->width > 1)
+        fprintf(name.out, "%s.%zu", column->name, part);
     else if (name.out != NULL)
-        fprintf(name.out, "%s.%s", column->name,
-                column->parts != NULL ? names_at(column->parts, part) : number);
+        fputs(column->name, name.out);
     return pst_text_close(&name);
 }
 

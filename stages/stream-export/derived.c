@@ -39,7 +39,7 @@ static enum pst_status fill_label(struct export *export, struct column *column, 
                                   struct pst_error *error)
 {
     const int32_t *labels = column->data = batch->tensors[column->tensor].data;
-    size_t classes = export->class_names.count;
+    size_t classes = export->names.classes.count;
     for (size_t i = 0; classes > 0 && i < batch->n; i++)
         if (labels[i] < 0 || (size_t)labels[i] >= classes)
             return pst_fail(error, PST_BAD_DATA,

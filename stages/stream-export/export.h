@@ -48,16 +48,24 @@ void output_stop(struct output *output);
 
 /* ---- names --------------------------------------------------------------------------------------------- */
 
-/* A list of names that the stream's header has: of classes, or of outputs. */
+/* A list of names. {0} is empty. */
 struct names {
-    const struct json_t *list; /* borrowed from the header; NULL: there is none */
+    const struct json_t *list; /* borrowed */
     size_t count;
     bool unique;
 };
 
-/* Reads a key of the header. Returns PST_OK, also if there is no such key; PST_BAD_DATA; PST_TRY_AGAIN. */
-enum pst_status names_read(struct names *names, const struct pst_header *header, const char *key,
-                           struct pst_error *error);
+/* Those that the stream's header has. */
+struct all_names {
+    struct names inputs; /* of the elements of x: a column's, or COLUMN=CATEGORY */
+    struct names classes, outputs;
+    struct json_t *about; /* what they stand in; owned */
+};
+
+/* Reads them. Returns PST_OK, also if there are none; PST_BAD_DATA; PST_TRY_AGAIN. */
+enum pst_status names_read(struct all_names *names, const struct pst_header *header, struct pst_error *error);
+
+void names_free(struct all_names *names);
 
 const char *names_at(const struct names *names, size_t index);
 
@@ -178,7 +186,7 @@ struct export
     const char **lists; /* [list_count], of --take; the texts are borrowed */
     size_t list_count;
     /* the stream */
-    struct names class_names, output_names;
+    struct all_names names;
     struct predictions predictions;
     struct column *columns; /* [count]; owned */
     size_t count, room;

@@ -21,7 +21,7 @@ char *field_of(const struct export *export, const char *text)
 
 enum pst_status fields_make(struct export *export, struct pst_error *error)
 {
-    const struct names *names = &export->class_names;
+    const struct names *names = &export->names.classes;
     struct fields *fields = &export->fields;
     if (names->count == 0)
         return PST_OK;

@@ -1,4 +1,4 @@
-/* Names of classes and outputs, as a stream's header has them. */
+/* Names of inputs, classes and outputs, as a stream's header has them. */
 #include "stages/stream-export/export.h"
 
 #include <jansson.h>
@@ -30,20 +30,58 @@ static enum pst_status find_repeated(struct names *names, struct pst_error *erro
     return PST_OK;
 }
 
-enum pst_status names_read(struct names *names, const struct pst_header *header, const char *key,
-                           struct pst_error *error)
+/* Looks at a list of texts. what: what messages call it. */
+static enum pst_status take_list(struct names *names, const json_t *list, const char *what,
+                                 struct pst_error *error)
 {
-    *names = (struct names){ .list = json_object_get(header->other, key) };
-    if (names->list == NULL)
-        return PST_OK;
-    if (!json_is_array(names->list))
-        return pst_fail(error, PST_BAD_DATA, "the header's key '%s' is not a list of texts", key);
-    names->count = json_array_size(names->list);
-    for (size_t i = 0; i < names->count; i++) {
-        const char *text = names_at(names, i);
-        if (text == NULL || strlen(text) != json_string_length(json_array_get(names->list, i)))
-            return pst_fail(error, PST_BAD_DATA, "the header's key '%s': entry %zu is not a text without NUL",
-                            key, i);
-    }
-    return find_repeated(names, error);
+    *names = (struct names){ .list = list, .count = json_array_size(list) };
+    for (size_t i = 0; i < names->count; i++)
+        if (strlen(names_at(names, i)) != json_string_length(json_array_get(list, i)))
+            return pst_fail(error, PST_BAD_DATA, "the header of the stream: '%s': entry %zu has a NUL in it",
+                            what, i);
+    return names->count > 0 ? find_repeated(names, error) : PST_OK;
+}
+
+/* Adds the name of a column of the inputs; if it has categories, NAME=CATEGORY for each. */
+static bool add_input(json_t *list, json_t *column)
+{
+    json_t *name = json_object_get(column, "name"), *categories = json_object_get(column, "categories");
+    bool added = categories != NULL || json_array_append(list, name) == 0;
+    for (size_t i = 0; added && i < json_array_size(categories); i++)
+        added =
+            json_array_append_new(list, json_sprintf("%s=%s", json_string_value(name),
+                                                     json_string_value(json_array_get(categories, i)))) == 0;
+    return added;
+}
+
+static enum pst_status list_inputs(json_t *about, struct pst_error *error)
+{
+    const json_t *columns = json_object_get(json_object_get(about, "inputs"), "columns");
+    json_t *list = json_array();
+    bool added = list != NULL;
+    for (size_t i = 0; added && i < json_array_size(columns); i++)
+        added = add_input(list, json_array_get(columns, i));
+    added = json_object_set_new(about, "input_names", list) == 0 && added;
+    return added ? PST_OK : pst_fail(error, PST_TRY_AGAIN, "out of memory for names");
+}
+
+enum pst_status names_read(struct all_names *names, const struct pst_header *header, struct pst_error *error)
+{
+    enum pst_status status = pst_header_about(header, &names->about, error);
+    if (status == PST_OK)
+        status = list_inputs(names->about, error);
+    if (status == PST_OK)
+        status = take_list(&names->inputs, json_object_get(names->about, "input_names"), "inputs", error);
+    if (status == PST_OK)
+        status =
+            take_list(&names->classes, json_object_get(names->about, "class_names"), "class_names", error);
+    if (status == PST_OK)
+        status =
+            take_list(&names->outputs, json_object_get(names->about, "output_names"), "output_names", error);
+    return status;
+}
+
+void names_free(struct all_names *names)
+{
+    json_decref(names->about);
 }

@@ -28,9 +28,9 @@ static enum prediction_type find_type(const struct export *export, const struct 
         return header->tensors[y].dtype == PST_DTYPE_F32  ? AS_NUMBERS
                : header->tensors[y].dtype == PST_DTYPE_U8 ? AS_BITS
                                                           : AS_CLASSES;
-    if (!predictions->logits || header->classes > 0 || export->class_names.count > 0)
+    if (!predictions->logits || header->classes > 0 || export->names.classes.count > 0)
         return AS_CLASSES;
-    return export->output_names.count > 0 || predictions->outputs == 1 ? AS_NUMBERS : AS_CLASSES;
+    return export->names.outputs.count > 0 || predictions->outputs == 1 ? AS_NUMBERS : AS_CLASSES;
 }
 
 /* Checks that what the header says of classes is said of these. */
@@ -38,7 +38,7 @@ static enum pst_status check_classes(const struct export *export, const struct p
                                      struct pst_error *error)
 {
     const struct predictions *predictions = &export->predictions;
-    size_t classes = predictions->outputs, named = export->class_names.count;
+    size_t classes = predictions->outputs, named = export->names.classes.count;
     if (predictions->type != AS_CLASSES && !predictions->logits)
         return pst_fail(error, PST_BAD_DATA,
                         "'%s' holds probabilities of classes, but %s are predicted by %s",

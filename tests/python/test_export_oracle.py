@@ -232,8 +232,15 @@ def test_other_types(random):
     data = make({"logits": logits})
     check("--as says what is predicted if y does not", same(columns_of(data, "prediction", "--as", "numbers")[0], logits) and
           near(columns_of(data, "prediction")[0], softmax(logits)))
+    columns = [{"name": "age"}, {"name": "job, kind", "categories": ["none", 'a "b"']}]
+    table = make({"x": random.normal(size=(SAMPLES, 3)).astype(numpy.float32)}, inputs={"columns": columns})
+    check("inputs from a table have the names of its columns and categories", read_csv(export(table, "--to", "csv"))[0] ==
+          ["x.age", "x.job, kind=none", 'x.job, kind=a "b"'])
     one = make({"y": numbers[:, 0], "logits": logits[:, :1]})
     check("one number a sample is a column of its own name", read_csv(export(one, "--to", "csv"))[0] == ["y", "prediction"])
+    one = make({"y": numbers[:, 0], "logits": logits[:, :1]}, output_names=["price"])
+    check("one output that has a name is called by it", read_csv(export(one, "--to", "csv"))[0] ==
+          ["y.price", "prediction.price"])
     x = random.integers(0, 256, (SAMPLES, 2, 2), dtype=numpy.uint8)
     data = make({"x": (x, {"scale": 1 / 255, "offset": -0.5})})
     scaled = (x.astype(numpy.float32) * numpy.float32(1 / 255) + numpy.float32(-0.5)).astype(numpy.float32)
@@ -272,7 +279,7 @@ def test_names():
     mixed = make({"logits": logits, "logits.b": y[:2]}, class_names=["a", "b"])
     check("two columns of one name are refused", "two columns would be called 'logits.b'" in
           refused(mixed, "--to", "csv", "--take", "logits,logits.b")[1])
-    for bad, message in (("ab", "'class_names' is not a list of texts"), (["a", 7], "'class_names': entry 1"),
+    for bad, message in (("ab", "'class_names' is not a list of texts"), (["a", 7], "'class_names' is not a list of texts"),
                          (["a\0", "b"], "'class_names': entry 0"), (["a"], "has 2 classes, but the header's key")):
         code, said = refused(make({"logits": logits}, class_names=bad), "--to", "csv")
         check(f"class_names {bad!r} is refused", code == 65 and message in said, said)
