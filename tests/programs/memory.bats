@@ -11,13 +11,17 @@ setup() {
 
 # takes_little FILE COMMAND…: runs a command on a file; its peak of resident memory must stay within the bound.
 takes_little() {
+    takes_most $((8 * $(stat -c %s "$1") / 1024 + 65536)) "$@"
+}
+
+# takes_most KB FILE COMMAND…: the same with another bound.
+takes_most() {
     run /usr/bin/python3 - "$@" <<'PYTHON'
-import os, resource, subprocess, sys
-path, command = sys.argv[1], sys.argv[2:]
+import resource, subprocess, sys
+most, path, command = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
 with open(path, "rb") as file:
     ended = subprocess.run(command, stdin=file, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-most = 8 * os.path.getsize(path) // 1024 + 65536
 print(ended.returncode, f"{peak} kB of {most}", ended.stderr)
 sys.exit(peak > most)
 PYTHON
@@ -114,4 +118,12 @@ PYTHON
     /usr/bin/python3 -c 'import struct, sys; sys.stdout.buffer.write(struct.pack(">BBBBIII", 0, 0, 8, 3, 10, 2, 2) + bytes(40))' >small
     run -65 loader idx:small --max-memory 50
     run -0 bash -c 'loader idx:small --max-memory 56 | stream-inspect'
+}
+
+@test "a table takes no more memory than its rows, however long its fields or small its file" {
+    { echo a,b && echo -n '1,"' && head -c 200000000 /dev/zero | tr '\0' x; } >long.csv
+    takes_most 24000 long.csv loader csv:long.csv
+    yes 1,2,3,4 | head -n 20000000 | gzip -1 >rows.gz
+    takes_most 40000 rows.gz loader csv:rows.gz --max-memory 16M
+    [[ $output == *"take more than --max-memory, 16777216 bytes"* ]]
 }

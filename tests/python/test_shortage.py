@@ -24,6 +24,7 @@ SHOWN = 12  # of the faults of one stage
 CASES = [
     ("loader", "loader digits --samples 6 --batch 3 -o plain.pst", []),
     ("loader, gzip", "loader idx:images.gz,labels.gz --batch 3 --shift 1 -o idx.pst", ["images.gz", "labels.gz"]),
+    ("loader, table", "loader csv:table.csv --label y --missing mean --id k --batch 3 --run r -o table.pst", ["table.csv"]),
     ("student-trainer, hard targets", "student-trainer --arch 784-2-10 -i plain.pst -o a.safetensors", ["plain.pst"]),
     ("teacher-forward", "teacher-forward a.safetensors -i plain.pst -o logits.pst", ["a.safetensors", "plain.pst"]),
     ("temperature-softmax", "temperature-softmax -T 3 -i logits.pst -o one.pst", ["logits.pst"]),
@@ -115,8 +116,10 @@ def shortages(total):
     return every
 
 
-def write_idx():
-    """A data set of ten images of 6 by 6 pixels, as gzip."""
+def write_data():
+    """A data set of ten images of 6 by 6 pixels, as gzip, and a table."""
+    with open(os.path.join(work, "table.csv"), "w", encoding="utf-8") as file:
+        file.write('k,a,"b, c",y\n7,1,p,u\n3,,"q ""r""",v\n\n5,2.5,p,u\n')
     for name, kind, content in (("images.gz", [3, 10, 6, 6], bytes(range(90)) * 4), ("labels.gz", [1, 10], bytes(range(10)))):
         sizes = b"".join(size.to_bytes(4, "big") for size in kind[1:])
         with gzip.open(os.path.join(work, name), "wb") as file:
@@ -125,7 +128,7 @@ def write_idx():
 
 def prepare():
     """Runs the pipeline without a shortage. Returns what each stage wrote and how often it allocated."""
-    write_idx()
+    write_data()
     results = []
     for i, (name, command, inputs) in enumerate(CASES):
         if "cut.pst.part" in inputs:

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#define MOST_SETTINGS 512
+#define MOST_SETTINGS 1024
 
 /* Settings as a program's options would set them: pairs of names and values. */
 struct settings {
