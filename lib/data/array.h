@@ -39,7 +39,7 @@ struct pst_array {
 size_t pst_array_width(const struct pst_array *array);
 
 /*
- * Reads elements as the machine has them. first + count ≤ elements of the array.
+ * Reads elements as the machine has them. first + count ≤ elements of the array. elements: aligned for them.
  * Returns PST_OK; PST_BAD_DATA for a boolean that is neither 0 nor 1; what pst_extent_read returns.
  */
 PST_CHECKED enum pst_status pst_array_read(const struct pst_array *array, size_t first, size_t count,

@@ -202,7 +202,8 @@ enum pst_status pst_npy_open(struct pst_array *array, size_t *memory, struct pst
     status = check_size(array, file->size, error);
     if (status != PST_OK)
         return status;
-    file->bytes += file->bytes != NULL ? array->header : 0;
+    if (file->bytes != NULL)
+        file->bytes += array->header;
     file->at += array->header;
     file->size -= array->header;
     if (fortran && pst_array_width(array) > 1)
