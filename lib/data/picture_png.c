@@ -5,7 +5,6 @@
 #include <spng.h>
 #include <string.h>
 
-#define MOST_EDGE 0x7fffffff
 #define MOST_CHUNK ((size_t)1 << 24) /* bytes of texts, profiles and the like, which are not used */
 
 static bool begins(const uint8_t *bytes, size_t size)
@@ -17,6 +16,9 @@ static enum pst_status failure(int code, struct pst_error *error)
 {
     if (code == SPNG_EMEM)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for a PNG picture");
+    if (code == SPNG_EUSER_WIDTH || code == SPNG_EUSER_HEIGHT)
+        return pst_fail(error, PST_BAD_DATA, "it announces more pixels; at most %zu are read",
+                        PST_PICTURE_MOST_PIXELS);
     const char *why = code == SPNG_IO_EOF ? "it ends early" : spng_strerror(code);
     return pst_fail(error, PST_BAD_DATA, "damaged PNG: %s", why);
 }
@@ -64,7 +66,7 @@ static enum pst_status decode(struct pst_picture *picture, const uint8_t *bytes,
     spng_ctx *context = spng_ctx_new(0);
     if (context == NULL)
         return failure(SPNG_EMEM, error);
-    int code = spng_set_image_limits(context, MOST_EDGE, MOST_EDGE);
+    int code = spng_set_image_limits(context, PST_PICTURE_MOST_PIXELS, PST_PICTURE_MOST_PIXELS);
     if (code == 0)
         code = spng_set_chunk_limits(context, MOST_CHUNK, MOST_CHUNK);
     if (code == 0)
