@@ -141,6 +141,44 @@ END
     assert_fails 64 "--resize is for images, and not for digits" loader digits --resize 4x4
 }
 
+@test "with a model's classes folders are found by name, and one that the model does not know is named" {
+    for name in cat dog owl; do picture set/$name/1.pgm; done
+    loader images:set | student-trainer -q --hidden 2 -o student.safetensors
+    picture new/owl/1.pgm
+    picture new/cat/1.pgm
+    run bash -c "loader images:new --like student.safetensors --no-shuffle | '$read_stream' y"
+    [[ ${lines[0]} == *'"class_names": ["cat", "dog", "owl"]'* ]]
+    [[ ${lines[1]} == '{"y": [0, 2]}' ]]
+    printf 'new/owl/1.pgm owl\n' >list
+    [[ $(loader images:list --like student.safetensors | "$read_stream" y | tail -n 1) == '{"y": [2]}' ]]
+    picture flat/1.pgm
+    loader images:flat --like student.safetensors | teacher-forward student.safetensors | stream-inspect >/dev/null
+    picture new/newt/1.pgm
+    assert_fails 65 "new: class 'newt' of 'newt/1.pgm' is none of student.safetensors's" \
+        loader images:new --like student.safetensors
+}
+
+@test "a small file that announces much takes little memory" {
+    [[ -z ${SANITIZE-}${VALGRIND-} ]] || skip "the checker's own memory counts"
+    /usr/bin/python3 - "$BATS_TEST_DIRNAME/../python" <<'END'
+import os, resource, struct, subprocess, sys
+sys.path.insert(0, sys.argv[1])
+import pictures
+big = 8192
+jpeg = pictures.jpeg("progressive")
+at = jpeg.index(b"\xff\xc2") + 5
+files = {"png": pictures.png_of_rows(big, big, 8, 6, [bytes(100)]), "ppm": b"P6 8192 8192 255\n" + bytes(100),
+         "jpg": jpeg[:at] + struct.pack(">HH", big, big) + jpeg[at + 4:]}
+for kind, data in files.items():
+    os.makedirs(kind + "/a")
+    open(f"{kind}/a/1.{kind}", "wb").write(data)
+    ended = subprocess.run(["loader", "images:" + kind], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    print(kind, ended.returncode, peak, ended.stderr)
+    assert ended.returncode == 65 and peak < 65536
+END
+}
+
 @test "a damaged picture is named when it is asked for, and the others come before" {
     for i in 1 2 3 4 5 6 7 8 9; do picture set/a/$i.pgm; done
     printf 'P5 2 1 255\nx' >set/a/7.pgm
