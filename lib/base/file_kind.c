@@ -61,7 +61,7 @@ static bool is_csv(const unsigned char *start, size_t size)
 }
 
 #define UNPACKED "; unpack it first: "
-#define IMAGE "; loader reads images as IDX files"
+#define IMAGE "; 'loader images:FOLDER' reads the pictures of a folder"
 #define NETWORK "; save the network's weights as safetensors"
 
 /* In the order in which they are tried. */

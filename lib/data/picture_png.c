@@ -3,10 +3,27 @@
 #include "lib/data/picture.h"
 
 #include <spng.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define MOST_EDGE 0x7fffffff
 #define MOST_CHUNK ((size_t)1 << 24) /* bytes of texts, profiles and the like, which are not used */
+
+/* The library, and zlib below it, may take a shortage for damage: so it is marked. */
+static void *marking_realloc(void *memory, size_t size)
+{
+    void *grown = realloc(memory, size);
+    if (grown == NULL)
+        pst_mark_shortage();
+    return grown;
+}
+
+static void *marking_calloc(size_t count, size_t size)
+{
+    void *memory = calloc(count, size);
+    if (memory == NULL)
+        pst_mark_shortage();
+    return memory;
+}
 
 static bool begins(const uint8_t *bytes, size_t size)
 {
@@ -15,8 +32,11 @@ static bool begins(const uint8_t *bytes, size_t size)
 
 static enum pst_status failure(int code, struct pst_error *error)
 {
-    if (code == SPNG_EMEM)
+    if (code == SPNG_EMEM || pst_memory_ran_short())
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for a PNG picture");
+    if (code == SPNG_EUSER_WIDTH || code == SPNG_EUSER_HEIGHT)
+        return pst_fail(error, PST_BAD_DATA, "it announces more pixels; at most %zu are read",
+                        PST_PICTURE_MOST_PIXELS);
     const char *why = code == SPNG_IO_EOF ? "it ends early" : spng_strerror(code);
     return pst_fail(error, PST_BAD_DATA, "damaged PNG: %s", why);
 }
@@ -61,10 +81,11 @@ static enum pst_status decode_image(spng_ctx *context, struct pst_picture *pictu
 static enum pst_status decode(struct pst_picture *picture, const uint8_t *bytes, size_t size,
                               struct pst_error *error)
 {
-    spng_ctx *context = spng_ctx_new(0);
+    struct spng_alloc memory = { pst_marking_malloc, marking_realloc, marking_calloc, free };
+    spng_ctx *context = spng_ctx_new2(&memory, 0);
     if (context == NULL)
         return failure(SPNG_EMEM, error);
-    int code = spng_set_image_limits(context, MOST_EDGE, MOST_EDGE);
+    int code = spng_set_image_limits(context, PST_PICTURE_MOST_PIXELS, PST_PICTURE_MOST_PIXELS);
     if (code == 0)
         code = spng_set_chunk_limits(context, MOST_CHUNK, MOST_CHUNK);
     if (code == 0)

@@ -13,6 +13,10 @@ import subprocess
 import tempfile
 import time
 
+import numpy as np
+
+import pictures
+
 BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
 SHIM = os.path.join(BUILD, "tests", "shim_shortage.so")
 EVERY = os.environ.get("SHORTAGE") == "all"
@@ -25,6 +29,7 @@ CASES = [
     ("loader", "loader digits --samples 6 --batch 3 -o plain.pst", []),
     ("loader, gzip", "loader idx:images.gz,labels.gz --batch 3 --shift 1 -o idx.pst", ["images.gz", "labels.gz"]),
     ("loader, table", "loader csv:table.csv --label y --missing mean --id k --batch 3 --run r -o table.pst", ["table.csv"]),
+    ("loader, pictures", "loader images:pictures.tgz --resize 3x2 --decoders 1 -o pictures.pst", ["pictures.tgz"]),
     ("student-trainer, hard targets", "student-trainer --arch 784-2-10 -i plain.pst -o a.safetensors", ["plain.pst"]),
     ("teacher-forward", "teacher-forward a.safetensors -i plain.pst -o logits.pst", ["a.safetensors", "plain.pst"]),
     ("temperature-softmax", "temperature-softmax -T 3 -i logits.pst -o one.pst", ["logits.pst"]),
@@ -126,9 +131,17 @@ def write_data():
             file.write(bytes([0, 0, 8, kind[0]]) + sizes + content)
 
 
+def write_pictures():
+    """A tar file with a picture of each kind."""
+    array = np.arange(12, dtype="u1").reshape(2, 2, 3)
+    files = [("a/1.png", pictures.png(array)), ("b/2.ppm", pictures.pnm(array)), ("b/3.jpg", pictures.jpeg("progressive"))]
+    pictures.tar(os.path.join(work, "pictures.tgz"), files, "w:gz")
+
+
 def prepare():
     """Runs the pipeline without a shortage. Returns what each stage wrote and how often it allocated."""
     write_data()
+    write_pictures()
     results = []
     for i, (name, command, inputs) in enumerate(CASES):
         if "cut.pst.part" in inputs:
