@@ -277,6 +277,13 @@ PST_CHECKED enum pst_status pst_model_write(const char *path, const struct pst_n
                                             const struct json_t *extra, struct pst_error *error);
 
 /*
+ * What a model of this project says of its inputs and outputs, as struct pst_network has it; needs no BLAS.
+ * about: receives a new object, also on failure; owned. Returns PST_OK; PST_BAD_DATA, also for a model of
+ * another tool; what pst_safetensors_read returns.
+ */
+PST_CHECKED enum pst_status pst_model_about(const char *path, struct json_t **about, struct pst_error *error);
+
+/*
  * Reads a model, in F32, F16, BF16 or F64: one of this project, or dense layers that another tool wrote.
  * activation: the word of what stands between the layers of another tool's model that does not name it in its
  * metadata ("activation"); NULL if the user named none. digest: receives the SHA-256 of the file; may be

@@ -13,18 +13,6 @@ static const char *said(const struct pst_safetensors *file, const char *key)
     return json_string_value(json_object_get(file->metadata, key));
 }
 
-/* Refuses this project's files of other kinds. own: receives whether it is a model of this project. */
-static enum pst_status check_format(const struct pst_safetensors *file, const char *path, bool *own,
-                                    struct pst_error *error)
-{
-    const char *format = said(file, "format");
-    *own = format != NULL && strcmp(format, PST_MODEL_FORMAT) == 0;
-    if (format != NULL && !*own && strncmp(format, PST_FORMAT_FAMILY, strlen(PST_FORMAT_FAMILY)) == 0)
-        return pst_fail(error, PST_BAD_DATA, "%s: metadata: the format is %.60s, not " PST_MODEL_FORMAT, path,
-                        format);
-    return PST_OK;
-}
-
 /*
  * The activation that the file names, or else the one that the user names. A model of this project names its
  * activations in its architecture.
@@ -93,28 +81,6 @@ static enum pst_status read_lineage(const struct pst_safetensors *file, const ch
                     "%s: metadata: the lineage is not a JSON object with 'from' and 'entries'", path);
 }
 
-/* What inputs and outputs stand for: each key is a JSON text, whose contents are the business of those who
- * use them. */
-static enum pst_status read_about(const struct pst_safetensors *file, const char *path,
-                                  struct pst_network *network, struct pst_error *error)
-{
-    network->about = json_object();
-    for (size_t i = 0; i < PST_ABOUT_KEYS; i++) {
-        const char *key = pst_about_keys[i], *text = said(file, key);
-        json_error_t problem = { 0 };
-        if (text == NULL)
-            continue;
-        json_t *value = json_loads(text, JSON_REJECT_DUPLICATES, &problem);
-        if (value == NULL && json_error_code(&problem) != json_error_unknown)
-            return pst_fail(error, PST_BAD_DATA, "%s: metadata: %s is not JSON", path, key);
-        if (json_object_set_new(network->about, key, value) != 0)
-            return pst_fail(error, PST_TRY_AGAIN, "%s: out of memory for the metadata", path);
-    }
-    return network->about != NULL
-               ? PST_OK
-               : pst_fail(error, PST_TRY_AGAIN, "%s: out of memory for the metadata", path);
-}
-
 /* ---- tensors ----------------------------------------------------------------------------------------- */
 
 static enum pst_status check_shape(const struct pst_named_tensor *tensor,
@@ -171,7 +137,7 @@ static enum pst_status build(const struct pst_safetensors *file, const char *pat
     bool own;
     if (file->count == 0)
         return pst_fail(error, PST_BAD_DATA, "%s: holds no tensors", path);
-    enum pst_status status = check_format(file, path, &own, error);
+    enum pst_status status = pst_model_check_format(file, path, &own, error);
     if (status == PST_OK)
         status = choose_activation(file, path, &activation, error);
     if (status == PST_OK)
@@ -180,7 +146,7 @@ static enum pst_status build(const struct pst_safetensors *file, const char *pat
     if (status == PST_OK)
         status = read_scale(file, path, network, error);
     if (status == PST_OK && own)
-        status = read_about(file, path, network, error);
+        status = pst_model_take_about(file, path, &network->about, error);
     return status == PST_OK ? read_lineage(file, path, network, error) : status;
 }
 

@@ -13,6 +13,17 @@
 #define PST_ABOUT_KEYS 3
 extern const char *const pst_about_keys[PST_ABOUT_KEYS];
 
+/* Refuses this project's files of other kinds. own: receives whether it is a model of this project. */
+PST_CHECKED enum pst_status pst_model_check_format(const struct pst_safetensors *file, const char *path,
+                                                   bool *own, struct pst_error *error);
+
+/*
+ * Takes what inputs and outputs stand for. about: receives a new object, also on failure.
+ * Returns PST_OK; PST_BAD_DATA for what is not JSON; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_model_take_about(const struct pst_safetensors *file, const char *path,
+                                                 struct json_t **about, struct pst_error *error);
+
 /*
  * Copies a tensor's values as f32 and checks that each is finite. tensor: F32, F16, BF16 or F64.
  * values: receives all elements of the tensor. Returns PST_OK or PST_BAD_DATA.

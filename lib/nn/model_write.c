@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-const char *const pst_about_keys[PST_ABOUT_KEYS] = { "inputs", "class_names", "output_names" };
-
 static struct pst_named_tensor name_tensor(const struct pst_network *network,
                                            const struct pst_parameter *parameter)
 {

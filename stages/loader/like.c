@@ -10,19 +10,9 @@
 
 static enum pst_status read_model(const char *path, struct like *like, struct pst_error *error)
 {
-    struct pst_network network;
-    enum pst_status status = pst_model_read(path, NULL, &network, NULL, error);
-    if (status != PST_OK)
-        return status;
-    if (network.about == NULL)
-        status =
-            pst_fail(error, PST_BAD_DATA,
-                     "%s is not a model that student-trainer wrote, so it says nothing of its inputs", path);
-    else if (pst_about_check(network.about, error) != PST_OK)
+    enum pst_status status = pst_model_about(path, &like->about, error);
+    if (status == PST_OK && pst_about_check(like->about, error) != PST_OK)
         status = pst_fail_at(error, "%s: metadata", path);
-    else
-        like->about = json_incref(network.about);
-    pst_network_free(&network);
     return status;
 }
 

@@ -46,7 +46,7 @@ at_most() {
     cook "Numbers to predict, and several labels" houses films
     at_most "share of wrong bits" 10
     sleep 0.2 # for what runs beside the pipe
-    [ "$(head -n 1 prices.csv)" = id,prediction ]
+    [ "$(head -n 1 prices.csv)" = id,prediction.price ]
     [ "$(wc -l <prices.csv)" -eq 401 ]
     (($(grep -c '^RMSE' <<<"$output") == 1))
 }
