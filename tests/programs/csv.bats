@@ -107,7 +107,7 @@ bad() {
     run --separate-stderr loader t.csv -o t.pst
     [ "$status" -eq 0 ]
     [[ $stderr == "loader: "*"no column is called label, class, target or y; --label names one" ]]
-    ! "$read_stream" <t.pst | head -n 1 | grep -q '"name": "y"'
+    [[ $("$read_stream" <t.pst | head -n 1) != *'"name": "y"'* ]]
     printf '%s\n' 'a,Class' '1,2' '3,4' >t.csv
     [ "$(rows y t.csv)" = '{"y": [0, 1]}' ]
     printf '%s\n' 'a,target,y' '1,2,3' >t.csv
