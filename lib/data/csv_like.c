@@ -88,7 +88,7 @@ static enum pst_status fit_classes(struct pst_csv *table, struct pst_error *erro
     const struct pst_likeness *like = table->like;
     enum pst_status status = PST_OK;
     if (table->labels == 1 && like->classes == 0 && like->outputs == 1)
-        table->regression = true; /* one output that is no class is a number */
+        table->regression = true; /* a single output, not classes: a number */
     if (table->labels != 1 || table->regression || like->class_names == NULL)
         return PST_OK;
     struct pst_csv_column *label = table->column;

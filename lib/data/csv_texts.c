@@ -218,7 +218,7 @@ bool pst_csv_number(const char *text, size_t size, double *number)
         text++, size--;
     while (size > 0 && (text[size - 1] == ' ' || text[size - 1] == '\t'))
         size--;
-    if (size == 0 || size >= sizeof copy || memchr("+-.0123456789", *text, 13) == NULL)
+    if (size == 0 || size >= sizeof copy || strchr("+-.0123456789", *text) == NULL)
         return false;
     memcpy(copy, text, size);
     copy[size] = '\0';

@@ -50,7 +50,7 @@ def test_numbers(folder, random):
     numbers = random.normal(size=(400, 5)) * 10.0 ** random.integers(-12, 13, (400, 5))
     texts = [[write_number(random, number) for number in row] for row in numbers]
     path = write(f"{folder}/numbers.csv", [list("abcde"), *texts])
-    x = pst.column(load(path, "-q")[1], "x")
+    x = pst.column(load(path)[1], "x")
     expected = np.array([[float(text) for text in row] for row in texts]).astype("f4")
     check("numbers in all their forms", (x == expected).all(), np.argwhere(x != expected)[:3])
 
@@ -100,7 +100,7 @@ def test_missing(folder, random):
     rows = [["NA" if gap and i % 2 else "" if gap else repr(float(v)) for i, (v, gap) in enumerate(zip(row, holes))]
             for row, holes in zip(values, gaps)]
     parts = [write(f"{folder}/gaps{part}.csv", [list("abc"), *rows[30 * part:30 * part + 30]]) for part in range(2)]
-    x = pst.column(load(*parts, "--missing", "mean", "--missing-values", "NA,?", "-q")[1], "x")
+    x = pst.column(load(*parts, "--missing", "mean", "--missing-values", "NA,?")[1], "x")
     means = np.nanmean(np.where(gaps, np.nan, values), axis=0)
     check("missing values are the mean", np.allclose(x, np.where(gaps, means, values), rtol=1e-6, atol=0))
     check("values that are there stay", (x == values.astype("f4"))[~gaps].all())
