@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define MOST_LIST_BYTES (PST_MAX_META / 4) /* of one list in a header */
+#define MOST_COLUMNS (MOST_LIST_BYTES / 8) /* more have no room there, and are not even tried */
 
 /* ---- tensors ------------------------------------------------------------------------------------------- */
 
@@ -163,12 +164,23 @@ static json_t *list_columns(const struct pst_dataset *data)
     return whole_list(list, data->columns);
 }
 
+static enum pst_status too_many(size_t channels, struct pst_error *error)
+{
+    return pst_fail(
+        error, PST_USAGE,
+        "%zu channels or columns are too many to be standardised: the header has room for about %d "
+        "numbers",
+        channels, MOST_LIST_BYTES / 9);
+}
+
 enum pst_status describe_inputs(struct loader *loader, struct pst_error *error)
 {
     const struct pst_dataset *data = &loader->data;
     const struct pst_standard *standard = &data->standard;
     bool whole = true;
-    if (data->columns == 0 && standard->channels == 0)
+    if (standard->channels > MOST_LIST_BYTES / 9)
+        return too_many(standard->channels, error);
+    if ((data->columns == 0 && standard->channels == 0) || data->columns > MOST_COLUMNS)
         return PST_OK;
     json_t *inputs = loader->inputs = json_object();
     if (data->columns > 0)
@@ -180,10 +192,7 @@ enum pst_status describe_inputs(struct loader *loader, struct pst_error *error)
     if (!whole)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for a header");
     if (standard->channels > 0 && packed_bytes(inputs) > MOST_LIST_BYTES)
-        return pst_fail(error, PST_USAGE,
-                        "%zu channels or columns are too many to be standardised: the header has room for "
-                        "about %d numbers",
-                        standard->channels, MOST_LIST_BYTES / 9);
+        return too_many(standard->channels, error);
     return PST_OK;
 }
 
@@ -196,6 +205,9 @@ enum pst_status describe_data(struct pst_run *run, struct pst_header *header, st
     enum pst_status status = add_tensors(loader, header, error);
     if (status == PST_OK)
         status = describe_outputs(run, header, error);
+    if (loader->data.columns > MOST_COLUMNS)
+        pst_say(run, "%zu columns are too many for the header, which goes without inputs",
+                loader->data.columns);
     if (status == PST_OK && loader->inputs != NULL)
         status =
             put(run, header, "inputs", json_incref(loader->inputs), loader->data.columns, "columns", error);
