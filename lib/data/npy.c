@@ -124,6 +124,17 @@ static enum pst_status put_in_order(const struct pst_array *array, uint8_t *colu
     return PST_OK;
 }
 
+/* Lets an array have its elements in memory, instead of where they were. */
+static void hold(struct pst_array *array, uint8_t *block, size_t size)
+{
+    struct pst_array made = *array;
+    pst_array_free(array);
+    *array = made;
+    array->owns_fd = false;
+    array->block = block;
+    array->elements = (struct pst_extent){ .bytes = block, .size = size };
+}
+
 /* Replaces the elements by a copy in C order. before: bytes of memory that they have taken so far. */
 static enum pst_status turn(struct pst_array *array, size_t before, size_t *memory, struct pst_error *error)
 {
@@ -144,13 +155,8 @@ static enum pst_status turn(struct pst_array *array, size_t before, size_t *memo
         free(turned);
         return status;
     }
-    struct pst_array made = *array;
-    pst_array_free(array);
-    *array = made;
-    array->owns_fd = false;
+    hold(array, turned, bytes);
     array->header = 0;
-    array->block = turned;
-    array->elements = (struct pst_extent){ .bytes = turned, .size = bytes };
     *memory = *memory - bytes + before;
     return PST_OK;
 }
@@ -185,6 +191,27 @@ static enum pst_status digest(struct pst_array *array, struct pst_error *error)
     return status;
 }
 
+/*
+ * Reads the elements into memory if they take a quarter of what is left of it, or less: a sample is then
+ * there without a call of the system, which takes as long as all the rest.
+ */
+static enum pst_status keep(struct pst_array *array, size_t *memory, struct pst_error *error)
+{
+    size_t size = (size_t)array->elements.size;
+    if (array->elements.bytes != NULL || size > *memory / 4)
+        return PST_OK;
+    uint8_t *kept = pst_allocate(1, size, error);
+    enum pst_status status =
+        kept == NULL ? PST_TRY_AGAIN : pst_extent_read(&array->elements, 0, kept, size, error);
+    if (status != PST_OK) {
+        free(kept);
+        return status;
+    }
+    hold(array, kept, size);
+    *memory -= size;
+    return PST_OK;
+}
+
 enum pst_status pst_npy_open(struct pst_array *array, size_t *memory, struct pst_error *error)
 {
     char text[PST_NPY_MOST_HEADER];
@@ -208,6 +235,8 @@ enum pst_status pst_npy_open(struct pst_array *array, size_t *memory, struct pst
     file->size -= array->header;
     if (fortran && pst_array_width(array) > 1)
         status = turn(array, before, memory, error);
+    if (status == PST_OK)
+        status = keep(array, memory, error);
     return status == PST_OK ? digest(array, error) : status;
 }
 

@@ -166,9 +166,14 @@ static void a_file_that_shrinks_is_noticed(void **state)
     char text[128];
     float x[2], raw[2];
     struct pst_error error;
+    struct pst_dataset set;
+    const struct pst_dataset_type *type;
+    const char *arguments[1];
     write_npy(1, F4_3_2, floats, sizeof floats);
     snprintf(text, sizeof text, "npy:%s", path);
-    struct pst_dataset set = open_good(text, false, NULL);
+    assert_int_equal(pst_dataset_find(text, &type, arguments, NULL), PST_OK);
+    struct pst_dataset_request request = { .count = 1, .arguments = arguments, .max_memory = 95 };
+    assert_int_equal(pst_dataset_open(&set, type, &request, NULL), PST_OK);
     assert_int_equal(truncate(path, 80), 0);
     assert_int_equal(pst_dataset_read(&set, 2, NULL, x, raw, &error), PST_BAD_DATA);
     assert_non_null(strstr(error.message, "file, sample 2: the file ends at byte"));

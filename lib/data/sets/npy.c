@@ -32,7 +32,7 @@ static enum pst_status open_npy(struct pst_dataset *dataset, const struct pst_da
 
 const struct pst_dataset_type pst_dataset_npy = {
     .name = "npy",
-    .help = "NumPy arrays, read where they are",
+    .help = "NumPy arrays, also larger than memory",
     .arguments = "SAMPLES[,LABELS]",
     .most_arguments = 4096,
     .settings = { options, sizeof(struct pst_pairs_meaning), NULL },
