@@ -170,7 +170,8 @@ static enum pst_status read_elements(struct pst_array *array, const struct sourc
         if (filled < capacity)
             return too_short(source, filled, source->size, error);
     }
-    memcpy(array->block, header, array->header);
+    if (array->block != NULL) /* there is an element at least */
+        memcpy(array->block, header, array->header);
     return PST_OK;
 }
 

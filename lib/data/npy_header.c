@@ -93,7 +93,7 @@ static bool find_element(struct pst_array *array, const char *word)
 static enum pst_status take_elements(struct pst_array *array, struct reading *reading,
                                      struct pst_error *error)
 {
-    char word[MOST_WORD];
+    char word[MOST_WORD] = "";
     if (next(reading) == '[')
         return pst_fail(error, PST_BAD_DATA,
                         "its elements are records (a structured type), which are not read; save an array for "
