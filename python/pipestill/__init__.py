@@ -9,6 +9,6 @@ from .writer import Writer, write
 
 __version__ = "0.1.0"
 
-__all__ = ["BadData", "Batch", "Error", "Failed", "Filter", "Header", "NoInput", "Parser", "Reader", "ReaderLeft", "Sink", "Source", "Stage",
-           "Teacher", "Tensor", "TryAgain", "Unavailable", "Usage", "Writer", "filter", "guard_stdout", "read", "run", "sink",
+__all__ = ["BadData", "Batch", "Error", "Failed", "Filter", "Header", "NoInput", "Parser", "Reader", "ReaderLeft", "Sink", "Source",
+           "Stage", "Teacher", "Tensor", "TryAgain", "Unavailable", "Usage", "Writer", "filter", "guard_stdout", "read", "run", "sink",
            "source", "teacher", "write"]

@@ -29,8 +29,8 @@ def program_name() -> str:
 def guard_stdout() -> int:
     """Moves standard output away, so that print() and what libraries print go to standard error and not into the stream.
 
-    A stage's main() does it. Call it first of all if what a program imports or loads prints more than a few lines by itself.
-    Returns the descriptor of the output.
+    The decorators of stages that write streams do it in the program that is run. Call it right after `import pipestill` if what
+    stands before the decorator prints, such as what loads a model. Returns the descriptor of the output.
     """
     if not _guarded:
         try:
@@ -41,6 +41,12 @@ def guard_stdout() -> int:
         if sys.stdout is not None:
             sys.stdout.flush()  # what was printed and is not written yet
     return _guarded[0]
+
+
+def is_program(function: typing.Callable) -> bool:
+    """Whether a function is of the script that is run, and so its program's standard output is the stream."""
+    main = sys.modules.get("__main__")
+    return getattr(function, "__module__", None) == "__main__" and hasattr(main, "__file__")
 
 
 def _take_stdin() -> int:
@@ -69,6 +75,13 @@ class Parser(argparse.ArgumentParser):
                               help="where to write (-, standard output); a file appears when it is whole")
             self.add_argument("--force", action="store_true", help="replace the file of --output")
         self.add_argument("--version", action="version", version=f"{self.prog}, of pipestill {_version()}")
+
+    def _print_message(self, message: str, file: typing.Any = None) -> None:
+        """Help and version are what a user asks for: they go to standard output, wherever that is now."""
+        if file is not sys.stdout or not _guarded:
+            super()._print_message(message, file)
+        else:
+            os.write(_guarded[0], message.encode())
 
     def error(self, message: str) -> typing.NoReturn:
         raise Usage(message)

@@ -27,6 +27,8 @@ class Stage:
         self.function, self.stage = function, stage
         self.history = {key: value for key, value in history.items() if value is not None}
         self.__doc__, self.__name__ = function.__doc__, getattr(function, "__name__", stage)
+        if self.writes and frame.is_program(function):
+            frame.guard_stdout()
 
     def __call__(self, *arguments: typing.Any, **named: typing.Any) -> typing.Any:
         return self.function(*arguments, **named)
