@@ -255,9 +255,9 @@ check("a sink prints to standard output", python("sink.py", data=digits)[:2] == 
 status, out, said = python("sink.py", data=digits[:-1])
 check("and nothing of a stream that is cut", (status, out) == (65, b"") and len(said.splitlines()) == 1, said)
 script("first.py", text.replace("sum(batch.n for batch in stream) {more}", "next(stream).n"))
-check("one that has enough still sees that the rest is whole", [python("first.py", data=data)[0] for data in (digits, digits[:-1])] == [0, 65])
-done = subprocess.run(f"{PYTHON} -c 'import sys\nfor _ in range(100000): print(1)' | true; {PYTHON} sink.py <digits.pst | true; "
-                      "echo ${PIPESTATUS[0]}", shell=True, executable="/bin/bash", capture_output=True, check=False)
+check("one that has enough still sees that the rest is whole",
+      [python("first.py", data=data)[0] for data in (digits, digits[:-1])] == [0, 65])
+done = subprocess.run(f"{PYTHON} sink.py <digits.pst | true", shell=True, capture_output=True, check=False)
 check("a sink whose reader leaves says nothing", b"sink" not in done.stderr, done.stderr)
 sys.path.insert(0, ".")
 import nameless  # noqa: E402 (it was made above)
