@@ -23,8 +23,12 @@ class Stage:
 
     reads = writes = True
 
-    def __init__(self, function: typing.Callable, stage: str, **history: typing.Any) -> None:
-        self.function, self.stage = function, stage
+    def __init__(self, function: typing.Callable, stage: str, digest: str | None = None, files: typing.Any = None,
+                 **history: typing.Any) -> None:
+        """digest, files: what decides about what the stage makes, a text or the names of files; one of them, or neither."""
+        if digest is not None and files is not None:
+            raise Usage("a digest and files both say what the stage works with; give one of them")
+        self.function, self.stage, self.digest, self.files = function, stage, digest, files
         self.history = {key: value for key, value in history.items() if value is not None}
         self.__doc__, self.__name__ = function.__doc__, getattr(function, "__name__", stage)
         if self.writes and frame.is_program(function):
@@ -42,20 +46,18 @@ class Stage:
         """Runs the stage with options that were parsed. Raises Error; frame.run() makes exit codes of them."""
         raise NotImplementedError
 
+    def identify(self, key: str) -> None:
+        """Sets the digest by the files, and notes it in the history under this key. Raises OSError."""
+        if self.files is not None:
+            files = [self.files] if isinstance(self.files, (str, os.PathLike)) else list(self.files)
+            digests = [lineage.file_digest(file) for file in files]
+            self.digest = digests[0] if len(digests) == 1 else digests
+        if self.digest is not None:
+            self.history[key] = self.digest
+
     def main(self, argv: list[str] | None = None) -> typing.NoReturn:
         """Parses the command line, runs the stage, and ends the program with the exit code of its kind of error."""
         sys.exit(frame.run(lambda: self.run(self.parser().parse_args(argv))))
-
-
-def _digest(digest: str | None, model: typing.Any) -> str | list[str] | None:
-    """What names a model in a lineage: a text that was given, or the SHA-256 of its files."""
-    if model is None:
-        return digest
-    if digest is not None:
-        raise Usage("digest and model both say which model it is; give one of them")
-    files = [model] if isinstance(model, (str, os.PathLike)) else list(model)
-    digests = [lineage.file_digest(file) for file in files]
-    return digests[0] if len(digests) == 1 else digests
 
 
 # ---- filters -----------------------------------------------------------------------------------------------------------
@@ -65,8 +67,8 @@ class Filter(Stage):
     """See filter()."""
 
     def __init__(self, function: typing.Callable, stage: str, effect: str, header: typing.Callable | None,
-                 **history: typing.Any) -> None:
-        super().__init__(function, stage, **history)
+                 **more: typing.Any) -> None:
+        super().__init__(function, stage, **more)
         self.effect, self.header = effect, header
 
     def declare(self, header: Header) -> None:
@@ -123,11 +125,11 @@ def filter(*, stage: str = "python-filter", effect: str = "adds", header: typing
 class Teacher(Filter):
     """See teacher()."""
 
-    def __init__(self, function: typing.Callable, classes: int, name: str, stage: str, digest: str | list[str] | None,
+    def __init__(self, function: typing.Callable, classes: int, name: str, stage: str, digest: str | None, model: typing.Any,
                  probabilities: bool, temperature: float, raw: bool, shape: tuple[int, ...] | None, inputs: str,
                  settings: dict) -> None:
-        super().__init__(function, stage, "adds", None, name=name, model=digest, **settings)
-        self.classes, self.name, self.digest, self.settings = classes, name, digest, settings
+        super().__init__(function, stage, "adds", None, digest=digest, files=model, name=name, **settings)
+        self.classes, self.name, self.settings = classes, name, settings
         self.probabilities, self.temperature, self.raw, self.shape, self.inputs = probabilities, temperature, raw, shape, inputs
 
     @property
@@ -142,6 +144,7 @@ class Teacher(Filter):
 
     def run(self, args: argparse.Namespace) -> None:
         self.name = self.history["name"] = getattr(args, "name", self.name)
+        self.identify("model")
         super().run(args)
 
     def declare(self, header: Header) -> None:
@@ -196,7 +199,7 @@ def teacher(*, classes: int, name: str | None = None, digest: str | None = None,
     made it, nothing is compared, and nothing false is said.
     """
     def make(function: typing.Callable) -> Teacher:
-        return Teacher(function, classes, name or function.__name__, stage, _digest(digest, model), probabilities, temperature,
+        return Teacher(function, classes, name or function.__name__, stage, digest, model, probabilities, temperature,
                        raw, None if shape is None else tuple(shape), inputs, settings)
     return make
 
@@ -209,10 +212,10 @@ class Source(Stage):
 
     reads = False
 
-    def __init__(self, function: typing.Callable, stage: str, epochs: int, digest: str | list[str] | None,
+    def __init__(self, function: typing.Callable, stage: str, epochs: int, digest: str | None, data: typing.Any,
                  tensors: typing.Sequence[Tensor], settings: dict, keys: dict) -> None:
-        super().__init__(function, stage, digest=digest, **settings)
-        self.epochs, self.digest, self.settings, self.keys = epochs, digest, settings, keys
+        super().__init__(function, stage, digest, data, **settings)
+        self.epochs, self.settings, self.keys = epochs, settings, keys
         self.tensors = {tensor.name: tensor for tensor in tensors}
 
     def parser(self) -> frame.Parser:
@@ -251,6 +254,7 @@ class Source(Stage):
     def run(self, args: argparse.Namespace) -> None:
         if args.epochs < 1:
             raise Usage("--epochs must be 1 or more")
+        self.identify("digest")
         frame.guard_stdout()
         batches = self._batches(args.epochs)
         first = next(batches, None)
@@ -278,7 +282,7 @@ def source(*, classes: int = 0, epochs: int = 1, digest: str | None = None,
     keys = {"classes": classes, "samples": samples, "batches": batches}
     if class_names is not None:
         keys["class_names"] = list(class_names)
-    return lambda function: Source(function, stage, epochs, _digest(digest, data), tensors, settings, keys)
+    return lambda function: Source(function, stage, epochs, digest, data, tensors, settings, keys)
 
 
 # ---- sinks -------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import msgpack
 import numpy
 import pst
 from pipestill_stream import message, stream
-from tap import check, refusal, run
+from tap import ROOT, check, refusal, run
 
 import pipestill
 from pipestill import crc32c
@@ -53,6 +53,9 @@ _, (_, meta, parts), _ = whole
 check("and that of C for a tensor of two megabytes", [crc32c.crc32c_numpy(part) for part in parts] == meta["crcs"])
 check("it takes bytes, arrays and views alike", len({crc32c.crc32c(form) for form in (
     random[:5000].tobytes(), random[:5000], bytearray(random[:5000]), memoryview(random[:5000]))}) == 1)
+
+with open(os.path.join(ROOT, "include", "pipestill", "base.h"), encoding="utf-8") as file:
+    check("the package has the version of the tree", f'PST_VERSION "{pipestill.__version__}"' in file.read())
 
 # ---- reading -----------------------------------------------------------------------------------------------------------
 

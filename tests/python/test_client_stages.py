@@ -144,7 +144,7 @@ fails("an error of the package has its own exit code", 69, "no card", "mine.py")
 teacher("short.py", body="raise MemoryError")
 fails("a shortage of memory is 75", 75, "out of memory", "short.py")
 teacher("model.py", 'model="no such weights"')
-check("a model that is not there is an error", python("model.py", data=digits)[0] != 0)
+fails("a model that is not there is 66", 66, "no such weights", "model.py")
 if os.path.exists("/dev/full"):
     with open("/dev/full", "wb") as full:
         done = subprocess.run([PYTHON, "t.py"], input=digits, stdout=full, stderr=subprocess.PIPE, check=False)
