@@ -2,6 +2,7 @@
 #
 #   make demo       set up, build, and distil a student in under three minutes
 #   make test       set up, build, and run all tests
+#   make test-python   the Python package with PyTorch, scikit-learn and ONNX, which pip installs under build/
 #   make            build everything under build/
 #   make reproduce  make the paper's MNIST results again: about three hours; QUICK=1: a taste
 #   make install    PREFIX=/usr/local, DESTDIR=
@@ -39,6 +40,7 @@ BUILD_PACKAGES := gcc make pkg-config libc6-dev libzmq3-dev libmsgpack-dev libop
 TEST_PACKAGES := bats strace locales libcmocka-dev python3-msgpack python3-numpy mandoc iproute2 procps zstd zsh fish
 REPRODUCE_PACKAGES := jq python3
 SLURM_PACKAGES := slurmctld slurmd slurm-client munge
+PYTHON_PACKAGES := python3-venv
 FUZZ_PACKAGES := clang-14 libclang-rt-14-dev
 LINT_PACKAGES := clang clang-format clang-tidy cppcheck shellcheck valgrind
 MSGPACK := $(shell pkg-config --exists msgpack-c 2>/dev/null && echo msgpack-c || echo msgpack)
@@ -87,7 +89,7 @@ BENCH_PROGRAMS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 MAN_PAGES := $(wildcard docs/man/*.1)
 COMPLETIONS := $(addprefix $(BUILD)/completion/,bash zsh fish)
 
-.PHONY: all tests deps test-deps slurm-deps lint-deps reproduce-deps reproduce setup test-setup demo test check soak fuzz fuzz-deps fuzz-targets bench lint format install uninstall clean \
+.PHONY: all tests deps test-deps slurm-deps lint-deps reproduce-deps reproduce setup test-setup demo test test-python check soak fuzz fuzz-deps fuzz-targets bench lint format install uninstall clean \
     unit-tests test-tools bench-programs
 .DELETE_ON_ERROR:
 
@@ -180,6 +182,12 @@ test: test-deps
 check: all unit-tests test-tools
 	@BUILD=$(BUILD) CC="$(CC)" CFLAGS_EXAMPLE="$(SANITIZER_FLAGS)" SANITIZE="$(SANITIZE)" WRAPPER="$(WRAPPER)" tests/run $(TESTS)
 
+# What of the Python package needs more than Debian's numpy and msgpack.
+test-python: test-deps
+	$(call install_packages,$(PYTHON_PACKAGES))
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(BUILD) tests/python-client/run $(TESTS)
+
 # Ten times as many schedules of faults as `make test` runs; docs/pool.md has the result. Then every shortage of memory,
 # of which `make test` tries some.
 soak: test-deps
@@ -243,12 +251,13 @@ SHARED_NAMES := libpipestill.so libpipestill.so.0 libpipestill.so.$(VERSION)
 PIPELINES := $(addprefix pipelines/,demo mnist-distil mnist-pool mnist-record-once mnist-two-hosts python-teacher \
     python-teacher.py)
 PIPELINE_PARTS := $(addprefix pipelines/,mnist-slurm.sbatch pool.sh start.sh)
+PYTHON_MODULES := $(wildcard python/pipestill/*.py)
 PAGES := README.md CONTRIBUTING.md NEWS.md LICENSE $(wildcard docs/*.md docs/*.md5 docs/results/*)
-FOLDERS := bin libexec/pipestill lib/pkgconfig include/pipestill share/man/man1 share/pipestill share/doc/pipestill/docs/results \
+FOLDERS := bin libexec/pipestill lib/pkgconfig include/pipestill share/man/man1 share/pipestill/python/pipestill share/doc/pipestill/docs/results \
     share/bash-completion/completions share/zsh/site-functions share/fish/vendor_completions.d
 INSTALLED := bin/pipestill $(STAGES:%=libexec/pipestill/%) lib/libpipestill.a $(SHARED_NAMES:%=lib/%) lib/pkgconfig/pipestill.pc \
     $(wildcard include/*.h include/pipestill/*.h) $(MAN_PAGES:docs/man/%=share/man/man1/%) \
-    $(patsubst pipelines/%,share/pipestill/%,$(PIPELINES) $(PIPELINE_PARTS)) $(PAGES:%=share/doc/pipestill/%) \
+    $(patsubst pipelines/%,share/pipestill/%,$(PIPELINES) $(PIPELINE_PARTS)) $(PYTHON_MODULES:%=share/pipestill/%) $(PAGES:%=share/doc/pipestill/%) \
     share/doc/pipestill/pipelines share/doc/pipestill/docs/man share/bash-completion/completions/pipestill \
     share/zsh/site-functions/_pipestill share/fish/vendor_completions.d/pipestill.fish
 install uninstall: export PREFIX := $(PREFIX)
@@ -267,6 +276,7 @@ install: all
 	$(Q)install -m 644 $(MAN_PAGES) "$$TO/share/man/man1"
 	$(Q)install -m 755 $(PIPELINES) "$$TO/share/pipestill"
 	$(Q)install -m 644 $(PIPELINE_PARTS) "$$TO/share/pipestill"
+	$(Q)install -m 644 $(PYTHON_MODULES) "$$TO/share/pipestill/python/pipestill"
 	$(Q)for page in $(PAGES); do install -m 644 $$page "$$TO/share/doc/pipestill/$$page" || exit; done
 	$(Q)ln -sfn ../../pipestill "$$TO/share/doc/pipestill/pipelines"
 	$(Q)ln -sfn ../../../man/man1 "$$TO/share/doc/pipestill/docs/man"
@@ -280,7 +290,9 @@ install: all
 
 uninstall:
 	$(call step,REMOVE,$$TO)for file in $(INSTALLED); do rm -f "$$TO/$$file" || exit; done
-	$(Q)for folder in share/doc/pipestill/docs/results share/doc/pipestill/docs share/doc/pipestill share/pipestill libexec/pipestill \
+	$(Q)rm -rf "$$TO/share/pipestill/python/pipestill/__pycache__"
+	$(Q)for folder in share/doc/pipestill/docs/results share/doc/pipestill/docs share/doc/pipestill share/pipestill/python/pipestill \
+	    share/pipestill/python share/pipestill libexec/pipestill \
 	    include/pipestill; do rmdir "$$TO/$$folder" 2>/dev/null || :; done
 
 clean:

@@ -37,7 +37,7 @@ compile() {
     need_fresh_build
     tree=$BATS_TEST_TMPDIR/tree
     mkdir -p "$tree/build" "$tree/tests/unit"
-    cp -a Makefile ./*.md LICENSE include lib stages pipelines docs "$tree"
+    cp -a Makefile ./*.md LICENSE include lib stages pipelines python docs "$tree"
     cp -a tests/programs tests/python tests/run "$tree/tests"
     cp -a "$BUILD"/{objects,stages,libpipestill.a,libpipestill.so,pipestill,completion} "$tree/build"
     block c >"$tree/stages/label-noise.c"

@@ -24,6 +24,7 @@ expected_files() {
     for file in pipelines/{demo,mnist-*,python-*,*.sh}; do
         [ "$file" = pipelines/pipestill.sh ] || echo "share/pipestill/$(basename "$file")"
     done
+    for file in python/pipestill/*.py; do echo "share/pipestill/$file"; done
     for file in *.md LICENSE docs/*.md docs/*.md5 docs/results/* docs/man pipelines; do
         echo "share/doc/pipestill/$file"
     done

@@ -39,7 +39,7 @@ meta = {"format": 2, "run": "one", "tensors": [{"name": "x", "dtype": "u8", "sha
 meta |= eval(sys.argv[2])
 trailer = {"batches": 0, "samples": 0, "batch_checksum": 0, "sample_checksum": 0}
 with open(sys.argv[1], "wb") as file:
-    file.write(stream._message("header", meta)[0] + stream._message("trailer", trailer)[0])
+    file.write(stream.message("header", meta)[0] + stream.message("trailer", trailer)[0])
 PYTHON
 }
 
@@ -73,7 +73,7 @@ def write(name, edit):
     for message in messages:
         meta = msgpack.unpackb(message["meta"])
         edit(message["kind"], meta)
-        out.append(stream._message(message["kind"], meta, **({"data": message["data"]} if "data" in message else {}))[0])
+        out.append(stream.message(message["kind"], meta, message.get("data"))[0])
     open(name, "wb").write(b"".join(out))
 
 def many_samples(kind, meta):

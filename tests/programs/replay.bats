@@ -443,7 +443,7 @@ differs() {
 import sys
 import pipestill_stream as stream
 tensors = [{"name": "id", "dtype": "u64", "shape": []}]
-header = stream._message("header", {"format": 1, "run": "one", "tensors": tensors, "history": []})[0]
+header = stream.message("header", {"format": 1, "run": "one", "tensors": tensors, "history": []})[0]
 room = 1 << 30
 for at, runs in ("a", [room, 1, 1, 0]), ("b", [room // 8, 8, 1, 0]), ("c", [room // 40, 40, 1, 0]), ("d", [1, room, 1 << 31, 0]):
     trailer = {"batches": runs[0], "samples": runs[0], "batch_checksum": 0, "sample_checksum": 0,
@@ -451,7 +451,7 @@ for at, runs in ("a", [room, 1, 1, 0]), ("b", [room // 8, 8, 1, 0]), ("c", [room
     with open(sys.argv[1] + at, "wb") as file:
         file.write(header)
         file.seek(len(header) + room)
-        file.write(stream._message("trailer", trailer)[0])
+        file.write(stream.message("trailer", trailer)[0])
 PYTHON
     for at in a b c d; do
         [[ -n ${SANITIZE-}${VALGRIND-} ]] || limit='ulimit -v 250000;'

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Reads pipestill streams with msgpack and numpy alone, and changes them; docs/stream-format.md is the definition.
+"""Whole streams as lists of batches, and their changes, by the package and without most of its checks.
 
 As a program: pst.py EDIT <STREAM >STREAM runs the Python statements EDIT once for each batch. They see `batch`, a dict
 from names to arrays with "seq" and "epoch"; `header`, a dict; `spec`, a function from a name to its entry in the header;
@@ -12,31 +12,33 @@ import numpy
 
 from pipestill_stream import DTYPES, crc32c, stream
 
-NAMES = {numpy.dtype(code): name for name, code in DTYPES.items()}
+from pipestill.format import unpack_meta
+from pipestill.header import Tensor
 
 
 class Damaged(Exception):
     """The bytes are no whole stream."""
 
 
-def messages(data):
-    """The messages of a stream: kind, metadata, and in a batch the tensors' bytes; checksums are checked."""
+def _messages(data):
+    """The messages of a stream as they stand, each with the byte behind it."""
     unpacker = msgpack.Unpacker(max_buffer_size=max(1, len(data)))
     unpacker.feed(data)
     for message in unpacker:
+        yield message, unpacker.tell()
+
+
+def messages(data):
+    """The messages of a stream: kind, metadata, and in a batch the tensors' bytes; checksums are checked."""
+    for message, _ in _messages(data):
         if crc32c(message["meta"]) != message["crc"]:
             raise Damaged(f"checksum of a {message['kind']}")
-        yield message["kind"], msgpack.unpackb(message["meta"]), message.get("data")
+        yield message["kind"], unpack_meta(message["meta"], 2**64 - 1), message.get("data")
 
 
 def message_ends(data):
     """Where each message of a stream ends, in bytes."""
-    unpacker = msgpack.Unpacker(max_buffer_size=max(1, len(data)))
-    unpacker.feed(data)
-    ends = []
-    for _ in unpacker:
-        ends.append(unpacker.tell())
-    return ends
+    return [end for _, end in _messages(data)]
 
 
 def arrays(header, meta, parts):
@@ -84,9 +86,8 @@ def change(data, edit):
     for batch in batches:
         def add(name, array, batch=batch, **more):
             array = numpy.asarray(array)
-            dtype = NAMES.get(array.dtype) or {"i": "i32", "f": "f32"}[array.dtype.kind]
             if all(tensor["name"] != name for tensor in header["tensors"]):
-                header["tensors"].append({"name": name, "dtype": dtype, "shape": list(array.shape[1:]), **more})
+                header["tensors"].append(Tensor.like(name, array).to_meta() | more)
             batch[name] = array
 
         def drop(name, batch=batch):

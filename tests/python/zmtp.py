@@ -8,8 +8,8 @@
 
 garbage: random bytes. http: a request. huge: after a NULL handshake a frame that announces N bytes, 4 GiB unless told
 otherwise, of which a few come; says whether the connection was closed for it, before any heartbeat could be the reason.
-plain: a NULL handshake, and how far it gets. half-open: a thousand connections that say nothing, held until standard input ends; says when they are
-there.
+plain: a NULL handshake, and how far it gets. half-open: a thousand connections that say nothing, held until standard input ends;
+says when they are there.
 """
 import argparse
 import os

@@ -1,0 +1,50 @@
+"""What can go wrong, each kind with the exit code that every stage has for it (see EXIT STATUS in pipestill(1))."""
+from __future__ import annotations
+
+
+class Error(Exception):
+    """An error of pipestill; `code` is the exit code of a stage that ends with it."""
+
+    code = 70
+
+
+class Usage(Error):
+    """The command line, or an argument, is wrong."""
+
+    code = 64
+
+
+class BadData(Error, ValueError):
+    """A stream is damaged, truncated, or not what is needed; or an answer is not what it must be."""
+
+    code = 65
+
+
+class NoInput(Error):
+    """An input cannot be opened."""
+
+    code = 66
+
+
+class Unavailable(Error):
+    """Something that is needed is not there, such as a Python module."""
+
+    code = 69
+
+
+class Failed(Error):
+    """An input or output fails."""
+
+    code = 74
+
+
+class TryAgain(Error):
+    """Something is short or taken just now: memory, or a file that another process is writing."""
+
+    code = 75
+
+
+class ReaderLeft(Error):
+    """Who reads the output has gone, as `head` does when it has enough. A stage ends with this code and says nothing."""
+
+    code = 141
