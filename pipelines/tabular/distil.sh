@@ -51,11 +51,15 @@ side_by_side() {
     return "$failed"
 }
 
-# judge NAME MODEL…: a line of the table: mean and standard deviation of the models' errors, and their likelihood.
+# judge NAME MODEL…: a line of the table: mean and standard deviation of the models' errors, and their likelihood. What each
+# says of each row is exported; pipelines/tabular/score.py gets the same figures from that.
 judge() {
     local name=$1 model
     for model in "${@:2}"; do
-        teacher-forward "$model" -i "$WORK/judged.pst" | evaluator --of "logits/$(basename "$model" .safetensors)"
+        teacher-forward "$model" --name it -i "$WORK/judged.pst" --force -o "$WORK/asked.pst"
+        stream-export -i "$WORK/asked.pst" --to csv --take id,y,argmax,prediction -o "${model%.safetensors}.csv"
+        evaluator -i "$WORK/asked.pst" --of logits/it --json >"${model%.safetensors}.json"
+        evaluator -i "$WORK/asked.pst" --of logits/it
     done | row "$name"
 }
 
