@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # What the experiments on tables have in common: five teachers learn from the rows of a CSV file, their answers are
 # recorded once, and a small student learns alone and from them, each with five seeds.
 #
@@ -70,7 +70,10 @@ row() { # NAME: from evaluator's figures
 }
 
 distil() {
-    local teachers=("$WORK"/teacher{1..5}.safetensors)
+    local seed teachers=("$WORK"/teacher{1..5}.safetensors) alone=() distilled=()
+    for ((seed = 1; seed <= SEEDS; seed++)); do
+        alone+=("$WORK/alone$seed.safetensors") distilled+=("$WORK/distilled$seed.safetensors")
+    done
     loader "${train[@]}" --standardise --split validation --force -o "$WORK/validation.pst"
     SEEDS=5 side_by_side teach
     loader "${train[@]}" --standardise | ask "${teachers[@]}" | temperature-softmax -T "$temperature" | averager |
@@ -84,6 +87,6 @@ distil() {
     printf '%-36s %15s %10s\n' "$(basename "$0"), on ${SPLIT:-test} rows" errors "neg. log-l."
     judge "teacher, $teacher" "${teachers[@]}"
     ask "${teachers[@]}" <"$WORK/judged.pst" | temperature-softmax -T 1 | averager | evaluator --of soft | row "five teachers, averaged"
-    judge "student alone, $student" "$WORK"/alone*.safetensors
-    judge "student distilled, $student" "$WORK"/distilled*.safetensors
+    judge "student alone, $student" "${alone[@]}"
+    judge "student distilled, $student" "${distilled[@]}"
 }
