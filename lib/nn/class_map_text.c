@@ -103,6 +103,9 @@ static enum pst_status find_classes(struct cursor *cursor, size_t *first, size_t
     const struct word *word = &cursor->word;
     uint64_t from, to;
     size_t count = cursor->maker->old->count;
+    if (!word->quoted && strcmp(word->text, "*") == 0)
+        return pst_maker_refuse(cursor->maker, error,
+                                "'*' is the rest and stands alone behind a name: 'dustbin = *'");
     if (!is_range(word, &from, &to)) {
         enum pst_status status = pst_maker_find(cursor->maker, word->text, first, error);
         *last = *first;
@@ -210,10 +213,6 @@ static enum pst_status read_line(struct cursor *cursor, struct pst_error *error)
     if (at_end(cursor))
         return PST_OK;
     enum pst_status status = read_word(cursor, &cursor->first, error);
-    bool rest = status == PST_OK && !cursor->first.quoted && strcmp(cursor->first.text, "*") == 0;
-    if (rest)
-        return pst_maker_refuse(cursor->maker, error,
-                                "'*' is the rest and needs a name before it: 'dustbin = *'");
     if (status != PST_OK || *cursor->at != '=')
         return status == PST_OK ? read_singles(cursor, error) : status;
     cursor->at++;
