@@ -49,8 +49,6 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     enum pst_status status = PST_OK;
     if (self->file == NULL && self->list == NULL && self->like == NULL && self->only_count == 0)
         return pst_fail(error, PST_USAGE, "which classes? give --map, --classes or --like");
-    if (self->dustbin != NULL && self->dustbin[0] == '\0')
-        return pst_fail(error, PST_USAGE, "--dustbin: its name is empty");
     if (self->old != NULL)
         status = read_classes(&self->old_names, self->old, "--old-classes", error);
     if (status == PST_OK && self->like != NULL)

@@ -77,15 +77,15 @@ enum pst_status pst_maker_refuse(const struct pst_class_map_maker *maker, struct
     va_start(values, format);
     vsnprintf(what, sizeof what, format, values);
     va_end(values);
-    if (!maker->lines)
+    if (maker->unit == NULL)
         return pst_fail(error, PST_USAGE, "%s: %s", maker->place, what);
-    return pst_fail(error, PST_BAD_DATA, "%s, line %zu: %s", maker->place, maker->line, what);
+    return pst_fail(error, PST_BAD_DATA, "%s, %s %zu: %s", maker->place, maker->unit, maker->line, what);
 }
 
 enum pst_status pst_maker_begin(struct pst_class_map_maker *maker, const struct pst_classes *old,
-                                const char *place, bool lines, struct pst_error *error)
+                                const char *place, const char *unit, struct pst_error *error)
 {
-    *maker = (struct pst_class_map_maker){ .old = old, .place = place, .lines = lines, .line = 1 };
+    *maker = (struct pst_class_map_maker){ .old = old, .place = place, .unit = unit, .line = 1 };
     maker->rest = PST_CLASS_NONE;
     if (old->count == 0 || old->count > PST_CLASS_MAP_MOST_CLASSES)
         return pst_fail(error, PST_USAGE, "%s: there are %zu old classes; a map can have 1 to %zu", place,
@@ -129,8 +129,8 @@ enum pst_status pst_maker_put(struct pst_class_map_maker *maker, size_t class, d
     char called[80] = "", where[40] = "";
     if (maker->old->names != NULL)
         snprintf(called, sizeof called, " ('%.60s')", name);
-    if (maker->lines)
-        snprintf(where, sizeof where, ", first in line %" PRIu32, found->line);
+    if (maker->unit != NULL)
+        snprintf(where, sizeof where, ", first in %s %" PRIu32, maker->unit, found->line);
     if (found->in >= 0)
         return pst_maker_refuse(maker, error, "class %zu%s is %s%s", class, called,
                                 (size_t)found->in == maker->count - 1 ? "named twice in one new class"
@@ -275,8 +275,8 @@ enum pst_status pst_maker_end(struct pst_class_map_maker *maker, enum pst_status
 {
     *map = (struct pst_class_map){ 0 };
     if (status == PST_OK && maker->count == 0)
-        status =
-            pst_fail(error, maker->lines ? PST_BAD_DATA : PST_USAGE, "%s: it names no class", maker->place);
+        status = pst_fail(error, maker->unit != NULL ? PST_BAD_DATA : PST_USAGE, "%s: it names no class",
+                          maker->place);
     if (status == PST_OK && dustbin != NULL && maker->rest == PST_CLASS_NONE) {
         status = pst_maker_add(maker, dustbin, true, error);
         if (status == PST_OK)

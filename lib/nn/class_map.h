@@ -23,8 +23,8 @@ struct pst_old_class {
 struct pst_class_map_maker {
     const struct pst_classes *old;
     const char *place;
-    bool lines;
-    size_t line;                 /* that is read, from 1 */
+    const char *unit;            /* what messages count: "line", or "class" of a model; NULL: nothing */
+    size_t line;                 /* that is read */
     uint32_t *order;             /* [old->count]: old classes by name; NULL: they have none; owned */
     struct pst_old_class *found; /* [old->count]; owned */
     struct pst_new_class *made;  /* [count]; owned */
@@ -34,7 +34,7 @@ struct pst_class_map_maker {
 
 /* Begins a map. Returns PST_OK; PST_USAGE if there are too many old classes; PST_TRY_AGAIN. */
 PST_CHECKED enum pst_status pst_maker_begin(struct pst_class_map_maker *maker, const struct pst_classes *old,
-                                            const char *place, bool lines, struct pst_error *error);
+                                            const char *place, const char *unit, struct pst_error *error);
 
 /* Refuses the line that is read: puts its place before the message. Returns PST_BAD_DATA or PST_USAGE. */
 enum pst_status pst_maker_refuse(const struct pst_class_map_maker *maker, struct pst_error *error,

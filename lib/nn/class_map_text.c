@@ -243,7 +243,7 @@ enum pst_status pst_class_map_parse(struct pst_class_map *map, const struct pst_
     struct pst_class_map_maker maker;
     struct cursor *cursor = NULL;
     char *copy = NULL;
-    enum pst_status status = pst_maker_begin(&maker, old, place, lines, error);
+    enum pst_status status = pst_maker_begin(&maker, old, place, lines ? "line" : NULL, error);
     if (status == PST_OK && size > PST_CLASS_MAP_MOST_BYTES)
         status = pst_fail(error, lines ? PST_BAD_DATA : PST_USAGE, "%s: a map has at most %zu bytes", place,
                           PST_CLASS_MAP_MOST_BYTES);
@@ -270,7 +270,7 @@ enum pst_status pst_class_map_like(struct pst_class_map *map, const struct pst_c
                                    struct pst_error *error)
 {
     struct pst_class_map_maker maker;
-    enum pst_status status = pst_maker_begin(&maker, old, place, true, error);
+    enum pst_status status = pst_maker_begin(&maker, old, place, "class", error);
     for (size_t i = 0; i < new->count &&status == PST_OK; i++) {
         size_t class = 0;
         const char *name = new->names[i];
