@@ -130,9 +130,9 @@ static enum pst_status read_weight(struct cursor *cursor, double *weight, struct
         return PST_OK;
     cursor->at++;
     enum pst_status status = read_word(cursor, &cursor->word, error);
-    if (status == PST_OK && !pst_parse_double(cursor->word.text, 1e-300, 1e300, weight))
-        return pst_maker_refuse(cursor->maker, error, "':%.60s': a weight is a number above 0",
-                                cursor->word.text);
+    if (status == PST_OK && !pst_parse_double(cursor->word.text, 1e-6, 1e6, weight))
+        return pst_maker_refuse(cursor->maker, error,
+                                "':%.60s': a weight is a number from 0.000001 to 1000000", cursor->word.text);
     return status;
 }
 

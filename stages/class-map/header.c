@@ -76,7 +76,7 @@ static enum pst_status find_tensors(struct class_map *self, const struct pst_hea
     enum pst_status status = self->tensors == NULL ? PST_TRY_AGAIN : check_chosen(self, in, error);
     if (!self->inverse && self->old != NULL)
         self->in = self->old_names.classes.count;
-    else if (self->only_count == 0 && in->classes <= PST_CLASS_MAP_MOST_CLASSES)
+    else if (self->only_count == 0)
         self->in = (size_t)in->classes;
     for (size_t i = 0; i < in->tensor_count && status == PST_OK; i++)
         status = choose(self, in, i, error);
@@ -190,24 +190,33 @@ static enum pst_status put(struct pst_header *out, const char *key, json_t *valu
     return PST_OK;
 }
 
-static enum pst_status describe_classes(struct class_map *self, const struct pst_header *in,
+static enum pst_status describe_names(struct pst_run *run, const struct pst_header *in,
+                                      struct pst_header *out, struct pst_error *error)
+{
+    const struct class_map *self = run->self;
+    struct class_names given = { 0 };
+    enum pst_status status = take_header_names(&given, in, self->in, error);
+    json_t *list = status == PST_OK ? list_names(self, &given) : NULL;
+    if (status == PST_OK && list == NULL && !self->inverse && given.classes.names != NULL)
+        pst_say(run, "the names of %zu classes are too long for the header, which goes without class_names",
+                self->out);
+    free_names(&given);
+    return status == PST_OK ? put(out, "class_names", list, error) : status;
+}
+
+static enum pst_status describe_classes(struct pst_run *run, const struct pst_header *in,
                                         struct pst_header *out, struct pst_error *error)
 {
+    const struct class_map *self = run->self;
     const json_t *counts = json_object_get(in->other, "class_counts");
-    struct class_names given = { 0 };
-    if (self->only_count > 0) {
-        out->classes = self->out;
-        return PST_OK;
-    }
-    enum pst_status status = take_header_names(&given, in, self->in, error);
-    if (status == PST_OK)
-        status = put(out, "class_names", list_names(self, &given), error);
-    free_names(&given);
+    out->classes = self->out;
+    if (self->only_count > 0)
+        return self->drop_samples || self->y != PST_NONE ? put(out, "class_counts", NULL, error) : PST_OK;
+    enum pst_status status = describe_names(run, in, out, error);
     /* How many samples go for their probability is not known. */
     bool certain = !self->drop_samples || self->tensor_count == 0 || self->map.dropped == 0;
     if (status == PST_OK && counts != NULL)
         status = put(out, "class_counts", certain ? list_counts(self, counts) : NULL, error);
-    out->classes = self->out;
     return status;
 }
 
@@ -285,7 +294,7 @@ enum pst_status declare(struct pst_run *run, const struct pst_header *in, struct
         return PST_TRY_AGAIN;
     status = check_against_stream(self, in, error);
     if (status == PST_OK)
-        status = describe_classes(self, in, out, error);
+        status = describe_classes(run, in, out, error);
     if (status == PST_OK && self->drop_samples)
         status = replace_all(run, in, out, error);
     if (status == PST_OK)

@@ -209,7 +209,7 @@ nine|no class is called 'nine'
 a =|a class is missing at the end
 =7|a class is missing before '='
 a = 7, b = 8|a second '='
-a = 7 : 0|':0': a weight is a number above 0
+a = 7 : 0|':0': a weight is a number from 0.000001 to 1000000
 7:2|'7' is alone, so it has no weight
 a = *, 7|'*' is the rest and stands alone
 *|'*' is the rest and stands alone

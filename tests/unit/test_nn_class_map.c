@@ -86,8 +86,8 @@ static void a_text_that_is_no_map_is_refused_with_line_and_word(void **state)
     assert_refused("cat; 8", "line 1: '8': there are 8 classes");
     assert_refused("cat\ncat = dog", "line 2: two new classes are called 'cat'");
     assert_refused("a = \"dog\ncat", "line 1: a name has no closing quote");
-    assert_refused("a = 0:-1", "a weight is a number above 0");
-    assert_refused("a = 0:nan", "a weight is a number above 0");
+    assert_refused("a = 0:-1", "a weight is a number from 0.000001 to 1000000");
+    assert_refused("a = 0:nan", "a weight is a number from 0.000001 to 1000000");
     assert_refused("a = 0-99999999999999999999999", "there are 8 classes");
     assert_refused("# cat", "map: it names no class");
 }
