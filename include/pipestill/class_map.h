@@ -47,7 +47,7 @@ PST_CHECKED enum pst_status pst_class_map_parse(struct pst_class_map *map, const
 
 /*
  * Makes the map to classes of the same names in another order. new: their names. dustbin: as above; a new
- * class of that name that is no old class is the dustbin.
+ * class of that name is the dustbin.
  * Returns PST_OK; PST_BAD_DATA if an old class of a name is missing or not the only one; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_class_map_like(struct pst_class_map *map, const struct pst_classes *old,

@@ -195,7 +195,7 @@ sum_of() {
 
 # ---- what is refused ----
 
-@test "a list that is no map of the classes is refused with its word" {
+@test "a list that does not fit the classes is refused with its word" {
     while IFS='|' read -r list words; do
         assert_fails 64 "$words" class-map -c "$list" -i named.pst
     done <<'END'
@@ -225,7 +225,7 @@ END
     assert_fails 64 "all 10 classes are named" class-map -c 0-9 -d other -i soft.pst
 }
 
-@test "a file that is no map is refused with its line" {
+@test "a file that does not fit the classes is refused with its line" {
     printf '# one\n7\n\nx = 8\ny = 3, 8\n' >"$map"
     assert_refused "map, line 5: class 8 is in two new classes, first in line 4" class-map --map "$map" -i soft.pst
     printf '7\nx = \xff\xfe\n' >"$map"
