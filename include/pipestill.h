@@ -3,6 +3,7 @@
 #define PIPESTILL_H
 
 #include "pipestill/base.h"
+#include "pipestill/class_map.h"
 #include "pipestill/cli.h"
 #include "pipestill/compact.h"
 #include "pipestill/data.h"

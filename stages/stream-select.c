@@ -161,7 +161,7 @@ int main(int argc, char **argv)
                 "and [...] for one of several, as in a shell. What is left of --keep and --drop is renamed.",
             .example =
                 "replay transfer.pst | stream-select --drop 'logits/*' --rename soft/big=soft >soft.pst",
-            .see_also = "stream-inspect(1), stream-join(1), compactor(1)",
+            .see_also = "stream-inspect(1), stream-join(1), class-map(1), compactor(1)",
             .options = options,
             .size = sizeof(struct selection),
             .traits = PST_READS | PST_WRITES,

@@ -7,6 +7,7 @@
 
 struct forward {
     const char *name, *activation, *mean, *deviation; /* options; NULL if not given */
+    bool other_classes;
     const char *path;
     struct pst_teacher teacher;
     struct pst_binding binding;
@@ -24,6 +25,8 @@ static const struct pst_option options[] = {
       "of inputs, one or one for each channel, with \",\" between; subtracted from x", .metavar = "NUMBERS" },
     { 0, "deviation", PST_STRING, offsetof(struct forward, deviation),
       "standard deviation of inputs; what is left is divided by it", .metavar = "NUMBERS" },
+    { 0, "other-classes", PST_FLAG, offsetof(struct forward, other_classes),
+      "the teacher's classes are not the stream's: class-map --of makes them so", .of_samples = true },
     { 0 },
 };
 
@@ -62,15 +65,19 @@ static enum pst_status check_stream(struct forward *forward, const struct pst_he
                                        .about = teacher->about,
                                        .mean = forward->mean,
                                        .deviation = forward->deviation };
+    forward->session.teacher = teacher;
+    if (forward->other_classes)
+        return pst_bind_inputs(&forward->binding, in, &inputs, error);
     if (in->classes != 0 && in->classes != teacher->outputs)
-        return pst_fail(error, PST_BAD_DATA, "%s has %zu outputs, but the stream has %llu classes",
-                        forward->path, teacher->outputs, (unsigned long long)in->classes);
+        return pst_fail(
+            error, PST_BAD_DATA,
+            "%s has %zu outputs, but the stream has %llu classes; for --other-classes there is class-map",
+            forward->path, teacher->outputs, (unsigned long long)in->classes);
     json_t *about = NULL;
     enum pst_status status = pst_header_about(in, &about, error);
     if (status == PST_OK)
         status = pst_about_compare_outputs(about, teacher->about, forward->path, error);
     json_decref(about);
-    forward->session.teacher = teacher;
     return status == PST_OK ? pst_bind_inputs(&forward->binding, in, &inputs, error) : status;
 }
 
@@ -131,9 +138,10 @@ static enum pst_status add_logits(struct pst_run *run, struct pst_header *out, s
 static enum pst_status declare(struct pst_run *run, const struct pst_header *in, struct pst_header *out,
                                struct pst_error *error)
 {
-    enum pst_status status = check_stream(run->self, in, error);
-    if (status == PST_OK)
-        status = name_outputs(&((struct forward *)run->self)->teacher, out, error);
+    struct forward *forward = run->self;
+    enum pst_status status = check_stream(forward, in, error);
+    if (status == PST_OK && !forward->other_classes)
+        status = name_outputs(&forward->teacher, out, error);
     return status == PST_OK ? add_logits(run, out, error) : status;
 }
 
@@ -178,7 +186,7 @@ int main(int argc, char **argv)
                             "writes it.\nSeveral teachers are a chain of such stages.",
                         .example = "loader mnist | teacher-forward a.safetensors | teacher-forward "
                                    "b.safetensors >logits.pst",
-                        .see_also = "temperature-softmax(1), student-trainer(1)",
+                        .see_also = "temperature-softmax(1), class-map(1), student-trainer(1)",
                         .options = options,
                         .size = sizeof(struct forward),
                         .traits = PST_READS | PST_WRITES | PST_BLAS | PST_PARALLEL,

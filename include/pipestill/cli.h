@@ -159,7 +159,11 @@ PST_CHECKED enum pst_status pst_made_from_unknown(struct pst_run *run, size_t te
 PST_CHECKED enum pst_status pst_learned_from(struct pst_run *run, const struct json_t *lineage,
                                              const struct json_t *origins, struct pst_error *error);
 
-/* What this stage does to samples, for the history: "adds" (as usual: tensors), "selects" or "reorders". */
+/*
+ * What this stage does to samples, for the history: "adds" (as usual: tensors), "selects" or "reorders". A
+ * filter that selects may keep some samples of a batch or none (pst_batch_keep): what is empty is not
+ * written, and batches are counted anew. It makes samples and batches of the output header unknown (0).
+ */
 void pst_set_effect(struct pst_run *run, const char *effect);
 
 /* Adds no entry to the history: what is written says nothing else than what was read. From on_header. */

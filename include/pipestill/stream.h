@@ -204,6 +204,13 @@ PST_CHECKED enum pst_status pst_batch_resize(struct pst_batch *batch, const stru
 PST_CHECKED enum pst_status pst_batch_derive(struct pst_batch *out, const struct pst_header *header,
                                              const struct pst_batch *in, struct pst_error *error);
 
+/*
+ * Leaves some samples in a batch, all of whose tensors are its own memory (pst_header_replace). rows: their
+ * places, ascending, [count]; count may be 0.
+ */
+void pst_batch_keep(struct pst_batch *batch, const struct pst_header *header, const size_t *rows,
+                    size_t count);
+
 /* Computes the checksums of the first `count` tensors that are not known yet. */
 void pst_batch_sum(struct pst_batch *batch, size_t count);
 

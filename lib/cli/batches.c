@@ -1,6 +1,8 @@
 /* What becomes of a batch: it is read, answered, and written. */
 #include "lib/cli/frame.h"
 
+#include <string.h>
+
 enum pst_status pst_job_read(struct pst_job *job, struct pst_error *error)
 {
     struct pst_frame *frame = job->run.frame;
@@ -45,6 +47,11 @@ enum pst_status pst_job_write(struct pst_job *job, struct pst_error *error)
 {
     struct pst_frame *frame = job->run.frame;
     struct pst_writer *writer = frame->streams.writer;
+    bool selects = pst_frame_reads(frame) && frame->effect != NULL && strcmp(frame->effect, "selects") == 0;
+    if (writer != NULL && selects) /* batches of which nothing is left make no gap */
+        job->out.seq = frame->out.first + pst_writer_trailer(writer)->batches;
+    if (writer != NULL && selects && job->out.n == 0)
+        return PST_OK;
     pst_state_doing(writer != NULL ? PST_WAITING_FOR_OUTPUT : PST_WORKING);
     enum pst_status status = writer != NULL ? pst_writer_batch(writer, &job->out, error) : PST_OK;
     if (status == PST_OK)

@@ -66,6 +66,21 @@ enum pst_status pst_batch_derive(struct pst_batch *out, const struct pst_header 
     return status;
 }
 
+void pst_batch_keep(struct pst_batch *batch, const struct pst_header *header, const size_t *rows,
+                    size_t count)
+{
+    for (size_t i = 0; i < header->tensor_count; i++) {
+        struct pst_tensor *tensor = &batch->tensors[i];
+        size_t size = header->tensors[i].sample_bytes;
+        char *data = tensor->data;
+        for (size_t row = 0; row < count; row++)
+            memmove(data + row * size, data + rows[row] * size, size);
+        tensor->bytes = count * size;
+        tensor->crc_known = false;
+    }
+    batch->n = count;
+}
+
 void pst_batch_sum(struct pst_batch *batch, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

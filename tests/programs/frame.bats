@@ -47,6 +47,7 @@ words() {
     stream-join) echo targets.pst ;;
     stream-select) echo --keep x ;;
     stream-export) echo --to csv ;;
+    class-map) echo --classes 9,0-8 ;;
     esac
 }
 
