@@ -27,25 +27,21 @@ enum pst_status read_classes(struct class_names *names, const char *from, const 
         names->classes.count = (size_t)count;
         return PST_OK;
     }
-    struct pst_network network;
-    enum pst_status status = pst_model_read(from, NULL, &network, NULL, error);
+    json_t *about = NULL;
+    enum pst_status status = pst_model_about(from, &about, error);
+    json_t *list = json_object_get(about, "class_names");
     if (status != PST_OK)
-        return pst_fail_at(error, "%s", option);
-    json_t *list = json_object_get(network.about, "class_names");
-    size_t outputs = pst_network_outputs(&network);
-    if (list == NULL)
+        status = pst_fail_at(error, "%s", option);
+    else if (list == NULL)
         status =
             pst_fail(error, PST_BAD_DATA,
                      "%s: the model %s does not say what its classes are called; write a --map by numbers",
                      option, from);
-    else if (pst_about_check(network.about, error) != PST_OK)
+    else if (pst_about_check(about, error) != PST_OK)
         status = pst_fail_at(error, "%s: %s: metadata", option, from);
-    else if (json_array_size(list) != outputs)
-        status = pst_fail(error, PST_BAD_DATA, "%s: the model %s has %zu outputs, but names %zu classes",
-                          option, from, outputs, json_array_size(list));
     else
         status = take_list(names, json_incref(list), error);
-    pst_network_free(&network);
+    json_decref(about);
     return status;
 }
 
