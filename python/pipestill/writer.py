@@ -6,6 +6,7 @@ import fcntl
 import os
 import stat
 import sys
+import time
 import typing
 
 from .batch import Batch, as_array, fit_array
@@ -15,6 +16,7 @@ from .format import Sums, pack_message, sample_hashes
 from .header import Header, Tensor
 
 MOST_PARTS = 64  # at a time; well below any IOV_MAX
+SYNC_SECONDS = 5  # a batch that comes so long after the last time is brought to disk with all before it
 MOST_RUNS = 32768  # runs of the index, all of which must fit into metadata
 
 
@@ -64,6 +66,13 @@ class FileOutput(DescriptorOutput):
         except BaseException:
             os.close(self.descriptor)
             raise
+        self.synced = time.monotonic()
+
+    def write(self, parts: list) -> None:
+        super().write(parts)
+        if time.monotonic() - self.synced >= SYNC_SECONDS:
+            os.fdatasync(self.descriptor)
+            self.synced = time.monotonic()
 
     def _claim(self, mode: int) -> None:
         try:
