@@ -43,6 +43,7 @@ REPRODUCE_PACKAGES := jq python3
 SLURM_PACKAGES := slurmctld slurmd slurm-client munge
 PYTHON_PACKAGES := python3-venv
 FUZZ_PACKAGES := clang-14 libclang-rt-14-dev
+PEERS_PACKAGES := python3-venv g++
 LINT_PACKAGES := clang clang-format clang-tidy cppcheck shellcheck valgrind
 MSGPACK := $(shell pkg-config --exists msgpack-c 2>/dev/null && echo msgpack-c || echo msgpack)
 
@@ -237,7 +238,8 @@ bench: test-deps
 	@BUILD=$(BUILD) bench/run
 
 # PyTorch and what else pip installs go into build/peers; nothing else needs them.
-bench-peers: deps
+bench-peers: test-deps
+	$(call install_packages,$(PEERS_PACKAGES))
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(BUILD) bench/peers/run
 

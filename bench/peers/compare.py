@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -13,24 +14,12 @@ import time
 
 import numpy
 
+from loaders import compare_loaders
+from peer import BUILD, HERE, ROUNDS, WORK, Peer, say, shell
 from rows import BATCH, MNIST_SAMPLES, ROWS, TEMPERATURE, epoch_batches, epoch_samples
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-BUILD = os.environ["BUILD"]
-WORK = f"{BUILD}/peers/work"
-ROUNDS = int(os.environ.get("ROUNDS", "5"))
 LENGTH = float(os.environ.get("LENGTH", "2"))  # seconds of pipestill's side that one measurement is about
 MNIST_DIR = os.environ.get("MNIST_DIR", "")
-
-
-def say(text):
-    """Tells what is being done."""
-    print(f"bench-peers: {text}", file=sys.stderr, flush=True)
-
-
-def shell(command, **more):
-    """Runs a pipeline of bash; all of its parts must succeed."""
-    return subprocess.run(["bash", "-euo", "pipefail", "-c", command], check=True, stdin=subprocess.DEVNULL, **more)
 
 
 # ---- data ----
@@ -186,34 +175,6 @@ def torch_kernels():
 
 # ---- a row ----
 
-# glibc gives large blocks back to the system at each step unless it is told otherwise, and PyTorch waits for new pages.
-KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_TOP_PAD_": str(64 << 20)}
-
-class Torch:
-    """PyTorch's side of a row, in a process that stays."""
-
-    def __init__(self, name):
-        self.process = subprocess.Popen([sys.executable, f"{HERE}/torch_jobs.py", name, WORK], text=True,
-                                        env={**os.environ, **KEEP_MEMORY}, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE)
-        self.told = json.loads(self.answer())
-
-    def answer(self):
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit(f"bench-peers: PyTorch's side ended with exit code {self.process.wait()}")
-        return line
-
-    def seconds(self, precision, batches):
-        self.process.stdin.write(f"{precision} {batches}\n")
-        self.process.stdin.flush()
-        return float(self.answer())
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-
 def compare(ours, theirs):
     """Medians of some turns, {name: [seconds]}, of the fastest of each side; and the median of the turns' ratios."""
     our = min(ours, key=lambda name: statistics.median(ours[name]))
@@ -228,17 +189,18 @@ def measure(name, row, ways):
     data = make_data(row)
     prepare(row, data)
     say(f"{row['title']}: PyTorch's ways are tried")
-    torch = Torch(name)
+    torch = Peer("torch_jobs.py", name, WORK)
+    told = json.loads(torch.told)
     epochs = choose_length(row, next(iter(ways.values()))[0], data)
     batches = epochs * epoch_batches(row)
-    torch.seconds("f32", min(batches, 20)), torch.seconds("bf16", min(batches, 20))
+    torch.seconds(f"f32 {min(batches, 20)}"), torch.seconds(f"bf16 {min(batches, 20)}")
     ours, theirs = {way: [] for way in ways}, {"f32": [], "bf16": []}
     for i in range(ROUNDS):
         say(f"{row['title']}: turn {i + 1} of {ROUNDS}, {batches} batches each")
         for way, (options, _) in ways.items():
             ours[way].append(seconds(row, options, data, epochs))
         for precision, taken in theirs.items():
-            taken.append(torch.seconds(precision, batches))
+            taken.append(torch.seconds(f"{precision} {batches}"))
     torch.close()
     f32 = {way: taken for way, taken in ours.items() if ways[way][1]}
     samples = batches * BATCH
@@ -246,7 +208,7 @@ def measure(name, row, ways):
             "best": compare(ours, theirs), "to_reach": {"f32": row["f32"], "best": row["best"]},
             "samples_per_s": {"pipestill": {way: samples / statistics.median(taken) for way, taken in ours.items()},
                               "pytorch": {way: samples / statistics.median(taken) for way, taken in theirs.items()}},
-            "seconds": {"pipestill": ours, "pytorch": theirs}, "pytorch_took": torch.told}
+            "seconds": {"pipestill": ours, "pytorch": theirs}, "pytorch_took": told}
 
 
 def measure_elastic(row, ways):
@@ -287,9 +249,8 @@ def print_table(rows):
             "" if best["ratio"] >= reach["best"] and f32["ratio"] >= reach["f32"] else "   BEYOND"))
 
 
-def main():
-    os.makedirs(WORK, exist_ok=True)
-    names = os.environ.get("ROWS", " ".join(ROWS)).split()
+def compare_jobs(names):
+    """Measures rows and prints them; returns what there is to keep."""
     unknown = [name for name in names if name not in ROWS]
     if unknown:
         sys.exit(f"bench-peers: ROWS: {unknown[0]}: no such row; there are {', '.join(ROWS)}")
@@ -306,9 +267,22 @@ def main():
     for side, found in kernels.items():
         for way, kernel in found.items():
             print(f"  {side:10s} {way:14s} {kernel}")
+    return {"kernels": kernels, "rows": results}
+
+
+def main():
+    parts = os.environ.get("PARTS", "jobs loaders").split()
+    results = {"rounds": ROUNDS}
+    shutil.rmtree(WORK, ignore_errors=True)
+    os.makedirs(WORK)
+    if "jobs" in parts:
+        results |= compare_jobs(os.environ.get("ROWS", " ".join(ROWS)).split())
+    if "loaders" in parts:
+        results["loaders"] = compare_loaders()
+    shutil.rmtree(WORK)
     path = f"{BUILD}/peers.json"
     with open(path + ".part", "w", encoding="utf-8") as file:
-        json.dump({"rounds": ROUNDS, "kernels": kernels, "rows": results}, file, indent=1)
+        json.dump(results, file, indent=1)
     os.replace(path + ".part", path)
     print(f"\n{path} has them too, with every turn.")
 
