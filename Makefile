@@ -9,6 +9,7 @@
 #   make soak       200 random schedules of faults in a pool of workers, and every shortage of memory
 #   make fuzz       MINUTES=5: foreign bytes for every parser, so long for each
 #   make bench      measure, print a table, write build/bench.json
+#   make bench-peers  the same beside PyTorch, which it installs below build/; ROUNDS=5, ROWS=, PARTS=
 #   make lint       formatting, static analysis, shell scripts, man pages
 #
 # V=1 shows whole commands. BUILD=folder, CC=clang-14, SANITIZE=address,undefined and WRAPPER='valgrind …' make variants
@@ -42,6 +43,7 @@ REPRODUCE_PACKAGES := jq python3
 SLURM_PACKAGES := slurmctld slurmd slurm-client munge
 PYTHON_PACKAGES := python3-venv
 FUZZ_PACKAGES := clang-14 libclang-rt-14-dev
+PEERS_PACKAGES := python3-venv g++
 LINT_PACKAGES := clang clang-format clang-tidy cppcheck shellcheck valgrind
 MSGPACK := $(shell pkg-config --exists msgpack-c 2>/dev/null && echo msgpack-c || echo msgpack)
 
@@ -89,7 +91,7 @@ BENCH_PROGRAMS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 MAN_PAGES := $(wildcard docs/man/*.1)
 COMPLETIONS := $(addprefix $(BUILD)/completion/,bash zsh fish)
 
-.PHONY: all tests deps test-deps slurm-deps lint-deps reproduce-deps reproduce setup test-setup demo test test-python check soak fuzz fuzz-deps fuzz-targets bench lint format install uninstall clean \
+.PHONY: all tests deps test-deps slurm-deps lint-deps reproduce-deps reproduce setup test-setup demo test test-python check soak fuzz fuzz-deps fuzz-targets bench bench-peers lint format install uninstall clean \
     unit-tests test-tools bench-programs
 .DELETE_ON_ERROR:
 
@@ -234,6 +236,12 @@ bench-programs: $(BENCH_PROGRAMS) $(BUILD)/tests/passthrough
 bench: test-deps
 	@$(MAKE) --no-print-directory all bench-programs
 	@BUILD=$(BUILD) bench/run
+
+# PyTorch and what else pip installs go into build/peers; nothing else needs them.
+bench-peers: test-deps
+	$(call install_packages,$(PEERS_PACKAGES))
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(BUILD) bench/peers/run
 
 # ---- lint ----
 lint: lint-deps

@@ -347,6 +347,7 @@ int main(int argc, char **argv)
                                    "alone.safetensors",
                         .see_also = "loader(1), replay(1), temperature-softmax(1), averager(1), evaluator(1)",
                         .traits = PST_READS | PST_BLAS,
+                        .blas_kernel = pst_blas_kernel,
                         .start = start,
                         .on_header = begin,
                         .on_batch = take_batch,

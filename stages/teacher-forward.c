@@ -190,6 +190,7 @@ int main(int argc, char **argv)
                         .options = options,
                         .size = sizeof(struct forward),
                         .traits = PST_READS | PST_WRITES | PST_BLAS | PST_PARALLEL,
+                        .blas_kernel = pst_blas_kernel,
                         .start = start,
                         .on_header = declare,
                         .on_batch = ask,

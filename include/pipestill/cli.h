@@ -55,6 +55,8 @@ struct pst_stage {
     size_t size;          /* bytes of the stage's struct, run->self */
     const void *defaults; /* what it holds before options are parsed, as --help shows it; NULL: zeros */
     unsigned traits;      /* of enum pst_trait */
+    /* With PST_BLAS: pst_blas_kernel of nn.h, so that the frame can say that it is slow; or NULL. */
+    const char *(*blas_kernel)(const char **unused);
     /*
      * Called once after the options are parsed, before anything is opened: checks options against each other,
      * opens models. operands: borrowed, live as long as the program. Returns PST_OK; PST_END if all is done

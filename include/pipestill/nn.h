@@ -12,6 +12,14 @@
 
 struct json_t; /* jansson's value */
 
+/*
+ * Names the kernels that multiply matrices in this process, such as "Haswell".
+ * unused: receives the instructions of this processor that would multiply much faster and that these kernels
+ * leave unused, "AVX-512" or "AVX2"; NULL: none are known.
+ * Returns the name, which stays; NULL if the library of matrix products does not tell.
+ */
+const char *pst_blas_kernel(const char **unused);
+
 /* ---- networks ---------------------------------------------------------------------------------------- */
 
 /* A chain of layers and what it has learned. {0} is empty. */

@@ -160,7 +160,7 @@ static const struct {
         .name = "quiet",
         .type = PST_FLAG,
         PLACE(quiet),
-        .help = "draw no progress line",
+        .help = "draw no progress line, and give no advice on speed",
         .silent = true } },
 };
 

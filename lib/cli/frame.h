@@ -150,6 +150,13 @@ void pst_progress_begin(struct pst_frame *frame, const struct pst_header *header
 void pst_progress_clear(struct pst_frame *frame);
 void pst_progress_end(struct pst_frame *frame, enum pst_status status);
 
+/*
+ * Says, if the kernels that multiply matrices leave much of the processor unused, what would help: in the
+ * log, and on a terminal. A file or pipe on standard error is not written to, for what reads it expects
+ * failures there and nothing else.
+ */
+void pst_say_slow_blas(struct pst_frame *frame);
+
 /* ---- SIGUSR1 ------------------------------------------------------------------------------------------- */
 
 /* What a program is doing. With --jobs, what one of the jobs is. */

@@ -23,6 +23,7 @@ void pst_progress_begin(struct pst_frame *frame, const struct pst_header *header
     progress->epochs = header->epochs;
     progress->total_batches = header->batches > header->first ? header->batches - header->first : 0;
     pst_state_figures(progress);
+    pst_say_slow_blas(frame);
     pst_state_doing(PST_WORKING);
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # What a run tells of itself, in its log and on standard error: once, in order, and with figures that can be.
-# shellcheck disable=SC2154 # bats' run sets status, stderr and stderr_lines
+# shellcheck disable=SC2030,SC2031,SC2154 # bats runs each test in a shell of its own, and its run sets status and stderr
 # shellcheck disable=SC2016 # what stands in single quotes is for another shell
 bats_require_minimum_version 1.5.0
 
@@ -62,6 +62,62 @@ late() {
         /dev/null >"$log"
     grep -aoE 'waiting in [0-9]+%' "$log"
     run ! grep -aqE 'waiting in (1[0-9][1-9]|[2-9][0-9][0-9]|[0-9]{4,})%' "$log"
+}
+
+# on_terminal COMMAND…: runs a command whose standard error is a terminal.
+on_terminal() {
+    script -qec true /dev/null >/dev/null 2>&1 || skip "no pseudo-terminal can be had here"
+    run -0 script -qec "$*" /dev/null
+    echo "$output"
+}
+
+# Nehalem's kernels use neither AVX2 nor AVX-512.
+needs_avx2() {
+    grep -q '^flags.* avx2 ' /proc/cpuinfo || skip "this processor has no AVX2"
+}
+
+needs_avx512() {
+    [[ -z ${VALGRIND-} ]] || skip "valgrind's processor has no AVX-512"
+    for part in avx512f avx512bw avx512dq avx512vl; do
+        grep -qw "$part" /proc/cpuinfo || skip "this processor has no AVX-512"
+    done
+}
+
+@test "kernels far below the processor are said once on a terminal, with the remedy" {
+    needs_avx2
+    export OPENBLAS_CORETYPE=Nehalem
+    on_terminal teacher-forward a.safetensors -i plain.pst -o "$out"
+    [[ $output =~ Nehalem\ kernels,\ which\ leave\ this\ processor\'s\ AVX(2|-512)\ unused\;\ unset\ OPENBLAS_CORETYPE ]]
+    [ "$(grep -c OPENBLAS_CORETYPE <<<"$output")" -eq 1 ]
+    on_terminal student-trainer -a 784-12-10 -i plain.pst -o "$out"
+    [ "$(grep -c 'unset OPENBLAS_CORETYPE' <<<"$output")" -eq 1 ]
+}
+
+@test "kernels of AVX2 are said to leave AVX-512 unused" {
+    needs_avx512
+    for kernel in Haswell Zen; do
+        OPENBLAS_CORETYPE=$kernel teacher-forward a.safetensors -i plain.pst -o "$out.$kernel" --log "$log.$kernel"
+        grep -q '"event":"slow_blas","kernel":"'$kernel'","unused":"AVX-512","by_openblas_coretype":true' "$log.$kernel"
+    done
+}
+
+@test "slow kernels are not said with --quiet, nor in a file or pipe, but in the log" {
+    needs_avx2
+    export OPENBLAS_CORETYPE=Nehalem
+    on_terminal student-trainer --quiet -a 784-12-10 -i plain.pst -o "$out" --log "$log"
+    [ -z "$output" ]
+    [ "$(field kernel slow_blas)" = Nehalem ]
+    rm "$log"
+    run -0 --separate-stderr student-trainer -a 784-12-10 -i plain.pst -o "$out" --log "$log"
+    [ -z "$stderr" ]
+    [ "$(grep -c slow_blas "$log")" -eq 1 ]
+}
+
+@test "kernels that fit the processor, and stages that multiply no matrices, have no such event" {
+    needs_avx512
+    OPENBLAS_CORETYPE=SkylakeX teacher-forward a.safetensors -i plain.pst -o "$out" --log "$log"
+    OPENBLAS_CORETYPE=Nehalem temperature-softmax -i "$out" -o "$out.soft" --log "$log"
+    run ! grep slow_blas "$log"
 }
 
 @test "a checkpoint that cannot be written is said once" {

@@ -1,0 +1,25 @@
+/* Whether matrices are multiplied as fast as the processor can, as far as the user can do something about it.
+ */
+#include "lib/cli/frame.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+void pst_say_slow_blas(struct pst_frame *frame)
+{
+    const char *unused = NULL;
+    const char *kernel = frame->stage->blas_kernel == NULL ? NULL : frame->stage->blas_kernel(&unused);
+    if (kernel == NULL || unused == NULL)
+        return;
+    const char *asked = getenv("OPENBLAS_CORETYPE");
+    bool was_asked = asked != NULL && asked[0] != '\0';
+    pst_log(
+        &frame->run, "slow_blas",
+        json_pack("{s:s, s:s, s:b}", "kernel", kernel, "unused", unused, "by_openblas_coretype", was_asked));
+    if (!frame->common.quiet && isatty(STDERR_FILENO))
+        pst_say(
+            &frame->run, "OpenBLAS multiplies with its %s kernels, which leave this processor's %s unused%s",
+            kernel, unused,
+            was_asked ? "; unset OPENBLAS_CORETYPE if speed matters more than the same bits elsewhere" : "");
+}
