@@ -80,8 +80,7 @@ static enum pst_status name_classes(struct pst_dataset *dataset, const struct na
 }
 
 static enum pst_status find_classes(const struct pst_image_set *set, struct pst_dataset *dataset,
-                                    const struct named *names, const struct pst_likeness *like,
-                                    struct pst_error *error)
+                                    const struct named *names, const char *whose, struct pst_error *error)
 {
     const struct pst_picture_file *files = set->pictures.files + set->first;
     for (size_t i = 0; i < dataset->samples; i++) {
@@ -89,7 +88,7 @@ static enum pst_status find_classes(const struct pst_image_set *set, struct pst_
                            *found = bsearch(&wanted, names, dataset->classes, sizeof *names, compare_names);
         if (found == NULL)
             return pst_fail(error, PST_BAD_DATA, "%s: class '%.60s' of '%.150s' is none of %s's",
-                            set->pictures.path, files[i].label, files[i].path, like->name);
+                            set->pictures.path, files[i].label, files[i].path, whose);
         ((int32_t *)dataset->labels)[i] = found->class;
     }
     return PST_OK;
@@ -133,7 +132,7 @@ enum pst_status pst_image_set_label(const struct pst_image_set *set, struct pst_
     if (status == PST_OK)
         status = name_classes(dataset, names, count, error);
     if (status == PST_OK)
-        status = find_classes(set, dataset, names, like, error);
+        status = find_classes(set, dataset, names, named ? like->name : pictures->path, error);
     free(names);
     return status;
 }

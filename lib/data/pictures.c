@@ -33,7 +33,7 @@ static enum pst_status take_memory(struct pst_pictures *pictures, size_t size, s
     return PST_OK;
 }
 
-enum pst_status pst_pictures_allocate(struct pst_pictures *pictures, size_t size, void *memory,
+enum pst_status pst_pictures_allocate(struct pst_pictures *pictures, size_t size, void **memory,
                                       struct pst_error *error)
 {
     struct pst_picture_block *block = pictures->blocks;
@@ -48,7 +48,7 @@ enum pst_status pst_pictures_allocate(struct pst_pictures *pictures, size_t size
         *block = (struct pst_picture_block){ .next = pictures->blocks, .room = room };
         pictures->blocks = block;
     }
-    *(void **)memory = block->bytes + block->used;
+    *memory = block->bytes + block->used;
     block->used += size;
     return PST_OK;
 }
@@ -56,7 +56,7 @@ enum pst_status pst_pictures_allocate(struct pst_pictures *pictures, size_t size
 enum pst_status pst_pictures_add(struct pst_pictures *pictures, const char *path, struct pst_error *error)
 {
     size_t length = strlen(path) + 1;
-    char *copy;
+    void *copy = NULL;
     if (pictures->count == pictures->room) {
         size_t room = 2 * pictures->room + 64;
         struct pst_picture_file *grown = realloc(pictures->files, room * sizeof *grown);
@@ -68,7 +68,7 @@ enum pst_status pst_pictures_add(struct pst_pictures *pictures, const char *path
     enum pst_status status = take_memory(pictures, sizeof *pictures->files, error);
     if (status == PST_OK)
         status = pst_pictures_allocate(pictures, length, &copy, error);
-    if (status != PST_OK)
+    if (copy == NULL)
         return status;
     memcpy(copy, path, length);
     pictures->files[pictures->count++] = (struct pst_picture_file){ .path = copy, .below = copy };
@@ -77,7 +77,7 @@ enum pst_status pst_pictures_add(struct pst_pictures *pictures, const char *path
 
 void pst_pictures_close(struct pst_pictures *pictures)
 {
-    if (pictures->path == NULL) /* it was never opened */
+    if (pictures->path == NULL && pictures->root == NULL) /* it was never opened */
         return;
     for (struct pst_picture_block *block = pictures->blocks, *next; block != NULL; block = next) {
         next = block->next;

@@ -38,7 +38,7 @@ struct pst_pictures {
 };
 
 /*
- * Finds the pictures of a folder, of a list or of a tar file, which is told by what the path is. Files are
+ * Finds the pictures of a folder, of a list or of a tar file, whichever the path is. Files are
  * taken by the endings of their names; hidden ones are left out. Those of a folder or a tar file are in the
  * order of part, class and path, whatever the order in which they were found. max_memory: bytes that names,
  * and the bytes of a packed tar file, may take; 0: any number. Returns PST_OK; PST_NO_INPUT; PST_BAD_DATA,
@@ -75,7 +75,7 @@ PST_CHECKED enum pst_status pst_pictures_add(struct pst_pictures *pictures, cons
                                              struct pst_error *error);
 
 /* Memory that lives as long as the pictures. memory: receives it. Returns as pst_pictures_add. */
-PST_CHECKED enum pst_status pst_pictures_allocate(struct pst_pictures *pictures, size_t size, void *memory,
+PST_CHECKED enum pst_status pst_pictures_allocate(struct pst_pictures *pictures, size_t size, void **memory,
                                                   struct pst_error *error);
 
 /* Find the pictures of one source, and settle the label, and for the first two the part, of each. Return as

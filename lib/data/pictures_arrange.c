@@ -58,7 +58,7 @@ static enum pst_status find_parts(struct pst_pictures *pictures, bool *parts, st
         struct pst_picture_file *file = &pictures->files[i];
         size_t folder = part_folder(file->below);
         file->part = folder == 0 ? PST_PICTURE_TRAIN : folder == test ? PST_PICTURE_TEST : PST_PICTURE_OTHER;
-        file->below += strlen(part_folders[folder]) + 1;
+        file->below += strcspn(file->below, "/") + 1;
     }
     return PST_OK;
 }
@@ -85,7 +85,7 @@ static enum pst_status name_class(struct pst_pictures *pictures, size_t index, s
     struct pst_picture_file *file = &pictures->files[index];
     const struct pst_picture_file *before = index > 0 ? file - 1 : file;
     size_t length = strcspn(file->below, "/");
-    char *label;
+    void *name = NULL;
     if (file->below[length] == '\0')
         return PST_OK;
     if (before->label != NULL && strncmp(before->label, file->below, length) == 0 &&
@@ -93,10 +93,10 @@ static enum pst_status name_class(struct pst_pictures *pictures, size_t index, s
         file->label = before->label;
         return PST_OK;
     }
-    enum pst_status status = pst_pictures_allocate(pictures, length + 1, &label, error);
-    if (status != PST_OK)
+    enum pst_status status = pst_pictures_allocate(pictures, length + 1, &name, error);
+    if (name == NULL)
         return status;
-    memcpy(label, file->below, length);
+    char *label = memcpy(name, file->below, length);
     label[length] = '\0';
     file->label = label;
     return PST_OK;

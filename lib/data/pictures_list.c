@@ -30,7 +30,8 @@ static enum pst_status take_line(struct pst_pictures *pictures, char *line, size
         line[--length] = '\0';
     if (length == 0 || line[0] == '#')
         return PST_OK;
-    char *label = cut(line), *copy = NULL;
+    char *label = cut(line);
+    void *copy = NULL;
     if (*line == '\0')
         return pst_fail(error, PST_BAD_DATA, "there is no path before the label");
     enum pst_status status = pst_pictures_add(pictures, line, error);

@@ -195,7 +195,7 @@ END
     assert_refused "set/a/1.pgm: it begins neither as PNG nor as JPEG" loader images:set
 }
 
-@test "what is no set of pictures is refused with a reason" {
+@test "other files and folders than sets of pictures are refused with a reason" {
     assert_fails 64 "which pictures? images:FOLDER, images:LIST.txt or images:FILE.tar" loader images
     assert_fails 66 "nothing: No such file or directory" loader images:nothing
     mkdir empty
@@ -258,7 +258,7 @@ END
 @test "a file that changes after it was opened is an error, not another sample" {
     mkdir -p set/a
     /usr/bin/python3 -c 'for i in range(100, 500): open(f"set/a/{i}.pgm", "wb").write(b"P5 100 100 255\n" + bytes(10000))'
-    # What nobody reads is not written, and only a few are decoded ahead.
+    # What is not read is not written, and only a few are decoded ahead.
     loader images:set --no-shuffle -b 1 2>said | {
         head -c 30000 >/dev/null
         printf 'P5 1 1 255\nx' >set/a/499.pgm
