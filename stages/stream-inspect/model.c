@@ -106,7 +106,7 @@ static enum pst_status read_lineage(struct model *model, const char *path, struc
     return status == PST_OK ? PST_OK : pst_fail_at(error, "%s", path);
 }
 
-/* What inputs and outputs stand for; what is no JSON is shown as the text that it is. */
+/* What inputs and outputs stand for; a text that is not JSON is shown as it is. */
 static enum pst_status read_about(struct model *model, struct pst_error *error)
 {
     static const char *const keys[] = { "inputs", "class_names", "output_names" };

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# loader --standardise and --like: what they do to samples, and who is told.
+# loader --standardise and --like: what they do to samples, and what models make of it.
 bats_require_minimum_version 1.5.0
 
 setup() {
