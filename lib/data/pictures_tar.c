@@ -46,6 +46,12 @@ static enum pst_status read_member(struct pst_pictures *pictures, struct pst_tar
     enum pst_status status = PST_OK;
     file->size = (size_t)tar->size;
     file->at = tar->begin;
+    if (tar->packed && file->size >= pictures->memory)
+        return pst_fail(
+            error, PST_BAD_DATA,
+            "%s: %s: it takes %zu bytes, more than --max-memory leaves (%zu); raise it, or unpack "
+            "the tar file with gunzip: of a plain one only names are kept",
+            tar->path, tar->name, file->size, pictures->memory);
     if (tar->packed) {
         status = pst_pictures_allocate(pictures, file->size + 1, &bytes, error); /* even of none */
         file->bytes = bytes;

@@ -271,7 +271,7 @@ END
     for i in 1 2 3; do picture set/a/$i.pgm 100 100; done
     tar -czf set.tgz set
     tar -cf set.tar set
-    assert_fails 65 ": it takes 10016 bytes, more than --max-memory leaves" \
+    assert_fails 65 ": it takes 10015 bytes, more than --max-memory leaves" \
         loader images:set.tgz --max-memory 20000
     loader images:set.tar --max-memory 25000 | stream-inspect >/dev/null
     head -c -30 set.tgz >cut.tgz

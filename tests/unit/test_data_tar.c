@@ -430,7 +430,7 @@ static void a_packed_file_takes_no_more_memory_than_it_may(void **state)
     memcpy(header + 124, "00777777777", 12); /* 128 MiB, and nothing follows */
     set_checksum(header);
     end();
-    assert_set_refused(true, 1 << 20, "a/1.pgm: it takes 134217728 bytes, more than --max-memory leaves");
+    assert_set_refused(true, 1 << 20, "a/1.pgm: it takes 134217727 bytes, more than --max-memory leaves");
     memcpy(header + 124, "10000000000", 12);
     set_checksum(header);
     assert_set_refused(true, 0, "it is too large for a picture");
