@@ -2,7 +2,7 @@
  * like it. */
 #include "tests/fuzz/fuzz.h"
 
-#include "lib/data/csv.h"
+#include "lib/data/csv/csv.h"
 
 /* Opens the set and reads its first and last row. */
 static bool read_table(struct pst_dataset *set, const struct pst_dataset_request *request)

@@ -1,5 +1,5 @@
 /* An IDX file, plain or gzip. */
-#include "lib/data/idx.h"
+#include "lib/data/arrays/idx.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,6 +1,6 @@
 /* An NPY file, the text of its header alone, or a zip archive with such files in it. */
-#include "lib/data/npy.h"
-#include "lib/data/zip.h"
+#include "lib/data/arrays/npy.h"
+#include "lib/data/arrays/zip.h"
 #include "tests/fuzz/fuzz.h"
 
 #define MOST_MEMORY ((size_t)16 << 20)

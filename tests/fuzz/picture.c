@@ -1,5 +1,5 @@
 /* A picture: PNG, JPEG, PPM or PGM; and what is done to one that could be read. */
-#include "lib/data/picture.h"
+#include "lib/data/pictures/picture.h"
 #include "tests/fuzz/fuzz.h"
 
 #define MOST_PIXELS ((size_t)1 << 20) /* larger ones take their time, as they may */

@@ -1,5 +1,5 @@
 /* A tar file, plain or gzip, with right checksums: as a file, and as a set of pictures. */
-#include "lib/data/tar.h"
+#include "lib/data/pictures/tar.h"
 #include "tests/fuzz/fuzz.h"
 
 #define BLOCK 512

@@ -1,7 +1,7 @@
 /* Tables in text: numbers as strtod reads them, what is a table, and files that are damaged anywhere. */
 #include "data_fixture.h"
 
-#include "lib/data/csv.h"
+#include "lib/data/csv/csv.h"
 
 #include <stdio.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 /* Decoders: whatever is planned and asked for, each sample is the one that was asked for. */
-#include "lib/data/decoders.h"
+#include "lib/data/pictures/decoders.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* Pictures: files that are cut off, damaged or absurd are refused, and what is whole is read. What pixels
  * come out is for tests/python/test_images_oracle.py. */
-#include "lib/data/picture.h"
+#include "lib/data/pictures/picture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* Tar files: every form of name and size is read, and what is cut off, damaged or absurd is refused. */
-#include "lib/data/tar.h"
+#include "lib/data/pictures/tar.h"
 
 #include "data_fixture.h"
 

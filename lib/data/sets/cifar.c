@@ -3,7 +3,7 @@
  * images") in their published binary form: records of one label, or of a coarse and a fine one, and 32 by 32
  * pixels in three planes. CIFAR-100 may also be a tar file of PNG pictures.
  */
-#include "lib/data/image_set.h"
+#include "lib/data/pictures/image_set.h"
 #include "lib/data/places.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* csv: tables in text with commas, tabs or semicolons between their fields. A row is a sample. */
-#include "lib/data/csv.h"
+#include "lib/data/csv/csv.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* idx: samples and labels from pairs of IDX files. */
-#include "lib/data/idx.h"
+#include "lib/data/arrays/idx.h"
 
 struct settings {
     const char *images, *labels; /* lists of files */

@@ -1,7 +1,7 @@
 /* images: pictures in a folder for each class, in a list, or in a tar file. */
-#include "lib/data/image_set.h"
+#include "lib/data/pictures/image_set.h"
 
-#include "lib/data/tar.h"
+#include "lib/data/pictures/tar.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* mnist: MNIST, or any set under its file names, wherever it is found. */
-#include "lib/data/idx.h"
+#include "lib/data/arrays/idx.h"
 #include "lib/data/places.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* npy: samples and labels from pairs of NumPy's files. */
-#include "lib/data/npy.h"
-#include "lib/data/pairs.h"
+#include "lib/data/arrays/npy.h"
+#include "lib/data/arrays/pairs.h"
 
 static const struct pst_option options[] = {
     PST_PAIRS_OPTIONS(0),

@@ -1,7 +1,7 @@
 /* npz: samples and labels from the arrays in one file, as numpy.savez writes it. */
-#include "lib/data/npy.h"
-#include "lib/data/pairs.h"
-#include "lib/data/zip.h"
+#include "lib/data/arrays/npy.h"
+#include "lib/data/arrays/pairs.h"
+#include "lib/data/arrays/zip.h"
 
 #include <stdio.h>
 #include <stdlib.h>
