@@ -44,8 +44,9 @@ def enough(seconds):
 
 def turn(seconds, more):
     """The first epoch, with starting and opening, and one of those behind it, in seconds."""
-    first = seconds(1)
-    return first, max(seconds(1 + more) - first, 1e-9) / more
+    first, all_of_them = seconds(1), seconds(1 + more)
+    # A machine that was busy during the first one would make the others take less than nothing.
+    return first, (all_of_them - first) / more if all_of_them > first else all_of_them / (1 + more)
 
 
 def compare(samples, words, reader, arguments):

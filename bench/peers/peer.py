@@ -8,7 +8,7 @@ BUILD = os.environ["BUILD"]
 WORK = f"{BUILD}/peers/work"
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 
-# glibc gives large blocks back to the system at each step unless it is asked not to, and PyTorch waits for new pages.
+# Otherwise glibc gives large blocks back to the system at each step, and PyTorch waits for new pages.
 KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_TOP_PAD_": str(64 << 20)}
 
 
