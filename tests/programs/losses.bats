@@ -383,10 +383,10 @@ END
         student-trainer -q --hidden 4 -i asked.pst -o "$student" --log "$log"
         student-trainer -q --hidden 4 --loss $soft -i asked.pst -o "$student.named"
         cmp <(tail -c 64 "$student") <(tail -c 64 "$student.named")
-        grep -q '"hard_loss":0.0,"soft_loss":' "$log" && ! grep -q error_share "$log"
+        grep -q '"hard_loss":0.0,"soft_loss":' "$log" && run ! grep -q error_share "$log"
         rm "$log"
         student-trainer -q --hidden 4 --hard-weight 0.5 --soft-weight 0.5 -i asked.pst -o "$student"
-        student-trainer -q --hidden 4 --loss $loss::0.5 --loss $soft$([[ $soft == logits ]] && echo :):0.5 -i asked.pst -o "$student.named"
+        student-trainer -q --hidden 4 --loss $loss::0.5 --loss "${soft/#logits/logits:}:0.5" -i asked.pst -o "$student.named"
         cmp <(tail -c 64 "$student") <(tail -c 64 "$student.named")
     done
 }

@@ -66,7 +66,7 @@ np.savez('stored', x=x, y=y); np.savez_compressed('deflated', features=x, kinds=
     numpy "np.save('x.npy', np.arange(6).reshape(3, 2)); np.save('y.npy', np.array([3, 1, 2]))
 np.save('rows.npy', np.eye(3, dtype='i8')[[2, 0, 1]]); np.save('floats.npy', np.array([.5, 1, 2]))"
     labels() {
-        loader npy:"$@" --no-shuffle | "$read_stream" y | tail -n +2
+        loader "npy:$1" "${@:2}" --no-shuffle | "$read_stream" y | tail -n +2
     }
     [ "$(labels x.npy,y.npy)" = '{"y": [3, 1, 2]}' ]
     [ "$(labels x.npy,y.npy --first-label 1)" = '{"y": [2, 0, 1]}' ]

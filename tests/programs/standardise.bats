@@ -47,7 +47,7 @@ print(np.round(x.mean(0), 3) + 0.0, np.round(x.std(0), 3))'
     diff train.inputs validation.inputs
     loader idx:x,y --standardise -o all.pst
     "$read_stream" <all.pst | head -n 1 | /usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)["inputs"])' >all.inputs
-    ! diff -q all.inputs train.inputs
+    run ! diff -q all.inputs train.inputs
 }
 
 @test "a test part of a set is standardised by its training part" {
@@ -94,7 +94,7 @@ print(np.round(x.mean(0), 3) + 0.0, np.round(x.std(0), 3))'
     diff <("$read_stream" x <a.pst | tail -n +2) <("$read_stream" x <b.pst | tail -n +2)
     student-trainer -q --hidden 20 -o a.safetensors <a.pst
     student-trainer -q --hidden 20 -o b.safetensors <b.pst
-    ! cmp -s a.safetensors b.safetensors
+    run ! cmp -s a.safetensors b.safetensors
     # What a model does with bytes, it says itself.
     teacher-forward a.safetensors --name t <a.pst | "$read_stream" logits/t | tail -n +2 >with
     teacher-forward a.safetensors --name t <b.pst | "$read_stream" logits/t | tail -n +2 >without
