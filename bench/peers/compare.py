@@ -16,7 +16,7 @@ import numpy
 
 from loaders import compare_loaders
 from peer import BUILD, HERE, ROUNDS, WORK, Peer, say, shell
-from rows import BATCH, MNIST_SAMPLES, ROWS, TEMPERATURE, epoch_batches, epoch_samples
+from rows import BATCH, MNIST_SAMPLES, ROWS, TEMPERATURE, epoch_batches
 
 LENGTH = float(os.environ.get("LENGTH", "2"))  # seconds of pipestill's side that one measurement is about
 MNIST_DIR = os.environ.get("MNIST_DIR", "")

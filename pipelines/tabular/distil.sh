@@ -1,12 +1,13 @@
 # shellcheck shell=bash disable=SC2154
 # What the experiments on tables have in common: five teachers learn from the rows of a CSV file, their answers are
-# recorded once, and a small student learns alone and from them, each with five seeds.
+# recorded once, and a small student sees a tenth of the rows, with the labels alone and with what the teachers say, each with
+# five seeds.
 #
 # A script sets these and calls distil:
 #   train, test     arrays: what loader is given for the rows to learn from, and for those to be judged on
 #   teacher, student            hidden layers, such as 256-256 and 32
 #   teacher_options, student_options    arrays: what else student-trainer is given
-#   epochs, temperature
+#   epochs, student_epochs, temperature
 #
 #   TABULAR_DIR     where the files are: those of the UCI repository, under the names that the scripts have
 #   SPLIT=validation    judges on the rows that are held out of training instead, to choose settings by
@@ -28,10 +29,10 @@ teach() { # SEED
 }
 
 distil_one() { # SEED: the student alone, and the student that learns from the teachers
-    replay "$WORK/targets.pst" --shuffle --seed "$1" --epochs "$epochs" |
+    replay "$WORK/targets.pst" --fraction 0.1 --shuffle --seed "$1" --epochs "$student_epochs" |
         learn "$1" "$WORK/alone$1.safetensors" --targets hard --hidden "$student" "${student_options[@]}"
-    replay "$WORK/targets.pst" --shuffle --seed "$1" --epochs "$epochs" |
-        learn "$1" "$WORK/distilled$1.safetensors" --hard-weight 0.5 --hidden "$student" "${student_options[@]}"
+    replay "$WORK/targets.pst" --fraction 0.1 --shuffle --seed "$1" --epochs "$student_epochs" |
+        learn "$1" "$WORK/distilled$1.safetensors" --hidden "$student" "${student_options[@]}"
 }
 
 # ask MODEL…: the stream on standard input with the answers of these teachers.

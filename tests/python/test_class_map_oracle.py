@@ -89,7 +89,8 @@ def merged(columns, groups):
     soft = columns["soft/a"].astype(float)
     kept = numpy.stack([soft[:, group].sum(axis=1) for group in groups], axis=1)
     logits = columns["logits/a"].astype(float)
-    return kept / numpy.maximum(kept.sum(axis=1, keepdims=True), 1e-300), numpy.stack([log_sum_exp(logits[:, group]) for group in groups], axis=1)
+    probabilities = kept / numpy.maximum(kept.sum(axis=1, keepdims=True), 1e-300)
+    return probabilities, numpy.stack([log_sum_exp(logits[:, group]) for group in groups], axis=1)
 
 
 def test_forward(random, dropped):
