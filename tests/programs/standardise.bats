@@ -101,6 +101,17 @@ print(np.round(x.mean(0), 3) + 0.0, np.round(x.std(0), 3))'
     diff with without
 }
 
+@test "a model that is trained further keeps its own mean and deviation of bytes" {
+    loader digits --limit 300 --standardise | student-trainer -q --hidden 4 -o a.safetensors
+    loader digits --limit 20 --standardise | student-trainer -q --from a.safetensors -o b.safetensors
+    for model in a b; do
+        stream-inspect --json $model.safetensors | grep -o '"inputs":"{[^}]*}"' >$model.inputs
+        stream-inspect --json $model.safetensors | grep -o '"input_scale":"[^"]*"' >>$model.inputs
+    done
+    [ "$(wc -l <a.inputs)" -eq 2 ]
+    diff a.inputs b.inputs
+}
+
 @test "what is moved about is standardised behind it" {
     /usr/bin/python3 - <<'END'
 import numpy as np
