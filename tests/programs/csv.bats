@@ -301,3 +301,20 @@ for i in range(300):
     loader train.csv --label rent,size --regression | student-trainer -q -a 2-2 --loss mse:y -r 0.001 -o model.safetensors
     [ "$(rows 'x y' new.csv --like model.safetensors --regression)" = '{"x": [[6.0, 5.0]], "y": [[3.0, 4.0]]}' ]
 }
+
+@test "what a column of weights says decides what a student learns" {
+    /usr/bin/python3 -c 'import random
+random.seed(1)
+print("a,b,importance,label")
+for _ in range(400):
+    a, b = random.gauss(0, 1), random.gauss(0, 1)
+    print("%.3f,%.3f,%d,%s" % (a, b, a < 0, "left" if a < 0 else "right"))' >weighted.csv
+    for options in "--weight importance" "--ignore importance"; do
+        # shellcheck disable=SC2086
+        loader weighted.csv $options --epochs 20 | student-trainer -q --hidden 4 -o student.safetensors
+        # shellcheck disable=SC2086
+        loader weighted.csv $options | teacher-forward student.safetensors | stream-export --to csv --take class |
+            grep -c right >"count-${options%% *}" || true
+    done
+    (($(<count---weight) < 60 && $(<count---ignore) > 150))
+}
