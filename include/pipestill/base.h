@@ -104,6 +104,14 @@ void pst_buffer_free(struct pst_buffer *buffer);
 PST_CHECKED void *pst_allocate(size_t count, size_t size, struct pst_error *error);
 
 /*
+ * Makes room for one more item in an array that doubles when it is full.
+ * array: of malloc, with room for *room items of so many bytes, of which count are used; NULL and 0: as yet
+ * there is none. Returns the array, which may have moved; NULL, with an error, if memory is short: then all
+ * is as before.
+ */
+PST_CHECKED void *pst_grown(void *array, size_t *room, size_t count, size_t size, struct pst_error *error);
+
+/*
  * Looks whether OpenBLAS will find its buffers, which it reserves where a thread first multiplies matrices:
  * if it cannot, it tries for ever. threads: how many of them multiply at once. Returns PST_OK, or
  * PST_TRY_AGAIN if there is no room for them now.
@@ -196,6 +204,9 @@ PST_CHECKED size_t pst_parse_doubles(const char *text, double least, double most
 
 /* Bytes that the functions pst_put_… write at most. */
 #define PST_NUMBER_TEXT 24
+
+/* The place of the largest of some numbers; of several, the first. count: ≥ 1. */
+size_t pst_largest(const float *numbers, size_t count);
 
 /*
  * Writes a number with so few digits as are read back as the same f32, 6 to 9 without the zeros at their end,

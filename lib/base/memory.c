@@ -54,3 +54,17 @@ void *pst_allocate(size_t count, size_t size, struct pst_error *error)
     memset(memory, 0, capacity);
     return memory;
 }
+
+void *pst_grown(void *array, size_t *room, size_t count, size_t size, struct pst_error *error)
+{
+    size_t wanted = *room == 0 ? 16 : 2 * *room, bytes;
+    if (count < *room)
+        return array;
+    void *grown = pst_multiply(wanted, size, &bytes) ? realloc(array, bytes) : NULL;
+    if (grown == NULL) {
+        pst_fail(error, PST_TRY_AGAIN, "out of memory for %zu items of %zu bytes", wanted, size);
+        return NULL;
+    }
+    *room = wanted;
+    return grown;
+}

@@ -109,6 +109,15 @@ enum pst_status pst_check_machine(struct pst_error *error)
         "it on a little-endian one, such as x86-64");
 }
 
+size_t pst_largest(const float *numbers, size_t count)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < count; i++)
+        if (numbers[i] > numbers[best])
+            best = i;
+    return best;
+}
+
 double pst_seconds(void)
 {
     struct timespec now;

@@ -105,14 +105,10 @@ enum pst_status pst_maker_add(struct pst_class_map_maker *maker, const char *nam
         return pst_maker_refuse(maker, error,
                                 "there are more new classes than old ones, of which there are %zu",
                                 maker->old->count);
-    if (maker->count == maker->room) {
-        size_t room = maker->room == 0 ? 16 : 2 * maker->room;
-        struct pst_new_class *grown = realloc(maker->made, room * sizeof *grown);
-        if (grown == NULL)
-            return pst_fail(error, PST_TRY_AGAIN, "out of memory for a map of classes");
-        maker->made = grown;
-        maker->room = room;
-    }
+    struct pst_new_class *grown = pst_grown(maker->made, &maker->room, maker->count, sizeof *grown, error);
+    if (grown == NULL)
+        return PST_TRY_AGAIN;
+    maker->made = grown;
     struct pst_new_class *new = &maker->made[maker->count];
     *new = (struct pst_new_class){ .said = said, .line = maker->line };
     if (name != NULL && (new->name = strdup(name)) == NULL)

@@ -77,14 +77,10 @@ bool pst_pool_holds(const struct worker *worker, uint64_t seq)
 
 enum pst_status pst_pool_add_job(struct worker *worker, uint64_t seq, double now, struct pst_error *error)
 {
-    if (worker->job_count == worker->job_room) {
-        size_t room = worker->job_room == 0 ? 4 : 2 * worker->job_room;
-        struct job *grown = realloc(worker->jobs, room * sizeof *grown);
-        if (grown == NULL)
-            return pst_fail(error, PST_TRY_AGAIN, "out of memory for a worker's jobs");
-        worker->jobs = grown;
-        worker->job_room = room;
-    }
+    struct job *grown = pst_grown(worker->jobs, &worker->job_room, worker->job_count, sizeof *grown, error);
+    if (grown == NULL)
+        return PST_TRY_AGAIN;
+    worker->jobs = grown;
     worker->jobs[worker->job_count++] = (struct job){ .seq = seq, .given_at = now };
     return PST_OK;
 }

@@ -28,14 +28,11 @@ enum pst_status pst_recording_add(struct pst_recording *recording, const struct 
     if (!pst_multiply(count, run->n, &samples) || samples > UINT64_MAX / 2 - recording->samples)
         return pst_fail(error, PST_BAD_DATA, "more samples than can be counted");
     if (!goes_on(recording, run)) {
-        if (recording->run_count == recording->room) {
-            size_t room = recording->room == 0 ? 16 : 2 * recording->room;
-            struct pst_run *grown = realloc(recording->runs, room * sizeof *grown);
-            if (grown == NULL)
-                return pst_fail(error, PST_TRY_AGAIN, "out of memory for the places of batches");
-            recording->runs = grown;
-            recording->room = room;
-        }
+        struct pst_run *grown =
+            pst_grown(recording->runs, &recording->room, recording->run_count, sizeof *grown, error);
+        if (grown == NULL)
+            return PST_TRY_AGAIN;
+        recording->runs = grown;
         struct pst_run *added = &recording->runs[recording->run_count++];
         *added = *run;
         added->first = recording->count;

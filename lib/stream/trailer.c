@@ -13,18 +13,14 @@ enum { FIELDS = 4 }; /* numbers of a run */
 
 static bool make_room(struct pst_index *index)
 {
-    if (index->runs != NULL && index->run_count < index->room)
-        return true;
-    size_t room = index->room == 0 ? 16 : 2 * index->room;
     if (index->run_count == MOST_RUNS)
         return false;
-    struct pst_index_run *grown = realloc(index->runs, room * sizeof *grown);
+    struct pst_index_run *grown = pst_grown(index->runs, &index->room, index->run_count, sizeof *grown, NULL);
     if (grown == NULL) {
         pst_mark_shortage();
         return false;
     }
     index->runs = grown;
-    index->room = room;
     return true;
 }
 

@@ -47,15 +47,6 @@ enum pst_status source_fits(const struct evaluator *evaluator, const struct pst_
                     of->shape[0], pst_dtype_name(y->dtype), evaluator->type->name, pst_spec_elements(y));
 }
 
-static size_t largest(const float *numbers, size_t count)
-{
-    size_t best = 0;
-    for (size_t i = 1; i < count; i++)
-        if (numbers[i] > numbers[best])
-            best = i;
-    return best;
-}
-
 const float *source_row(const struct source *source, const struct pst_batch *batch, size_t sample)
 {
     return (const float *)batch->tensors[source->index].data + sample * source->spec.shape[0];
@@ -83,7 +74,7 @@ struct pst_prediction source_predict(const struct source *source, const float *r
     if (source->logits || source->bias != NULL)
         pst_log_softmax(source->scores, source->log_p, classes, 1);
     return (struct pst_prediction){ source->log_p,
-                                    largest(source->bias != NULL ? source->scores : row, classes) };
+                                    pst_largest(source->bias != NULL ? source->scores : row, classes) };
 }
 
 void source_close(struct source *source)

@@ -25,14 +25,10 @@ static enum pst_status add_column(struct export *export, struct column column, s
     for (size_t i = 0; i < export->count; i++)
         if (strcmp(export->columns[i].name, column.name) == 0)
             return pst_fail(error, PST_USAGE, "--take: '%s' is there twice", column.name);
-    if (export->count == export->room) {
-        size_t room = 2 * export->room + 16;
-        struct column *grown = realloc(export->columns, room * sizeof *grown);
-        if (grown == NULL)
-            return pst_fail(error, PST_TRY_AGAIN, "out of memory");
-        export->columns = grown;
-        export->room = room;
-    }
+    struct column *grown = pst_grown(export->columns, &export->room, export->count, sizeof *grown, error);
+    if (grown == NULL)
+        return PST_TRY_AGAIN;
+    export->columns = grown;
     column.width = 1;
     for (size_t i = 0; i < column.rank; i++)
         column.width *= column.shape[i];

@@ -50,15 +50,6 @@ static enum pst_status fill_label(struct export *export, struct column *column, 
 
 /* ---- of a predicted class ------------------------------------------------------------------------------ */
 
-static size_t largest(const float *numbers, size_t count)
-{
-    size_t best = 0;
-    for (size_t i = 1; i < count; i++)
-        if (numbers[i] > numbers[best])
-            best = i;
-    return best;
-}
-
 /* The class is that of the largest logit, for different logits may be probabilities that are rounded alike.
  */
 static enum pst_status fill_argmax(struct export *export, struct column *column,
@@ -67,7 +58,7 @@ static enum pst_status fill_argmax(struct export *export, struct column *column,
     const struct predictions *of = &export->predictions;
     int32_t *classes = make_room(column, batch->n, error);
     for (size_t i = 0; classes != NULL && i < batch->n; i++)
-        classes[i] = (int32_t)largest(of->rows + i * of->outputs, of->outputs);
+        classes[i] = (int32_t)pst_largest(of->rows + i * of->outputs, of->outputs);
     return classes != NULL ? PST_OK : PST_TRY_AGAIN;
 }
 
@@ -86,7 +77,7 @@ static enum pst_status fill_figure(struct export *export, struct column *column,
 static double probability(const struct predictions *of, size_t sample)
 {
     size_t first = sample * of->outputs;
-    return (double)of->values[first + largest(of->rows + first, of->outputs)];
+    return (double)of->values[first + pst_largest(of->rows + first, of->outputs)];
 }
 
 static enum pst_status fill_probability(struct export *export, struct column *column,
@@ -98,7 +89,7 @@ static enum pst_status fill_probability(struct export *export, struct column *co
 static double margin(const struct predictions *of, size_t sample)
 {
     const float *values = of->values + sample * of->outputs;
-    size_t best = largest(of->rows + sample * of->outputs, of->outputs);
+    size_t best = pst_largest(of->rows + sample * of->outputs, of->outputs);
     float second = 0;
     for (size_t i = 0; i < of->outputs; i++)
         if (i != best && values[i] > second)

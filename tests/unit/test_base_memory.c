@@ -97,6 +97,34 @@ static void an_allocation_whose_size_overflows_is_refused(void **state)
     assert_int_equal(error.status, PST_TRY_AGAIN);
 }
 
+static void an_array_grows_and_keeps_its_items(void **state)
+{
+    (void)state;
+    int *items = NULL;
+    size_t room = 0;
+    for (int i = 0; i < 100; i++) {
+        int *grown = pst_grown(items, &room, (size_t)i, sizeof *grown, NULL);
+        assert_non_null(grown);
+        assert_true(room > (size_t)i);
+        items = grown;
+        items[i] = i;
+    }
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(items[i], i);
+    free(items);
+}
+
+static void an_array_that_cannot_grow_stays_as_it_was(void **state)
+{
+    (void)state;
+    struct pst_error error = { 0 };
+    size_t room = SIZE_MAX / 4;
+    int item = 7;
+    assert_null(pst_grown(&item, &room, room, sizeof item, &error));
+    assert_int_equal(error.status, PST_TRY_AGAIN);
+    assert_true(room == SIZE_MAX / 4 && item == 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +135,8 @@ int main(void)
         cmocka_unit_test(short_memory_leaves_a_buffer_as_it_was),
         cmocka_unit_test(allocated_memory_is_zero_and_aligned),
         cmocka_unit_test(an_allocation_whose_size_overflows_is_refused),
+        cmocka_unit_test(an_array_grows_and_keeps_its_items),
+        cmocka_unit_test(an_array_that_cannot_grow_stays_as_it_was),
     };
     return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
 }

@@ -57,14 +57,11 @@ enum pst_status pst_pictures_add(struct pst_pictures *pictures, const char *path
 {
     size_t length = strlen(path) + 1;
     void *copy = NULL;
-    if (pictures->count == pictures->room) {
-        size_t room = 2 * pictures->room + 64;
-        struct pst_picture_file *grown = realloc(pictures->files, room * sizeof *grown);
-        if (grown == NULL)
-            return pst_fail(error, PST_TRY_AGAIN, "out of memory for the names of files");
-        pictures->files = grown;
-        pictures->room = room;
-    }
+    struct pst_picture_file *grown =
+        pst_grown(pictures->files, &pictures->room, pictures->count, sizeof *grown, error);
+    if (grown == NULL)
+        return PST_TRY_AGAIN;
+    pictures->files = grown;
     enum pst_status status = take_memory(pictures, sizeof *pictures->files, error);
     if (status == PST_OK)
         status = pst_pictures_allocate(pictures, length, &copy, error);

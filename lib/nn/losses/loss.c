@@ -5,11 +5,7 @@
 
 static bool is_error(const float *outputs, size_t count, int32_t label)
 {
-    size_t best = 0;
-    for (size_t j = 1; j < count; j++)
-        if (outputs[j] > outputs[best])
-            best = j;
-    return best != (size_t)label;
+    return pst_largest(outputs, count) != (size_t)label;
 }
 
 /* By what the terms of a sample are multiplied. */
