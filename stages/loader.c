@@ -84,9 +84,8 @@ static enum pst_status open_data(struct pst_run *run, size_t count, char **opera
         request.like = &loader->likeness.found;
     }
     if (status == PST_OK)
-        status = pst_dataset_open(&loader->data, type, &request, error);
-    if (status == PST_OK && loader->standardise)
-        status = fit_standard(loader, type, &request, error);
+        status = loader->standardise ? open_standardised(loader, type, &request, error)
+                                     : pst_dataset_open(&loader->data, type, &request, error);
     free((void *)list);
     if (status == PST_OK && *loader->data.notice != '\0')
         pst_say(run, "%s", loader->data.notice);
@@ -141,6 +140,30 @@ static enum pst_status note_inputs(struct pst_run *run, struct pst_error *error)
     return pst_origin_note_of(run, "x", "inputs", digest, error);
 }
 
+/* Which class a number stands for, is not told by options alone if classes have names of their own. */
+static enum pst_status note_outputs(struct pst_run *run, struct pst_error *error)
+{
+    const struct pst_dataset *data = &((const struct loader *)run->self)->data;
+    bool plain = true;
+    json_t *names = json_array();
+    for (size_t i = 0; data->class_names != NULL && i < data->classes; i++) {
+        char number[24];
+        snprintf(number, sizeof number, "%zu", i);
+        plain = plain && strcmp(data->class_names[i], number) == 0;
+        json_array_append_new(names, json_string(data->class_names[i]));
+    }
+    char *text = plain ? NULL : json_dumps(names, JSON_COMPACT);
+    char digest[PST_DIGEST_TEXT];
+    if (text != NULL)
+        pst_digest(text, strlen(text), digest);
+    free(text);
+    json_decref(names);
+    if (plain)
+        return PST_OK;
+    return text != NULL ? pst_origin_note_of(run, "y", "classes", digest, error)
+                        : pst_fail(error, PST_TRY_AGAIN, "out of memory for a header");
+}
+
 /* What made the samples is the set; what moved them about is the augmentations' options and the seed. */
 static enum pst_status note_data(struct pst_run *run, struct pst_error *error)
 {
@@ -159,6 +182,8 @@ static enum pst_status note_data(struct pst_run *run, struct pst_error *error)
         status = pst_origin_note_of(run, "x", "augmentation_seed", seed, error);
     if (status == PST_OK && loader->inputs != NULL)
         status = note_inputs(run, error);
+    if (status == PST_OK)
+        status = note_outputs(run, error);
     return status == PST_OK ? pst_history_note(run, "shuffle", json_boolean(loader->view.shuffled), error)
                             : status;
 }
@@ -174,6 +199,9 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     enum pst_status status = open_data(run, count, operands, error);
     if (status == PST_OK)
         status = describe_inputs(loader, error);
+    if (loader->like_path != NULL && loader->data.label_kind == PST_LABELS_NONE && loader->epochs == 1 &&
+        !loader->chosen.shuffle)
+        loader->chosen.no_shuffle = true; /* these are asked about, and not learned from */
     if (status == PST_OK)
         status = pst_view_open(&loader->view, &loader->data, &loader->chosen, augmentations, error);
     if (status == PST_OK)

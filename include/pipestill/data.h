@@ -184,7 +184,8 @@ struct pst_dataset_type {
     bool has_test_part;
     struct pst_settings settings;
     bool (*recognises)(const unsigned char *start, size_t size); /* a file by its first bytes; NULL: none */
-    bool takes_folders; /* a folder that is named without a type is of this one */
+    const char *endings; /* of files that are of this type, whatever is in them: " .csv .tsv "; NULL: none */
+    bool takes_folders;  /* a folder that is named without a type is of this one */
     enum pst_status (*open)(struct pst_dataset *dataset, const struct pst_dataset_request *request,
                             struct pst_error *error);
     enum pst_status (*get)(const struct pst_dataset *dataset, size_t index, void *elements,

@@ -319,6 +319,11 @@ PST_CHECKED enum pst_status pst_about_compare_inputs(const struct json_t *stream
 PST_CHECKED enum pst_status pst_about_compare_outputs(const struct json_t *stream, const struct json_t *model,
                                                       const char *who, struct pst_error *error);
 
+/* The same for a model that learns on: its outputs may become others, but not the same ones in another order.
+ * Returns PST_OK or PST_BAD_DATA. */
+PST_CHECKED enum pst_status pst_about_compare_order(const struct json_t *stream, const struct json_t *model,
+                                                    const char *who, struct pst_error *error);
+
 /* ---- lineage -----------------------------------------------------------------------------------------
  *
  * Every tensor carries its origin: a SHA-256 over what made it. An entry of the lineage says that: the stage,

@@ -69,7 +69,7 @@ static void finish(struct pst_standard *standard, const struct sums *sums, const
 {
     for (size_t i = 0; i < standard->channels; i++) {
         double deviation = sqrt(sums->squares[i] / sums->count);
-        double least = 1e-12 * (1 + fabs(sums->mean[i])); /* of rounding alone */
+        double least = 1e-12 * fabs(sums->mean[i]); /* of rounding alone */
         standard->deviation[i] = deviation > least ? deviation : 1;
     }
     size_t element = 0;

@@ -11,12 +11,30 @@ static const char *const about_keys[] = { "inputs", "class_names", "output_names
 
 /* ---- checks ------------------------------------------------------------------------------------------ */
 
+/* A text that is the same in C: without NUL. */
+static bool is_text(const json_t *text)
+{
+    return json_is_string(text) && strlen(json_string_value(text)) == json_string_length(text);
+}
+
 static bool are_texts(const json_t *list)
 {
     bool good = json_is_array(list);
     for (size_t i = 0; good && i < json_array_size(list); i++)
-        good = json_is_string(json_array_get(list, i));
+        good = is_text(json_array_get(list, i));
     return good;
+}
+
+/* Whether no two columns have the same name. Returns false, too, if memory is short. */
+static bool names_differ(const json_t *columns)
+{
+    json_t *names = json_object();
+    for (size_t i = 0; i < json_array_size(columns); i++)
+        json_object_set_new(names, json_string_value(json_object_get(json_array_get(columns, i), "name")),
+                            json_true());
+    bool differ = json_object_size(names) == json_array_size(columns);
+    json_decref(names);
+    return differ;
 }
 
 /* Finite numbers, and above 0 if they are deviations. */
@@ -35,7 +53,7 @@ static bool is_column(const json_t *column)
 {
     const json_t *categories = json_object_get(column, "categories");
     const json_t *missing = json_object_get(column, "missing");
-    return json_is_string(json_object_get(column, "name")) &&
+    return is_text(json_object_get(column, "name")) &&
            (categories == NULL || (are_texts(categories) && json_array_size(categories) > 0)) &&
            (missing == NULL || json_is_number(missing));
 }
@@ -52,6 +70,8 @@ static const char *wrong_in_inputs(const json_t *inputs)
             return "an entry of 'columns' is not a column";
     if (columns != NULL && !json_is_array(columns))
         return "'columns' is not a list";
+    if (!names_differ(columns))
+        return "two columns have the same name";
     if (mean == NULL && deviation == NULL)
         return NULL;
     if (!are_numbers(mean, false) || !are_numbers(deviation, true) || json_array_size(mean) == 0 ||
@@ -153,6 +173,33 @@ enum pst_status pst_about_compare_outputs(const struct json_t *stream, const str
             if (strcmp(a, b) != 0)
                 return pst_fail(error, PST_BAD_DATA, "%s %zu is '%.60s' to %s, but '%.60s' in the stream",
                                 k == 1 ? "class" : "output", i, b, who, a);
+        }
+    }
+    return PST_OK;
+}
+
+/* The place of a text in a list, or the list's size. */
+static size_t place_of(const json_t *list, const json_t *text)
+{
+    size_t place = 0;
+    while (place < json_array_size(list) && !json_equal(json_array_get(list, place), text))
+        place++;
+    return place;
+}
+
+enum pst_status pst_about_compare_order(const struct json_t *stream, const struct json_t *model,
+                                        const char *who, struct pst_error *error)
+{
+    for (size_t k = 1; k < KEYS; k++) {
+        const json_t *has = json_object_get(stream, about_keys[k]),
+                     *wants = json_object_get(model, about_keys[k]);
+        for (size_t i = 0; i < json_array_size(has) && !json_equal(has, wants); i++) {
+            size_t place = place_of(wants, json_array_get(has, i));
+            if (place != i && place < json_array_size(wants))
+                return pst_fail(
+                    error, PST_BAD_DATA,
+                    "'%.60s' is %s %zu in the stream, but %zu to %s: loader --like MODEL makes them fit",
+                    json_string_value(json_array_get(has, i)), k == 1 ? "class" : "output", i, place, who);
         }
     }
     return PST_OK;

@@ -169,7 +169,7 @@ enum pst_status pst_bind_inputs(struct pst_binding *binding, const struct pst_he
         status = pst_header_about(header, &about, error);
     if (status == PST_OK && inputs->about != NULL)
         status = pst_about_compare_inputs(about, inputs->about, inputs->who,
-                                          binding->spec.dtype == PST_DTYPE_U8, error);
+                                          binding->spec.dtype == PST_DTYPE_U8 && inputs->channels > 0, error);
     if (status == PST_OK)
         status = inputs->mean != NULL || inputs->deviation != NULL
                      ? standardise(binding, inputs, error)

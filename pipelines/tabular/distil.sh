@@ -58,7 +58,7 @@ judge() {
     local name=$1 model
     for model in "${@:2}"; do
         teacher-forward "$model" --name it -i "$WORK/judged.pst" --force -o "$WORK/asked.pst"
-        stream-export -i "$WORK/asked.pst" --to csv --take id,y,argmax,prediction -o "${model%.safetensors}.csv"
+        stream-export -i "$WORK/asked.pst" --to csv --take id,y,argmax,logits/it -o "${model%.safetensors}.csv"
         evaluator -i "$WORK/asked.pst" --of logits/it --json >"${model%.safetensors}.json"
         evaluator -i "$WORK/asked.pst" --of logits/it
     done | row "$name"

@@ -98,6 +98,15 @@ class Batch(collections.abc.MutableMapping):
             raise BadData(f"tensor '{name}', sample {sample} of the batch: a number is NaN or infinite")
         return numbers
 
+    def inputs(self, name: str = "x") -> numpy.ndarray:
+        """What a network learns from: numbers(), and bytes standardised as the header says, with its mean and deviation."""
+        numbers, said = self.numbers(name), self.header.inputs or {}
+        if self.header[name].dtype != "u8" or "mean" not in said:
+            return numbers
+        mean, deviation = (numpy.array(said[key], "f8") for key in ("mean", "deviation"))
+        rows = numbers.reshape(self.n, len(mean), -1)
+        return ((rows - mean[:, None]) / deviation[:, None]).astype("f4").reshape(numbers.shape)
+
     def take(self, rows: typing.Any) -> Batch:
         """A batch of some of the samples: rows is anything that chooses from an array's first dimension, such as a mask."""
         ids = numpy.arange(self.n)[rows]

@@ -74,6 +74,7 @@ class Parser(argparse.ArgumentParser):
             self.add_argument("-o", "--output", metavar="FILE", default="-",
                               help="where to write (-, standard output); a file appears when it is whole")
             self.add_argument("--force", action="store_true", help="replace the file of --output")
+        self.add_argument("-q", "--quiet", action="store_true", help="as of the other stages; there is no progress line")
         self.add_argument("--version", action="version", version=f"{self.prog}, of pipestill {_version()}")
 
     def _print_message(self, message: str, file: typing.Any = None) -> None:
@@ -198,7 +199,11 @@ def calling(what: str) -> typing.Iterator[None]:
         raise ReaderLeft("standard output: the reader has left") from None
     except Error:
         raise
-    except (MemoryError, KeyboardInterrupt, SystemExit, GeneratorExit):
+    except (MemoryError, KeyboardInterrupt, GeneratorExit):
+        raise
+    except SystemExit as error:
+        if error.code in (0, None):  # the stream is not whole, so this is no success
+            raise Error(f"{what}: it ended the program before the stream ended") from None
         raise
     except BaseException as error:
         traceback.print_exc()

@@ -166,8 +166,10 @@ class Teacher(Filter):
         if rows.shape != (batch.n, self.classes) or rows.dtype.kind not in "fiu":
             raise BadData(f"the teacher's answer is {rows.dtype} {list(rows.shape)}; it must be numbers "
                           f"[{batch.n}, {self.classes}], a row for each sample")
+        with numpy.errstate(over="ignore"):
+            rows = rows.astype("f4", copy=False)  # what is too large for it becomes infinite, and is refused
         self._check(rows)
-        batch[self.tensor] = rows.astype("f4", copy=False)
+        batch[self.tensor] = rows
         return batch
 
     def _check(self, rows: numpy.ndarray) -> None:

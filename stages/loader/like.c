@@ -24,6 +24,7 @@ static enum pst_status read_recording(const struct pst_run *run, const char *pat
     enum pst_status status = pst_open_stream(run, path, &reader, &header, error);
     if (status == PST_OK && pst_header_about(&header, &like->about, error) != PST_OK)
         status = pst_fail_at(error, "%s", path);
+    like->classes = header.classes;
     pst_header_free(&header);
     pst_reader_free(reader);
     return status;
@@ -113,6 +114,8 @@ enum pst_status read_like(const struct pst_run *run, const char *path, struct li
     if (status == PST_OK)
         status = take_outputs(json_object_get(like->about, "output_names"), &like->output_names,
                               &found->outputs, &found->output_names, error);
+    if (found->classes == 0)
+        found->classes = like->classes;
     return status;
 }
 

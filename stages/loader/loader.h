@@ -10,6 +10,7 @@
 /* What --like says. {0}: nothing. */
 struct like {
     struct json_t *about;      /* of the model or the recording; owned */
+    size_t classes;            /* of the recording, which need not name them; 0: not known */
     struct pst_likeness found; /* texts in it are those of about */
     struct pst_column *columns;
     const char **categories, **class_names, **output_names; /* what found leads to; owned */
@@ -74,10 +75,11 @@ void free_like(struct like *like);
 /* ---- standard.c ---- */
 
 /*
- * Fits the standard of the set to the samples that are its training selection, whichever part is loaded.
- * type, request: of the set. Returns what pst_select and pst_standard_fit return.
+ * Opens the set, with a standard that is fitted to its training selection, whichever part is loaded.
+ * Returns what pst_dataset_open, pst_select and pst_standard_fit return.
  */
-PST_CHECKED enum pst_status fit_standard(struct loader *loader, const struct pst_dataset_type *type,
-                                         const struct pst_dataset_request *request, struct pst_error *error);
+PST_CHECKED enum pst_status open_standardised(struct loader *loader, const struct pst_dataset_type *type,
+                                              const struct pst_dataset_request *request,
+                                              struct pst_error *error);
 
 #endif

@@ -9,31 +9,40 @@ static enum pst_status fit(struct pst_standard *standard, const struct pst_datas
     struct pst_selection selection;
     rules.split = PST_SPLIT_TRAIN;
     enum pst_status status = pst_select(data, &rules, &selection, error);
-    if (status != PST_OK)
-        return status;
-    status = pst_standard_fit(standard, data, &selection, error);
+    if (status == PST_OK)
+        status = pst_standard_fit(standard, data, &selection, error);
     pst_selection_free(&selection);
+    return status == PST_OK ? PST_OK : pst_fail_at(error, "--standardise");
+}
+
+/* The same of the training part, which is closed again before the test part is opened. */
+static enum pst_status fit_other_part(struct pst_standard *standard, const struct loader *loader,
+                                      const struct pst_dataset_type *type,
+                                      const struct pst_dataset_request *request, struct pst_error *error)
+{
+    struct pst_dataset training;
+    struct pst_dataset_request other = *request;
+    other.test = false;
+    enum pst_status status = pst_dataset_open(&training, type, &other, error);
+    if (status != PST_OK)
+        return pst_fail_at(error, "--standardise");
+    status = fit(standard, &training, &loader->chosen.rules, error);
+    pst_dataset_close(&training);
     return status;
 }
 
-enum pst_status fit_standard(struct loader *loader, const struct pst_dataset_type *type,
-                             const struct pst_dataset_request *request, struct pst_error *error)
+enum pst_status open_standardised(struct loader *loader, const struct pst_dataset_type *type,
+                                  const struct pst_dataset_request *request, struct pst_error *error)
 {
-    const struct pst_selection_rules *rules = &loader->chosen.rules;
-    struct pst_standard standard;
-    struct pst_dataset training = { 0 };
-    enum pst_status status;
-    if (rules->split == PST_SPLIT_TEST) {
-        struct pst_dataset_request other = *request;
-        other.test = false;
-        status = pst_dataset_open(&training, type, &other, error);
-        if (status == PST_OK)
-            status = fit(&standard, &training, rules, error);
-        pst_dataset_close(&training);
-    } else {
-        status = fit(&standard, &loader->data, rules, error);
-    }
+    struct pst_standard standard = { 0 };
+    enum pst_status status = request->test ? fit_other_part(&standard, loader, type, request, error) : PST_OK;
+    if (status == PST_OK)
+        status = pst_dataset_open(&loader->data, type, request, error);
+    if (status == PST_OK && !request->test)
+        status = fit(&standard, &loader->data, &loader->chosen.rules, error);
     if (status == PST_OK)
         loader->data.standard = standard;
-    return status == PST_OK ? PST_OK : pst_fail_at(error, "--standardise");
+    else
+        pst_standard_free(&standard);
+    return status;
 }

@@ -50,6 +50,8 @@ static enum pst_status settle_about(struct trainer *trainer, const struct pst_he
     if (status != PST_OK)
         return pst_fail_at(error, "%s: metadata", trainer->settings.from_path);
     status = pst_header_about(header, &about, error);
+    if (status == PST_OK)
+        status = pst_about_compare_order(about, network->about, "the model", error);
     if (trainer->stream.binding.spec.dtype == PST_DTYPE_U8 && network->input_channels > 0)
         json_object_del(about, "inputs");
     if (status == PST_OK && network->about != NULL && json_object_update_missing(about, network->about) != 0)

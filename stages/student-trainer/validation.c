@@ -1,6 +1,7 @@
 /* Validation: a second stream, held in memory, that tells which epoch's model is the best. */
 #include "stages/student-trainer/trainer.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +78,18 @@ static const char *loss_for(const struct trainer *trainer, const struct pst_tens
     return y->dtype == PST_DTYPE_U8 ? "bce" : "mse";
 }
 
+/* Whether classes or outputs are called as those of the stream that is learned from. */
+static enum pst_status compare_names(const struct trainer *trainer, const struct pst_header *header,
+                                     struct pst_error *error)
+{
+    json_t *about;
+    enum pst_status status = pst_header_about(header, &about, error);
+    if (status == PST_OK)
+        status = pst_about_compare_outputs(about, trainer->training.network.about, "the network", error);
+    json_decref(about);
+    return status;
+}
+
 static enum pst_status read_validation_batches(struct trainer *trainer, struct pst_reader *reader,
                                                const struct pst_header *header, struct pst_error *error)
 {
@@ -88,6 +101,8 @@ static enum pst_status read_validation_batches(struct trainer *trainer, struct p
         return pst_fail(error, PST_BAD_DATA, "the stream has no tensor 'y' to compare with");
     (void)pst_loss_add(&validation->loss, loss_for(trainer, &header->tensors[y]));
     enum pst_status status = bind_network(trainer, header, &binding, error);
+    if (status == PST_OK)
+        status = compare_names(trainer, header, error);
     if (status == PST_OK)
         status = use_tensor(&target, validation->loss.terms[0].type->target, header, y,
                             pst_network_outputs(&trainer->training.network), error);

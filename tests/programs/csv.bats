@@ -262,7 +262,7 @@ for i in range(300):
     run --separate-stderr bash -c "loader new.csv --like model.safetensors | '$read_stream' x"
     [ -z "$stderr" ]
     [[ ${lines[0]} != *'"name": "y"'* && ${lines[1]} == '{"x": [[3.0, 0.0, 1.0, 0.0]]}' ]]
-    [ "$(rows x new.csv --like model.safetensors --label y)" = '{"x": [[3.0, 0.0, 1.0, 0.0]]}' ]
+    assert_fails 64 "--label: there is no column 'y' in new.csv" loader new.csv --like model.safetensors --label y
 }
 
 @test "--like refuses rows that do not fit, by name" {
@@ -284,13 +284,15 @@ for i in range(300):
         'a,colour' '1,red' 'x,red'
     unlike 65 "column 'a': a value is missing; the model does not know what stands for one" 'a,colour' ',red'
     unlike 65 "column 'colour': '' is no category of model.safetensors" 'a,colour' '1,'
-    unlike 65 "there are 3 columns of inputs, but model.safetensors has 2; if one is the label, --label says so" '1,red,p' '2,red,p'
+    unlike 64 "there is no row of names, but model.safetensors knows its columns by name; --header no takes them" '1,red,p' '2,red,p'
+    assert_fails 65 "there are 3 columns of inputs, but model.safetensors has 2; if one is the label, --label says so" \
+        loader new.csv --header no --like model.safetensors
     assert_fails 64 "column 'a' is an input of model.safetensors and cannot be anything else" \
         loader csv:train.csv --like model.safetensors --ignore a
     printf '%s\n' 'a,colour' '1,green' >new.csv
     [ "$(rows x new.csv --like model.safetensors --unknown-category zeros)" = '{"x": [[1.0, 0.0, 0.0]]}' ]
     printf '%s\n' '1,red' '2,blue' >none.csv
-    [ "$(rows x none.csv --like model.safetensors)" = '{"x": [[1.0, 0.0, 1.0], [2.0, 1.0, 0.0]]}' ]
+    [ "$(rows x none.csv --header no --like model.safetensors)" = '{"x": [[1.0, 0.0, 1.0], [2.0, 1.0, 0.0]]}' ]
 }
 
 @test "--like knows the outputs of a regression and of several labels" {

@@ -21,7 +21,7 @@ static void escapes_in_an_entry_are_as_in_other_languages(void **state)
 /* A header whose other keys are those of a JSON text. */
 static enum pst_status about_of(const char *text, json_t **about, struct pst_error *error)
 {
-    struct pst_header header = { .other = json_loads(text, 0, NULL) };
+    struct pst_header header = { .other = json_loads(text, JSON_ALLOW_NUL, NULL) };
     assert_non_null(header.other);
     enum pst_status status = pst_header_about(&header, about, error);
     pst_header_free(&header);
@@ -39,11 +39,14 @@ static void what_is_said_of_inputs_is_checked(void **state)
         { "{\"inputs\": {\"columns\": [{\"name\": 1}]}}", "an entry of 'columns' is not a column" },
         { "{\"inputs\": {\"columns\": [{\"name\": \"a\", \"categories\": []}]}}", "is not a column" },
         { "{\"inputs\": {\"columns\": [{\"name\": \"a\", \"missing\": \"3\"}]}}", "is not a column" },
+        { "{\"inputs\": {\"columns\": [{\"name\": \"a\"}, {\"name\": \"a\"}]}}",
+          "two columns have the same name" },
         { "{\"inputs\": {\"mean\": [1]}}", "two lists of numbers" },
         { "{\"inputs\": {\"mean\": [], \"deviation\": []}}", "two lists of numbers" },
         { "{\"inputs\": {\"mean\": [1], \"deviation\": [0]}}", "two lists of numbers" },
         { "{\"inputs\": {\"mean\": [1], \"deviation\": [1, 1]}}", "two lists of numbers" },
         { "{\"inputs\": {\"mean\": [\"1\"], \"deviation\": [1]}}", "two lists of numbers" },
+        { "{\"class_names\": [\"a\\u0000b\"]}", "'class_names' is not a list of texts" },
         { "{\"class_names\": \"ab\"}", "'class_names' is not a list of texts" },
         { "{\"output_names\": [\"a\", null]}", "'output_names' is not a list of texts" },
     };
@@ -103,6 +106,22 @@ static void outputs_that_are_called_otherwise_are_refused(void **state)
     json_decref(model);
 }
 
+static void outputs_in_another_order_are_refused(void **state)
+{
+    (void)state;
+    json_t *model, *swapped, *others;
+    assert_int_equal(about_of("{\"class_names\": [\"a\", \"b\"]}", &model, NULL), PST_OK);
+    assert_int_equal(about_of("{\"class_names\": [\"b\", \"a\"]}", &swapped, NULL), PST_OK);
+    assert_int_equal(about_of("{\"class_names\": [\"c\", \"d\"]}", &others, NULL), PST_OK);
+    assert_int_equal(pst_about_compare_order(model, model, "the model", NULL), PST_OK);
+    assert_int_equal(pst_about_compare_order(others, model, "the model", NULL), PST_OK);
+    assert_int_equal(pst_about_compare_order(others, NULL, "the model", NULL), PST_OK);
+    assert_int_equal(pst_about_compare_order(swapped, model, "the model", NULL), PST_BAD_DATA);
+    json_decref(model);
+    json_decref(swapped);
+    json_decref(others);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +129,7 @@ int main(void)
         cmocka_unit_test(what_is_said_of_inputs_is_checked),
         cmocka_unit_test(inputs_that_were_made_otherwise_are_refused),
         cmocka_unit_test(outputs_that_are_called_otherwise_are_refused),
+        cmocka_unit_test(outputs_in_another_order_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,7 +98,8 @@ static enum pst_status describe_samples(struct pst_dataset *dataset, const struc
 /* The type and shape of a sample, for a message: "f32 [28, 28]". */
 static const char *kind_text(const struct pst_array *array, char text[static 128])
 {
-    size_t length = (size_t)snprintf(text, 128, "%s [", pst_element_name(array->element));
+    size_t length =
+        (size_t)snprintf(text, 128, "%s [", array->boolean ? "bool" : pst_element_name(array->element));
     for (size_t i = 1; i < array->rank && length < 128; i++)
         length += (size_t)snprintf(text + length, 128 - length, "%s%zu", i == 1 ? "" : ", ", array->shape[i]);
     if (length < 128)
@@ -112,7 +113,7 @@ static enum pst_status check_alike(const struct pst_array *array, const char *pa
                                    struct pst_error *error)
 {
     char has[128], other[128];
-    if (array->element == first->element && array->rank == first->rank &&
+    if (array->element == first->element && array->boolean == first->boolean && array->rank == first->rank &&
         memcmp(array->shape + 1, first->shape + 1, (array->rank - 1) * sizeof *array->shape) == 0)
         return PST_OK;
     return pst_fail(error, PST_BAD_DATA, "%s: its %s have another type or shape than those of %s: %s, not %s",

@@ -59,17 +59,19 @@ static enum pst_status set_role(struct pst_csv *table, size_t at, enum pst_csv_r
     return PST_OK;
 }
 
-/* Gives a role to the columns that an option lists. With a model a label need not be there. */
+/* Gives a role to the columns that an option lists. option: NULL: what is listed need not be there,
+ * and may be ignored. */
 static enum pst_status set_listed(struct pst_csv *table, const char *option, const char *list,
                                   enum pst_csv_role role, struct pst_error *error)
 {
     while (list != NULL && *list != '\0') {
         size_t column;
         const char *rest = take_name(table, list, &column);
-        bool optional = role == PST_CSV_LABEL && table->like != NULL;
-        if (column == PST_CSV_NOWHERE && !optional)
+        if (column == PST_CSV_NOWHERE && option != NULL)
             return not_there(table, option, list, error);
-        enum pst_status status = column == PST_CSV_NOWHERE ? PST_OK : set_role(table, column, role, error);
+        bool settled =
+            column == PST_CSV_NOWHERE || (option == NULL && table->column[column].role == PST_CSV_IGNORED);
+        enum pst_status status = settled ? PST_OK : set_role(table, column, role, error);
         if (status != PST_OK)
             return status;
         list = rest;
@@ -122,8 +124,10 @@ static enum pst_status find_label(struct pst_csv *table, struct pst_error *error
 {
     const struct pst_likeness *like = table->like;
     size_t found = PST_CSV_NOWHERE;
-    for (size_t i = 0; like != NULL && like->output_names != NULL && i < like->outputs; i++) {
-        enum pst_status status = set_listed(table, "label", like->output_names[i], PST_CSV_LABEL, error);
+    /* In a file without names a column more or less tells whether there are labels. */
+    bool unlabelled = like != NULL && !table->header && table->columns == like->columns;
+    for (size_t i = 0; like != NULL && like->output_names != NULL && i < like->outputs && !unlabelled; i++) {
+        enum pst_status status = set_listed(table, NULL, like->output_names[i], PST_CSV_LABEL, error);
         if (status != PST_OK)
             return status;
     }

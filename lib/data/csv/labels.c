@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define MANY_CLASSES 50 /* of whole numbers, which may have been meant as numbers */
+
 /* ---- fields -------------------------------------------------------------------------------------------- */
 
 static enum pst_status store_number(union pst_csv_cell *cell, const char *text, size_t size,
@@ -109,7 +111,7 @@ static enum pst_status refuse_equal(const char *const *names, size_t count, stru
 }
 
 /* Numbers the classes in the order of their names. */
-static enum pst_status sort_classes(const struct pst_csv *table, const struct pst_csv_column *column,
+static enum pst_status sort_classes(struct pst_csv *table, const struct pst_csv_column *column,
                                     struct pst_dataset *dataset, struct pst_error *error)
 {
     const char *fraction;
@@ -125,6 +127,10 @@ static enum pst_status sort_classes(const struct pst_csv *table, const struct ps
     for (size_t row = 0; row < table->rows; row++)
         cells[row] = places[cells[row]];
     free(places);
+    if (numbers && column->texts.count > MANY_CLASSES && 2 * column->texts.count > table->rows)
+        snprintf(table->notice, sizeof table->notice,
+                 "label '%.60s' has %zu classes in %zu rows; --regression makes numbers to predict of them",
+                 pst_csv_name(table, column), column->texts.count, table->rows);
     return numbers ? refuse_equal(dataset->class_names, column->texts.count, error) : PST_OK;
 }
 

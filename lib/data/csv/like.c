@@ -69,6 +69,14 @@ static enum pst_status fit_by_place(struct pst_csv *table, struct pst_error *err
 {
     const struct pst_likeness *like = table->like;
     enum pst_status status = PST_OK;
+    uint64_t number;
+    if (table->settings->header == PST_CSV_HEADER_AUTO &&
+        !pst_parse_u64(like->column[0].name, 1, UINT64_MAX, &number))
+        return pst_fail(
+            error, PST_USAGE,
+            "there is no row of names, but %s knows its columns by name; --header no takes them in its "
+            "order",
+            like->name);
     if (table->inputs != like->columns)
         return pst_fail(error, PST_BAD_DATA,
                         "there are %zu columns of inputs, but %s has %zu; if one is the "

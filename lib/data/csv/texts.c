@@ -1,4 +1,6 @@
 /* Texts of a table, each once: names of columns, categories and classes. And numbers, as tables have them. */
+#include "pipestill/linux.h"
+
 #include "lib/data/csv/csv.h"
 
 #include <float.h>
@@ -20,10 +22,10 @@ static size_t size_of(const struct pst_csv_texts *texts, size_t number)
     return (number + 1 < texts->count ? starts[number + 1] : texts->used) - starts[number] - 1;
 }
 
-/* FNV-1a. Few texts are long, and there are at most some thousands. */
-static size_t hash(const char *text, size_t size)
+/* FNV-1a, from a place of its own. */
+static size_t hash(const struct pst_csv_texts *texts, const char *text, size_t size)
 {
-    uint64_t sum = 0xCBF29CE484222325U;
+    uint64_t sum = 0xCBF29CE484222325U ^ texts->seed;
     for (size_t i = 0; i < size; i++)
         sum = (sum ^ (unsigned char)text[i]) * 0x100000001B3U;
     return (size_t)(sum ^ sum >> 32);
@@ -39,7 +41,7 @@ static uint32_t *find_slot(const struct pst_csv_texts *texts, const char *text, 
 {
     uint32_t *slots = texts->slots.data;
     size_t mask = texts->slots.capacity / sizeof *slots - 1;
-    for (size_t at = hash(text, size) & mask;; at = (at + 1) & mask) {
+    for (size_t at = hash(texts, text, size) & mask;; at = (at + 1) & mask) {
         if (slots[at] == 0)
             return &slots[at];
         size_t number = slots[at] - 1;
@@ -72,6 +74,8 @@ static enum pst_status grow_slots(struct pst_csv_texts *texts, struct pst_error 
     if (2 * (texts->count + 1) <= slots)
         return PST_OK;
     struct pst_buffer more = { 0 };
+    if (slots == 0 && getrandom(&texts->seed, sizeof texts->seed, GRND_NONBLOCK) < 0)
+        texts->seed = (uintptr_t)texts; /* better than none */
     slots = slots == 0 ? FIRST_SLOTS : 2 * slots;
     if (pst_buffer_reserve(&more, slots * sizeof(uint32_t), 0, error) != PST_OK)
         return PST_TRY_AGAIN;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#define MOST_SHRUNK 4096
 #define PLACES 22 /* binary places of weights: with 8 bits of a pixel and a sign they fill 32 bits */
 
 /* One direction: how many old pixels become how many new ones. */
@@ -39,6 +40,10 @@ static void weigh(const struct direction *way, size_t to, double scale, double r
 static enum pst_status prepare(struct direction *way, struct pst_buffer *first, struct pst_buffer *taps,
                                struct pst_error *error)
 {
+    /* Of more pixels each would weigh less than can be written. */
+    if (way->from / way->to > MOST_SHRUNK)
+        return pst_fail(error, PST_BAD_DATA, "%zu pixels cannot be shrunk to %zu: at most %d times",
+                        way->from, way->to, MOST_SHRUNK);
     double scale = (double)way->from / (double)way->to, reach = scale > 1 ? scale : 1;
     way->most = 2 * ((size_t)reach + 1) + 1;
     size_t count = way->to * way->most;

@@ -200,6 +200,7 @@ const struct pst_dataset_type pst_dataset_csv = {
     .most_arguments = 4096,
     .settings = { options, sizeof(struct pst_csv_settings), NULL },
     .recognises = pst_csv_recognises,
+    .endings = " .csv .tsv ",
     .open = open_csv,
     .get = get_row,
     .place = place_row,

@@ -36,9 +36,8 @@ enum { MOST_NAME = 256 };
 static const char *const samples_names[] = {
     "x_train", "X_train", "x", "X", "data", "images", "arr_0", NULL
 };
-static const char *const labels_names[] = {
-    "y_train", "Y_train", "y", "Y", "labels", "targets", "arr_1", NULL
-};
+static const char *const labels_names[] = { "y_train", "Y_train", "y",      "Y",     "labels",
+                                            "label",   "targets", "target", "arr_1", NULL };
 static const char *const test_samples_names[] = { "x_test", "X_test", NULL };
 static const char *const test_labels_names[] = { "y_test", "Y_test", NULL };
 

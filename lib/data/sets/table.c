@@ -58,6 +58,23 @@ static void list_names(char *text, size_t size)
                                    pst_dataset_types[i]->name);
 }
 
+/* The type that a file is of by the ending of its name, in front of ".gz"; NULL: none. */
+static const struct pst_dataset_type *find_by_ending(const char *path)
+{
+    char padded[24];
+    size_t length = strlen(path);
+    if (length > 3 && strcmp(path + length - 3, ".gz") == 0)
+        length -= 3;
+    size_t from = length;
+    while (from > 0 && path[from] != '.' && path[from - 1] != '/')
+        from--;
+    snprintf(padded, sizeof padded, " %.*s ", (int)(length - from), path + from);
+    for (size_t i = 0; pst_dataset_types[i] != NULL && length - from > 1; i++)
+        if (pst_dataset_types[i]->endings != NULL && strstr(pst_dataset_types[i]->endings, padded) != NULL)
+            return pst_dataset_types[i];
+    return NULL;
+}
+
 /* A word that is neither a file nor looks like the name of one was meant as a set. */
 static enum pst_status find_by_file(const char *path, const struct pst_dataset_type **type,
                                     struct pst_error *error)
@@ -78,6 +95,9 @@ static enum pst_status find_by_file(const char *path, const struct pst_dataset_t
     }
     if (stat(path, &status) != 0)
         return pst_fail(error, PST_NO_INPUT, "%s: there is no such file", path);
+    *type = find_by_ending(path);
+    if (*type != NULL && !folder)
+        return PST_OK;
     const char *is = pst_wrong_file(PST_FOREIGN_FILE, start, size);
     return pst_fail(error, PST_USAGE, "%s is %s", path,
                     is != NULL ? is : "not a data set of a known kind; NAME:FILE names the kind");
