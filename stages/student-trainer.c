@@ -255,7 +255,9 @@ static enum pst_status finish(struct pst_run *run, struct pst_error *error)
                trainer->training.network.parameter_count * sizeof(float));
     if (!parameters_are_finite(trainer))
         return diverged(trainer, error);
-    status = write_model(run, error);
+    status = restore_outputs(trainer, error);
+    if (status == PST_OK)
+        status = write_model(run, error);
     if (status == PST_OK && state->saved)
         discard_checkpoint(trainer); /* its work is done */
     return status;
@@ -304,6 +306,7 @@ static void stop(struct pst_run *run)
     free(trainer->stream.description);
     free(trainer->stream.lineage);
     free(trainer->class_weight);
+    free(trainer->output_scale);
     free(trainer->made_up_ids);
 }
 

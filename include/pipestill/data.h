@@ -83,6 +83,7 @@ struct pst_likeness {
     struct pst_standard standard;
     size_t classes;                  /* 0: not known, or labels are no classes */
     const char *const *class_names;  /* [classes]; NULL: not known */
+    struct pst_standard targets;     /* of labels that are numbers; no channels: not known */
     size_t outputs;                  /* numbers or bits of a label; 0: not known */
     const char *const *output_names; /* [outputs]; NULL: not known */
 };
@@ -114,6 +115,7 @@ struct pst_dataset {
     const struct pst_column *column; /* [columns]; the type's, as long as the set is open */
     struct pst_standard standard;    /* of the numbers: a view of a set that does not hold bytes shows
                                         (number - mean) / deviation; owned */
+    struct pst_standard targets;     /* of labels that are numbers, which stay as they are; owned */
     uint64_t first_id;               /* of sample 0; the others follow, unless the set has ids */
     uint64_t *ids;                   /* [samples]; NULL; owned */
     char digest[PST_DIGEST_TEXT];    /* SHA-256 that tells contents apart, whatever the files are called */
@@ -286,6 +288,10 @@ struct pst_selection;
  */
 PST_CHECKED enum pst_status pst_standard_fit(struct pst_standard *standard, const struct pst_dataset *dataset,
                                              const struct pst_selection *selection, struct pst_error *error);
+
+/* The same of labels that are numbers. Returns PST_OK or PST_TRY_AGAIN. */
+PST_CHECKED enum pst_status pst_targets_fit(struct pst_standard *standard, const struct pst_dataset *dataset,
+                                            const struct pst_selection *selection, struct pst_error *error);
 
 /* Standardises the numbers of one sample in place. elements: of it, a multiple of the channels. */
 void pst_standard_apply(const struct pst_standard *standard, size_t elements, float *numbers);

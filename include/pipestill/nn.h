@@ -68,6 +68,14 @@ size_t pst_network_outputs(const struct pst_network *network);
 PST_CHECKED enum pst_status pst_network_set_scale(struct pst_network *network, size_t channels,
                                                   const double *scale, struct pst_error *error);
 
+/*
+ * Makes each output z into scale · z + offset, by the weights and biases of the last layer.
+ * scale, offset: [outputs]; a scale of NULL changes nothing. Returns false, and changes nothing, if that
+ * layer has an activation or no biases.
+ */
+PST_CHECKED bool pst_network_scale_outputs(struct pst_network *network, const double *scale,
+                                           const double *offset);
+
 /* Frees what a network holds and makes it {0}. */
 void pst_network_free(struct pst_network *network);
 

@@ -82,6 +82,25 @@ static enum pst_status compare_outputs(const struct pst_dataset *dataset, const 
     return compare_names(dataset, like, "output", dataset->output_names, like->output_names, outputs, error);
 }
 
+static enum pst_status copy_standard(struct pst_standard *copy, const struct pst_standard *standard,
+                                     struct pst_error *error)
+{
+    enum pst_status status = pst_standard_new(copy, standard->channels, error);
+    if (status == PST_OK)
+        memcpy(copy->mean, standard->mean, 2 * standard->channels * sizeof *standard->mean);
+    return status;
+}
+
+/* As many targets as are predicted were checked before. */
+static enum pst_status take_targets(struct pst_dataset *dataset, const struct pst_likeness *like,
+                                    struct pst_error *error)
+{
+    size_t outputs = dataset->label_width > 0 ? dataset->label_width : 1;
+    if (dataset->label_kind != PST_LABELS_NUMBERS || like->targets.channels != outputs)
+        return PST_OK;
+    return copy_standard(&dataset->targets, &like->targets, error);
+}
+
 static enum pst_status take_standard(struct pst_dataset *dataset, const struct pst_likeness *like,
                                      struct pst_error *error)
 {
@@ -91,10 +110,7 @@ static enum pst_status take_standard(struct pst_dataset *dataset, const struct p
     if (wanted->channels != pst_dataset_channels(dataset))
         return pst_fail(error, PST_BAD_DATA, "%s standardises %zu channels or columns, but %s has %zu",
                         like->name, wanted->channels, dataset->name, pst_dataset_channels(dataset));
-    enum pst_status status = pst_standard_new(&dataset->standard, wanted->channels, error);
-    if (status == PST_OK)
-        memcpy(dataset->standard.mean, wanted->mean, 2 * wanted->channels * sizeof *wanted->mean);
-    return status;
+    return copy_standard(&dataset->standard, wanted, error);
 }
 
 enum pst_status pst_dataset_compare(struct pst_dataset *dataset, const struct pst_likeness *like,
@@ -105,5 +121,7 @@ enum pst_status pst_dataset_compare(struct pst_dataset *dataset, const struct ps
         status = compare_classes(dataset, like, error);
     if (status == PST_OK)
         status = compare_outputs(dataset, like, error);
+    if (status == PST_OK)
+        status = take_targets(dataset, like, error);
     return status == PST_OK ? take_standard(dataset, like, error) : status;
 }

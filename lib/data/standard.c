@@ -63,15 +63,19 @@ static void add_sample(struct sums *sums, const struct pst_dataset *dataset, con
     sums->count += (double)sums->run;
 }
 
-/* From sums to deviations. Elements of categories stay as they are, and what never varies cannot be scaled.
- */
-static void finish(struct pst_standard *standard, const struct sums *sums, const struct pst_dataset *dataset)
+/* From sums to deviations. What never varies cannot be scaled. */
+static void divide(struct pst_standard *standard, double count)
 {
     for (size_t i = 0; i < standard->channels; i++) {
-        double deviation = sqrt(sums->squares[i] / sums->count);
-        double least = 1e-12 * fabs(sums->mean[i]); /* of rounding alone */
+        double deviation = sqrt(standard->deviation[i] / count);
+        double least = 1e-12 * fabs(standard->mean[i]); /* of rounding alone */
         standard->deviation[i] = deviation > least ? deviation : 1;
     }
+}
+
+/* Elements of categories stay as they are. */
+static void leave_categories(struct pst_standard *standard, const struct pst_dataset *dataset)
+{
     size_t element = 0;
     for (size_t i = 0; i < dataset->columns; i++) {
         for (size_t j = 0; j < dataset->column[i].categories; j++) {
@@ -112,9 +116,29 @@ enum pst_status pst_standard_fit(struct pst_standard *standard, const struct pst
                          .channels = channels,
                          .run = pst_dataset_elements(dataset) / channels };
     status = add_samples(&sums, dataset, selection, error);
-    if (status == PST_OK)
-        finish(standard, &sums, dataset);
-    else
+    if (status != PST_OK) {
         pst_standard_free(standard);
-    return status;
+        return status;
+    }
+    divide(standard, sums.count);
+    leave_categories(standard, dataset);
+    return PST_OK;
+}
+
+enum pst_status pst_targets_fit(struct pst_standard *standard, const struct pst_dataset *dataset,
+                                const struct pst_selection *selection, struct pst_error *error)
+{
+    size_t width = dataset->label_width > 0 ? dataset->label_width : 1;
+    if (pst_standard_new(standard, width, error) != PST_OK)
+        return PST_TRY_AGAIN;
+    struct sums sums = {
+        .mean = standard->mean, .squares = standard->deviation, .channels = width, .run = 1
+    };
+    for (size_t i = 0; i < selection->count; i++) {
+        const float *label = (const float *)dataset->labels + selection->indices[i] * width;
+        for (size_t j = 0; j < width; j++)
+            add_number(&sums, j, (double)i + 1, (double)label[j]);
+    }
+    divide(standard, (double)selection->count);
+    return PST_OK;
 }

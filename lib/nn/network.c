@@ -176,6 +176,27 @@ enum pst_status pst_network_set_scale(struct pst_network *network, size_t channe
     return PST_OK;
 }
 
+bool pst_network_scale_outputs(struct pst_network *network, const double *scale, const double *offset)
+{
+    /* A layer of units alone, with biases and without an activation, is written as their number. */
+    const char *last = strrchr(network->architecture, '-');
+    if (last == NULL || last[1 + strspn(last + 1, "0123456789")] != '\0' || network->tensor_count < 2)
+        return false;
+    if (scale == NULL)
+        return true;
+    const struct pst_parameter *weight = network->tensors[network->tensor_count - 2];
+    const struct pst_parameter *bias = network->tensors[network->tensor_count - 1];
+    size_t outputs = pst_network_outputs(network), inputs = weight->count / outputs;
+    for (size_t j = 0; j < outputs; j++) {
+        float *row = network->parameters + weight->at + j * inputs;
+        float *moved = network->parameters + bias->at + j;
+        for (size_t i = 0; i < inputs; i++)
+            row[i] = (float)(scale[j] * (double)row[i]);
+        *moved = (float)(scale[j] * (double)*moved + offset[j]);
+    }
+    return true;
+}
+
 void pst_network_free(struct pst_network *network)
 {
     pst_chain_free(&network->chain);

@@ -5,9 +5,9 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const about_keys[] = { "inputs", "class_names", "output_names" };
+static const char *const about_keys[] = { "inputs", "class_names", "output_names", "outputs" };
 
-#define KEYS (sizeof about_keys / sizeof *about_keys)
+enum { INPUTS, CLASS_NAMES, OUTPUT_NAMES, OUTPUTS, KEYS };
 
 /* ---- checks ------------------------------------------------------------------------------------------ */
 
@@ -58,11 +58,22 @@ static bool is_column(const json_t *column)
            (missing == NULL || json_is_number(missing));
 }
 
+/* The same of a map's mean and deviation, which need not be there. */
+static const char *wrong_in_standard(const json_t *map)
+{
+    const json_t *mean = json_object_get(map, "mean"), *deviation = json_object_get(map, "deviation");
+    if (mean == NULL && deviation == NULL)
+        return NULL;
+    if (!are_numbers(mean, false) || !are_numbers(deviation, true) || json_array_size(mean) == 0 ||
+        json_array_size(mean) != json_array_size(deviation))
+        return "'mean' and 'deviation' are not two lists of numbers, as many, with deviations above 0";
+    return NULL;
+}
+
 /* What of `inputs` is not as it should be; NULL: it is. */
 static const char *wrong_in_inputs(const json_t *inputs)
 {
-    const json_t *columns = json_object_get(inputs, "columns"), *mean = json_object_get(inputs, "mean"),
-                 *deviation = json_object_get(inputs, "deviation");
+    const json_t *columns = json_object_get(inputs, "columns");
     if (!json_is_object(inputs))
         return "it is not a map";
     for (size_t i = 0; i < json_array_size(columns); i++)
@@ -72,12 +83,7 @@ static const char *wrong_in_inputs(const json_t *inputs)
         return "'columns' is not a list";
     if (!names_differ(columns))
         return "two columns have the same name";
-    if (mean == NULL && deviation == NULL)
-        return NULL;
-    if (!are_numbers(mean, false) || !are_numbers(deviation, true) || json_array_size(mean) == 0 ||
-        json_array_size(mean) != json_array_size(deviation))
-        return "'mean' and 'deviation' are not two lists of numbers, as many, with deviations above 0";
-    return NULL;
+    return wrong_in_standard(inputs);
 }
 
 enum pst_status pst_about_check(const struct json_t *about, struct pst_error *error)
@@ -86,7 +92,11 @@ enum pst_status pst_about_check(const struct json_t *about, struct pst_error *er
     const char *wrong = inputs == NULL ? NULL : wrong_in_inputs(inputs);
     if (wrong != NULL)
         return pst_fail(error, PST_BAD_DATA, "'inputs': %s", wrong);
-    for (size_t i = 1; i < KEYS; i++) {
+    const json_t *outputs = json_object_get(about, "outputs");
+    wrong = outputs == NULL ? NULL : json_is_object(outputs) ? wrong_in_standard(outputs) : "it is not a map";
+    if (wrong != NULL)
+        return pst_fail(error, PST_BAD_DATA, "'outputs': %s", wrong);
+    for (size_t i = CLASS_NAMES; i <= OUTPUT_NAMES; i++) {
         const json_t *names = json_object_get(about, about_keys[i]);
         if (names != NULL && !are_texts(names))
             return pst_fail(error, PST_BAD_DATA, "'%s' is not a list of texts", about_keys[i]);
@@ -164,7 +174,7 @@ enum pst_status pst_about_compare_inputs(const struct json_t *stream, const stru
 enum pst_status pst_about_compare_outputs(const struct json_t *stream, const struct json_t *model,
                                           const char *who, struct pst_error *error)
 {
-    for (size_t k = 1; k < KEYS; k++) {
+    for (size_t k = CLASS_NAMES; k <= OUTPUT_NAMES; k++) {
         const json_t *has = json_object_get(stream, about_keys[k]),
                      *wants = json_object_get(model, about_keys[k]);
         for (size_t i = 0; i < json_array_size(has) && i < json_array_size(wants); i++) {
@@ -172,7 +182,7 @@ enum pst_status pst_about_compare_outputs(const struct json_t *stream, const str
             const char *b = json_string_value(json_array_get(wants, i));
             if (strcmp(a, b) != 0)
                 return pst_fail(error, PST_BAD_DATA, "%s %zu is '%.60s' to %s, but '%.60s' in the stream",
-                                k == 1 ? "class" : "output", i, b, who, a);
+                                k == CLASS_NAMES ? "class" : "output", i, b, who, a);
         }
     }
     return PST_OK;
@@ -190,7 +200,7 @@ static size_t place_of(const json_t *list, const json_t *text)
 enum pst_status pst_about_compare_order(const struct json_t *stream, const struct json_t *model,
                                         const char *who, struct pst_error *error)
 {
-    for (size_t k = 1; k < KEYS; k++) {
+    for (size_t k = CLASS_NAMES; k <= OUTPUT_NAMES; k++) {
         const json_t *has = json_object_get(stream, about_keys[k]),
                      *wants = json_object_get(model, about_keys[k]);
         for (size_t i = 0; i < json_array_size(has) && !json_equal(has, wants); i++) {
@@ -199,7 +209,8 @@ enum pst_status pst_about_compare_order(const struct json_t *stream, const struc
                 return pst_fail(
                     error, PST_BAD_DATA,
                     "'%.60s' is %s %zu in the stream, but %zu to %s: loader --like MODEL makes them fit",
-                    json_string_value(json_array_get(has, i)), k == 1 ? "class" : "output", i, place, who);
+                    json_string_value(json_array_get(has, i)), k == CLASS_NAMES ? "class" : "output", i,
+                    place, who);
         }
     }
     return PST_OK;

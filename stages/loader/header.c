@@ -145,6 +145,30 @@ static json_t *list_numbers(const double *numbers, size_t count)
     return whole_list(list, count);
 }
 
+/* Adds mean and deviation, if there are any. Returns false if memory is short. */
+static bool add_standard(json_t *map, const struct pst_standard *standard)
+{
+    size_t count = standard->channels;
+    return count == 0 ||
+           (json_object_set_new(map, "mean", list_numbers(standard->mean, count)) == 0 &&
+            json_object_set_new(map, "deviation", list_numbers(standard->deviation, count)) == 0);
+}
+
+/* Numbers to predict stay as they are; a network learns them standardised. */
+static enum pst_status describe_targets(struct pst_run *run, struct pst_header *header,
+                                        struct pst_error *error)
+{
+    const struct pst_standard *targets = &((const struct loader *)run->self)->data.targets;
+    if (targets->channels == 0)
+        return PST_OK;
+    json_t *map = json_object();
+    if (!add_standard(map, targets)) {
+        json_decref(map);
+        map = NULL;
+    }
+    return put(run, header, "outputs", map, targets->channels, "outputs", error);
+}
+
 static json_t *list_columns(const struct pst_dataset *data)
 {
     json_t *list = json_array();
@@ -185,10 +209,7 @@ enum pst_status describe_inputs(struct loader *loader, struct pst_error *error)
     json_t *inputs = loader->inputs = json_object();
     if (data->columns > 0)
         whole = json_object_set_new(inputs, "columns", list_columns(data)) == 0;
-    if (whole && standard->channels > 0)
-        whole = json_object_set_new(inputs, "mean", list_numbers(standard->mean, standard->channels)) == 0 &&
-                json_object_set_new(inputs, "deviation",
-                                    list_numbers(standard->deviation, standard->channels)) == 0;
+    whole = whole && add_standard(inputs, standard);
     if (!whole)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for a header");
     if (standard->channels > 0 && packed_bytes(inputs) > MOST_LIST_BYTES)
@@ -205,6 +226,8 @@ enum pst_status describe_data(struct pst_run *run, struct pst_header *header, st
     enum pst_status status = add_tensors(loader, header, error);
     if (status == PST_OK)
         status = describe_outputs(run, header, error);
+    if (status == PST_OK)
+        status = describe_targets(run, header, error);
     if (loader->data.columns > MOST_COLUMNS)
         pst_say(run, "%zu columns are too many for the header, which goes without inputs",
                 loader->data.columns);

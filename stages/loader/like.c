@@ -65,10 +65,10 @@ static enum pst_status take_columns(struct like *like, const json_t *columns, st
     return PST_OK;
 }
 
-static enum pst_status take_standard(struct like *like, const json_t *inputs, struct pst_error *error)
+static enum pst_status take_standard(struct pst_standard *standard, const json_t *map,
+                                     struct pst_error *error)
 {
-    const json_t *mean = json_object_get(inputs, "mean"), *deviation = json_object_get(inputs, "deviation");
-    struct pst_standard *standard = &like->found.standard;
+    const json_t *mean = json_object_get(map, "mean"), *deviation = json_object_get(map, "deviation");
     if (mean == NULL)
         return PST_OK;
     enum pst_status status = pst_standard_new(standard, json_array_size(mean), error);
@@ -107,7 +107,9 @@ enum pst_status read_like(const struct pst_run *run, const char *path, struct li
     found->name = path;
     status = take_columns(like, json_object_get(inputs, "columns"), error);
     if (status == PST_OK)
-        status = take_standard(like, inputs, error);
+        status = take_standard(&found->standard, inputs, error);
+    if (status == PST_OK)
+        status = take_standard(&found->targets, json_object_get(like->about, "outputs"), error);
     if (status == PST_OK)
         status = take_outputs(json_object_get(like->about, "class_names"), &like->class_names,
                               &found->classes, &found->class_names, error);
@@ -122,6 +124,7 @@ enum pst_status read_like(const struct pst_run *run, const char *path, struct li
 void free_like(struct like *like)
 {
     pst_standard_free(&like->found.standard);
+    pst_standard_free(&like->found.targets);
     free(like->columns);
     free((void *)like->categories);
     free((void *)like->class_names);

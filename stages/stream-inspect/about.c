@@ -32,4 +32,6 @@ void write_about(FILE *out, int width, const json_t *about)
                 channels == 1 ? "" : "s");
     write_names(out, width, "class names", json_object_get(about, "class_names"));
     write_names(out, width, "output names", json_object_get(about, "output_names"));
+    if (json_array_size(json_object_get(json_object_get(about, "outputs"), "mean")) > 0)
+        fprintf(out, "%-*s learned by their mean and deviation\n", width, "outputs");
 }

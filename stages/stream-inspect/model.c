@@ -109,7 +109,7 @@ static enum pst_status read_lineage(struct model *model, const char *path, struc
 /* What inputs and outputs stand for; a text that is not JSON is shown as it is. */
 static enum pst_status read_about(struct model *model, struct pst_error *error)
 {
-    static const char *const keys[] = { "inputs", "class_names", "output_names" };
+    static const char *const keys[] = { "inputs", "class_names", "output_names", "outputs" };
     model->about = json_object();
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const char *text = json_string_value(json_object_get(model->file->metadata, keys[i]));

@@ -124,6 +124,8 @@ enum pst_status settle_stream(struct pst_run *run, const struct pst_header *head
     if (status == PST_OK)
         status = settle_targets(run, header, error);
     if (status == PST_OK)
+        status = settle_outputs(trainer, error);
+    if (status == PST_OK)
         status = settle_weights(trainer, header, error);
     if (status == PST_OK)
         status = check_origins(trainer, header, error);

@@ -217,9 +217,11 @@ static enum pst_status check_bits(const char *name, const float *bits, size_t n,
     return PST_OK;
 }
 
-enum pst_status read_target(struct target *target, enum pst_loss_target kind, const struct pst_tensor *tensor,
-                            size_t n, size_t outputs, const void **data, struct pst_error *error)
+enum pst_status read_target(const struct trainer *trainer, struct target *target, enum pst_loss_target kind,
+                            const struct pst_tensor *tensor, size_t n, const void **data,
+                            struct pst_error *error)
 {
+    size_t outputs = pst_network_outputs(&trainer->training.network);
     *data = tensor->data;
     if (kind == PST_TARGET_LABELS)
         return check_labels(tensor->data, n, outputs, error);
@@ -233,6 +235,8 @@ enum pst_status read_target(struct target *target, enum pst_loss_target kind, co
         status = pst_tensor_to_f32(&target->spec, tensor, n, target->numbers.data, error);
     if (status == PST_OK && kind == PST_TARGET_BITS)
         status = check_bits(target->spec.name, target->numbers.data, n, outputs, error);
+    if (status == PST_OK && kind == PST_TARGET_NUMBERS)
+        standardise_targets(trainer, n, target->numbers.data);
     return status;
 }
 
@@ -249,9 +253,8 @@ enum pst_status read_targets(struct trainer *trainer, const struct pst_batch *ba
         status = check_labels(targets->labels, batch->n, outputs, error);
     }
     for (size_t k = 0; k < loss->count && status == PST_OK; k++)
-        status = read_target(&stream->targets[k], loss->terms[k].type->target,
-                             &batch->tensors[stream->targets[k].index], batch->n, outputs, &targets->terms[k],
-                             error);
+        status = read_target(trainer, &stream->targets[k], loss->terms[k].type->target,
+                             &batch->tensors[stream->targets[k].index], batch->n, &targets->terms[k], error);
     if (stream->weight_index != PST_NONE)
         targets->weight = batch->tensors[stream->weight_index].data;
     return status == PST_OK ? check_sample_weights(trainer, targets, batch->n, error) : status;

@@ -70,6 +70,8 @@ struct trainer {
     struct stream stream;
     struct state state;
     bool shorthand;       /* the terms are those of --targets and its kin, not of --loss */
+    double *output_scale; /* [2, outputs], scales, then offsets, by which numbers to predict are standardised;
+                             NULL: they are learned as they are; owned */
     double *class_weight; /* [outputs] with --class-weight, else NULL; owned */
     struct validation validation;
     float *best_parameters; /* [parameter_count] with --validate, else NULL; owned */
@@ -117,13 +119,24 @@ PST_CHECKED enum pst_status use_tensor(struct target *target, enum pst_loss_targ
                                        struct pst_error *error);
 
 /* targets.c: checks the targets of n samples. data: receives them: int32_t [n] or float [n, outputs]. */
-PST_CHECKED enum pst_status read_target(struct target *target, enum pst_loss_target kind,
-                                        const struct pst_tensor *tensor, size_t n, size_t outputs,
+PST_CHECKED enum pst_status read_target(const struct trainer *trainer, struct target *target,
+                                        enum pst_loss_target kind, const struct pst_tensor *tensor, size_t n,
                                         const void **data, struct pst_error *error);
 
 /* targets.c: all that the loss of a batch is computed from, checked. */
 PST_CHECKED enum pst_status read_targets(struct trainer *trainer, const struct pst_batch *batch,
                                          struct pst_loss_targets *targets, struct pst_error *error);
+
+/* outputs.c: settles how numbers to predict are standardised, when the terms of the loss are known. Returns
+ * PST_OK or PST_TRY_AGAIN. */
+PST_CHECKED enum pst_status settle_outputs(struct trainer *trainer, struct pst_error *error);
+
+/* outputs.c: standardises the targets of n samples, in place. numbers: [n, outputs]. */
+void standardise_targets(const struct trainer *trainer, size_t n, float *numbers);
+
+/* outputs.c: makes the network give numbers as they are; when training is done. Returns PST_OK;
+ * PST_TRY_AGAIN. */
+PST_CHECKED enum pst_status restore_outputs(struct trainer *trainer, struct pst_error *error);
 
 /* weights.c: reads --class-weight; after the network is there. */
 PST_CHECKED enum pst_status parse_class_weights(struct trainer *trainer, struct pst_error *error);

@@ -52,8 +52,8 @@ static enum pst_status add_validation_batch(struct trainer *trainer, const struc
     const void *data;
     enum pst_status status = make_room(trainer, validation->n + batch->n, error);
     if (status == PST_OK)
-        status = read_target(y, validation->loss.terms[0].type->target, &batch->tensors[y->index], batch->n,
-                             pst_network_outputs(&trainer->training.network), &data, error);
+        status = read_target(trainer, y, validation->loss.terms[0].type->target, &batch->tensors[y->index],
+                             batch->n, &data, error);
     if (status == PST_OK)
         status = pst_fill_inputs(x, batch, validation->x + validation->n * inputs, error);
     if (status != PST_OK)

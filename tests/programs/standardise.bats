@@ -142,3 +142,43 @@ END
     assert_fails 64 "--like" loader idx:x,y --like x --standardise
     assert_fails 65 "channels or columns" loader idx:x,y --like <(loader digits --limit 10 --standardise)
 }
+
+# make_prices: numbers to predict that are far from 0 and far apart, and of which one is always the same.
+make_prices() {
+    /usr/bin/python3 -c 'import random
+random.seed(4)
+print("area,price,share,one")
+for _ in range(200):
+    area = random.uniform(40, 200)
+    print(f"{area:.2f},{3000 * area + 1e6:.0f},{area / 4000:.6f},5")' >prices.csv
+    prices=(prices.csv --label "price,share,one" --regression)
+}
+
+@test "numbers to predict of any size are learned, and given as they are" {
+    make_prices
+    loader "${prices[@]}" --standardise --epochs 30 | student-trainer -q --hidden 16 -o model.safetensors
+    loader "${prices[@]}" --like model.safetensors | teacher-forward model.safetensors | evaluator --format tsv >figures
+    for name in price share; do
+        r2=$(awk -F '\t' -v name=$name '$1 == "output" && $3 == name && $4 == "r2" { print $5 }' figures)
+        echo "$name: $r2"
+        awk -v r2="$r2" 'BEGIN { exit !(r2 > 0.98) }'
+    done
+    loader "${prices[@]}" --like model.safetensors --no-shuffle --limit 1 | teacher-forward model.safetensors --name t | "$read_stream" logits/t | tail -n 1 |
+        /usr/bin/python3 -c 'import json, sys; price, share, one = json.load(sys.stdin)["logits/t"][0]; assert price > 1e6 and share < 0.06 and abs(one - 5) < 0.5'
+}
+
+@test "a model of numbers that learns on, or is taken up again, goes on where it was" {
+    make_prices
+    loader "${prices[@]}" --standardise --epochs 20 -o all.pst
+    student-trainer -q --hidden 8 -i all.pst -o whole.safetensors
+    head -c 30000 all.pst | student-trainer -q --hidden 8 -o half.safetensors --checkpoint state --checkpoint-every 3 2>/dev/null || true
+    [ -e state ]
+    student-trainer -q --hidden 8 -i all.pst -o half.safetensors --checkpoint state --resume
+    cmp whole.safetensors half.safetensors
+    # A step of no size changes nothing but rounding.
+    student-trainer -q --from whole.safetensors -r 1e-9 -i all.pst -o further.safetensors
+    for model in whole further; do
+        teacher-forward $model.safetensors --name t -i all.pst | evaluator --of logits/t --json | grep -o '"rmse":[0-9.]*' | head -n 1 | cut -d : -f 2 >$model.rmse
+    done
+    awk -v a="$(<whole.rmse)" -v b="$(<further.rmse)" 'BEGIN { exit !((a - b) ^ 2 < 1e-4 * a * a) }'
+}

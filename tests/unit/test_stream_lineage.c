@@ -47,6 +47,9 @@ static void what_is_said_of_inputs_is_checked(void **state)
         { "{\"inputs\": {\"mean\": [1], \"deviation\": [1, 1]}}", "two lists of numbers" },
         { "{\"inputs\": {\"mean\": [\"1\"], \"deviation\": [1]}}", "two lists of numbers" },
         { "{\"class_names\": [\"a\\u0000b\"]}", "'class_names' is not a list of texts" },
+        { "{\"outputs\": {\"mean\": [1], \"deviation\": [-1]}}",
+          "'outputs': 'mean' and 'deviation' are not" },
+        { "{\"outputs\": []}", "'outputs': it is not a map" },
         { "{\"class_names\": \"ab\"}", "'class_names' is not a list of texts" },
         { "{\"output_names\": [\"a\", null]}", "'output_names' is not a list of texts" },
     };

@@ -156,6 +156,7 @@ void pst_dataset_close(struct pst_dataset *dataset)
     free((void *)dataset->output_names);
     free(dataset->weights);
     pst_standard_free(&dataset->standard);
+    pst_standard_free(&dataset->targets);
     if (dataset->type != NULL && dataset->type->close != NULL)
         dataset->type->close(dataset);
     *dataset = (struct pst_dataset){ 0 };
