@@ -10,7 +10,7 @@
 #define PST_FORMAT_FAMILY "pipestill-"
 
 /* The keys of what inputs and outputs stand for, each a JSON text in the metadata. */
-#define PST_ABOUT_KEYS 4
+#define PST_ABOUT_KEYS 5
 extern const char *const pst_about_keys[PST_ABOUT_KEYS];
 
 /* Refuses this project's files of other kinds. own: receives whether it is a model of this project. */

@@ -5,7 +5,8 @@
 #include <jansson.h>
 #include <string.h>
 
-const char *const pst_about_keys[PST_ABOUT_KEYS] = { "inputs", "class_names", "output_names", "outputs" };
+const char *const pst_about_keys[PST_ABOUT_KEYS] = { "inputs", "class_names", "output_names", "outputs",
+                                                     "input_shape" };
 
 static const char *said(const struct pst_safetensors *file, const char *key)
 {

@@ -32,6 +32,42 @@ static enum pst_status fail_shape(const struct pst_binding *binding, const struc
         pst_spec_text(&wanted, takes, sizeof takes));
 }
 
+/* Two shapes that are the same but for dimensions of 1. */
+static bool alike(const struct pst_tensor_spec *x, const json_t *shape)
+{
+    size_t at = 0, count = json_array_size(shape);
+    for (size_t i = 0; i < x->rank; i++) {
+        if (x->shape[i] == 1)
+            continue;
+        while (at < count && json_integer_value(json_array_get(shape, at)) == 1)
+            at++;
+        if (at == count || (size_t)json_integer_value(json_array_get(shape, at++)) != x->shape[i])
+            return false;
+    }
+    while (at < count && json_integer_value(json_array_get(shape, at)) == 1)
+        at++;
+    return at == count;
+}
+
+/* What a network sees as one row may have been pictures when it learned: as many elements are not enough
+ * then. Rows are taken as they are. */
+static enum pst_status check_learned_shape(const struct pst_binding *binding, const struct pst_inputs *inputs,
+                                           struct pst_error *error)
+{
+    const json_t *shape = json_object_get(inputs->about, "input_shape");
+    const struct pst_tensor_spec *x = &binding->spec;
+    char has[128], learned[128];
+    if (shape == NULL || x->rank < 2 || alike(x, shape))
+        return PST_OK;
+    struct pst_tensor_spec other = *x;
+    other.rank = 0;
+    for (size_t i = 0; i < json_array_size(shape) && i < PST_MAX_RANK - 1; i++)
+        other.shape[other.rank++] = (size_t)json_integer_value(json_array_get(shape, i));
+    return pst_fail(error, PST_BAD_DATA, "%s learned from x of the shape %s, and the stream's is %s",
+                    inputs->who, pst_spec_text(&other, learned, sizeof learned),
+                    pst_spec_text(x, has, sizeof has));
+}
+
 static enum pst_status find_x(struct pst_binding *binding, const struct pst_header *header,
                               const struct pst_inputs *inputs, struct pst_error *error)
 {
@@ -45,7 +81,7 @@ static enum pst_status find_x(struct pst_binding *binding, const struct pst_head
                         inputs->who, wanted, elements);
     if (!same_sizes(&binding->spec, inputs->shape))
         return fail_shape(binding, inputs, error);
-    return PST_OK;
+    return check_learned_shape(binding, inputs, error);
 }
 
 /* ---- scales ------------------------------------------------------------------------------------------ */

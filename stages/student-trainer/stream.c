@@ -39,6 +39,20 @@ enum pst_status bind_network(const struct trainer *trainer, const struct pst_hea
     return pst_bind_inputs(binding, header, &inputs, error);
 }
 
+/* The shape of a sample, which a network that sees it as one row would not know. */
+static enum pst_status note_shape(struct trainer *trainer, struct pst_error *error)
+{
+    const struct pst_tensor_spec *x = &trainer->stream.binding.spec;
+    json_t *shape = json_array();
+    for (size_t i = 0; i < x->rank; i++)
+        json_array_append_new(shape, json_integer((json_int_t)x->shape[i]));
+    bool whole = json_array_size(shape) == x->rank;
+    if (whole && x->rank >= 2)
+        whole = json_object_set(trainer->training.network.about, "input_shape", shape) == 0;
+    json_decref(shape);
+    return whole ? PST_OK : pst_fail(error, PST_TRY_AGAIN, "out of memory for a model");
+}
+
 /* What the stream says of inputs and outputs goes into the model. Of a model that is trained further, what
  * the stream does not say stays. */
 static enum pst_status settle_about(struct trainer *trainer, const struct pst_header *header,
@@ -58,7 +72,7 @@ static enum pst_status settle_about(struct trainer *trainer, const struct pst_he
         status = pst_fail(error, PST_TRY_AGAIN, "out of memory for a model");
     json_decref(network->about);
     network->about = about;
-    return status;
+    return status == PST_OK ? note_shape(trainer, error) : status;
 }
 
 /* A new network remembers how its first stream's bytes were scaled. */

@@ -125,3 +125,18 @@ np.save("b.npy", np.ones((3, 2), "?")), np.save("u.npy", np.full((3, 2), 200, "u
     printf '%s\n' a,b 1,2 3 >ragged.csv
     assert_fails 65 "ragged.csv, row 1 (line 3)" loader ragged.csv
 }
+
+@test "a model does not take as many elements in another shape" {
+    /usr/bin/python3 -c 'import numpy as np
+x = np.random.default_rng(1).integers(0, 256, (40, 6, 4, 3)).astype("u1")
+np.save("x.npy", x), np.save("turned.npy", x.reshape(40, 4, 6, 3)), np.save("one.npy", x.reshape(40, 1, 6, 4, 3)), np.save("row.npy", x.reshape(40, 72))
+np.save("y.npy", np.arange(40) % 2)'
+    loader npy:x.npy,y.npy | student-trainer -q --hidden 3 -o model.safetensors
+    assert_fails 65 "model.safetensors learned from x of the shape u8 [6, 4, 3], and the stream's is u8 [4, 6, 3]" \
+        teacher-forward model.safetensors -i <(loader npy:turned.npy,y.npy)
+    assert_fails 65 "and the stream's is u8 [3, 6, 4]" teacher-forward model.safetensors -i <(loader npy:x.npy,y.npy --channels-last)
+    for same in one row; do
+        diff <(loader npy:$same.npy,y.npy --no-shuffle | teacher-forward model.safetensors --name t | "$read_stream" logits/t | tail -n +2) \
+            <(loader npy:x.npy,y.npy --no-shuffle | teacher-forward model.safetensors --name t | "$read_stream" logits/t | tail -n +2)
+    done
+}
