@@ -35,7 +35,7 @@ static const struct pst_option options[] = {
     { 0, "categorical", PST_LIST, AT(categorical),
       "columns whose values are categories even if they are numbers", .metavar = "LIST",
       .take = take_listed },
-    { 0, "missing", PST_CHOICE, AT(mean), "what to do with a missing value: the column's mean stands for it",
+    { 0, "missing", PST_CHOICE, AT(mean), "what to do with a missing value: refuse it, or put the column's mean there",
       .choices = gaps },
     { 0, "missing-values", PST_LIST, AT(missing_values),
       "what stands for a missing value beside an empty field", .metavar = "LIST", .take = take_listed },
