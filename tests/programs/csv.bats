@@ -320,3 +320,10 @@ for _ in range(400):
     done
     (($(<count---weight) < 60 && $(<count---ignore) > 150))
 }
+
+@test "an index that pandas wrote is not taken for an input" {
+    printf '%s\n' ',a,label' '0,1.5,x' '1,2.5,y' >pandas.csv
+    assert_fails 64 "the first column has no name, as pandas writes its index: --ignore 1 leaves it out" loader pandas.csv
+    loader pandas.csv --ignore 1 | "$read_stream" x | grep -q '"shape": \[1\]'
+    [ "$(loader pandas.csv --id 1 --no-shuffle | "$read_stream" id | tail -n 1)" = '{"id": [0, 1]}' ]
+}

@@ -170,6 +170,11 @@ static enum pst_status set_categorical(struct pst_csv *table, struct pst_error *
 
 static enum pst_status count_inputs(struct pst_csv *table, struct pst_error *error)
 {
+    if (table->unnamed && table->column[0].role == PST_CSV_INPUT)
+        return pst_fail(error, PST_USAGE,
+                        "the first column has no name, as pandas writes its index: --ignore 1 leaves it out, "
+                        "and --id 1 takes "
+                        "ids from it");
     for (size_t i = 0; i < table->columns; i++) {
         struct pst_csv_column *column = &table->column[i];
         column->missing = (double)NAN;

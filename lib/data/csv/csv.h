@@ -127,6 +127,7 @@ struct pst_csv {
 
     char delimiter;                /* 0: not known yet */
     bool header;                   /* the files have one */
+    bool unnamed;                  /* in which the first column has no name */
     struct pst_csv_texts names;    /* of the columns, one each */
     struct pst_csv_column *column; /* [columns]; NULL until the first row has been seen */
     size_t columns, inputs, labels;

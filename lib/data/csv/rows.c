@@ -189,6 +189,7 @@ static bool has_names(const struct pst_csv *table)
 static enum pst_status name_columns(struct pst_csv *table, struct pst_error *error)
 {
     const char *text = table->collected.data;
+    table->unnamed = table->header && *text == '\0';
     for (size_t i = 0; i < table->field; i++, text += strlen(text) + 1) {
         char number[24];
         snprintf(number, sizeof number, "%zu", i + 1);
