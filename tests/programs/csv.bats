@@ -84,6 +84,12 @@ bad() {
     [ "$(rows 'x y' counted.csv --header no --label 1)" = \
         '{"x": [[0.0, 1.0, 2.0], [5.0, 6.0, 7.0], [8.0, 9.0, 1.0]], "y": [0, 1, 2]}' ]
     [ "$(rows x none.csv --header yes --ignore x)" = '{"x": [[2.0, 3.0]]}' ]
+    printf '%s\n' 1,2,3 4,5,6 >row.csv
+    [ "$(rows x row.csv --label 3)" = '{"x": [[1.0, 2.0], [4.0, 5.0]]}' ]
+    printf '%s\n' 0,1,2 4,5,6 >pandas.csv
+    run --separate-stderr bash -c "loader pandas.csv --label 2 | '$read_stream' x | tail -n 1"
+    [ "$output" = '{"x": [[4.0, 5.0]]}' ]
+    [ "$stderr" = "loader: the first row counts 0, 1, 2 and so is taken for names; --header no makes a sample of it" ]
 }
 
 @test "columns are named by name or number, and may be labels, ids, weights or nothing" {

@@ -167,9 +167,9 @@ static enum pst_status collect(struct pst_csv *table, const char *text, size_t s
 
 /*
  * Whether a first row is one of names: if no field is a number, or those that are, three or more, count on
- * from 0 or 1, as columns without a name are called.
+ * from 0 or 1, as columns without a name are called; if all are numbers, from 0, and that is said.
  */
-static bool has_names(const struct pst_csv *table)
+static bool has_names(const struct pst_csv *table, bool *guessed)
 {
     const char *text = table->collected.data;
     size_t numbers = 0;
@@ -182,7 +182,8 @@ static bool has_names(const struct pst_csv *table)
         counts = counts && number == first + (double)numbers;
         numbers++;
     }
-    return numbers == 0 || (numbers >= 3 && counts && (first == 0 || first == 1));
+    *guessed = numbers == table->field;
+    return numbers == 0 || (numbers >= 3 && counts && (first == 0 || (first == 1 && !*guessed)));
 }
 
 /* Names the columns: as the first row says, or by their numbers. An empty name is the number, too. */
@@ -247,10 +248,15 @@ static enum pst_status end_first_row(struct pst_csv *table, struct pst_error *er
     enum pst_status status = PST_OK;
     if (table->column == NULL) {
         int said = table->settings->header;
-        table->header = said == PST_CSV_HEADER_AUTO ? has_names(table) : said == PST_CSV_HEADER_YES;
+        bool guessed = false;
+        table->header = said == PST_CSV_HEADER_AUTO ? has_names(table, &guessed) : said == PST_CSV_HEADER_YES;
         status = name_columns(table, error);
         if (status == PST_OK)
             status = pst_csv_choose_columns(table, error);
+        if (guessed && table->header)
+            snprintf(
+                table->notice, sizeof table->notice,
+                "the first row counts 0, 1, 2 and so is taken for names; --header no makes a sample of it");
     } else if (table->header) {
         status = compare_names(table, error);
     }
