@@ -286,6 +286,10 @@ static void a_picture_too_narrow_to_be_stretched_is_refused(void **state)
     assert_int_equal(pst_picture_resize(&picture, &resizing, 4, 3, &error), PST_OK);
     for (size_t i = 0; i < 12; i++)
         assert_int_equal(((const uint8_t *)picture.pixels.data)[i], 200);
+    assert_int_equal(pst_picture_settle(&picture, 1, 1, 1 << 22, &error), PST_OK);
+    memset(picture.pixels.data, 200, 1 << 22);
+    assert_int_equal(pst_picture_resize(&picture, &resizing, 1, 1, &error), PST_OK);
+    assert_int_equal(((const uint8_t *)picture.pixels.data)[0], 200);
     pst_picture_free(&picture);
     pst_resizing_free(&resizing);
 }

@@ -22,7 +22,7 @@ struct pst_csv_texts {
     struct pst_buffer starts; /* size_t [count]: where each begins */
     struct pst_buffer bytes;  /* [used]; each text ends with a NUL */
     struct pst_buffer slots;  /* uint32_t, a power of 2 of them: the number of a text plus 1, or 0 */
-    uint64_t seed;            /* of the hash: random, so that nobody can write texts that share a slot */
+    uint64_t seed;            /* of the hash: random, so that texts which share a slot cannot be made */
 };
 
 /* A text by its number. */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define MOST_SHRUNK 4096
+#define MANY 4096 /* weights, of which the roundings add up */
 #define PLACES 22 /* binary places of weights: with 8 bits of a pixel and a sign they fill 32 bits */
 
 /* One direction: how many old pixels become how many new ones. */
@@ -30,9 +30,14 @@ static void weigh(const struct direction *way, size_t to, double scale, double r
         end = way->from;
     for (size_t i = begin; i < end; i++)
         sum += triangle(((double)i - centre + 0.5) * (1 / reach));
+    double so_far = 0;
+    int32_t given = 0;
     for (size_t i = begin; i < end; i++) {
         double weight = triangle(((double)i - centre + 0.5) * (1 / reach)) / sum;
-        taps[i - begin] = (int32_t)(0.5 + weight * (1 << PLACES));
+        so_far = end - begin > MANY ? so_far + weight : weight;
+        int32_t rounded = (int32_t)(0.5 + so_far * (1 << PLACES));
+        taps[i - begin] = rounded - given;
+        given = end - begin > MANY ? rounded : 0;
     }
     *first = begin;
 }
@@ -40,10 +45,6 @@ static void weigh(const struct direction *way, size_t to, double scale, double r
 static enum pst_status prepare(struct direction *way, struct pst_buffer *first, struct pst_buffer *taps,
                                struct pst_error *error)
 {
-    /* Of more pixels each would weigh less than can be written. */
-    if (way->from / way->to > MOST_SHRUNK)
-        return pst_fail(error, PST_BAD_DATA, "%zu pixels cannot be shrunk to %zu: at most %d times",
-                        way->from, way->to, MOST_SHRUNK);
     double scale = (double)way->from / (double)way->to, reach = scale > 1 ? scale : 1;
     way->most = 2 * ((size_t)reach + 1) + 1;
     size_t count = way->to * way->most;
