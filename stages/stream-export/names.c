@@ -30,15 +30,10 @@ static enum pst_status find_repeated(struct names *names, struct pst_error *erro
     return PST_OK;
 }
 
-/* Looks at a list of texts. what: what messages call it. */
-static enum pst_status take_list(struct names *names, const json_t *list, const char *what,
-                                 struct pst_error *error)
+/* Looks at a list of texts, which was checked. */
+static enum pst_status take_list(struct names *names, const json_t *list, struct pst_error *error)
 {
     *names = (struct names){ .list = list, .count = json_array_size(list) };
-    for (size_t i = 0; i < names->count; i++)
-        if (strlen(names_at(names, i)) != json_string_length(json_array_get(list, i)))
-            return pst_fail(error, PST_BAD_DATA, "the header of the stream: '%s': entry %zu has a NUL in it",
-                            what, i);
     return names->count > 0 ? find_repeated(names, error) : PST_OK;
 }
 
@@ -71,13 +66,11 @@ enum pst_status names_read(struct all_names *names, const struct pst_header *hea
     if (status == PST_OK)
         status = list_inputs(names->about, error);
     if (status == PST_OK)
-        status = take_list(&names->inputs, json_object_get(names->about, "input_names"), "inputs", error);
+        status = take_list(&names->inputs, json_object_get(names->about, "input_names"), error);
     if (status == PST_OK)
-        status =
-            take_list(&names->classes, json_object_get(names->about, "class_names"), "class_names", error);
+        status = take_list(&names->classes, json_object_get(names->about, "class_names"), error);
     if (status == PST_OK)
-        status =
-            take_list(&names->outputs, json_object_get(names->about, "output_names"), "output_names", error);
+        status = take_list(&names->outputs, json_object_get(names->about, "output_names"), error);
     return status;
 }
 

@@ -280,7 +280,7 @@ def test_names():
     check("two columns of one name are refused", "two columns would be called 'logits.b'" in
           refused(mixed, "--to", "csv", "--take", "logits,logits.b")[1])
     for bad, message in (("ab", "'class_names' is not a list of texts"), (["a", 7], "'class_names' is not a list of texts"),
-                         (["a\0", "b"], "'class_names': entry 0"), (["a"], "has 2 classes, but the header's key")):
+                         (["a\0", "b"], "'class_names' is not a list of texts"), (["a"], "has 2 classes, but the header's key")):
         code, said = refused(make({"logits": logits}, class_names=bad), "--to", "csv")
         check(f"class_names {bad!r} is refused", code == 65 and message in said, said)
     long = make({"logits": logits}, class_names=["a" * 5000, "b"])
