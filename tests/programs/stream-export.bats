@@ -133,7 +133,8 @@ header_of() {
         assert_fails 74 "No space left on device" stream-export --to $form -i logits.pst -o /dev/full
     done
     assert_fails 74 "$out/none/a: cannot be written" stream-export --to csv -i logits.pst -o "$out/none/a"
-    TMPDIR=$out/none assert_fails 74 "$out/none: no temporary file can be made in it" stream-export --to npz -i logits.pst
+    [[ -n ${VALGRIND-} ]] || # which needs that folder itself
+        TMPDIR=$out/none assert_fails 74 "$out/none: no temporary file can be made in it" stream-export --to npz -i logits.pst
 }
 
 @test "a column that is not there is refused, and those that are there are named" {
