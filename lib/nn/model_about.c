@@ -53,9 +53,8 @@ enum pst_status pst_model_about(const char *path, struct json_t **about, struct 
         return status;
     status = pst_model_check_format(&file, path, &own, error);
     if (status == PST_OK && !own)
-        status =
-            pst_fail(error, PST_BAD_DATA,
-                     "%s is not a model that student-trainer wrote, so it says nothing of its inputs", path);
+        status = pst_fail(error, PST_BAD_DATA,
+                          "%s is a model of another tool, and says nothing of its inputs", path);
     if (status == PST_OK)
         status = pst_model_take_about(&file, path, about, error);
     pst_safetensors_free(&file);

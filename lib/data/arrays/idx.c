@@ -3,8 +3,8 @@
  * elements in C order. zlib reads plain files and gzip alike.
  */
 #include "lib/data/arrays/idx.h"
+#include "lib/data/gzip.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,22 +42,6 @@ bool pst_idx_recognises(const unsigned char *start, size_t size)
            start[3] <= PST_ARRAY_MAX_RANK;
 }
 
-/* Says why zlib could not go on. */
-static enum pst_status read_failure(const struct source *source, size_t at, struct pst_error *error)
-{
-    int code;
-    const char *text = gzerror(source->file, &code);
-    if (code == Z_ERRNO)
-        return pst_fail(error, PST_IO_ERROR, "%s: cannot be read at byte %zu: %s", source->path, at,
-                        strerror(errno));
-    if (code == Z_MEM_ERROR)
-        return pst_fail(error, PST_TRY_AGAIN, "%s: out of memory", source->path);
-    if (code == Z_BUF_ERROR)
-        text = "the file ends early";
-    return pst_fail(error, PST_BAD_DATA, "%s: damaged gzip after byte %zu of its content: %s", source->path,
-                    at, text);
-}
-
 /* Reads up to size bytes; at: how many were read before. got is less than size only at the end of the file.
  */
 static enum pst_status read_some(const struct source *source, uint8_t *bytes, size_t size, size_t at,
@@ -68,14 +52,15 @@ static enum pst_status read_some(const struct source *source, uint8_t *bytes, si
         size_t want = size - *got < LARGEST_READ ? size - *got : LARGEST_READ;
         int count = gzread(source->file, bytes + *got, (unsigned)want);
         if (count < 0)
-            return read_failure(source, at + *got, error);
+            return pst_gzip_failure(source->file, source->path, at + *got, error);
         if (count == 0)
             break;
         *got += (size_t)count;
     }
     int code; /* a gzip file that is cut off gives what it has, and only then says so */
     gzerror(source->file, &code);
-    return *got < size && code == Z_BUF_ERROR ? read_failure(source, at + *got, error) : PST_OK;
+    return *got < size && code == Z_BUF_ERROR ? pst_gzip_failure(source->file, source->path, at + *got, error)
+                                              : PST_OK;
 }
 
 static enum pst_status too_short(const struct source *source, size_t end, size_t promised,

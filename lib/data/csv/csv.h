@@ -25,6 +25,13 @@ struct pst_csv_texts {
     uint64_t seed;            /* of the hash: random, so that texts which share a slot cannot be made */
 };
 
+/*
+ * Makes room for more bytes behind those of a buffer that are used; the room doubles.
+ * Returns PST_OK or PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_csv_grow(struct pst_buffer *buffer, size_t used, size_t more,
+                                         struct pst_error *error);
+
 /* A text by its number. */
 const char *pst_csv_text(const struct pst_csv_texts *texts, size_t number);
 

@@ -1,7 +1,7 @@
 /* Reads tables: libcsv is handed a line at a time, so that it is known where a row stands. */
 #include "lib/data/csv/csv.h"
+#include "lib/data/gzip.h"
 
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -173,26 +173,13 @@ static enum pst_status feed_chunk(struct pst_csv *table, struct source *source, 
 
 /* ---- files --------------------------------------------------------------------------------------------- */
 
-static enum pst_status read_failure(struct source *source, struct pst_error *error)
-{
-    int code;
-    const char *text = gzerror(source->file, &code);
-    if (code == Z_ERRNO)
-        return pst_fail(error, PST_IO_ERROR, "%s: cannot be read at byte %zu: %s", source->path,
-                        source->bytes, strerror(errno));
-    if (code == Z_MEM_ERROR)
-        return pst_fail(error, PST_TRY_AGAIN, "%s: out of memory", source->path);
-    return pst_fail(error, PST_BAD_DATA, "%s: damaged gzip after byte %zu of its content: %s", source->path,
-                    source->bytes, code == Z_BUF_ERROR ? "the file ends early" : text);
-}
-
 /* Reads up to a chunk. got: 0 only at the file's end. */
 static enum pst_status read_chunk(struct source *source, char *chunk, size_t *got, struct pst_error *error)
 {
     int count = gzread(source->file, chunk, CHUNK), code;
     gzerror(source->file, &code); /* a file that is cut gives what it has, and only then says so */
     if (count < 0 || (count < CHUNK && code != Z_OK && code != Z_STREAM_END))
-        return read_failure(source, error);
+        return pst_gzip_failure(source->file, source->path, source->bytes, error);
     *got = (size_t)count;
     pst_digest_add(&source->digest, chunk, *got);
     return PST_OK;

@@ -13,14 +13,6 @@ static void note(struct pst_csv *table, enum pst_status status)
 
 /* ---- room ---------------------------------------------------------------------------------------------- */
 
-/* Makes room for one more item of a list; the room doubles. */
-static enum pst_status grow(struct pst_buffer *buffer, size_t count, size_t size, struct pst_error *error)
-{
-    size_t used = count * size;
-    return used + size <= buffer->capacity ? PST_OK
-                                           : pst_buffer_reserve(buffer, 2 * used + size, used, error);
-}
-
 static enum pst_status keep(struct pst_csv *table, size_t bytes, struct pst_error *error)
 {
     table->kept += bytes;
@@ -36,13 +28,13 @@ static enum pst_status grow_row(struct pst_csv *table, struct pst_error *error)
     size_t labels = table->labels * sizeof(union pst_csv_cell);
     enum pst_status status = keep(table, inputs + labels + 16, error);
     if (status == PST_OK)
-        status = grow(&table->cells, table->rows, inputs, error);
+        status = pst_csv_grow(&table->cells, table->rows * inputs, inputs, error);
     if (status == PST_OK && labels > 0)
-        status = grow(&table->targets, table->rows, labels, error);
+        status = pst_csv_grow(&table->targets, table->rows * labels, labels, error);
     if (status == PST_OK && table->has_ids)
-        status = grow(&table->ids, table->rows, sizeof(uint64_t), error);
+        status = pst_csv_grow(&table->ids, table->rows * sizeof(uint64_t), sizeof(uint64_t), error);
     if (status == PST_OK && table->has_weights)
-        status = grow(&table->weights, table->rows, sizeof(float), error);
+        status = pst_csv_grow(&table->weights, table->rows * sizeof(float), sizeof(float), error);
     return status;
 }
 
@@ -56,7 +48,7 @@ static enum pst_status note_line(struct pst_csv *table, struct pst_error *error)
         struct pst_csv_jump jump = { .row = table->rows, .line = table->row_line };
         enum pst_status status = keep(table, sizeof jump, error);
         if (status == PST_OK)
-            status = grow(&table->jumps, table->jump_count, sizeof jump, error);
+            status = pst_csv_grow(&table->jumps, table->jump_count * sizeof jump, sizeof jump, error);
         if (status != PST_OK)
             return status;
         ((struct pst_csv_jump *)table->jumps.data)[table->jump_count++] = jump;

@@ -60,8 +60,7 @@ size_t pst_csv_find_text(const struct pst_csv_texts *texts, const char *text, si
 
 /* ---- adding -------------------------------------------------------------------------------------------- */
 
-/* Makes room for one more item; the room doubles. */
-static enum pst_status grow(struct pst_buffer *buffer, size_t used, size_t more, struct pst_error *error)
+enum pst_status pst_csv_grow(struct pst_buffer *buffer, size_t used, size_t more, struct pst_error *error)
 {
     return used + more <= buffer->capacity ? PST_OK
                                            : pst_buffer_reserve(buffer, 2 * used + more, used, error);
@@ -93,9 +92,9 @@ enum pst_status pst_csv_add_text(struct pst_csv_texts *texts, const char *text, 
                                  struct pst_error *error)
 {
     size_t start = texts->used;
-    enum pst_status status = grow(&texts->bytes, texts->used, size + 1, error);
+    enum pst_status status = pst_csv_grow(&texts->bytes, texts->used, size + 1, error);
     if (status == PST_OK)
-        status = grow(&texts->starts, texts->count * sizeof start, sizeof start, error);
+        status = pst_csv_grow(&texts->starts, texts->count * sizeof start, sizeof start, error);
     if (status == PST_OK)
         status = grow_slots(texts, error);
     if (status != PST_OK)
