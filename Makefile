@@ -37,7 +37,8 @@ endif
 
 # ---- what Debian must provide (docs/dependencies.md says why each) ----
 BUILD_PACKAGES := gcc make pkg-config libc6-dev libzmq3-dev libmsgpack-dev libopenblas-dev zlib1g-dev \
-    libjansson-dev nettle-dev libzstd-dev libcsv-dev libspng-dev libjpeg62-turbo-dev
+    libjansson-dev nettle-dev libzstd-dev libcsv-dev libspng-dev libjpeg62-turbo-dev \
+    libsndfile1-dev libsamplerate0-dev libkissfft-dev
 TEST_PACKAGES := bats strace locales libcmocka-dev python3-msgpack python3-numpy mandoc iproute2 procps zstd zsh fish
 REPRODUCE_PACKAGES := jq python3
 SLURM_PACKAGES := slurmctld slurmd slurm-client munge
@@ -72,13 +73,13 @@ CFLAGS_compact := $(call cflags_of,jansson)
 # Nothing reads errno after a square root, and one that sets it cannot be vectorised.
 CFLAGS_nn := $(call cflags_of,openblas jansson) -fno-math-errno
 CFLAGS_teacher := $(call cflags_of,jansson)
-CFLAGS_data := $(call cflags_of,zlib spng libjpeg)
+CFLAGS_data := $(call cflags_of,zlib spng libjpeg sndfile samplerate kissfft-float)
 CFLAGS_cli := $(call cflags_of,jansson)
 CFLAGS_pool := $(call cflags_of,jansson)
 CFLAGS_stages := $(CFLAGS_cli) $(call cflags_of,zlib)
-LIBS := $(call libs_of,$(MSGPACK) jansson nettle zlib libzstd spng libjpeg openblas libzmq) -lcsv -lm
+LIBS := $(call libs_of,$(MSGPACK) jansson nettle zlib libzstd spng libjpeg sndfile samplerate kissfft-float openblas libzmq) -lcsv -lm
 
-ROOMS := base transport stream compact nn data teacher cli pool
+ROOMS := base speech transport stream compact nn data teacher cli pool
 LIB_SOURCES := $(foreach room,$(ROOMS),$(wildcard lib/$(room)/*.c lib/$(room)/*/*.c))
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/objects/%.o)
 PERCENT := %
