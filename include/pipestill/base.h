@@ -295,6 +295,17 @@ void pst_atomic_abandon(struct pst_atomic_file *file, bool keep_part);
  */
 PST_CHECKED enum pst_status pst_file_open(const char *path, int *fd, struct pst_error *error);
 
+/* Takes a line, which it may change and which is gone afterwards. */
+typedef enum pst_status pst_take_line(void *context, char *line, struct pst_error *error);
+
+/*
+ * Hands the lines of a text file on, one after the other, without blanks at the end and what ends the line.
+ * context: handed on. Returns PST_OK; what take returns, with file and line; PST_BAD_DATA if there is a NUL
+ * in the file; PST_STOPPED; PST_IO_ERROR; what pst_file_open returns.
+ */
+PST_CHECKED enum pst_status pst_file_lines(const char *path, pst_take_line *take, void *context,
+                                           struct pst_error *error);
+
 /*
  * Syncs the folder that holds a name to disk: only then is a new name safe from a power cut.
  * Returns false, with errno, where it cannot be synced.

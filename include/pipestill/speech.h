@@ -33,6 +33,7 @@ struct pst_pronunciation {
     const char *word;
     size_t count; /* of phones, ≥ 1 */
     const uint16_t *phones;
+    size_t number; /* its place in the file */
 };
 
 /* A corpus that is open. {0} is closed. An utterance's number is its place in the array. */

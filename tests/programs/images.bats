@@ -250,7 +250,7 @@ END
     printf '\tdog\n' >list.txt
     assert_fails 65 "list.txt, line 1: there is no path before the label" loader images:list.txt
     printf 'a\0b\n' >list.txt
-    assert_fails 65 "list.txt, line 1: there is a NUL in it: is it a list of pictures?" loader images:list.txt
+    assert_fails 65 "list.txt, line 1: there is a NUL in it: is it a text file?" loader images:list.txt
     : >list.txt
     assert_fails 65 "list.txt: there is no picture in it" loader images:list.txt
 }
