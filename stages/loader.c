@@ -120,7 +120,8 @@ static enum pst_status check_seed(const struct pst_run *run, struct pst_error *e
 {
     const struct loader *loader = run->self;
     const struct pst_selection_rules *rules = &loader->chosen.rules;
-    bool draws = loader->view.shuffled || loader->view.steps > 0 || rules->fraction < 1 || rules->limit > 0;
+    bool draws = loader->view.shuffled || loader->view.steps > 0 || loader->view.changes > 0 ||
+                 rules->utterances > 0 || rules->fraction < 1 || rules->limit > 0;
     if (draws || pst_options_given(run, (const char *const[]){ "seed", NULL }) == NULL)
         return PST_OK;
     return pst_fail(error, PST_USAGE,

@@ -92,6 +92,12 @@ struct pst_likeness {
 
 struct pst_dataset_type;
 
+/* Samples that follow each other, as the frames of an utterance do: those from first on. */
+struct pst_sequence {
+    size_t first, count; /* count ≥ 1 */
+    uint32_t speaker;    /* a number; sequences of one speaker are held out together */
+};
+
 /*
  * A set of samples that is open. A sample's id is the same in every run, and no sample of a test part has the
  * id of one of the training part, unless the two are files or arrays of their own. {0} is closed.
@@ -118,6 +124,8 @@ struct pst_dataset {
     struct pst_standard targets;     /* of labels that are numbers, which stay as they are; owned */
     uint64_t first_id;               /* of sample 0; the others follow, unless the set has ids */
     uint64_t *ids;                   /* [samples]; NULL; owned */
+    size_t sequences;                /* that the samples are made of, one behind another; 0: of none */
+    struct pst_sequence *sequence;   /* [sequences]; owned */
     char digest[PST_DIGEST_TEXT];    /* SHA-256 that tells contents apart, whatever the files are called */
     char notice[256]; /* what the user should know of what the type decided by itself; "": nothing */
     void *own;        /* the type's */
@@ -163,6 +171,15 @@ struct pst_dataset_request {
     size_t max_memory;               /* bytes that the files' contents may take in memory; 0: any number */
 };
 
+/* Which samples will be asked for next, and what is done to the sound that they are made of. */
+struct pst_plan {
+    const size_t *samples; /* [count], in that order */
+    size_t count;
+    uint64_t seed, epoch;
+    const void *const *changes; /* the settings of augmentations of sound, in the order of their table, and
+                                   NULL for those that are off; NULL: all are off */
+};
+
 /*
  * A type of data set: one file in lib/data/sets and one row in the table there.
  *
@@ -171,9 +188,11 @@ struct pst_dataset_request {
  *   from sample to sample. One thread calls it at a time. Its message says what is wrong; where, says place.
  *   With request->like a type that has columns, or finds out by itself what its classes are called, takes
  *   these from there; the library then compares, and takes over the standard.
- * plan: says which samples will be asked for next, in which order, so that they can be made ready ahead;
- *   samples: [count], valid during the call. A sample that comes in another order is given all the same.
- *   NULL: the type has no use for it.
+ * near: the same for the sample that is offset places away from it in its sequence, or for the sequence's
+ *   first or last, if it has no such sample. NULL: samples are in no sequence.
+ * plan: says which samples will be asked for next, in which order, so that they can be made ready ahead; the
+ *   plan is valid during the call. A sample that comes in another order is given all the same. NULL: the type
+ *   has no use for it.
  * place: names a sample for messages, "x.idx, sample 7"; NULL: the set's name and the number will do.
  * close: frees what own leads to.
  */
@@ -192,7 +211,9 @@ struct pst_dataset_type {
                             struct pst_error *error);
     enum pst_status (*get)(const struct pst_dataset *dataset, size_t index, void *elements,
                            struct pst_error *error);
-    enum pst_status (*plan)(const struct pst_dataset *dataset, const size_t *samples, size_t count,
+    enum pst_status (*near)(const struct pst_dataset *dataset, size_t index, ptrdiff_t offset, void *elements,
+                            struct pst_error *error);
+    enum pst_status (*plan)(const struct pst_dataset *dataset, const struct pst_plan *plan,
                             struct pst_error *error);
     void (*place)(const struct pst_dataset *dataset, size_t index, char *text, size_t size);
     void (*close)(struct pst_dataset *dataset);
@@ -237,11 +258,22 @@ PST_CHECKED enum pst_status pst_dataset_read(const struct pst_dataset *dataset, 
                                              const struct pst_standard *standard, void *x, void *raw,
                                              struct pst_error *error);
 
+/*
+ * Reads a sample with its neighbours, one behind another: before + 1 + after samples. Beyond the ends of the
+ * sequence its first or last is repeated. Otherwise as pst_dataset_read.
+ * dataset: has sequences.
+ */
+PST_CHECKED enum pst_status pst_dataset_read_spliced(const struct pst_dataset *dataset, size_t index,
+                                                     size_t before, size_t after,
+                                                     const struct pst_standard *standard, void *x, void *raw,
+                                                     struct pst_error *error);
+
 uint64_t pst_dataset_id(const struct pst_dataset *dataset, size_t index);
 
-/* Says which samples will be asked for next, as a type's plan. Returns PST_OK or PST_TRY_AGAIN. */
-PST_CHECKED enum pst_status pst_dataset_plan(const struct pst_dataset *dataset, const size_t *samples,
-                                             size_t count, struct pst_error *error);
+/* Says which samples will be asked for next, as a type's plan. Returns PST_OK or what the type's plan
+ * returns. */
+PST_CHECKED enum pst_status pst_dataset_plan(const struct pst_dataset *dataset, const struct pst_plan *plan,
+                                             struct pst_error *error);
 
 /* Bytes of one label; 0 if there are none. */
 size_t pst_dataset_label_bytes(const struct pst_dataset *dataset);
@@ -316,9 +348,11 @@ enum pst_split { PST_SPLIT_TRAIN, PST_SPLIT_VALIDATION, PST_SPLIT_TEST };
 
 /* Which samples are taken. {0} takes all. */
 struct pst_selection_rules {
-    int split;       /* of enum pst_split; of a test part nothing is held out */
-    size_t hold_out; /* samples that are validation, stratified, by hold_out_seed */
+    int split;                /* of enum pst_split; of a test part nothing is held out */
+    size_t hold_out;          /* samples that are validation, stratified, by hold_out_seed */
+    size_t hold_out_speakers; /* or all sequences of so many speakers, by hold_out_seed */
     uint64_t hold_out_seed;
+    size_t utterances;       /* at most so many sequences, by seed; 0: all */
     const char *only, *omit; /* lists of classes, "7,8" or "0-4,9", to take or to leave out; NULL: all are
                                 taken */
     double fraction; /* (0, 1]: this share of each class, by seed; 0 or 1: all. At least one of each class */
@@ -333,7 +367,9 @@ struct pst_labels {
     size_t classes; /* ≥ 1 */
     /* The class of a sample, 0 … classes - 1; NULL if there are no labels: then all are of one class. */
     size_t (*class_of)(const void *labels, uint64_t sample);
-    const void *labels; /* handed to class_of; borrowed */
+    const void *labels; /* handed to class_of and is_out; borrowed */
+    /* Whether a sample is left out before anything else; NULL: none is. */
+    bool (*is_out)(const void *labels, uint64_t sample);
 };
 
 /* The samples taken out of a set: 9/64 bytes for each sample of the set. */
@@ -424,7 +460,14 @@ struct pst_planes {
     size_t rank;                    /* of the sample: 2 for one plane, 3 for channels, height, width */
     size_t channels, height, width; /* of an image; 0 for other samples */
     bool numbers;                   /* elements are f32 numbers; otherwise bytes */
+    bool sound;                     /* the sample is made of sound: of frames, if it has two dimensions */
     float background; /* the number that comes in from outside of an image; of bytes 0 comes in */
+};
+
+/* Sound: one channel. */
+struct pst_wave {
+    struct pst_buffer samples; /* float [count], as 16-bit samples have them; owned */
+    size_t count;
 };
 
 /* What chance depends on. */
@@ -438,7 +481,9 @@ struct pst_draw {
  *
  * is_on: whether the settings ask for it.
  * refuse: why it cannot be applied to such samples, or with such settings, as a clause; NULL: it can.
- * apply: moves a sample. from, to: the elements; they do not overlap.
+ * apply: moves a sample. from, to: the elements; they do not overlap. NULL: it changes sound.
+ * change_sound: changes the sound of an utterance before samples are made of it; draw->id is the id of its
+ *   first sample. Returns PST_OK or PST_TRY_AGAIN.
  */
 struct pst_augmentation {
     const char *name;
@@ -449,6 +494,8 @@ struct pst_augmentation {
     const char *(*refuse)(const void *settings, const struct pst_planes *planes);
     void (*apply)(const void *settings, const struct pst_planes *planes, const void *from, void *to,
                   const struct pst_draw *draw);
+    enum pst_status (*change_sound)(const void *settings, struct pst_wave *wave, const struct pst_draw *draw,
+                                    struct pst_error *error);
 };
 
 #define PST_MAX_AUGMENTATIONS 16
@@ -465,7 +512,13 @@ struct pst_planes pst_dataset_planes(const struct pst_dataset *dataset);
 struct pst_view_settings {
     struct pst_selection_rules rules;
     bool shuffle, no_shuffle; /* a training split is shuffled if neither is said */
+    const char *splice;       /* "20,5": so many neighbours before and behind each sample; NULL: none */
 };
+
+#define PST_MAX_SPLICE 1000
+
+/* Parses "BEFORE,AFTER", two numbers up to PST_MAX_SPLICE. Returns whether it is that. */
+PST_CHECKED bool pst_parse_splice(const char *text, size_t *before, size_t *after);
 
 /* The options of a view. */
 extern const struct pst_settings pst_view_options;
@@ -482,7 +535,12 @@ struct pst_view {
     size_t *order; /* [selection.count], of the epoch; owned */
     uint64_t epoch;
     size_t label_bytes; /* of one */
-    size_t steps;       /* augmentations that are on */
+    bool spliced;       /* samples come with their neighbours */
+    size_t before, after;
+    size_t rank; /* of x */
+    size_t shape[PST_MAX_SAMPLE_RANK];
+    size_t steps;   /* augmentations of samples that are on */
+    size_t changes; /* augmentations of sound that are on */
     struct pst_planes planes;
     const void *settings[PST_MAX_AUGMENTATIONS]; /* of the augmentations that are on; NULL: it is off */
     unsigned char *scratch[3];                   /* a sample as the set has it, and two on their way; owned */
@@ -514,6 +572,9 @@ PST_CHECKED enum pst_status pst_view_begin(struct pst_view *view, uint64_t epoch
  */
 PST_CHECKED enum pst_status pst_view_get(struct pst_view *view, size_t position, void *x, void *y,
                                          uint64_t *id, struct pst_error *error);
+
+/* Elements of x. */
+size_t pst_view_elements(const struct pst_view *view);
 
 /* Frees what a view holds and makes it {0}. */
 void pst_view_close(struct pst_view *view);

@@ -3,7 +3,7 @@
  * the class's samples (Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S), which needs no memory
  * but a bit a sample.
  */
-#include "pipestill/data.h"
+#include "lib/data/sequences.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -103,7 +103,7 @@ static enum pst_status take_split(struct pool *pool, const struct pst_selection_
                                   struct pst_error *error)
 {
     bool validation = rules->split == PST_SPLIT_VALIDATION;
-    if (validation && rules->hold_out == 0)
+    if (validation && rules->hold_out == 0 && rules->hold_out_speakers == 0)
         return pst_fail(error, PST_USAGE,
                         "--split validation needs --hold-out N, as given for the training split");
     if (rules->hold_out == 0 || rules->split == PST_SPLIT_TEST)
@@ -173,6 +173,18 @@ static enum pst_status take_share(struct pool *pool, const struct pst_selection_
     return PST_OK;
 }
 
+/* Leaves out what the caller has chosen to leave out. */
+static enum pst_status drop_out(struct pool *pool, struct pst_error *error)
+{
+    const struct pst_labels *labels = pool->labels;
+    for (uint64_t i = 0; i < labels->samples && labels->is_out != NULL; i++)
+        if (labels->is_out(labels->labels, i))
+            pst_chosen_drop(pool->chosen, i);
+    return pool->chosen->count > 0 || labels->is_out == NULL
+               ? PST_OK
+               : pst_fail(error, PST_USAGE, "the utterances chosen have no samples");
+}
+
 static enum pst_status choose_from(struct pool *pool, const struct pst_selection_rules *rules,
                                    struct pst_error *error)
 {
@@ -181,6 +193,8 @@ static enum pst_status choose_from(struct pool *pool, const struct pst_selection
     if (pool->counts == NULL || pool->quotas == NULL)
         return PST_TRY_AGAIN;
     enum pst_status status = pst_chosen_all(pool->chosen, pool->labels->samples, error);
+    if (status == PST_OK)
+        status = drop_out(pool, error);
     if (status == PST_OK)
         status = take_split(pool, rules, error);
     if (status == PST_OK)
@@ -209,33 +223,54 @@ enum pst_status pst_choose(const struct pst_labels *labels, const struct pst_sel
 
 /* ---- data sets ----------------------------------------------------------------------------------------- */
 
+struct labelled {
+    const int32_t *labels;
+    const bool *out; /* NULL: no sample is left out by its sequence */
+};
+
 static size_t label_of(const void *labels, uint64_t sample)
 {
-    return (size_t)((const int32_t *)labels)[sample];
+    return (size_t)((const struct labelled *)labels)->labels[sample];
+}
+
+static bool is_out(const void *labels, uint64_t sample)
+{
+    return ((const struct labelled *)labels)->out[sample];
+}
+
+/* Lists what was chosen. */
+static enum pst_status list_chosen(struct pst_chosen *chosen, struct pst_selection *selection,
+                                   struct pst_error *error)
+{
+    selection->indices = pst_allocate((size_t)chosen->count, sizeof(size_t), error);
+    if (selection->indices == NULL)
+        return PST_TRY_AGAIN;
+    for (uint64_t i = pst_chosen_next(chosen, 0); i < chosen->samples; i = pst_chosen_next(chosen, i + 1))
+        selection->indices[selection->count++] = (size_t)i;
+    return PST_OK;
 }
 
 enum pst_status pst_select(const struct pst_dataset *dataset, const struct pst_selection_rules *rules,
                            struct pst_selection *selection, struct pst_error *error)
 {
     *selection = (struct pst_selection){ 0 };
-    bool classed = dataset->label_kind == PST_LABELS_CLASS;
+    bool classed = dataset->label_kind == PST_LABELS_CLASS, *out = NULL;
+    enum pst_status status = pst_choose_sequences(dataset, rules, &out, error);
+    struct labelled labelled = { .labels = dataset->labels, .out = out };
     struct pst_labels labels = { .name = dataset->name,
                                  .samples = dataset->samples,
                                  .classes = dataset->classes,
                                  .class_of = classed ? label_of : NULL,
-                                 .labels = dataset->labels };
-    struct pst_chosen chosen;
-    enum pst_status status = pst_choose(&labels, rules, &chosen, error);
-    if (status != PST_OK)
-        return status;
-    selection->indices = pst_allocate((size_t)chosen.count, sizeof(size_t), error);
-    if (selection->indices != NULL) {
-        for (uint64_t i = pst_chosen_next(&chosen, 0); i < chosen.samples;
-             i = pst_chosen_next(&chosen, i + 1))
-            selection->indices[selection->count++] = (size_t)i;
-    }
+                                 .is_out = out != NULL ? is_out : NULL,
+                                 .labels = &labelled };
+    struct pst_chosen chosen = { 0 };
+    if (status == PST_OK)
+        status = pst_choose(&labels, rules, &chosen, error);
+    if (status == PST_OK)
+        status = list_chosen(&chosen, selection, error);
     pst_chosen_free(&chosen);
-    return selection->indices != NULL ? PST_OK : PST_TRY_AGAIN;
+    free(out);
+    return status;
 }
 
 void pst_selection_free(struct pst_selection *selection)

@@ -91,9 +91,9 @@ static enum pst_status add_samples(struct sums *sums, const struct pst_dataset *
 {
     size_t elements = pst_dataset_elements(dataset), size = pst_element_size(dataset->element);
     void *x = pst_allocate(elements, sizeof(float), error), *raw = pst_allocate(elements, size, error);
-    enum pst_status status = x == NULL || raw == NULL
-                                 ? PST_TRY_AGAIN
-                                 : pst_dataset_plan(dataset, selection->indices, selection->count, error);
+    const struct pst_plan plan = { .samples = selection->indices, .count = selection->count };
+    enum pst_status status =
+        x == NULL || raw == NULL ? PST_TRY_AGAIN : pst_dataset_plan(dataset, &plan, error);
     for (size_t i = 0; i < selection->count && status == PST_OK; i++) {
         status = pst_dataset_read(dataset, selection->indices[i], NULL, x, raw, error);
         if (status == PST_OK)

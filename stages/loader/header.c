@@ -17,10 +17,10 @@ static enum pst_status add_tensors(struct loader *loader, struct pst_header *hea
     bool bytes = data->element == PST_ELEMENT_U8;
     struct pst_tensor_spec x = { .name = "x",
                                  .dtype = bytes ? PST_DTYPE_U8 : PST_DTYPE_F32,
-                                 .rank = data->rank,
+                                 .rank = loader->view.rank,
                                  .scale = bytes ? data->scale : 0,
                                  .offset = bytes ? data->offset : 0 };
-    memcpy(x.shape, data->shape, sizeof x.shape);
+    memcpy(x.shape, loader->view.shape, sizeof x.shape);
     static const enum pst_dtype dtypes[] = { [PST_LABELS_CLASS] = PST_DTYPE_I32,
                                              [PST_LABELS_NUMBERS] = PST_DTYPE_F32,
                                              [PST_LABELS_BITS] = PST_DTYPE_U8 };

@@ -59,7 +59,8 @@ static void append(struct pst_option *options, const struct pst_option *more, si
         assert(count + 1 < MOST_OPTIONS);
         options[count] = more[i];
         options[count].at += at;
-        options[count].tensor = tensor;
+        if (tensor != NULL)
+            options[count].tensor = tensor;
     }
 }
 

@@ -270,11 +270,12 @@ static enum pst_status get_sample(const struct pst_dataset *dataset, size_t inde
     return PST_OK;
 }
 
-static enum pst_status plan_samples(const struct pst_dataset *dataset, const size_t *samples, size_t count,
+static enum pst_status plan_samples(const struct pst_dataset *dataset, const struct pst_plan *plan,
                                     struct pst_error *error)
 {
     struct cifar *own = dataset->own;
-    return own->pictures[0] != '\0' ? pst_image_set_plan(&own->images, samples, count, error) : PST_OK;
+    return own->pictures[0] != '\0' ? pst_image_set_plan(&own->images, plan->samples, plan->count, error)
+                                    : PST_OK;
 }
 
 static void place_sample(const struct pst_dataset *dataset, size_t index, char *text, size_t size)

@@ -34,10 +34,10 @@ static enum pst_status get_image(const struct pst_dataset *dataset, size_t index
     return pst_image_set_get(dataset->own, index, elements, error);
 }
 
-static enum pst_status plan_images(const struct pst_dataset *dataset, const size_t *samples, size_t count,
+static enum pst_status plan_images(const struct pst_dataset *dataset, const struct pst_plan *plan,
                                    struct pst_error *error)
 {
-    return pst_image_set_plan(dataset->own, samples, count, error);
+    return pst_image_set_plan(dataset->own, plan->samples, plan->count, error);
 }
 
 static void place_image(const struct pst_dataset *dataset, size_t index, char *text, size_t size)

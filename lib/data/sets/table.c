@@ -152,6 +152,7 @@ void pst_dataset_close(struct pst_dataset *dataset)
 {
     free(dataset->labels);
     free(dataset->ids);
+    free(dataset->sequence);
     free((void *)dataset->class_names);
     free((void *)dataset->output_names);
     free(dataset->weights);
@@ -186,11 +187,19 @@ static size_t standardise(const struct pst_dataset *dataset, const struct pst_st
     return elements;
 }
 
-static enum pst_status read_numbers(const struct pst_dataset *dataset, size_t index,
+/* The sample itself, or one that is offset places away from it. */
+static enum pst_status get(const struct pst_dataset *dataset, size_t index, ptrdiff_t offset, void *elements,
+                           struct pst_error *error)
+{
+    return offset == 0 ? dataset->type->get(dataset, index, elements, error)
+                       : dataset->type->near(dataset, index, offset, elements, error);
+}
+
+static enum pst_status read_numbers(const struct pst_dataset *dataset, size_t index, ptrdiff_t offset,
                                     const struct pst_standard *standard, void *x, void *raw,
                                     struct pst_error *error)
 {
-    enum pst_status status = dataset->type->get(dataset, index, raw, error);
+    enum pst_status status = get(dataset, index, offset, raw, error);
     if (status != PST_OK)
         return status;
     size_t elements = pst_dataset_elements(dataset);
@@ -203,13 +212,13 @@ static enum pst_status read_numbers(const struct pst_dataset *dataset, size_t in
                           pst_element_number(dataset->element, raw, wrong));
 }
 
-enum pst_status pst_dataset_read(const struct pst_dataset *dataset, size_t index,
+static enum pst_status read_near(const struct pst_dataset *dataset, size_t index, ptrdiff_t offset,
                                  const struct pst_standard *standard, void *x, void *raw,
                                  struct pst_error *error)
 {
     bool bytes = dataset->element == PST_ELEMENT_U8;
-    enum pst_status status = bytes ? dataset->type->get(dataset, index, x, error)
-                                   : read_numbers(dataset, index, standard, x, raw, error);
+    enum pst_status status = bytes ? get(dataset, index, offset, x, error)
+                                   : read_numbers(dataset, index, offset, standard, x, raw, error);
     if (status == PST_OK || error == NULL)
         return status;
     char place[400];
@@ -219,10 +228,30 @@ enum pst_status pst_dataset_read(const struct pst_dataset *dataset, size_t index
     return pst_fail_at(error, "%s", place);
 }
 
-enum pst_status pst_dataset_plan(const struct pst_dataset *dataset, const size_t *samples, size_t count,
+enum pst_status pst_dataset_read(const struct pst_dataset *dataset, size_t index,
+                                 const struct pst_standard *standard, void *x, void *raw,
                                  struct pst_error *error)
 {
-    return dataset->type->plan != NULL ? dataset->type->plan(dataset, samples, count, error) : PST_OK;
+    return read_near(dataset, index, 0, standard, x, raw, error);
+}
+
+enum pst_status pst_dataset_read_spliced(const struct pst_dataset *dataset, size_t index, size_t before,
+                                         size_t after, const struct pst_standard *standard, void *x,
+                                         void *raw, struct pst_error *error)
+{
+    bool bytes = dataset->element == PST_ELEMENT_U8;
+    size_t size = pst_dataset_elements(dataset) * (bytes ? 1 : sizeof(float));
+    unsigned char *to = x;
+    enum pst_status status = PST_OK;
+    for (size_t i = 0; i < before + 1 + after && status == PST_OK; i++, to += size)
+        status = read_near(dataset, index, (ptrdiff_t)i - (ptrdiff_t)before, standard, to, raw, error);
+    return status;
+}
+
+enum pst_status pst_dataset_plan(const struct pst_dataset *dataset, const struct pst_plan *plan,
+                                 struct pst_error *error)
+{
+    return dataset->type->plan != NULL ? dataset->type->plan(dataset, plan, error) : PST_OK;
 }
 
 uint64_t pst_dataset_id(const struct pst_dataset *dataset, size_t index)
