@@ -1,0 +1,199 @@
+/* Files of sound, by libsndfile. */
+#include "lib/data/sound/read.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pipestill/speech.h"
+
+#define FULL_SCALE 32768.0F /* what libsndfile calls 1 */
+#define LOUDEST 8.0F        /* times full scale: files of floats may be over it, but not by far */
+#define BLOCK ((size_t)1 << 16)
+
+/* A file that is open. */
+struct sound_file {
+    int fd;
+    SNDFILE *sound;
+    SF_INFO info;
+};
+
+/* ---- which file ---------------------------------------------------------------------------------------- */
+
+static bool is_missing(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) != 0 && errno == ENOENT;
+}
+
+/* The file's own name, or with the first ending behind it that there is. name: [PATH_MAX]; receives it. */
+static enum pst_status find(const char *path, char *name, struct pst_error *error)
+{
+    static const char *const endings[] = { "", ".flac", ".wav", ".sph", ".WAV" };
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        int length = snprintf(name, PATH_MAX, "%s%s", path, endings[i]);
+        if (length >= 0 && length < PATH_MAX && !is_missing(name))
+            return PST_OK;
+    }
+    return pst_fail(error, PST_NO_INPUT,
+                    "%s: there is no such file, nor one with .flac, .wav or .sph behind it", path);
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------- */
+
+static enum pst_status refuse_kind(int fd, struct pst_error *error)
+{
+    char start[PST_FILE_START];
+    ssize_t size = pread(fd, start, sizeof start, 0);
+    const char *is = size > 0 ? pst_wrong_file(PST_FOREIGN_FILE, start, (size_t)size) : NULL;
+    if (size < 0)
+        return pst_fail(error, PST_IO_ERROR, "cannot be read: %s", strerror(errno));
+    if (size == 0)
+        return pst_fail(error, PST_BAD_DATA, "it is empty");
+    return pst_fail(error, PST_BAD_DATA, "it is %s",
+                    is != NULL ? is : "no file of sound: it begins neither as WAV, FLAC nor NIST SPHERE");
+}
+
+static enum pst_status refuse_to_open(const struct sound_file *file, struct pst_error *error)
+{
+    int code = sf_error(NULL);
+    if (errno == ENOMEM)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for a file of sound");
+    if (code == SF_ERR_UNRECOGNISED_FORMAT)
+        return refuse_kind(file->fd, error);
+    return pst_fail(error, code == SF_ERR_SYSTEM ? PST_IO_ERROR : PST_BAD_DATA,
+                    "it cannot be read as sound: %s", sf_strerror(NULL));
+}
+
+static enum pst_status check_kind(const SF_INFO *info, struct pst_error *error)
+{
+    SF_FORMAT_INFO kind = { .format = info->format & SF_FORMAT_TYPEMASK };
+    if (kind.format == SF_FORMAT_WAV || kind.format == SF_FORMAT_WAVEX || kind.format == SF_FORMAT_FLAC ||
+        kind.format == SF_FORMAT_NIST)
+        return PST_OK;
+    bool named = sf_command(NULL, SFC_GET_FORMAT_INFO, &kind, (int)sizeof kind) == 0 && kind.name != NULL;
+    return pst_fail(error, PST_BAD_DATA, "it is a file of the kind %s; WAV, FLAC and NIST SPHERE are read",
+                    named ? kind.name : "unknown");
+}
+
+static enum pst_status check(const struct sound_file *file, size_t rate, bool resample,
+                             struct pst_error *error)
+{
+    const SF_INFO *info = &file->info;
+    const double most = (double)PST_MAX_FRAMES / 100; /* seconds */
+    enum pst_status status = check_kind(info, error);
+    if (status != PST_OK)
+        return status;
+    if (info->channels != 1)
+        return pst_fail(error, PST_BAD_DATA, "it has %d channels; one is needed", info->channels);
+    if (info->samplerate < 1 || (!resample && (size_t)info->samplerate != rate))
+        return pst_fail(error, PST_BAD_DATA, "it has %d samples a second; %zu are needed", info->samplerate,
+                        rate);
+    if (info->frames == SF_COUNT_MAX)
+        return pst_fail(error, PST_BAD_DATA,
+                        "its header does not say how many samples there are, so a cut would not be seen");
+    if ((double)info->frames > most * info->samplerate)
+        return pst_fail(error, PST_BAD_DATA, "it lasts %.1f hours; at most %.1f are read",
+                        (double)info->frames / info->samplerate / 3600, most / 3600);
+    status = pst_sound_check_whole(file->fd, info, error);
+    if (status == PST_OK && info->frames < 1)
+        status = pst_fail(error, PST_BAD_DATA, "it has no samples");
+    return status;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------- */
+
+/* To the scale of 16 bits. first: the place of these samples in the file. */
+static enum pst_status scale(float *samples, size_t count, size_t first, struct pst_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!(fabsf(samples[i]) <= LOUDEST))
+            return pst_fail(error, PST_BAD_DATA, "sample %zu is %g; samples lie in -1 … 1", first + i,
+                            (double)samples[i]);
+        samples[i] *= FULL_SCALE;
+    }
+    return PST_OK;
+}
+
+/* Room grows with what is read, not with what the header announces. */
+static enum pst_status grow(struct pst_buffer *wave, size_t count, size_t samples, struct pst_error *error)
+{
+    size_t room = 2 * count > BLOCK * 64 ? 2 * count : BLOCK * 64;
+    room = room < samples ? room : samples;
+    return pst_buffer_reserve(wave, room * sizeof(float), count * sizeof(float), error);
+}
+
+static enum pst_status read_samples(struct sound_file *file, struct pst_buffer *wave, size_t *count,
+                                    struct pst_error *error)
+{
+    size_t samples = (size_t)file->info.frames;
+    for (*count = 0; *count < samples;) {
+        size_t wanted = samples - *count < BLOCK ? samples - *count : BLOCK;
+        enum pst_status status = grow(wave, *count, samples, error);
+        if (status != PST_OK)
+            return status;
+        if (*count + wanted > wave->capacity / sizeof(float))
+            wanted = wave->capacity / sizeof(float) - *count;
+        float *block = (float *)wave->data + *count;
+        errno = 0;
+        sf_count_t got = sf_readf_float(file->sound, block, (sf_count_t)wanted);
+        if (got <= 0 && (errno == ENOMEM || errno == EIO))
+            return pst_fail(error, pst_shortage_or(PST_IO_ERROR), "cannot be read at sample %zu: %s", *count,
+                            strerror(errno));
+        if (got <= 0)
+            return pst_sound_is_cut(samples, *count, error);
+        status = scale(block, (size_t)got, *count, error);
+        if (status != PST_OK)
+            return status;
+        *count += (size_t)got;
+    }
+    return PST_OK;
+}
+
+static enum pst_status read_at_rate(struct sound_file *file, size_t rate, struct pst_buffer *wave,
+                                    size_t *count, struct pst_error *error)
+{
+    struct pst_buffer own = { 0 };
+    if ((size_t)file->info.samplerate == rate)
+        return read_samples(file, wave, count, error);
+    enum pst_status status = read_samples(file, &own, count, error);
+    if (status == PST_OK)
+        status =
+            pst_sound_resample(own.data, *count, (double)rate / file->info.samplerate, wave, count, error);
+    pst_buffer_free(&own);
+    return status;
+}
+
+/* Reads what is open as a descriptor. */
+static enum pst_status read_open(struct sound_file *file, size_t rate, bool resample, struct pst_buffer *wave,
+                                 size_t *count, struct pst_error *error)
+{
+    errno = 0;
+    file->sound = sf_open_fd(file->fd, SFM_READ, &file->info, SF_FALSE);
+    if (file->sound == NULL)
+        return refuse_to_open(file, error);
+    enum pst_status status = check(file, rate, resample, error);
+    if (status == PST_OK)
+        status = read_at_rate(file, rate, wave, count, error);
+    sf_close(file->sound);
+    return status;
+}
+
+enum pst_status pst_sound_read(const char *path, size_t rate, bool resample, struct pst_buffer *wave,
+                               size_t *count, struct pst_error *error)
+{
+    char name[PATH_MAX];
+    struct sound_file file = { 0 };
+    *count = 0;
+    enum pst_status status = find(path, name, error);
+    if (status == PST_OK)
+        status = pst_file_open(name, &file.fd, error);
+    if (status != PST_OK)
+        return status;
+    status = read_open(&file, rate, resample, wave, count, error);
+    close(file.fd);
+    return status == PST_OK ? PST_OK : pst_fail_at(error, "%s", name);
+}
