@@ -386,6 +386,10 @@ enum pst_random_use {
     PST_RANDOM_REPLAY = 9,   /* the order of an epoch of a recording */
     PST_RANDOM_FLIP = 10,    /* augmentation by mirrors */
     PST_RANDOM_CROP = 11,    /* augmentation by cropping */
+    PST_RANDOM_SPEED = 12,   /* augmentation of sound: how fast it is played */
+    PST_RANDOM_NOISE = 13,   /* noise */
+    PST_RANDOM_GAIN = 14,    /* loudness */
+    PST_RANDOM_MASK = 15,    /* augmentation of frames by masks */
     PST_RANDOM_DROPOUT = 64, /* + the number of the layer whose input is dropped, 0 for the network's input */
     /* from 1000 on: free for stages of others */
 };

@@ -6,7 +6,11 @@
     ROW(elastic)  \
     ROW(shift)    \
     ROW(crop)     \
-    ROW(flip)
+    ROW(flip)     \
+    ROW(speed)    \
+    ROW(noise)    \
+    ROW(gain)     \
+    ROW(mask)
 
 #define DECLARE(name) extern const struct pst_augmentation pst_augmentation_##name;
 #define ENTER(name) &pst_augmentation_##name,

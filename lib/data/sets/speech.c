@@ -2,9 +2,9 @@
  * speech: the frames of a corpus of speech. A sample is a frame of log-mel energies, or of cepstra; its label
  * is the state that an alignment says; its id is (number of the utterance) · 2^20 + its place there.
  */
+#include "pipestill/speech.h"
 #include "lib/data/places.h"
 #include "lib/data/sound/spoken.h"
-#include "pipestill/speech.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -155,10 +155,9 @@ static enum pst_status list(struct speech *own, const bool *marks, const uint32_
         if (!marks[i] || !aligned)
             continue;
         own->number[speech->count] = i;
-        speech->spoken[speech->count++] =
-            (struct pst_spoken){ .path = corpus->utterances[i].path,
-                                 .first_id = (uint64_t)i << PST_FRAME_BITS,
-                                 .speaker = speakers[i] };
+        speech->spoken[speech->count++] = (struct pst_spoken){ .path = corpus->utterances[i].path,
+                                                               .first_id = (uint64_t)i << PST_FRAME_BITS,
+                                                               .speaker = speakers[i] };
     }
     return speech->count > 0
                ? PST_OK
@@ -284,7 +283,7 @@ static enum pst_status open_speech(struct pst_dataset *dataset, const struct pst
         return status;
     const struct pst_spoken *last = &own->speech.spoken[own->speech.count - 1];
     const char *slash = strrchr(own->folder, '/');
-    snprintf(dataset->name, sizeof dataset->name, "%s",
+    snprintf(dataset->name, sizeof dataset->name, "%.60s",
              slash != NULL && slash[1] != '\0' ? slash + 1 : own->folder);
     dataset->samples = last->first + last->frames;
     dataset->element = PST_ELEMENT_F32;

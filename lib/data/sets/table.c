@@ -19,7 +19,8 @@
     ROW(csv)      \
     ROW(images)   \
     ROW(cifar10)  \
-    ROW(cifar100)
+    ROW(cifar100) \
+    ROW(speech)
 
 #define DECLARE(name) extern const struct pst_dataset_type pst_dataset_##name;
 #define ENTER(name) &pst_dataset_##name,

@@ -12,17 +12,7 @@
 #define MOST_RATE 192000
 #define MOST_LENGTH 1.0 /* seconds of a window */
 
-const struct pst_feature_settings pst_feature_defaults = {
-    .kind = PST_FBANK,
-    .rate = 16000,
-    .bands = 40,
-    .coefficients = 13,
-    .length = 0.025,
-    .shift = 0.01,
-    .pre_emphasis = 0.97,
-    .window = PST_HAMMING,
-    .low = 20,
-};
+const struct pst_feature_settings pst_feature_defaults = PST_FEATURE_DEFAULTS;
 
 struct pst_features {
     struct pst_feature_settings settings;

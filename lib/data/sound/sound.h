@@ -64,6 +64,11 @@ struct pst_feature_settings {
 };
 
 /* As the paper has them: 40 log-mel energies of 25 ms every 10 ms, from 20 Hz on, by Hamming windows. */
+#define PST_FEATURE_DEFAULTS                                                                               \
+    {                                                                                                      \
+        .kind = PST_FBANK, .rate = 16000, .bands = 40, .coefficients = 13, .length = 0.025, .shift = 0.01, \
+        .pre_emphasis = 0.97, .window = PST_HAMMING, .low = 20                                             \
+    }
 extern const struct pst_feature_settings pst_feature_defaults;
 
 /* What turns waves into frames: filters, windows and room for one frame. Serves one thread. */

@@ -11,8 +11,8 @@
 static enum pst_status read_wave(struct pst_speech *speech, const struct pst_spoken *spoken, size_t *count,
                                  char digest[PST_DIGEST_TEXT], struct pst_error *error)
 {
-    enum pst_status status = pst_sound_read(spoken->path, speech->settings.rate, speech->resample,
-                                            &speech->wave, count, error);
+    enum pst_status status =
+        pst_sound_read(spoken->path, speech->settings.rate, speech->resample, &speech->wave, count, error);
     if (status == PST_OK)
         pst_digest(speech->wave.data, *count * sizeof(float), digest);
     if (status == PST_OK && pst_stop_signal() != 0)
@@ -26,9 +26,8 @@ static enum pst_status make_frames(struct pst_speech *speech, struct pst_spoken 
 {
     size_t made = pst_features_frames(speech->features, count);
     size_t width = pst_features_width(speech->features);
-    if (made == 0)
-        return pst_fail(error, PST_BAD_DATA, "%s: %zu samples of sound are shorter than one window",
-                        spoken->path, count);
+    if (pst_features_check(speech->features, count, error) != PST_OK)
+        return pst_fail_at(error, "%s", spoken->path);
     if (made != spoken->made) {
         free(spoken->values);
         spoken->made = 0;
@@ -59,8 +58,9 @@ enum pst_status pst_speech_open(struct pst_speech *speech, size_t max_memory, st
         samples += spoken->frames;
         size_t bytes = samples * pst_features_width(speech->features) * sizeof(float);
         if (max_memory > 0 && bytes > max_memory)
-            return pst_fail(error, PST_BAD_DATA, "%s: with it the frames take more than --max-memory, %zu bytes",
-                            spoken->path, max_memory);
+            return pst_fail(error, PST_BAD_DATA,
+                            "%s: with it the frames take more than --max-memory, %zu bytes", spoken->path,
+                            max_memory);
     }
     return status == PST_OK ? pst_speech_normalise(speech, NULL, error) : status;
 }

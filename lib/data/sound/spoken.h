@@ -11,10 +11,10 @@ struct pst_spoken {
     const char *path;  /* of its sound; borrowed */
     uint64_t first_id; /* of its first frame */
     uint32_t speaker;
-    size_t first, frames;            /* samples of the set: the first, and how many */
-    size_t made;                     /* frames that are there: others than `frames` if the sound was changed */
-    float *values;                   /* [made, width]; owned */
-    char digest[PST_DIGEST_TEXT];    /* of its wave */
+    size_t first, frames;         /* samples of the set: the first, and how many */
+    size_t made;                  /* frames that are there: others than `frames` if the sound was changed */
+    float *values;                /* [made, width]; owned */
+    char digest[PST_DIGEST_TEXT]; /* of its wave */
 };
 
 /* Utterances that are open. {0} is closed. */
