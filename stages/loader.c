@@ -189,6 +189,17 @@ static enum pst_status note_data(struct pst_run *run, struct pst_error *error)
                             : status;
 }
 
+/* A model that learned from spliced samples is given such. */
+static enum pst_status take_splice(struct loader *loader, struct pst_error *error)
+{
+    const char *wanted = loader->likeness.found.splice;
+    if (loader->chosen.splice != NULL && strcmp(loader->chosen.splice, wanted) != 0)
+        return pst_fail(error, PST_USAGE, "--splice %s: %s was made with --splice %s", loader->chosen.splice,
+                        loader->like_path, wanted);
+    loader->chosen.splice = wanted;
+    return PST_OK;
+}
+
 static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
 {
     struct loader *loader = run->self;
@@ -198,13 +209,15 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
         return pst_fail(error, PST_USAGE, "--run: its value is not UTF-8 of at most %zu bytes", most);
     find_augmentations(loader, augmentations);
     enum pst_status status = open_data(run, count, operands, error);
-    if (status == PST_OK)
-        status = describe_inputs(loader, error);
+    if (loader->likeness.found.splice != NULL && status == PST_OK)
+        status = take_splice(loader, error);
     if (loader->like_path != NULL && loader->data.label_kind == PST_LABELS_NONE && loader->epochs == 1 &&
         !loader->chosen.shuffle)
         loader->chosen.no_shuffle = true; /* these are asked about, and not learned from */
     if (status == PST_OK)
         status = pst_view_open(&loader->view, &loader->data, &loader->chosen, augmentations, error);
+    if (status == PST_OK)
+        status = describe_inputs(loader, error);
     if (status == PST_OK)
         status = check_seed(run, error);
     if (status == PST_OK)

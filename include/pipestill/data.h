@@ -81,6 +81,8 @@ struct pst_likeness {
     size_t columns;                  /* 0: samples are no rows of a table */
     const struct pst_column *column; /* [columns] */
     struct pst_standard standard;
+    const char *made;                /* how numbers were made, as a data set says it; NULL: not known */
+    const char *splice;              /* "20,5", as the settings of a view say it; NULL: not known */
     size_t classes;                  /* 0: not known, or labels are no classes */
     const char *const *class_names;  /* [classes]; NULL: not known */
     struct pst_standard targets;     /* of labels that are numbers; no channels: not known */
@@ -127,6 +129,8 @@ struct pst_dataset {
     size_t sequences;                /* that the samples are made of, one behind another; 0: of none */
     struct pst_sequence *sequence;   /* [sequences]; owned */
     char digest[PST_DIGEST_TEXT];    /* SHA-256 that tells contents apart, whatever the files are called */
+    char
+        made[256]; /* how numbers were made from what is in files, with all settings; "": they are as there */
     char notice[256]; /* what the user should know of what the type decided by itself; "": nothing */
     void *own;        /* the type's */
 };

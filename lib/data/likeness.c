@@ -113,10 +113,23 @@ static enum pst_status take_standard(struct pst_dataset *dataset, const struct p
     return copy_standard(&dataset->standard, wanted, error);
 }
 
+/* Numbers that were made otherwise have the same shape, and mean something else. */
+static enum pst_status compare_making(const struct pst_dataset *dataset, const struct pst_likeness *like,
+                                      struct pst_error *error)
+{
+    if (like->made == NULL || strcmp(like->made, dataset->made) == 0)
+        return PST_OK;
+    return pst_fail(error, PST_BAD_DATA,
+                    "%s learned from '%.150s', but %s is '%.150s': give the same options", like->name,
+                    like->made, dataset->name, dataset->made);
+}
+
 enum pst_status pst_dataset_compare(struct pst_dataset *dataset, const struct pst_likeness *like,
                                     struct pst_error *error)
 {
-    enum pst_status status = compare_columns(dataset, like, error);
+    enum pst_status status = compare_making(dataset, like, error);
+    if (status == PST_OK)
+        status = compare_columns(dataset, like, error);
     if (status == PST_OK)
         status = compare_classes(dataset, like, error);
     if (status == PST_OK)

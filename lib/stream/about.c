@@ -70,12 +70,27 @@ static const char *wrong_in_standard(const json_t *map)
     return NULL;
 }
 
+/* Two whole numbers: neighbours before a sample, and behind it. */
+static bool is_splice(const json_t *splice)
+{
+    bool good = json_is_array(splice) && json_array_size(splice) == 2;
+    for (size_t i = 0; good && i < 2; i++)
+        good =
+            json_is_integer(json_array_get(splice, i)) && json_integer_value(json_array_get(splice, i)) >= 0;
+    return good;
+}
+
 /* What of `inputs` is not as it should be; NULL: it is. */
 static const char *wrong_in_inputs(const json_t *inputs)
 {
     const json_t *columns = json_object_get(inputs, "columns");
+    const json_t *made = json_object_get(inputs, "made"), *splice = json_object_get(inputs, "splice");
     if (!json_is_object(inputs))
         return "it is not a map";
+    if (made != NULL && !is_text(made))
+        return "'made' is not a text";
+    if (splice != NULL && !is_splice(splice))
+        return "'splice' is not a list of two whole numbers";
     for (size_t i = 0; i < json_array_size(columns); i++)
         if (!is_column(json_array_get(columns, i)))
             return "an entry of 'columns' is not a column";
@@ -144,6 +159,26 @@ static const char *other_column(const json_t *has, const json_t *wants)
     return NULL;
 }
 
+/* What was made, or spliced, otherwise has the same shape, and means something else. */
+static enum pst_status compare_making(const json_t *has, const json_t *wants, const char *who,
+                                      struct pst_error *error)
+{
+    const json_t *made = json_object_get(has, "made"), *wanted = json_object_get(wants, "made");
+    const json_t *splice = json_object_get(has, "splice"), *wanted_splice = json_object_get(wants, "splice");
+    if (made != NULL && wanted != NULL && !json_equal(made, wanted))
+        return pst_fail(error, PST_BAD_DATA, "%s learned from '%.150s', and the stream's inputs are '%.150s'",
+                        who, json_string_value(wanted), json_string_value(made));
+    if (splice == NULL || wanted_splice == NULL || json_equal(splice, wanted_splice))
+        return PST_OK;
+    return pst_fail(
+        error, PST_BAD_DATA,
+        "%s learned from inputs with %lld neighbours before and %lld behind, and the stream's have "
+        "%lld and %lld",
+        who, json_integer_value(json_array_get(wanted_splice, 0)),
+        json_integer_value(json_array_get(wanted_splice, 1)), json_integer_value(json_array_get(splice, 0)),
+        json_integer_value(json_array_get(splice, 1)));
+}
+
 enum pst_status pst_about_compare_inputs(const struct json_t *stream, const struct json_t *model,
                                          const char *who, bool bytes, struct pst_error *error)
 {
@@ -153,6 +188,8 @@ enum pst_status pst_about_compare_inputs(const struct json_t *stream, const stru
                  *wanted_columns = json_object_get(wants, "columns");
     const char *column =
         columns != NULL && wanted_columns != NULL ? other_column(columns, wanted_columns) : NULL;
+    if (compare_making(has, wants, who, error) != PST_OK)
+        return PST_BAD_DATA;
     if (column != NULL)
         return pst_fail(
             error, PST_BAD_DATA,

@@ -201,14 +201,22 @@ enum pst_status describe_inputs(struct loader *loader, struct pst_error *error)
 {
     const struct pst_dataset *data = &loader->data;
     const struct pst_standard *standard = &data->standard;
+    const struct pst_view *view = &loader->view;
     bool whole = true;
     if (standard->channels > MOST_LIST_BYTES / 9)
         return too_many(standard->channels, error);
-    if ((data->columns == 0 && standard->channels == 0) || data->columns > MOST_COLUMNS)
+    bool nothing = data->columns == 0 && standard->channels == 0 && *data->made == '\0' && !view->spliced;
+    if (nothing || data->columns > MOST_COLUMNS)
         return PST_OK;
     json_t *inputs = loader->inputs = json_object();
+    if (*data->made != '\0')
+        whole = json_object_set_new(inputs, "made", json_string(data->made)) == 0;
+    if (view->spliced)
+        whole = whole && json_object_set_new(
+                             inputs, "splice",
+                             json_pack("[I, I]", (json_int_t)view->before, (json_int_t)view->after)) == 0;
     if (data->columns > 0)
-        whole = json_object_set_new(inputs, "columns", list_columns(data)) == 0;
+        whole = whole && json_object_set_new(inputs, "columns", list_columns(data)) == 0;
     whole = whole && add_standard(inputs, standard);
     if (!whole)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for a header");

@@ -103,8 +103,16 @@ enum pst_status read_like(const struct pst_run *run, const char *path, struct li
     enum pst_status status = model ? read_model(path, like, error) : read_recording(run, path, like, error);
     if (status != PST_OK)
         return status;
-    const json_t *inputs = json_object_get(like->about, "inputs");
+    const json_t *inputs = json_object_get(like->about, "inputs"),
+                 *splice = json_object_get(inputs, "splice");
     found->name = path;
+    found->made = json_string_value(json_object_get(inputs, "made"));
+    if (splice != NULL) {
+        snprintf(like->splice, sizeof like->splice, "%lld,%lld",
+                 json_integer_value(json_array_get(splice, 0)),
+                 json_integer_value(json_array_get(splice, 1)));
+        found->splice = like->splice;
+    }
     status = take_columns(like, json_object_get(inputs, "columns"), error);
     if (status == PST_OK)
         status = take_standard(&found->standard, inputs, error);

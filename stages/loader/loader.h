@@ -13,6 +13,7 @@ struct like {
     size_t classes;            /* of the recording, which need not name them; 0: not known */
     struct pst_likeness found; /* texts in it are those of about */
     struct pst_column *columns;
+    char splice[32];
     const char **categories, **class_names, **output_names; /* what found leads to; owned */
 };
 

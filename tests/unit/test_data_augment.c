@@ -347,6 +347,14 @@ static void make_channels(uint8_t bytes[CHANNELS * ELEMENTS], float numbers[CHAN
 static const struct pst_planes one = { .rank = 2, .channels = 1, .height = EDGE, .width = EDGE };
 static const struct pst_planes three = { .rank = 3, .channels = CHANNELS, .height = EDGE, .width = EDGE };
 
+/* Those of sound have a test of their own, test_data_sound_augment.c. */
+static bool is_of_sound(const struct pst_augmentation *augmentation)
+{
+    bool of_sound = augmentation->apply == NULL || strcmp(augmentation->name, "mask") == 0;
+    assert_int_equal(augmentation->refuse(augmentation->example, &three) != NULL, of_sound);
+    return of_sound;
+}
+
 static void every_augmentation_moves_all_channels_alike(void **state)
 {
     (void)state;
@@ -356,7 +364,8 @@ static void every_augmentation_moves_all_channels_alike(void **state)
     for (size_t i = 0; pst_augmentations[i] != NULL; i++) {
         const struct pst_augmentation *augmentation = pst_augmentations[i];
         assert_true(augmentation->is_on(augmentation->example));
-        assert_null(augmentation->refuse(augmentation->example, &three));
+        if (is_of_sound(augmentation))
+            continue;
         for (uint64_t id = 0; id < 50; id++) {
             struct pst_draw draw = { 7, 1, id };
             augmentation->apply(augmentation->example, &three, bytes, together, &draw);
@@ -383,7 +392,7 @@ static void every_augmentation_moves_numbers_as_it_moves_bytes(void **state)
     high.background = -100;
     for (size_t i = 0; pst_augmentations[i] != NULL; i++) {
         const struct pst_augmentation *augmentation = pst_augmentations[i];
-        for (uint64_t id = 0; id < 50; id++) {
+        for (uint64_t id = 0; id < 50 && !is_of_sound(augmentation); id++) {
             struct pst_draw draw = { 7, 1, id };
             augmentation->apply(augmentation->example, &three, bytes, moved, &draw);
             augmentation->apply(augmentation->example, &planes, numbers, moved_numbers, &draw);
@@ -405,6 +414,8 @@ static void every_augmentation_depends_on_seed_epoch_and_id(void **state)
     for (size_t i = 0; pst_augmentations[i] != NULL; i++) {
         const struct pst_augmentation *augmentation = pst_augmentations[i];
         unsigned others = 0;
+        if (is_of_sound(augmentation))
+            continue;
         for (uint64_t k = 0; k < 60; k++) {
             struct pst_draw draw = { 7, 1, 9 }, other = { 7, 1, 9 };
             *(k % 3 == 0 ? &other.seed : k % 3 == 1 ? &other.epoch : &other.id) += 1 + k;

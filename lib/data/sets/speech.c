@@ -261,6 +261,27 @@ static void digest(struct pst_dataset *dataset)
     pst_digest_finish(&state, dataset->digest);
 }
 
+/* All that the numbers of a frame depend on, but for the sound. */
+static void describe_making(struct pst_dataset *dataset, const struct settings *settings)
+{
+    const struct pst_feature_settings *features = &settings->features;
+    size_t size = sizeof dataset->made;
+    int length =
+        snprintf(dataset->made, size,
+                 "%s of %zu bands, %zu Hz, %g s every %g s, %s, pre-emphasis %g, "
+                 "%g to %g Hz",
+                 kinds[features->kind], features->bands, features->rate, features->length, features->shift,
+                 windows[features->window], features->pre_emphasis, features->low, features->high);
+    if (features->kind == PST_MFCC)
+        length +=
+            snprintf(dataset->made + length, size - (size_t)length, ", %zu cepstra", features->coefficients);
+    if (features->deltas > 0)
+        length += snprintf(dataset->made + length, size - (size_t)length, ", deltas %zu", features->deltas);
+    if (settings->normalise != PST_NORMALISE_NONE)
+        snprintf(dataset->made + length, size - (size_t)length, ", normalised by %s%s",
+                 normalisations[settings->normalise], settings->scale ? " with deviation" : "");
+}
+
 /* ---- the type ---------------------------------------------------------------------------------------- */
 
 static enum pst_status open_speech(struct pst_dataset *dataset, const struct pst_dataset_request *request,
@@ -292,6 +313,7 @@ static enum pst_status open_speech(struct pst_dataset *dataset, const struct pst
     status = take_ids(dataset, error);
     if (status == PST_OK && settings->alignment != NULL)
         status = take_labels(dataset, settings->alignment, error);
+    describe_making(dataset, settings);
     digest(dataset);
     return status;
 }
