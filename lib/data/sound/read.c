@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,7 +14,8 @@
 #define FULL_SCALE 32768.0F /* what libsndfile calls 1 */
 #define LOUDEST 8.0F        /* times full scale: files of floats may be over it, but not by far */
 #define MOST_RATE 192000
-#define BLOCK ((size_t)1 << 16) /* samples that are read at once */
+#define OPEN_ROOM ((size_t)1 << 18) /* bytes: more than libsndfile takes for a file */
+#define BLOCK ((size_t)1 << 16)     /* samples that are read at once */
 
 /* A file that is open. */
 struct sound_file {
@@ -167,11 +169,22 @@ static enum pst_status read_at_rate(struct sound_file *file, size_t rate, struct
     return status;
 }
 
+/* libsndfile 1.2 uses some of its memory without looking whether it got it, so this looks beforehand. */
+static enum pst_status check_room(struct pst_error *error)
+{
+    void *room = malloc(OPEN_ROOM);
+    free(room);
+    return room != NULL ? PST_OK : pst_fail(error, PST_TRY_AGAIN, "out of memory for a file of sound");
+}
+
 /* Reads what is open as a descriptor. */
 static enum pst_status read_open(struct sound_file *file, size_t rate, bool resample, struct pst_buffer *wave,
                                  size_t *count, struct pst_error *error)
 {
     struct stat about;
+    enum pst_status status = check_room(error);
+    if (status != PST_OK)
+        return status;
     if (fstat(file->input.fd, &about) != 0)
         return pst_fail(error, PST_IO_ERROR, "cannot be read: %s", strerror(errno));
     file->input.size = (uint64_t)about.st_size;
@@ -179,7 +192,7 @@ static enum pst_status read_open(struct sound_file *file, size_t rate, bool resa
     file->sound = sf_open_virtual(&pst_sound_io, SFM_READ, &file->info, &file->input);
     if (file->sound == NULL)
         return refuse_to_open(file, error);
-    enum pst_status status = check(file, rate, resample, error);
+    status = check(file, rate, resample, error);
     if (status == PST_OK)
         status = read_at_rate(file, rate, wave, count, error);
     sf_close(file->sound);
