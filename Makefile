@@ -188,7 +188,7 @@ check: all unit-tests test-tools
 # What of the Python package needs more than Debian's numpy and msgpack.
 test-python: test-deps
 	$(call install_packages,$(PYTHON_PACKAGES))
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all test-tools
 	@BUILD=$(BUILD) tests/python-client/run $(TESTS)
 
 # Ten times as many schedules of faults as `make test` runs; docs/pool.md has the result. Then every shortage of memory,

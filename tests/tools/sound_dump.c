@@ -7,7 +7,7 @@
 
 struct request {
     struct pst_feature_settings settings;
-    double resample, wave, times;
+    size_t resample, wave, times;
     double speed, noise, gain; /* noise: dB; 0: none */
 };
 
@@ -33,9 +33,9 @@ static void set(struct request *request, const char *text)
         { "pre-emphasis=", NULL, NULL, &settings->pre_emphasis },
         { "low=", NULL, NULL, &settings->low },
         { "high=", NULL, NULL, &settings->high },
-        { "resample=", NULL, NULL, &request->resample },
-        { "wave=", NULL, NULL, &request->wave },
-        { "times=", NULL, NULL, &request->times },
+        { "resample=", &request->resample, NULL, NULL },
+        { "wave=", &request->wave, NULL, NULL },
+        { "times=", &request->times, NULL, NULL },
         { "speed=", NULL, NULL, &request->speed },
         { "noise=", NULL, NULL, &request->noise },
         { "gain=", NULL, NULL, &request->gain },
@@ -86,9 +86,9 @@ static enum pst_status write_features(const struct request *request, const float
     float *frames = pst_allocate(rows * width, sizeof(float), error);
     if (status == PST_OK && frames == NULL)
         status = PST_TRY_AGAIN;
-    for (double i = 0; status == PST_OK && i < (request->times > 0 ? request->times : 1); i++)
+    for (size_t i = 0; status == PST_OK && (i == 0 || i < request->times); i++)
         pst_features_make(features, wave, count, frames);
-    if (status == PST_OK && !(request->times > 0))
+    if (status == PST_OK && request->times == 0)
         fwrite(frames, sizeof(float), rows * width, stdout);
     free(frames);
     pst_features_free(features);

@@ -5,32 +5,42 @@
 #include <math.h>
 #include <stdlib.h>
 
-static double mel_of(double hertz)
+/* In single precision, as Kaldi has it: at the feet of triangles that makes a difference. */
+static float mel_of(float hertz)
 {
-    return 1127 * log(1 + hertz / 700);
+    return 1127.0F * logf(1.0F + hertz / 700.0F);
 }
 
 /* Where the bands lie. */
 struct layout {
-    double low, step; /* mel: band i rises from low + i · step on, and is 1 a step later */
-    double bin;       /* Hz from bin to bin */
+    float low, step; /* mel: band i rises from low + i · step on, and is 1 a step later */
+    float bin;       /* Hz from bin to bin */
     size_t bins;
 };
+
+/* Where a band begins. The one before it has its top there, and the one before that ends. */
+static float edge_of(const struct layout *layout, size_t band)
+{
+    return layout->low + (float)band * layout->step;
+}
 
 static struct layout lay_out(const struct pst_feature_settings *settings, size_t size)
 {
     double half = (double)settings->rate / 2;
-    double low = mel_of(settings->low);
-    double high = mel_of(settings->high > 0 ? settings->high : half + settings->high);
-    return (struct layout){ low, (high - low) / (double)(settings->bands + 1),
-                            (double)settings->rate / (double)size, size / 2 };
+    float low = mel_of((float)settings->low);
+    float high = mel_of((float)(settings->high > 0 ? settings->high : half + settings->high));
+    return (struct layout){ low, (high - low) / (float)(settings->bands + 1),
+                            (float)settings->rate / (float)size, size / 2 };
 }
 
 /* The weight of a bin in a band: 0 outside of its triangle. */
-static double weight_of(const struct layout *layout, size_t band, size_t bin)
+static float weight_of(const struct layout *layout, size_t band, size_t bin)
 {
-    double place = (mel_of(layout->bin * (double)bin) - layout->low) / layout->step - (double)band;
-    return fmax(0, place <= 1 ? place : 2 - place);
+    float left = edge_of(layout, band), top = edge_of(layout, band + 1), right = edge_of(layout, band + 2);
+    float mel = mel_of(layout->bin * (float)bin);
+    if (mel <= left || mel >= right)
+        return 0;
+    return mel <= top ? (mel - left) / (top - left) : (right - mel) / (right - top);
 }
 
 /* Fills in one band. weights: receives its weights, at most as many as there are bins. */
@@ -38,11 +48,11 @@ static void fill_band(const struct layout *layout, size_t number, struct pst_mel
 {
     *band = (struct pst_mel_band){ .weights = weights };
     for (size_t bin = 0; bin < layout->bins; bin++) {
-        double weight = weight_of(layout, number, bin);
+        float weight = weight_of(layout, number, bin);
         if (weight > 0 && band->count == 0)
             band->first = bin;
         if (weight > 0)
-            weights[band->count++] = (float)weight;
+            weights[band->count++] = weight;
     }
 }
 
@@ -62,7 +72,7 @@ enum pst_status pst_mel_new(struct pst_mel *mel, const struct pst_feature_settin
             continue;
         pst_fail(error, PST_USAGE,
                  "%zu bands are too many: no frequency of the spectrum, %g Hz apart, lies in band %zu",
-                 settings->bands, layout.bin, i + 1);
+                 settings->bands, (double)layout.bin, i + 1);
         pst_mel_free(mel);
         return PST_USAGE;
     }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,11 +13,13 @@
 
 #define FULL_SCALE 32768.0F /* what libsndfile calls 1 */
 #define LOUDEST 8.0F        /* times full scale: files of floats may be over it, but not by far */
-#define BLOCK ((size_t)1 << 16)
+#define MOST_RATE 192000
+#define OPEN_ROOM ((size_t)1 << 18) /* bytes: more than libsndfile takes for a file */
+#define BLOCK ((size_t)1 << 16)     /* samples that are read at once */
 
 /* A file that is open. */
 struct sound_file {
-    int fd;
+    struct pst_sound_input input;
     SNDFILE *sound;
     SF_INFO info;
 };
@@ -44,28 +47,36 @@ static enum pst_status find(const char *path, char *name, struct pst_error *erro
 
 /* ---- opening ------------------------------------------------------------------------------------------- */
 
-static enum pst_status refuse_kind(int fd, struct pst_error *error)
+/* What a file is that does not begin as sound. */
+static enum pst_status refuse_kind(struct sound_file *file, struct pst_error *error)
 {
     char start[PST_FILE_START];
-    ssize_t size = pread(fd, start, sizeof start, 0);
-    const char *is = size > 0 ? pst_wrong_file(PST_FOREIGN_FILE, start, (size_t)size) : NULL;
-    if (size < 0)
-        return pst_fail(error, PST_IO_ERROR, "cannot be read: %s", strerror(errno));
+    size_t size = pst_sound_read_at(&file->input, 0, start, sizeof start);
+    const char *is = pst_wrong_file(PST_FOREIGN_FILE, start, size);
     if (size == 0)
         return pst_fail(error, PST_BAD_DATA, "it is empty");
     return pst_fail(error, PST_BAD_DATA, "it is %s",
                     is != NULL ? is : "no file of sound: it begins neither as WAV, FLAC nor NIST SPHERE");
 }
 
-static enum pst_status refuse_to_open(const struct sound_file *file, struct pst_error *error)
+/* Says so if it was no fault of the file's bytes that something failed: errno was 0 before. */
+static enum pst_status check_means(const struct sound_file *file, struct pst_error *error)
 {
-    int code = sf_error(NULL);
     if (errno == ENOMEM)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for a file of sound");
-    if (code == SF_ERR_UNRECOGNISED_FORMAT)
-        return refuse_kind(file->fd, error);
-    return pst_fail(error, code == SF_ERR_SYSTEM ? PST_IO_ERROR : PST_BAD_DATA,
-                    "it cannot be read as sound: %s", sf_strerror(NULL));
+    if (file->input.failure != 0)
+        return pst_fail(error, PST_IO_ERROR, "cannot be read: %s", strerror(file->input.failure));
+    return PST_OK;
+}
+
+static enum pst_status refuse_to_open(struct sound_file *file, struct pst_error *error)
+{
+    enum pst_status status = check_means(file, error);
+    if (status != PST_OK)
+        return status;
+    if (sf_error(NULL) == SF_ERR_UNRECOGNISED_FORMAT)
+        return refuse_kind(file, error);
+    return pst_fail(error, PST_BAD_DATA, "it cannot be read as sound: %s", sf_strerror(NULL));
 }
 
 static enum pst_status check_kind(const SF_INFO *info, struct pst_error *error)
@@ -79,8 +90,7 @@ static enum pst_status check_kind(const SF_INFO *info, struct pst_error *error)
                     named ? kind.name : "unknown");
 }
 
-static enum pst_status check(const struct sound_file *file, size_t rate, bool resample,
-                             struct pst_error *error)
+static enum pst_status check(struct sound_file *file, size_t rate, bool resample, struct pst_error *error)
 {
     const SF_INFO *info = &file->info;
     const double most = (double)PST_MAX_FRAMES / 100; /* seconds */
@@ -92,13 +102,16 @@ static enum pst_status check(const struct sound_file *file, size_t rate, bool re
     if (info->samplerate < 1 || (!resample && (size_t)info->samplerate != rate))
         return pst_fail(error, PST_BAD_DATA, "it has %d samples a second; %zu are needed", info->samplerate,
                         rate);
+    if (info->samplerate > MOST_RATE)
+        return pst_fail(error, PST_BAD_DATA, "it has %d samples a second; at most %d are read",
+                        info->samplerate, MOST_RATE);
     if (info->frames == SF_COUNT_MAX)
         return pst_fail(error, PST_BAD_DATA,
                         "its header does not say how many samples there are, so a cut would not be seen");
     if ((double)info->frames > most * info->samplerate)
         return pst_fail(error, PST_BAD_DATA, "it lasts %.1f hours; at most %.1f are read",
                         (double)info->frames / info->samplerate / 3600, most / 3600);
-    status = pst_sound_check_whole(file->fd, info, error);
+    status = pst_sound_check_whole(&file->input, info, error);
     if (status == PST_OK && info->frames < 1)
         status = pst_fail(error, PST_BAD_DATA, "it has no samples");
     return status;
@@ -118,39 +131,28 @@ static enum pst_status scale(float *samples, size_t count, size_t first, struct 
     return PST_OK;
 }
 
-/* Room grows with what is read, not with what the header announces. */
-static enum pst_status grow(struct pst_buffer *wave, size_t count, size_t samples, struct pst_error *error)
+/* Why there is no more to read. */
+static enum pst_status read_failure(const struct sound_file *file, size_t count, struct pst_error *error)
 {
-    size_t room = 2 * count > BLOCK * 64 ? 2 * count : BLOCK * 64;
-    room = room < samples ? room : samples;
-    return pst_buffer_reserve(wave, room * sizeof(float), count * sizeof(float), error);
+    enum pst_status status = check_means(file, error);
+    return status != PST_OK ? status : pst_sound_is_cut((uint64_t)file->info.frames, count, error);
 }
 
+/* What the header announces is little enough to be reserved: check() has seen to it. */
 static enum pst_status read_samples(struct sound_file *file, struct pst_buffer *wave, size_t *count,
                                     struct pst_error *error)
 {
     size_t samples = (size_t)file->info.frames;
-    for (*count = 0; *count < samples;) {
-        size_t wanted = samples - *count < BLOCK ? samples - *count : BLOCK;
-        enum pst_status status = grow(wave, *count, samples, error);
-        if (status != PST_OK)
-            return status;
-        if (*count + wanted > wave->capacity / sizeof(float))
-            wanted = wave->capacity / sizeof(float) - *count;
+    enum pst_status status = pst_buffer_reserve(wave, samples * sizeof(float), 0, error);
+    for (*count = 0; status == PST_OK && *count < samples;) {
         float *block = (float *)wave->data + *count;
+        size_t wanted = samples - *count < BLOCK ? samples - *count : BLOCK;
         errno = 0;
         sf_count_t got = sf_readf_float(file->sound, block, (sf_count_t)wanted);
-        if (got <= 0 && (errno == ENOMEM || errno == EIO))
-            return pst_fail(error, pst_shortage_or(PST_IO_ERROR), "cannot be read at sample %zu: %s", *count,
-                            strerror(errno));
-        if (got <= 0)
-            return pst_sound_is_cut(samples, *count, error);
-        status = scale(block, (size_t)got, *count, error);
-        if (status != PST_OK)
-            return status;
-        *count += (size_t)got;
+        status = got > 0 ? scale(block, (size_t)got, *count, error) : read_failure(file, *count, error);
+        *count += got > 0 ? (size_t)got : 0;
     }
-    return PST_OK;
+    return status;
 }
 
 static enum pst_status read_at_rate(struct sound_file *file, size_t rate, struct pst_buffer *wave,
@@ -167,15 +169,30 @@ static enum pst_status read_at_rate(struct sound_file *file, size_t rate, struct
     return status;
 }
 
+/* libsndfile 1.2 uses some of its memory without looking whether it got it, so this looks beforehand. */
+static enum pst_status check_room(struct pst_error *error)
+{
+    void *room = malloc(OPEN_ROOM);
+    free(room);
+    return room != NULL ? PST_OK : pst_fail(error, PST_TRY_AGAIN, "out of memory for a file of sound");
+}
+
 /* Reads what is open as a descriptor. */
 static enum pst_status read_open(struct sound_file *file, size_t rate, bool resample, struct pst_buffer *wave,
                                  size_t *count, struct pst_error *error)
 {
+    struct stat about;
+    enum pst_status status = check_room(error);
+    if (status != PST_OK)
+        return status;
+    if (fstat(file->input.fd, &about) != 0)
+        return pst_fail(error, PST_IO_ERROR, "cannot be read: %s", strerror(errno));
+    file->input.size = (uint64_t)about.st_size;
     errno = 0;
-    file->sound = sf_open_fd(file->fd, SFM_READ, &file->info, SF_FALSE);
+    file->sound = sf_open_virtual(&pst_sound_io, SFM_READ, &file->info, &file->input);
     if (file->sound == NULL)
         return refuse_to_open(file, error);
-    enum pst_status status = check(file, rate, resample, error);
+    status = check(file, rate, resample, error);
     if (status == PST_OK)
         status = read_at_rate(file, rate, wave, count, error);
     sf_close(file->sound);
@@ -190,10 +207,10 @@ enum pst_status pst_sound_read(const char *path, size_t rate, bool resample, str
     *count = 0;
     enum pst_status status = find(path, name, error);
     if (status == PST_OK)
-        status = pst_file_open(name, &file.fd, error);
+        status = pst_file_open(name, &file.input.fd, error);
     if (status != PST_OK)
         return status;
     status = read_open(&file, rate, resample, wave, count, error);
-    close(file.fd);
+    close(file.input.fd);
     return status == PST_OK ? PST_OK : pst_fail_at(error, "%s", name);
 }

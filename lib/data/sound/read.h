@@ -6,12 +6,26 @@
 
 #include <sndfile.h>
 
+/* A file that libsndfile reads through our own functions: it closes descriptors that are not its own. */
+struct pst_sound_input {
+    int fd;
+    uint64_t at, size; /* bytes */
+    int failure;       /* errno of the first read that failed; 0: none did */
+};
+
+/* What libsndfile reads by; the user data are a struct pst_sound_input. */
+extern SF_VIRTUAL_IO pst_sound_io;
+
+/* Reads bytes at a place. Returns how many there are, fewer than `size` at the end and after a failure. */
+size_t pst_sound_read_at(struct pst_sound_input *input, uint64_t at, void *bytes, size_t size);
+
 /*
- * Checks that a WAV or SPHERE file that libsndfile has opened holds all samples that it announces. (Of FLAC
- * this is seen when it is read.)
- * Returns PST_OK; PST_BAD_DATA; PST_IO_ERROR. The message lacks the file's name.
+ * Checks that a WAV or SPHERE file holds all samples that it announces. (Of FLAC this is seen when it is
+ * read.) info: what libsndfile says of it.
+ * Returns PST_OK or PST_BAD_DATA. The message lacks the file's name.
  */
-PST_CHECKED enum pst_status pst_sound_check_whole(int fd, const SF_INFO *info, struct pst_error *error);
+PST_CHECKED enum pst_status pst_sound_check_whole(struct pst_sound_input *input, const SF_INFO *info,
+                                                  struct pst_error *error);
 
 /* Says that fewer samples are there than announced. Returns PST_BAD_DATA. */
 enum pst_status pst_sound_is_cut(uint64_t announced, size_t samples, struct pst_error *error);

@@ -2,54 +2,39 @@
  * shorter one. */
 #include "lib/data/sound/read.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-/* Fewer than `size` bytes are the file's end. Returns how many there are; 0, too, if it cannot be read. */
-static size_t read_at(int fd, uint64_t at, void *bytes, size_t size)
-{
-    size_t got = 0;
-    while (got < size) {
-        ssize_t some = pread(fd, (char *)bytes + got, size - got, (off_t)(at + got));
-        if (some <= 0 && !(some < 0 && errno == EINTR))
-            break;
-        got += some > 0 ? (size_t)some : 0;
-    }
-    return got;
-}
 
 /* Finds the chunk of samples. */
-static enum pst_status check_wav(int fd, uint64_t bytes, size_t samples, struct pst_error *error)
+static enum pst_status check_wav(struct pst_sound_input *input, size_t samples, struct pst_error *error)
 {
     struct {
         char name[4];
         uint32_t size;
     } chunk;
-    bool big = read_at(fd, 0, &chunk, sizeof chunk) == sizeof chunk && chunk.name[3] == 'X'; /* RIFX */
-    for (uint64_t at = 12; read_at(fd, at, &chunk, sizeof chunk) == sizeof chunk;) {
+    bool big =
+        pst_sound_read_at(input, 0, &chunk, sizeof chunk) == sizeof chunk && chunk.name[3] == 'X'; /* RIFX */
+    for (uint64_t at = 12; pst_sound_read_at(input, at, &chunk, sizeof chunk) == sizeof chunk;) {
         uint32_t size = big ? __builtin_bswap32(chunk.size) : chunk.size;
         at += sizeof chunk;
-        bool whole = size <= bytes - at && (size > 0 || samples == 0); /* 0: it was never closed */
+        bool whole = size <= input->size - at && (size > 0 || samples == 0); /* 0: it was never closed */
         if (memcmp(chunk.name, "data", 4) == 0)
             return whole ? PST_OK
                          : pst_fail(error, PST_BAD_DATA,
                                     "it announces %" PRIu32 " bytes of samples, but %" PRIu64
                                     " follow: it was cut short, or written to a pipe",
-                                    size, bytes - at);
+                                    size, input->size - at);
         at += (uint64_t)size + (size & 1);
     }
-    return pst_fail(error, PST_BAD_DATA, "no chunk of samples is found in it");
+    return pst_fail(error, PST_BAD_DATA, "it has no chunk of samples");
 }
 
 /* The header of NIST SPHERE is text: "sample_count -i 40000" stands on a line. */
-static enum pst_status check_sphere(int fd, size_t samples, struct pst_error *error)
+static enum pst_status check_sphere(struct pst_sound_input *input, size_t samples, struct pst_error *error)
 {
     char header[1024 + 1] = { 0 };
-    header[read_at(fd, 0, header, sizeof header - 1)] = '\0';
+    header[pst_sound_read_at(input, 0, header, sizeof header - 1)] = '\0';
     const char *count = strstr(header, "sample_count -i ");
     uint64_t announced = count != NULL ? strtoull(count + strlen("sample_count -i "), NULL, 10) : 0;
     if (count == NULL)
@@ -64,14 +49,11 @@ enum pst_status pst_sound_is_cut(uint64_t announced, size_t samples, struct pst_
                     announced, samples);
 }
 
-enum pst_status pst_sound_check_whole(int fd, const SF_INFO *info, struct pst_error *error)
+enum pst_status pst_sound_check_whole(struct pst_sound_input *input, const SF_INFO *info,
+                                      struct pst_error *error)
 {
-    struct stat status;
     int kind = info->format & SF_FORMAT_TYPEMASK;
-    if (fstat(fd, &status) != 0)
-        return pst_fail(error, PST_IO_ERROR, "cannot be read: %s", strerror(errno));
     if (kind == SF_FORMAT_NIST)
-        return check_sphere(fd, (size_t)info->frames, error);
-    return kind == SF_FORMAT_FLAC ? PST_OK
-                                  : check_wav(fd, (uint64_t)status.st_size, (size_t)info->frames, error);
+        return check_sphere(input, (size_t)info->frames, error);
+    return kind == SF_FORMAT_FLAC ? PST_OK : check_wav(input, (size_t)info->frames, error);
 }

@@ -12,27 +12,14 @@ void pst_window_make(enum pst_feature_window window, size_t length, float *facto
     }
 }
 
-/* In several sums, which the processor adds at once. */
-#define SUMS 8
-
-static float mean_of(const float *wave, size_t length)
-{
-    double sums[SUMS] = { 0 }, sum = 0;
-    size_t whole = length / SUMS * SUMS;
-    for (size_t i = 0; i < whole; i += SUMS)
-        for (size_t j = 0; j < SUMS; j++)
-            sums[j] += (double)wave[i + j];
-    for (size_t i = whole; i < length; i++)
-        sum += (double)wave[i];
-    for (size_t j = 0; j < SUMS; j++)
-        sum += sums[j];
-    return (float)(sum / (double)length);
-}
-
 void pst_window_take(const float *wave, const float *factors, size_t length, double pre_emphasis,
                      float *taken)
 {
-    const float mean = mean_of(wave, length), emphasis = (float)pre_emphasis;
+    const float emphasis = (float)pre_emphasis;
+    float sum = 0; /* one after the other, as Kaldi's: then the same bits go into the transform */
+    for (size_t i = 0; i < length; i++)
+        sum += wave[i];
+    const float mean = sum / (float)length;
     /* Nothing is before the first sample, so it stands for that, too. */
     taken[0] = ((wave[0] - mean) - emphasis * (wave[0] - mean)) * factors[0];
     for (size_t i = 1; i < length; i++)
