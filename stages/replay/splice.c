@@ -4,6 +4,7 @@
  */
 #include "stages/replay/splice.h"
 
+#include "pipestill/data.h"
 #include "pipestill/speech.h"
 
 #include <inttypes.h>
@@ -12,50 +13,52 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_FRAMES = 1000 }; /* before a frame, or after it */
-
 struct splice_frame {
     uint64_t id, sample;
 };
 
 enum pst_status splice_parse(const char *text, struct splice_span *span, struct pst_error *error)
 {
-    char first[8];
-    const char *comma = strchr(text, ',');
-    uint64_t before, after;
-    size_t length = comma == NULL ? sizeof first : (size_t)(comma - text);
-    if (length < sizeof first) {
-        snprintf(first, sizeof first, "%.*s", (int)length, text);
-        if (pst_parse_u64(first, 0, MOST_FRAMES, &before) &&
-            pst_parse_u64(comma + 1, 0, MOST_FRAMES, &after)) {
-            *span = (struct splice_span){ (size_t)before, (size_t)after };
-            return PST_OK;
-        }
-    }
-    return pst_fail(error, PST_USAGE,
-                    "--splice: '%.60s' is not two numbers up to %d with \",\" between, as 20,5: frames "
-                    "before and after each one",
-                    text, MOST_FRAMES);
+    if (pst_parse_splice(text, &span->before, &span->after))
+        return PST_OK;
+    return pst_fail(error, PST_USAGE, "--splice: '%.60s' is not BEFORE,AFTER, two numbers up to %d", text,
+                    PST_MAX_SPLICE);
 }
 
 /* ---- the header -------------------------------------------------------------------------------------- */
 
-/* The origin tells how x was spliced, and from what. What is made from x of no known origin has none. */
-static enum pst_status set_origin(struct splice *splice, const char *plain, struct pst_error *error)
+/* Whether an entry of the lineage says that loader made plain frames. */
+static bool is_loaded(const json_t *entry)
+{
+    const char *stage = json_string_value(json_object_get(entry, "stage"));
+    const char *makes = json_string_value(json_object_get(entry, "makes"));
+    return stage != NULL && strcmp(stage, "loader") == 0 && makes != NULL && strcmp(makes, "x") == 0 &&
+           json_object_get(entry, "splice") == NULL;
+}
+
+/*
+ * Loader's frames become what loader itself splices, bit for bit, and so they get that origin. Not if samples
+ * are known to be missing, for then an utterance may end too early. x of no known origin has none.
+ */
+static enum pst_status set_origin(struct splice *splice, const struct shards *shards, const char *plain,
+                                  struct pst_error *error)
 {
     char text[32];
+    const json_t *made = json_object_get(splice->header.lineage, plain);
+    bool whole = shards->left_out == 0 && shards_missing(shards) == 0;
     snprintf(text, sizeof text, "%zu,%zu", splice->span.before, splice->span.after);
     if (plain[0] == '\0')
         return PST_OK;
-    return pst_lineage_enter(
-        &splice->header,
-        json_pack("{s:s, s:s, s:s, s:[s]}", "stage", "replay", "makes", "x", "splice", text, "from", plain),
-        splice->header.tensors[splice->x].origin, error);
+    json_t *entry = whole && is_loaded(made)
+                        ? json_copy((json_t *)(uintptr_t)made)
+                        : json_pack("{s:s, s:s, s:[s]}", "stage", "replay", "makes", "x", "from", plain);
+    json_object_set_new(entry, "splice", json_string(text));
+    return pst_lineage_enter(&splice->header, entry, splice->header.tensors[splice->x].origin, error);
 }
 
 /* Everything passes on but x. */
-static enum pst_status make_header(struct splice *splice, const struct pst_header *plain,
-                                   struct pst_error *error)
+static enum pst_status make_header(struct splice *splice, const struct shards *shards,
+                                   const struct pst_header *plain, struct pst_error *error)
 {
     enum pst_status status = pst_header_copy(&splice->header, plain, error);
     if (status != PST_OK)
@@ -73,7 +76,7 @@ static enum pst_status make_header(struct splice *splice, const struct pst_heade
         spec.origin[0] = '\0';
         status = pst_header_add_tensor(&splice->header, &spec, &splice->x, error);
         if (status == PST_OK)
-            status = set_origin(splice, plain->tensors[i].origin, error);
+            status = set_origin(splice, shards, plain->tensors[i].origin, error);
     }
     return status;
 }
@@ -96,6 +99,12 @@ static enum pst_status check_tensors(struct splice *splice, const struct shards 
     if (spec->rank != 1 || (spec->dtype != PST_DTYPE_F32 && spec->dtype != PST_DTYPE_F16))
         return pst_fail(error, PST_BAD_DATA, "%s: 'x' is %s, but --splice takes plain frames, f32 [N]", path,
                         pst_spec_text(spec, text, sizeof text));
+    if (json_object_get(json_object_get(header->lineage, spec->origin), "speed") != NULL)
+        return pst_fail(
+            error, PST_BAD_DATA,
+            "%s: its utterances were played faster or slower (--speed), so recorded frames are not "
+            "each other's neighbours; record what loader itself splices",
+            path);
     splice->recorded_x = x;
     splice->bytes = spec->sample_bytes;
     return PST_OK;
@@ -209,7 +218,7 @@ enum pst_status splice_open(struct splice *splice, const struct splice_span *spa
     *splice = (struct splice){ .span = *span, .samples = shards->samples };
     enum pst_status status = check_tensors(splice, shards, &id, error);
     if (status == PST_OK)
-        status = make_header(splice, plain, error);
+        status = make_header(splice, shards, plain, error);
     if (status != PST_OK)
         return status;
     splice->frames = pst_allocate((size_t)splice->samples, sizeof *splice->frames, error);

@@ -96,7 +96,7 @@ assert len(header["inputs"]["mean"]) == len(header["inputs"]["deviation"]) == 40
 @test "two splices have two origins, and are not one set" {
     replay frames.pst --splice 4,1 -o "$made"
     replay frames.pst --splice 1,4 -o "$BATS_TEST_TMPDIR/other.pst"
-    assert_fails 65 "'x' was made otherwise: replay splice=4,1 here, replay splice=1,4 there" replay "$made" "$BATS_TEST_TMPDIR/other.pst"
+    assert_fails 65 "'x' was made otherwise: loader splice=4,1 here, loader splice=1,4 there" replay "$made" "$BATS_TEST_TMPDIR/other.pst"
     replay frames.pst --splice 4,1 --shuffle -b 7 -o "$BATS_TEST_TMPDIR/shuffled.pst"
     replay "$made" "$BATS_TEST_TMPDIR/shuffled.pst" | stream-inspect --check
     stream-inspect "$made" | grep -F 'splice=4,1'
@@ -135,8 +135,8 @@ reads() {
     cmp <(column "$made" x) <(column soft.pst x)
     cmp <(column "$made" soft/student) <(column soft.pst soft/student)
     run -65 --separate-stderr bash -c "replay frames.pst --splice 1,4 | stream-join '$small' -o /dev/null; exit \${PIPESTATUS[1]}"
-    [[ $stderr == *"recorded from other inputs"*"splice=1,4 here, replay splice=4,1 there"* ]]
-    run -65 --separate-stderr bash -c "stream-join '$small' -i frames.pst -o /dev/null"
+    [[ $stderr == *"recorded from other inputs"*"splice=1,4 here, loader splice=4,1 there"* ]]
+    run -65 --separate-stderr stream-join "$small" -i frames.pst -o /dev/null
     made=$small
     refuses "its inputs were left out; 'loader … | stream-join"
 }
@@ -190,7 +190,7 @@ assert (x[5] == x[4]).all() and (x[4] != x[3]).any()'
 
 @test "a value that is not two numbers is refused, and so is --follow" {
     for value in 20 20, ,5 20,5,1 -1,5 a,b 1001,0 0,1001 "20, 5" 12345678901,1; do
-        assert_fails 64 "--splice: '$value' is not two numbers up to 1000" replay frames.pst "--splice=$value"
+        assert_fails 64 "--splice: '$value' is not BEFORE,AFTER, two numbers up to 1000" replay frames.pst "--splice=$value"
     done
     assert_fails 64 "--follow" replay frames.pst --follow --splice 20,5
 }
