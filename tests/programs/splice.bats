@@ -46,6 +46,17 @@ origin() {
 print({t["name"]: t.get("origin") for t in json.load(sys.stdin)["tensors"]}[sys.argv[1]])' "$2"
 }
 
+# same A B NAME…: these tensors are the same in both streams, and so are their origins.
+same() {
+    PYTHONPATH=$BATS_TEST_DIRNAME/../python /usr/bin/python3 -B -c '
+import sys, pst
+(one, a), (other, b) = [pst.read(open(path, "rb").read()) for path in sys.argv[1:3]]
+for name in sys.argv[3:]:
+    of_one, of_other = [next(t for t in header["tensors"] if t["name"] == name) for header in (one, other)]
+    assert of_one == of_other, name
+    assert pst.column(a, name).tobytes() == pst.column(b, name).tobytes(), name' "$@"
+}
+
 # refuses WORDS [OPTION…]: what was made cannot be spliced.
 refuses() {
     assert_fails 65 "$1" replay "$made" --splice 20,5 "${@:2}"
@@ -64,11 +75,6 @@ for name in ('x', 'y', 'id'): batch[name] = batch[name][rows]" frames.pst "$made
     spliced 4 1 frames.pst >"$made"
     cmp <(column "$made" x) <(replay frames.pst --splice 4,1 | column /dev/stdin x)
     student-trainer --hidden 12 -r 0.05 -q -i "$made" -o "$BATS_TEST_TMPDIR/other.safetensors"
-    weights() {
-        /usr/bin/python3 -c 'import hashlib, sys
-data = open(sys.argv[1], "rb").read()
-print(hashlib.sha256(data[8 + int.from_bytes(data[:8], "little"):]).hexdigest())' "$1"
-    }
     [ "$(weights student.safetensors)" = "$(weights "$BATS_TEST_TMPDIR/other.safetensors")" ]
 }
 
@@ -87,10 +93,7 @@ assert len(header["inputs"]["mean"]) == len(header["inputs"]["deviation"]) == 40
 @test "a replay that splices says so in the history, and its other tensors are those that were recorded" {
     replay frames.pst --splice 4,1 -o "$made"
     stream-inspect -j "$made" | head -n 1 | grep -q '"splice":"4,1"'
-    for name in y id; do
-        [ "$(origin "$made" $name)" = "$(origin frames.pst $name)" ]
-        cmp <(column "$made" $name) <(column frames.pst $name)
-    done
+    same "$made" frames.pst y id
 }
 
 @test "two splices have two origins, and are not one set" {
@@ -126,14 +129,77 @@ reads() {
     [ "$(reads --memory 0)" -gt 600 ]
 }
 
+# ---- beside loader's own splice ----
+
+# speech [OPTION…]: loader with frames of a corpus of tones, which is made by the first call.
+speech() {
+    [ -d tones ] || "$BATS_TEST_DIRNAME/../python/make_corpus.py" tones
+    loader speech:tones --alignment tones/truth.ctm "$@"
+}
+
+# weights MODEL: a digest of all parameters, without what the model says of itself.
+weights() {
+    /usr/bin/python3 -c 'import hashlib, sys
+data = open(sys.argv[1], "rb").read()
+print(hashlib.sha256(data[8 + int.from_bytes(data[:8], "little"):]).hexdigest())' "$1"
+}
+
+
+@test "replayed frames are what loader splices, to the bit and by origin, however they were made" {
+    local options own=$BATS_TEST_TMPDIR/own.pst plain=$BATS_TEST_TMPDIR/plain.pst
+    for options in "--no-shuffle" "--epochs 2" "--standardise --epochs 2" "--noise 30 --gain 6 --epochs 2" \
+        "--normalise speaker --deltas 1" "--features mfcc --utterances 5"; do
+        # shellcheck disable=SC2086 # options are words
+        speech $options --splice 20,5 --force -o "$own"
+        # shellcheck disable=SC2086
+        speech $options --force -o "$plain"
+        replay "$plain" --splice 20,5 --force -o "$made"
+        same "$own" "$made" x y id
+    done
+    replay "$own" "$made" | stream-inspect --check # they are one set
+}
+
+@test "a student of loader's spliced frames is bit for bit the student of replayed ones" {
+    local teach=(student-trainer --hidden 16 -r 0.05 -q --seed 3)
+    speech --standardise --epochs 2 -o "$BATS_TEST_TMPDIR/plain.pst"
+    speech --standardise --epochs 2 --splice 20,5 | "${teach[@]}" -o "$BATS_TEST_TMPDIR/a.safetensors"
+    replay "$BATS_TEST_TMPDIR/plain.pst" --splice 20,5 | "${teach[@]}" -o "$BATS_TEST_TMPDIR/b.safetensors"
+    [ "$(weights "$BATS_TEST_TMPDIR/a.safetensors")" = "$(weights "$BATS_TEST_TMPDIR/b.safetensors")" ]
+    # Frames that a model learned from are made again by what it says of them.
+    speech --split test --like "$BATS_TEST_TMPDIR/a.safetensors" --splice 20,5 -o "$made"
+    teacher-forward "$BATS_TEST_TMPDIR/b.safetensors" -i "$made" | evaluator
+    assert_refused "takes 1040 inputs, but 'x' has 40 elements" teacher-forward "$BATS_TEST_TMPDIR/b.safetensors" -i "$BATS_TEST_TMPDIR/plain.pst"
+}
+
+@test "targets of loader's spliced frames leave x out by digest, and loader or replay brings it back" {
+    local small=$BATS_TEST_TMPDIR/small.pst student=$BATS_TEST_TMPDIR/s.safetensors plain=$BATS_TEST_TMPDIR/plain.pst
+    speech --standardise --splice 20,5 | student-trainer --hidden 16 -r 0.05 -q -o "$student"
+    speech --standardise --splice 20,5 | teacher-forward "$student" | temperature-softmax -T 2 -o "$BATS_TEST_TMPDIR/whole.pst"
+    compactor --inputs digest --targets f32 -i "$BATS_TEST_TMPDIR/whole.pst" -o "$small"
+    [ "$(stat -c %s "$small")" -lt $(($(stat -c %s "$BATS_TEST_TMPDIR/whole.pst") / 20)) ]
+    speech --standardise --no-shuffle -o "$plain"
+    speech --standardise --splice 20,5 | stream-join "$small" -o "$made"
+    same "$made" "$BATS_TEST_TMPDIR/whole.pst" x soft/s
+    replay "$plain" --splice 20,5 --shuffle | stream-join "$small" | stream-inspect --check
+    replay "$plain" --splice 5,20 -o "$BATS_TEST_TMPDIR/other.pst"
+    assert_refused "was recorded from other inputs than those of $BATS_TEST_TMPDIR/other.pst: loader splice=5,20 here, loader splice=20,5 there" \
+        stream-join "$small" -i "$BATS_TEST_TMPDIR/other.pst"
+    assert_refused "'x' is f32 [26, 40]" stream-join "$BATS_TEST_TMPDIR/whole.pst" -i "$plain"
+    assert_refused "was recorded from other inputs" stream-join "$small" -i "$plain"
+}
+
+@test "utterances that were played faster or slower are not spliced when they are replayed" {
+    speech --speed 0.1 -o "$made"
+    refuses "its utterances were played faster or slower (--speed)"
+}
+
 # ---- inputs by digest ----
 
 @test "targets of spliced frames that left x out are joined with the same splice again, and with no other" {
     small=$BATS_TEST_TMPDIR/small.pst
     compactor --inputs digest --targets f32 -i soft.pst -o "$small"
     replay frames.pst --splice 4,1 | stream-join "$small" -o "$made"
-    cmp <(column "$made" x) <(column soft.pst x)
-    cmp <(column "$made" soft/student) <(column soft.pst soft/student)
+    same "$made" soft.pst x soft/student
     run -65 --separate-stderr bash -c "replay frames.pst --splice 1,4 | stream-join '$small' -o /dev/null; exit \${PIPESTATUS[1]}"
     [[ $stderr == *"recorded from other inputs"*"splice=1,4 here, loader splice=4,1 there"* ]]
     run -65 --separate-stderr stream-join "$small" -i frames.pst -o /dev/null
