@@ -67,6 +67,15 @@ PST_CHECKED enum pst_status pst_recording_read(struct pst_recording *recording, 
 PST_CHECKED enum pst_status pst_recording_copy(struct pst_recording *recording, uint64_t sample, size_t count,
                                                struct pst_batch *batch, size_t at, struct pst_error *error);
 
+/*
+ * Reads one tensor of samples that stand one after another in one batch, as pst_recording_copy reads all.
+ * tensor: its place in the recording's header. rows: receives [count, shape of a sample].
+ * Returns as pst_recording_read.
+ */
+PST_CHECKED enum pst_status pst_recording_copy_tensor(struct pst_recording *recording, size_t tensor,
+                                                      uint64_t sample, size_t count, void *rows,
+                                                      struct pst_error *error);
+
 /* How much batches take that are kept, if nothing else is asked for. */
 #define PST_RECORDING_MEMORY ((uint64_t)64 << 20)
 

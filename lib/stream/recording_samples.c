@@ -161,52 +161,74 @@ static enum pst_status check_once(struct pst_recording *recording, size_t index,
 
 /* ---- samples ----------------------------------------------------------------------------------------- */
 
-static void copy_rows(const struct pst_recording *recording, const struct pst_batch *whole, size_t row,
-                      size_t count, struct pst_batch *batch, size_t at)
+/* Samples that stand one after another in a batch, once the batch was checked. */
+struct stretch {
+    const struct pst_batch *whole; /* the batch, where it is kept in memory; NULL: it is in the file alone */
+    uint64_t data;                 /* byte of the file where its first tensor begins */
+    size_t n, row;                 /* samples of the batch, and the first that is meant */
+};
+
+static enum pst_status find_stretch(struct pst_recording *recording, uint64_t sample, struct stretch *stretch,
+                                    struct pst_error *error)
 {
-    const struct pst_header *header = &recording->reader->header;
-    for (size_t i = 0; i < header->tensor_count; i++) {
-        size_t bytes = header->tensors[i].sample_bytes;
-        memcpy((char *)batch->tensors[i].data + at * bytes,
-               (const char *)whole->tensors[i].data + row * bytes, count * bytes);
-    }
+    const struct pst_run *run = pst_recording_run(recording, sample, true);
+    uint64_t within = (sample - run->sample) / run->n;
+    stretch->n = run->n;
+    stretch->row = (size_t)((sample - run->sample) % run->n);
+    enum pst_status status = check_once(recording, run->first + (size_t)within, &stretch->whole, error);
+    stretch->data = run->begin + within * run->bytes + run->data; /* which the check has told */
+    return status;
 }
 
-/* begin: byte of the file where the first tensor of a batch of n samples has its bytes. */
-static enum pst_status read_rows(struct pst_recording *recording, uint64_t begin, size_t n, size_t row,
-                                 size_t count, struct pst_batch *batch, size_t at, struct pst_error *error)
+/* begin: byte of the file where the tensor of a batch begins. */
+static enum pst_status take_rows(struct pst_recording *recording, const struct stretch *stretch,
+                                 size_t tensor, uint64_t begin, size_t count, void *rows,
+                                 struct pst_error *error)
+{
+    size_t bytes = recording->reader->header.tensors[tensor].sample_bytes;
+    if (stretch->whole != NULL) {
+        memcpy(rows, (const char *)stretch->whole->tensors[tensor].data + stretch->row * bytes,
+               count * bytes);
+        return PST_OK;
+    }
+    enum pst_status status = pst_input_read_at(recording->reader->source.input, begin + stretch->row * bytes,
+                                               rows, count * bytes, error);
+    return status != PST_END ? status
+                             : pst_fail(error, PST_BAD_DATA, "%s: the file has become shorter",
+                                        recording->reader->source.input->name);
+}
+
+/* Bytes of the file from where a tensor of a batch begins to where the next one does. */
+static uint64_t step(const struct pst_recording *recording, size_t tensor, size_t n)
 {
     const struct pst_header *header = &recording->reader->header;
-    for (size_t i = 0; i < header->tensor_count; i++) {
-        size_t bytes = header->tensors[i].sample_bytes;
-        enum pst_status status =
-            pst_input_read_at(recording->reader->source.input, begin + row * bytes,
-                              (char *)batch->tensors[i].data + at * bytes, count * bytes, error);
-        if (status == PST_END)
-            return pst_fail(error, PST_BAD_DATA, "%s: the file has become shorter",
-                            recording->reader->source.input->name);
-        if (status != PST_OK)
-            return status;
-        begin += n * bytes;
-        if (i + 1 < header->tensor_count)
-            begin += pst_bin_head(n * header->tensors[i + 1].sample_bytes);
-    }
-    return PST_OK;
+    uint64_t head =
+        tensor + 1 < header->tensor_count ? pst_bin_head(n * header->tensors[tensor + 1].sample_bytes) : 0;
+    return n * header->tensors[tensor].sample_bytes + head;
 }
 
 enum pst_status pst_recording_copy(struct pst_recording *recording, uint64_t sample, size_t count,
                                    struct pst_batch *batch, size_t at, struct pst_error *error)
 {
-    const struct pst_run *run = pst_recording_run(recording, sample, true);
-    uint64_t within = (sample - run->sample) / run->n;
-    size_t row = (size_t)((sample - run->sample) % run->n);
-    const struct pst_batch *whole;
-    enum pst_status status = check_once(recording, run->first + (size_t)within, &whole, error);
-    if (status != PST_OK)
-        return status;
-    if (whole == NULL)
-        return read_rows(recording, run->begin + within * run->bytes + run->data, run->n, row, count, batch,
-                         at, error);
-    copy_rows(recording, whole, row, count, batch, at);
-    return PST_OK;
+    const struct pst_header *header = &recording->reader->header;
+    struct stretch stretch;
+    enum pst_status status = find_stretch(recording, sample, &stretch, error);
+    uint64_t begin = stretch.data;
+    for (size_t i = 0; i < header->tensor_count && status == PST_OK; i++) {
+        char *rows = (char *)batch->tensors[i].data + at * header->tensors[i].sample_bytes;
+        status = take_rows(recording, &stretch, i, begin, count, rows, error);
+        begin += step(recording, i, stretch.n);
+    }
+    return status;
+}
+
+enum pst_status pst_recording_copy_tensor(struct pst_recording *recording, size_t tensor, uint64_t sample,
+                                          size_t count, void *rows, struct pst_error *error)
+{
+    struct stretch stretch;
+    enum pst_status status = find_stretch(recording, sample, &stretch, error);
+    uint64_t begin = stretch.data;
+    for (size_t i = 0; i < tensor && stretch.whole == NULL; i++)
+        begin += step(recording, i, stretch.n);
+    return status == PST_OK ? take_rows(recording, &stretch, tensor, begin, count, rows, error) : status;
 }

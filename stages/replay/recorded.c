@@ -1,9 +1,10 @@
 /*
  * Recordings as a source. If nothing else is asked for, they are replayed just as they were: the same batches
  * in the same order under the same epochs. Otherwise they are a set of samples like any other, which are
- * chosen, shuffled and put together to batches of another size.
+ * chosen, shuffled and put together to batches of another size. Either way frames may be spliced.
  */
 #include "stages/replay/choose.h"
+#include "stages/replay/splice.h"
 
 #include "pipestill/compact.h"
 
@@ -29,6 +30,10 @@ struct recorded {
     struct pst_buffer scratch;
     struct pst_header restored;
     struct pst_batch compact; /* as it was recorded, or put together from recorded samples */
+    /* Of frames that are spliced. */
+    struct splice_span span;
+    struct splice splice;
+    struct pst_batch plain; /* not spliced yet */
 };
 
 static struct recorded *recorded_of(const struct pst_run *run)
@@ -42,10 +47,15 @@ static const struct pst_header *recorded_header(const struct recorded *replay)
     return pst_recording_header(replay->shards.list[0].recording);
 }
 
-/* The header of what comes out. */
+/* The header of what comes out, before it is spliced. */
 static const struct pst_header *restored_header(const struct recorded *replay)
 {
     return replay->restorer == NULL ? recorded_header(replay) : &replay->restored;
+}
+
+static bool is_spliced(const struct recorded *replay)
+{
+    return replay->options->splice != NULL;
 }
 
 static bool chosen_only(const struct recorded *replay)
@@ -172,12 +182,14 @@ static enum pst_status prepare(struct pst_run *run, struct pst_error *error)
     replay->by_sample = replay->batch > 0 || replay->options->shuffle || selects_samples(replay->options);
     if (replay->by_sample && replay->batch == 0)
         replay->batch = USUAL_BATCH;
-    shards_keep(&replay->shards, replay->options->memory, !replay->options->shuffle);
+    shards_keep(&replay->shards, replay->options->memory, !replay->options->shuffle && !is_spliced(replay));
     if (replay->shards.left_out > 0)
         pst_say(run, "left out: %" PRIu64 " damaged or missing batches", replay->shards.left_out);
     if (replay->count == 0)
         return pst_fail(error, PST_BAD_DATA, "%s: a recording without samples", replay->shards.list[0].path);
     enum pst_status status = open_restorer(run, error);
+    if (status == PST_OK && is_spliced(replay))
+        status = splice_open(&replay->splice, &replay->span, &replay->shards, restored_header(replay), error);
     if (status == PST_OK && selects_samples(replay->options)) {
         status = choose_recorded(replay->options, &replay->shards, restored_header(replay), &replay->chosen,
                                  error);
@@ -198,6 +210,8 @@ static enum pst_status start(struct pst_run *run, size_t count, char **paths, st
     replay->options = &((const struct replay *)run->self)->options;
     replay->batch = replay->options->batch;
     enum pst_status status = check_selection_options(replay->options, error);
+    if (status == PST_OK && is_spliced(replay))
+        status = splice_parse(replay->options->splice, &replay->span, error);
     if (status == PST_OK)
         status = shards_open(&replay->shards, count, paths, pst_link_options(run)->max_message,
                              replay->options->skip_bad, error);
@@ -207,9 +221,9 @@ static enum pst_status start(struct pst_run *run, size_t count, char **paths, st
 /* Whether the stream that comes out is the one that was recorded. */
 static bool is_verbatim(const struct recorded *replay)
 {
-    return replay->restorer == NULL && !replay->by_sample && shards_are_one_stream(&replay->shards) &&
-           replay->options->epochs == 1 && replay->options->start == 0 && replay->shards.left_out == 0 &&
-           replay->options->run == NULL;
+    return replay->restorer == NULL && !replay->by_sample && !is_spliced(replay) &&
+           shards_are_one_stream(&replay->shards) && replay->options->epochs == 1 &&
+           replay->options->start == 0 && replay->shards.left_out == 0 && replay->options->run == NULL;
 }
 
 /* Whether the recordings hold their classes in one proportion, as their headers say, and lack nothing. */
@@ -224,13 +238,25 @@ static bool have_equal_counts(const struct shards *shards)
     return shards->left_out == 0;
 }
 
+/* Makes `header` the one of what comes out, with the counts that were recorded. */
+static enum pst_status copy_header(struct pst_run *run, struct pst_header *header, struct pst_error *error)
+{
+    const struct recorded *replay = recorded_of(run);
+    if (!is_spliced(replay))
+        return pst_header_copy(header, restored_header(replay), error);
+    enum pst_status status = pst_header_copy(header, &replay->splice.header, error);
+    size_t x = replay->splice.x;
+    return status == PST_OK && header->tensors[x].origin[0] == '\0' ? pst_made_from_unknown(run, x, error)
+                                                                    : status;
+}
+
 static enum pst_status on_header(struct pst_run *run, struct pst_header *header, struct pst_error *error)
 {
     const struct recorded *replay = recorded_of(run);
     char name[sizeof header->run];
     memcpy(name, header->run, sizeof name);
     pst_header_free(header);
-    enum pst_status status = pst_header_copy(header, restored_header(replay), error);
+    enum pst_status status = copy_header(run, header, error);
     if (status == PST_OK && is_verbatim(replay))
         pst_verbatim(run);
     if (status != PST_OK || is_verbatim(replay))
@@ -252,10 +278,32 @@ static enum pst_status on_header(struct pst_run *run, struct pst_header *header,
     return PST_OK;
 }
 
+/* Gives a batch room for n samples as they were recorded. */
+static enum pst_status make_room(const struct recorded *replay, size_t n, struct pst_batch *batch,
+                                 struct pst_error *error)
+{
+    enum pst_status status = pst_batch_follow(batch, recorded_header(replay), error);
+    return status == PST_OK ? pst_batch_resize(batch, recorded_header(replay), n, 0, error) : status;
+}
+
+/* Reads a batch as it was recorded. Neighbours are taken from batches that are kept, and so is this one. */
+static enum pst_status read_batch(const struct recorded *replay, const struct shard_batch *found,
+                                  struct pst_batch *batch, struct pst_error *error)
+{
+    if (!is_spliced(replay))
+        return pst_recording_read(found->shard->recording, found->index, batch, error);
+    enum pst_status status = make_room(replay, found->recorded.n, batch, error);
+    batch->seq = found->recorded.seq;
+    return status == PST_OK ? pst_recording_copy(found->shard->recording,
+                                                 found->recorded.first - found->shard->first_sample,
+                                                 found->recorded.n, batch, 0, error)
+                            : status;
+}
+
 static enum pst_status next_batch(struct recorded *replay, struct pst_batch *batch, struct pst_error *error)
 {
     struct shard_batch found = shards_batch(&replay->shards, (size_t)replay->position);
-    enum pst_status status = pst_recording_read(found.shard->recording, found.index, batch, error);
+    enum pst_status status = read_batch(replay, &found, batch, error);
     batch->epoch = found.recorded.epoch + replay->pass * replay->shards.epochs;
     replay->position++;
     return status;
@@ -265,9 +313,7 @@ static enum pst_status next_chosen(struct recorded *replay, struct pst_batch *ba
 {
     uint64_t epoch;
     size_t n = samples_from(replay, replay->position, &epoch);
-    enum pst_status status = pst_batch_follow(batch, recorded_header(replay), error);
-    if (status == PST_OK)
-        status = pst_batch_resize(batch, recorded_header(replay), n, 0, error);
+    enum pst_status status = make_room(replay, n, batch, error);
     batch->epoch = replay->options->shuffle ? replay->pass : epoch + replay->pass * replay->shards.epochs;
     bool in_row = !replay->options->shuffle && !chosen_only(replay);
     for (size_t i = 0, count; i < n && status == PST_OK; i += count) {
@@ -296,6 +342,30 @@ static enum pst_status restore(struct recorded *replay, struct pst_batch *batch,
     return pst_fail_at(error, "%s, batch %" PRIu64, found.shard->path, replay->compact.seq);
 }
 
+/* Reads the next batch and restores it. */
+static enum pst_status next_plain(struct recorded *replay, struct pst_batch *batch, struct pst_error *error)
+{
+    struct pst_batch *read = replay->restorer == NULL ? batch : &replay->compact;
+    enum pst_status status =
+        replay->by_sample ? next_chosen(replay, read, error) : next_batch(replay, read, error);
+    return status == PST_OK && replay->restorer != NULL ? restore(replay, batch, error) : status;
+}
+
+/* first: the position, or the batch, that the plain batch began at. */
+static enum pst_status splice_batch(struct recorded *replay, uint64_t first, struct pst_batch *batch,
+                                    struct pst_error *error)
+{
+    const struct splice *splice = &replay->splice;
+    uint64_t sample = replay->by_sample ? 0 : shards_batch(&replay->shards, (size_t)first).recorded.first;
+    enum pst_status status = pst_batch_derive(batch, &splice->header, &replay->plain, error);
+    for (size_t i = 0; i < batch->n && status == PST_OK; i++) {
+        char *x = (char *)batch->tensors[splice->x].data + i * splice->header.tensors[splice->x].sample_bytes;
+        uint64_t number = replay->by_sample ? sample_at(replay, first + i) : sample + i;
+        status = splice_sample(splice, &replay->shards, number, x, error);
+    }
+    return status;
+}
+
 static enum pst_status next(struct pst_run *run, struct pst_batch *batch, struct pst_error *error)
 {
     struct recorded *replay = recorded_of(run);
@@ -303,10 +373,11 @@ static enum pst_status next(struct pst_run *run, struct pst_batch *batch, struct
         begin_pass(replay, replay->pass + 1);
     if (replay->options->epochs > 0 && replay->pass >= replay->options->epochs)
         return PST_END;
-    struct pst_batch *read = replay->restorer == NULL ? batch : &replay->compact;
-    enum pst_status status =
-        replay->by_sample ? next_chosen(replay, read, error) : next_batch(replay, read, error);
-    return status == PST_OK && replay->restorer != NULL ? restore(replay, batch, error) : status;
+    uint64_t first = replay->position;
+    if (!is_spliced(replay))
+        return next_plain(replay, batch, error);
+    enum pst_status status = next_plain(replay, &replay->plain, error);
+    return status == PST_OK ? splice_batch(replay, first, batch, error) : status;
 }
 
 static void stop(struct pst_run *run)
@@ -316,6 +387,8 @@ static void stop(struct pst_run *run)
     pst_buffer_free(&replay->scratch);
     pst_header_free(&replay->restored);
     pst_batch_free(&replay->compact);
+    splice_free(&replay->splice);
+    pst_batch_free(&replay->plain);
     shards_close(&replay->shards);
     pst_chosen_free(&replay->chosen);
 }

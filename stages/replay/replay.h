@@ -8,7 +8,7 @@
 
 /* What the command line says. */
 struct selection_options {
-    const char *only, *omit, *sample, *run;
+    const char *only, *omit, *sample, *splice, *run;
     size_t limit, batch, memory;
     uint64_t seed, epochs, start;
     double fraction;
