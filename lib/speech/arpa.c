@@ -1,65 +1,28 @@
 /* Language models in ARPA files. */
 #include "lib/speech/language_model.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #define LOG_10 2.302585092994045684
-#define LOG_OF_0 -99 /* as the format has it */
+#define LOG_OF_0 (-99) /* as the format has it */
 #define NOT_A_WORD SIZE_MAX
+
+enum section { BEFORE_DATA, IN_DATA, IN_SINGLE, IN_PAIRS, BEHIND_END };
 
 /* What is being read. */
 struct arpa {
-    FILE *file;
-    const char *path;
-    char *line;
-    size_t room, number; /* bytes of the line's memory; its number */
     const struct pst_lexicon *lexicon;
     struct pst_language_model *model;
     struct backoff backoff;
-    bool *seen;      /* [words + 1]: in the 1-grams */
-    uint64_t due[2]; /* numbers of n-grams that \data\ announces */
-    double unknown;  /* log p of <unk> */
+    enum section section;
+    bool *seen;        /* [words + 1]: in the 1-grams */
+    uint64_t due[2];   /* numbers of n-grams that \data\ announces */
+    uint64_t count[2]; /* and of those that came */
+    double unknown;    /* log p of <unk> */
 };
-
-static enum pst_status refuse(const struct arpa *arpa, const char *what, struct pst_error *error)
-{
-    return pst_fail(error, PST_BAD_DATA, "%s, line %zu: %s", arpa->path, arpa->number, what);
-}
-
-/* Reads the next line that is not empty, without blanks at its end. Returns PST_END behind the last one. */
-static enum pst_status next_line(struct arpa *arpa, struct pst_error *error)
-{
-    ssize_t length;
-    do {
-        errno = 0;
-        length = getline(&arpa->line, &arpa->room, arpa->file);
-        arpa->number++;
-        while (length > 0 && strchr(" \t\r\n", arpa->line[length - 1]) != NULL)
-            arpa->line[--length] = '\0';
-    } while (length == 0);
-    if (length > 0)
-        return PST_OK;
-    return ferror(arpa->file) ? pst_fail(error, PST_IO_ERROR, "%s: %s", arpa->path, strerror(errno))
-           : errno == ENOMEM  ? pst_fail(error, PST_TRY_AGAIN, "out of memory")
-                              : PST_END;
-}
-
-/* The next word of a line, and NULL behind the last one; the line is cut into pieces. */
-static char *next_field(char **at)
-{
-    *at += strspn(*at, " \t");
-    char *field = *at;
-    *at += strcspn(*at, " \t");
-    if (**at != '\0')
-        *(*at)++ = '\0';
-    return *field != '\0' ? field : NULL;
-}
 
 /* A base-10 logarithm becomes a natural one. */
 static bool read_log(const char *text, double *log_p)
@@ -71,7 +34,7 @@ static bool read_log(const char *text, double *log_p)
     return true;
 }
 
-/* The place of a word in the table's rows (before) or columns. */
+/* The place of a word in the table: in a row, or, as the word before, of a row. */
 static size_t place_of(const struct arpa *arpa, const char *word, bool before)
 {
     if (strcasecmp(word, before ? "<s>" : "</s>") == 0)
@@ -80,104 +43,74 @@ static size_t place_of(const struct arpa *arpa, const char *word, bool before)
     return place < arpa->lexicon->count ? place : NOT_A_WORD;
 }
 
-/* ---- n-grams ------------------------------------------------------------------------------------------- */
+/* ---- lines --------------------------------------------------------------------------------------------- */
 
-/* A line "log10(p) WORD log10(backoff)". */
-static enum pst_status take_single(struct arpa *arpa, struct pst_error *error)
+/* "ngram ORDER=COUNT" */
+static enum pst_status take_count(struct arpa *arpa, char *line, struct pst_error *error)
 {
-    char *at = arpa->line;
+    uint64_t order, count;
+    char *equals = strchr(line, '=');
+    if (strncmp(line, "ngram ", 6) != 0 || equals == NULL)
+        return pst_fail(error, PST_BAD_DATA, "it is not 'ngram ORDER=COUNT'");
+    *equals = '\0';
+    if (!pst_parse_u64(line + 6 + strspn(line + 6, " "), 1, 99, &order) ||
+        !pst_parse_u64(equals + 1 + strspn(equals + 1, " "), 0, UINT32_MAX, &count))
+        return pst_fail(error, PST_BAD_DATA, "it is not 'ngram ORDER=COUNT'");
+    if (order > 2 && count > 0)
+        return pst_fail(error, PST_BAD_DATA,
+                        "n-grams of more than two words cannot be searched with; make a bigram");
+    if (order <= 2)
+        arpa->due[order - 1] = count;
+    return PST_OK;
+}
+
+/* "LOG10(P) WORD LOG10(BACKOFF)", of which the last may be left out. */
+static enum pst_status take_single(struct arpa *arpa, char *line, struct pst_error *error)
+{
+    char *rest;
     double log_p, backoff = 0;
-    bool good = read_log(next_field(&at), &log_p);
-    const char *word = next_field(&at), *weight = next_field(&at);
-    if (!good || word == NULL || (weight != NULL && !read_log(weight, &backoff)) || next_field(&at) != NULL)
-        return refuse(arpa, "not a logarithm, a word and the logarithm of its backoff", error);
+    bool good = read_log(strtok_r(line, " \t", &rest), &log_p);
+    const char *word = strtok_r(NULL, " \t", &rest), *weight = strtok_r(NULL, " \t", &rest);
+    if (!good || word == NULL || (weight != NULL && !read_log(weight, &backoff)))
+        return pst_fail(error, PST_BAD_DATA,
+                        "it is not a logarithm, a word and the logarithm of its backoff");
     if (log_p > 0)
-        return refuse(arpa, "a probability above 1", error);
-    size_t before = place_of(arpa, word, true), behind = place_of(arpa, word, false);
+        return pst_fail(error, PST_BAD_DATA, "a probability is above 1");
+    size_t before = place_of(arpa, word, true), place = place_of(arpa, word, false);
     if (strcasecmp(word, "<unk>") == 0)
         arpa->unknown = log_p;
     if (before != NOT_A_WORD)
         arpa->backoff.backoff[before] = backoff;
-    if (behind == NOT_A_WORD)
+    if (place == NOT_A_WORD)
         return PST_OK;
-    if (arpa->seen[behind])
-        return refuse(arpa, "a word that came already", error);
-    arpa->seen[behind] = true;
-    arpa->backoff.single[behind] = log_p;
+    if (arpa->seen[place])
+        return pst_fail(error, PST_BAD_DATA, "the word '%s' came already", word);
+    arpa->seen[place] = true;
+    arpa->backoff.single[place] = log_p;
     return PST_OK;
 }
 
-/* A line "log10(p) WORD WORD". */
-static enum pst_status take_pair(struct arpa *arpa, struct pst_error *error)
+/* "LOG10(P) WORD WORD" */
+static enum pst_status take_pair(struct arpa *arpa, char *line, struct pst_error *error)
 {
-    char *at = arpa->line;
+    char *rest;
     double log_p;
-    bool good = read_log(next_field(&at), &log_p);
-    const char *first = next_field(&at), *second = next_field(&at);
-    next_field(&at); /* a backoff, which the highest order does not need */
-    if (!good || second == NULL || next_field(&at) != NULL)
-        return refuse(arpa, "not a logarithm and two words", error);
+    bool good = read_log(strtok_r(line, " \t", &rest), &log_p);
+    const char *first = strtok_r(NULL, " \t", &rest), *second = strtok_r(NULL, " \t", &rest);
+    if (!good || second == NULL)
+        return pst_fail(error, PST_BAD_DATA, "it is not a logarithm and two words");
     if (log_p > 0)
-        return refuse(arpa, "a probability above 1", error);
-    size_t before = place_of(arpa, first, true), behind = place_of(arpa, second, false);
-    if (before != NOT_A_WORD && behind != NOT_A_WORD)
-        *language_model_at(arpa->model, before, behind) = (float)log_p;
+        return pst_fail(error, PST_BAD_DATA, "a probability is above 1");
+    size_t before = place_of(arpa, first, true), place = place_of(arpa, second, false);
+    if (before != NOT_A_WORD && place != NOT_A_WORD)
+        *language_model_at(arpa->model, before, place) = (float)log_p;
     return PST_OK;
 }
 
-/* Reads as many n-grams as were announced. */
-static enum pst_status read_section(struct arpa *arpa, uint64_t due, const char *title,
-                                    enum pst_status (*take)(struct arpa *, struct pst_error *),
-                                    struct pst_error *error)
-{
-    if (strcmp(arpa->line, title) != 0)
-        return refuse(arpa, "not the beginning of the next n-grams", error);
-    for (uint64_t i = 0; i < due; i++) {
-        enum pst_status status = next_line(arpa, error);
-        if (status == PST_OK && arpa->line[0] != '\\')
-            status = take(arpa, error);
-        else if (status == PST_OK || status == PST_END)
-            status = refuse(arpa, "there are fewer n-grams than \\data\\ says", error);
-        if (status != PST_OK)
-            return status;
-    }
-    enum pst_status status = next_line(arpa, error);
-    return status == PST_END ? refuse(arpa, "the file ends without \\end\\", error) : status;
-}
+/* ---- sections ------------------------------------------------------------------------------------------ */
 
-/* ---- the file ------------------------------------------------------------------------------------------ */
-
-/* Reads what \data\ says, and what stands before it; the line is then the first behind. */
-static enum pst_status read_data(struct arpa *arpa, struct pst_error *error)
-{
-    enum pst_status status;
-    do
-        status = next_line(arpa, error);
-    while (status == PST_OK && strcmp(arpa->line, "\\data\\") != 0);
-    if (status == PST_END)
-        return pst_fail(error, PST_BAD_DATA, "%s: not an ARPA file: it has no line \\data\\", arpa->path);
-    while (status == PST_OK && (status = next_line(arpa, error)) == PST_OK &&
-           strncmp(arpa->line, "ngram ", 6) == 0) {
-        char *at = arpa->line + 6;
-        char *equals = strchr(at, '=');
-        uint64_t order, count;
-        if (equals == NULL)
-            return refuse(arpa, "not 'ngram ORDER=COUNT'", error);
-        *equals = '\0';
-        char *number = equals + 1 + strspn(equals + 1, " ");
-        if (!pst_parse_u64(at + strspn(at, " "), 1, 99, &order) ||
-            !pst_parse_u64(number, 0, UINT32_MAX, &count))
-            return refuse(arpa, "not 'ngram ORDER=COUNT'", error);
-        if (order > 2 && count > 0)
-            return refuse(arpa, "n-grams of more than two words are not searched with; make a bigram", error);
-        if (order <= 2)
-            arpa->due[order - 1] = count;
-    }
-    return status == PST_END ? refuse(arpa, "the file ends without \\end\\", error) : status;
-}
-
-/* Words that the file does not have get the probability of <unk>. */
-static void fill_unknown(struct arpa *arpa)
+/* Words that the 1-grams do not have get the probability of <unk>. */
+static void settle_single(struct arpa *arpa)
 {
     for (size_t w = 0; w <= arpa->lexicon->count; w++) {
         if (arpa->seen[w])
@@ -185,47 +118,61 @@ static void fill_unknown(struct arpa *arpa)
         arpa->backoff.single[w] = arpa->unknown;
         arpa->model->unknown += w < arpa->lexicon->count;
     }
+    language_model_back_off(arpa->model, &arpa->backoff);
 }
 
-static enum pst_status read_all(struct arpa *arpa, struct pst_error *error)
+/* A line that begins with \ ends a section and begins the next. */
+static enum pst_status change_section(struct arpa *arpa, const char *line, struct pst_error *error)
 {
-    enum pst_status status = read_data(arpa, error);
-    if (status == PST_OK)
-        status = read_section(arpa, arpa->due[0], "\\1-grams:", take_single, error);
-    if (status != PST_OK)
-        return status;
-    fill_unknown(arpa);
-    language_model_back_off(arpa->model, &arpa->backoff);
-    if (strcmp(arpa->line, "\\2-grams:") == 0 || arpa->due[1] > 0)
-        status = read_section(arpa, arpa->due[1], "\\2-grams:", take_pair, error);
-    if (status == PST_OK && strcmp(arpa->line, "\\end\\") != 0)
-        return refuse(arpa, "there are more n-grams than \\data\\ says", error);
-    return status;
+    static const char *const titles[] = { [IN_DATA] = "\\data\\",
+                                          [IN_SINGLE] = "\\1-grams:",
+                                          [IN_PAIRS] = "\\2-grams:",
+                                          [BEHIND_END] = "\\end\\" };
+    enum section next = arpa->section + 1;
+    if (arpa->section == IN_SINGLE && strcmp(line, titles[BEHIND_END]) == 0 && arpa->due[1] == 0)
+        next = BEHIND_END;
+    if (strcmp(line, titles[next]) != 0)
+        return pst_fail(error, PST_BAD_DATA, "it is not %s, which should come next", titles[next]);
+    for (size_t i = 0; i < 2; i++)
+        if (arpa->section == (i == 0 ? IN_SINGLE : IN_PAIRS) && arpa->count[i] != arpa->due[i])
+            return pst_fail(error, PST_BAD_DATA,
+                            "\\data\\ says that there are %llu %zu-grams, but it is %llu that came",
+                            (unsigned long long)arpa->due[i], i + 1, (unsigned long long)arpa->count[i]);
+    if (arpa->section == IN_SINGLE)
+        settle_single(arpa);
+    arpa->section = next;
+    return PST_OK;
+}
+
+static enum pst_status take_line(void *context, char *line, struct pst_error *error)
+{
+    struct arpa *arpa = context;
+    if (*line == '\0' || arpa->section == BEHIND_END ||
+        (arpa->section == BEFORE_DATA && strcmp(line, "\\data\\") != 0))
+        return PST_OK;
+    if (*line == '\\')
+        return change_section(arpa, line, error);
+    if (arpa->section == IN_DATA)
+        return take_count(arpa, line, error);
+    arpa->count[arpa->section - IN_SINGLE]++;
+    return arpa->section == IN_SINGLE ? take_single(arpa, line, error) : take_pair(arpa, line, error);
 }
 
 enum pst_status pst_language_model_read(struct pst_language_model *model, const struct pst_lexicon *lexicon,
                                         const char *path, struct pst_error *error)
 {
-    struct arpa arpa = { .path = path, .lexicon = lexicon, .model = model, .unknown = (double)-INFINITY };
-    int fd;
-    *model = (struct pst_language_model){ 0 };
-    enum pst_status status = pst_file_open(path, &fd, error);
+    struct arpa arpa = { .lexicon = lexicon, .model = model, .unknown = (double)-INFINITY };
+    enum pst_status status = language_model_open(model, &arpa.backoff, lexicon, error);
     if (status != PST_OK)
         return status;
-    arpa.file = fdopen(fd, "r");
-    if (arpa.file == NULL) {
-        close(fd);
-        return pst_fail(error, PST_TRY_AGAIN, "%s: %s", path, strerror(errno));
-    }
-    status = language_model_open(model, &arpa.backoff, lexicon, error);
-    if (status == PST_OK) {
-        arpa.seen = pst_allocate(lexicon->count + 1, sizeof *arpa.seen, error);
-        status = arpa.seen != NULL ? read_all(&arpa, error) : PST_TRY_AGAIN;
-        backoff_free(&arpa.backoff);
-    }
+    arpa.seen = pst_allocate(lexicon->count + 1, sizeof *arpa.seen, error);
+    status = arpa.seen != NULL ? pst_file_lines(path, take_line, &arpa, error) : PST_TRY_AGAIN;
+    if (status == PST_OK && arpa.section != BEHIND_END)
+        status = pst_fail(error, PST_BAD_DATA, "%s: %s", path,
+                          arpa.section == BEFORE_DATA ? "not an ARPA file: it has no line \\data\\"
+                                                      : "cut short: it ends without \\end\\");
     free(arpa.seen);
-    free(arpa.line);
-    fclose(arpa.file);
+    backoff_free(&arpa.backoff);
     if (status != PST_OK)
         pst_language_model_free(model);
     return status;

@@ -62,6 +62,7 @@ struct outcome {
     size_t utterance, frames;
     size_t first; /* of its frames in memory */
     bool found;
+    double score;                          /* of the path that was found */
     struct pst_word_errors errors, others; /* words 0, and no errors: it has no transcript */
 };
 
@@ -153,7 +154,8 @@ PST_CHECKED enum pst_status tune(struct pst_run *run, struct pst_error *error);
 struct results {
     const struct decoder *decoder;
     struct pst_word_errors all, others;
-    size_t frames, wrong_utterances, not_found, transcripts, speaker_count;
+    double score; /* of all paths that were found */
+    size_t frames, found_frames, wrong_utterances, not_found, transcripts, speaker_count;
     const char **speakers; /* [speaker_count] */
     struct pst_word_errors *of_speaker, *others_of_speaker;
 };

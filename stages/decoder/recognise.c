@@ -68,6 +68,7 @@ enum pst_status recognise(struct decoder *decoder, struct outcome *outcome, stru
     pst_search_set(decoder->search, &decoder->model, decoder->log_prior, &decoder->settings);
     enum pst_status status =
         recognise_errors(decoder, &decoder->of, outcome, &outcome->errors, &outcome->found, error);
+    outcome->score = decoder->hypothesis.score;
     if (status == PST_OK)
         write_words(decoder, outcome);
     if (status != PST_OK || decoder->against.index == PST_NONE)

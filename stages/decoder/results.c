@@ -44,6 +44,8 @@ static void sum_up(struct results *results)
         const struct pst_utterance *utterance = &decoder->corpus.utterances[outcome->utterance];
         results->frames += outcome->frames;
         results->not_found += !outcome->found;
+        results->score += outcome->found ? outcome->score : 0;
+        results->found_frames += outcome->found ? outcome->frames : 0;
         size_t speaker = speaker_of(results, utterance->speaker);
         if (utterance->words == NULL)
             continue;
@@ -175,6 +177,8 @@ static enum pst_status make_report(struct results *results, struct pst_report *r
     pst_figures_add(whole, "utterances", "utterances", PST_FIGURE_COUNT, (double)decoder->outcome_count);
     pst_figures_add(whole, "speakers", "speakers", PST_FIGURE_COUNT, (double)results->speaker_count);
     pst_figures_add(whole, "frames", "frames", PST_FIGURE_COUNT, (double)results->frames);
+    pst_figures_add(whole, "mean_score", "score of a frame", PST_FIGURE_NATS,
+                    results->found_frames > 0 ? results->score / (double)results->found_frames : NAN);
     if (results->transcripts == 0)
         return PST_OK;
     add_errors(whole, &results->all);

@@ -6,7 +6,7 @@
 
 static const double exponents[] = { 0, 0.25, 0.5, 0.75, 1 };
 static const double scales[] = { 1, 2, 4, 7, 11, 16 };
-static const double penalties[] = { -4, 0, 4 };
+static const double penalties[] = { -8, -4, 0, 4, 8 };
 
 #define EXPONENTS (sizeof exponents / sizeof *exponents)
 #define SCALES (sizeof scales / sizeof *scales)
@@ -57,7 +57,7 @@ static double around(const struct grid *grid, size_t a, size_t s, size_t p)
 
 /* The fewest errors; of settings that are alike in that, the one whose neighbours have the fewest: a handful
  * of speakers tells a wide valley better than a narrow one. */
-static uint64_t choose(const struct grid *grid, struct pst_search_settings *settings)
+static void choose(const struct grid *grid, struct pst_search_settings *settings)
 {
     uint64_t least = UINT64_MAX;
     double least_around = 0;
@@ -74,7 +74,17 @@ static uint64_t choose(const struct grid *grid, struct pst_search_settings *sett
                 settings->scale = scales[s];
                 settings->penalty = penalties[p];
             }
-    return least;
+}
+
+/* What lies at the edge of what was tried may lie beyond it. */
+static void say_edges(struct pst_run *run, const struct pst_search_settings *settings)
+{
+    if (settings->scale == scales[0] || settings->scale == scales[SCALES - 1])
+        pst_say(run, "the best language model scale, %g, is at the edge of those that were tried, %g to %g",
+                settings->scale, scales[0], scales[SCALES - 1]);
+    if (settings->penalty == penalties[0] || settings->penalty == penalties[PENALTIES - 1])
+        pst_say(run, "the best word penalty, %g, is at the edge of those that were tried, %g to %g",
+                settings->penalty, penalties[0], penalties[PENALTIES - 1]);
 }
 
 enum pst_status tune(struct pst_run *run, struct pst_error *error)
@@ -93,6 +103,7 @@ enum pst_status tune(struct pst_run *run, struct pst_error *error)
                     return status;
             }
     choose(&grid, &decoder->settings);
+    say_edges(run, &decoder->settings);
     settings_write(decoder->tuned.out, &decoder->settings);
     return PST_OK;
 }
