@@ -121,4 +121,229 @@ void pst_alignment_write(FILE *file, const struct pst_corpus *corpus, size_t utt
 /* Frees what they hold and makes them {0}. */
 void pst_alignments_free(struct pst_alignments *alignments);
 
+/* ---- words ------------------------------------------------------------------------------------------- */
+
+/* A word that can be recognised: pronunciations [first, first + count) of the corpus's dictionary. */
+struct pst_word {
+    const char *text;
+    size_t first, count;
+};
+
+/*
+ * The words of a dictionary that are no silence, in alphabetical order; a word's number is its place here.
+ * {0} is closed.
+ */
+struct pst_lexicon {
+    const struct pst_corpus *corpus; /* borrowed */
+    size_t count;
+    struct pst_word *words; /* [count]; owned */
+};
+
+/* Words by their numbers. {0} is empty. */
+struct pst_word_list {
+    size_t count, room;
+    uint32_t *words; /* [count]; owned */
+};
+
+/*
+ * Makes a lexicon. A word is left out if it is called <s> or </s>, or if all its phones are silence.
+ * Returns PST_OK; PST_BAD_DATA if the corpus has no words that can be said; PST_TRY_AGAIN. On failure nothing
+ * is owned.
+ */
+PST_CHECKED enum pst_status pst_lexicon_open(struct pst_lexicon *lexicon, const struct pst_corpus *corpus,
+                                             struct pst_error *error);
+
+/* Frees what a lexicon holds and makes it {0}. */
+void pst_lexicon_close(struct pst_lexicon *lexicon);
+
+/* The number of the word that is `length` bytes at text; count if the lexicon does not have it. */
+size_t pst_lexicon_find(const struct pst_lexicon *lexicon, const char *text, size_t length);
+
+/*
+ * Turns the transcript of an utterance into numbers of words.
+ * list: receives them; what it held is lost, its memory is used again.
+ * Returns PST_OK; PST_BAD_DATA for a word that the dictionary does not have: the message names it, and the
+ * same word in another case if there is one; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_lexicon_transcript(const struct pst_lexicon *lexicon, size_t utterance,
+                                                   struct pst_word_list *list, struct pst_error *error);
+
+/* ---- language models --------------------------------------------------------------------------------- */
+
+/* Words from which on a language model is too large, for it is a square of numbers. */
+#define PST_MOST_WORDS 8192
+
+/* What an n-gram is estimated of: PST_ZEROGRAM gives all words alike. */
+enum pst_ngram { PST_BIGRAM, PST_UNIGRAM, PST_ZEROGRAM };
+
+/*
+ * log p(word | the word before), natural. {0} is empty.
+ * log_p: [words + 1, words + 1], a row for each word before; the last row is the beginning of a sentence, the
+ * last column its end. A word that cannot come is -INFINITY. Without those each row's p add up to 1.
+ */
+struct pst_language_model {
+    size_t words;
+    float *log_p;   /* owned */
+    size_t from;    /* sentences that it was estimated from; 0 if it was read */
+    size_t unknown; /* words of the lexicon that the file does not have, and so have the p of <unk>, or 0 */
+};
+
+/*
+ * Estimates a language model from transcripts, by absolute discounting: with c counts, D = n1 / (n1 + 2 n2)
+ * of each order (Ney, Essen and Kneser 1994; 0.5 if n1 or n2 is 0), and V = words + 1,
+ *   p(w) = max(c(w) - D1, 0) / c + (D1 · types / c) / V,
+ *   p(w | v) = max(c(v, w) - D2, 0) / c(v), or, if v w was not seen, backoff(v) p(w), with a backoff so that
+ *   they add up to 1.
+ * chosen: [utterances of the corpus], whose transcripts are counted; those without one are passed over.
+ * Returns PST_OK; PST_BAD_DATA if there are more than PST_MOST_WORDS words, or if none of the chosen has a
+ * transcript (of PST_ZEROGRAM: allowed); what pst_lexicon_transcript returns. On failure nothing is owned.
+ */
+PST_CHECKED enum pst_status pst_language_model_estimate(struct pst_language_model *model,
+                                                        const struct pst_lexicon *lexicon, const bool *chosen,
+                                                        enum pst_ngram order, struct pst_error *error);
+
+/*
+ * Reads a language model from an ARPA file with 1-grams, or 1-grams and 2-grams. Words that the lexicon does
+ * not have are passed over; a logarithm of -99 or less is that of 0.
+ * Returns PST_OK; PST_BAD_DATA, with file and line; PST_NO_INPUT; PST_IO_ERROR; PST_TRY_AGAIN. On failure
+ * nothing is owned.
+ */
+PST_CHECKED enum pst_status pst_language_model_read(struct pst_language_model *model,
+                                                    const struct pst_lexicon *lexicon, const char *path,
+                                                    struct pst_error *error);
+
+/* Frees what a language model holds and makes it {0}. */
+void pst_language_model_free(struct pst_language_model *model);
+
+/* ---- the search for the words ------------------------------------------------------------------------ */
+
+/* How scores are weighed. The score of a path is Σ (log p(s | x) - prior_exponent · log p(s)) over frames
+ * + Σ (scale · log p(word | word before) - penalty) over words + scale · log p(end | last word). */
+struct pst_search_settings {
+    double prior_exponent;
+    double scale;
+    double penalty;
+    double beam; /* paths that are so much worse than the best one are given up; INFINITY: none is */
+};
+
+/* A word that was found, and its frames [begin, end). */
+struct pst_found_word {
+    uint32_t word;
+    uint32_t begin, end;
+};
+
+/* What was found in an utterance. {0} is empty. */
+struct pst_hypothesis {
+    bool found; /* a path reaches the end; else there are no words */
+    double score;
+    size_t count, room;
+    struct pst_found_word *words; /* [count]; owned */
+};
+
+struct pst_search;
+
+/*
+ * Prepares to search utterances for words: a loop over all words, each in all its pronunciations, whose
+ * phones have PST_PHONE_STATES states in a row, each of one frame or more. Before and behind each word there
+ * may be silence, if the corpus has such a phone, of one copy for each word before it. lexicon: borrowed.
+ * Returns PST_OK; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_search_new(struct pst_search **search, const struct pst_lexicon *lexicon,
+                                           struct pst_error *error);
+
+/*
+ * Sets how it searches. model: of the lexicon's words; copied. log_prior: [states]; copied; NULL: none.
+ */
+void pst_search_set(struct pst_search *search, const struct pst_language_model *model, const float *log_prior,
+                    const struct pst_search_settings *settings);
+
+/*
+ * Finds the words of an utterance: those of the best path (Viterbi), which without a beam is the best of all.
+ * log_p: [frames, states], finite. frames: at least 1, at most PST_MAX_FRAMES.
+ * hypothesis: receives them; its memory is used again.
+ * Returns PST_OK, whether or not a path was found; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_search_utterance(struct pst_search *search, const float *log_p, size_t frames,
+                                                 struct pst_hypothesis *hypothesis, struct pst_error *error);
+
+/* Frees a search; NULL is allowed. */
+void pst_search_free(struct pst_search *search);
+
+/* Frees what a hypothesis holds and makes it {0}. */
+void pst_hypothesis_free(struct pst_hypothesis *hypothesis);
+
+/* ---- forced alignment -------------------------------------------------------------------------------- */
+
+/* Memory for alignments, used again for each. {0} is empty. */
+struct pst_aligner {
+    struct pst_buffer nodes, arcs, scores, traces;
+};
+
+/*
+ * Finds the best path of states along known words: all pronunciations of each, and silence that may be or not
+ * be before, between and behind them, if the corpus has such a phone.
+ * log_p: [frames, states], finite. log_prior: [states], taken from each frame prior_exponent times; NULL:
+ * none. states: receives [frames]. score: receives the sum over the frames.
+ * found: receives false if there are fewer frames than states in the shortest path.
+ * Returns PST_OK, found or not; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_align(struct pst_aligner *aligner, const struct pst_lexicon *lexicon,
+                                      const struct pst_word_list *words, const float *log_p,
+                                      const float *log_prior, double prior_exponent, size_t frames,
+                                      uint16_t *states, double *score, bool *found, struct pst_error *error);
+
+/* Frees what an aligner holds and makes it {0}. */
+void pst_aligner_free(struct pst_aligner *aligner);
+
+/*
+ * Gives equal shares of the frames to the states of silence (if the corpus has it), of the first
+ * pronunciation of each word, and of silence again: state k of K has frames [k · frames / K, (k + 1) · frames
+ * / K). states: receives [frames]. Returns false, and leaves states, if there are fewer frames than states.
+ */
+PST_CHECKED bool pst_flat_start(const struct pst_lexicon *lexicon, const struct pst_word_list *words,
+                                size_t frames, uint16_t *states);
+
+/*
+ * The logarithms of the states' shares of aligned frames. A state without a frame counts as half a one.
+ * log_prior: receives [states]. Returns PST_OK; PST_BAD_DATA if no frame is aligned.
+ */
+PST_CHECKED enum pst_status pst_alignments_priors(const struct pst_alignments *alignments,
+                                                  const struct pst_corpus *corpus, float *log_prior,
+                                                  struct pst_error *error);
+
+/* ---- word errors ------------------------------------------------------------------------------------- */
+
+struct pst_word_errors {
+    uint64_t words; /* of the reference */
+    uint64_t substitutions, deletions, insertions;
+};
+
+/*
+ * Compares words with those of a reference: the fewest errors (Levenshtein), and of the ways to make so few
+ * the one with most substitutions. scratch: used again. Adds to errors.
+ * Returns PST_OK; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_word_errors_add(struct pst_word_errors *errors,
+                                                const struct pst_word_list *reference,
+                                                const struct pst_word_list *words, struct pst_buffer *scratch,
+                                                struct pst_error *error);
+
+/* An interval. */
+struct pst_interval {
+    double low, high;
+};
+
+/*
+ * A 95 % bootstrap interval (percentiles) of Σ errors / Σ words, or with `others`, which are of the same
+ * units, of its difference Σ (errors - others) / Σ words. Units are drawn with replacement: utterances, or
+ * speakers (Bisani and Ney 2004).
+ * errors, others, words: [units]; others: NULL for none. resamples: at least 1. The interval is a function of
+ * the arguments. interval: receives it; NaN if all words are 0 or there is no unit.
+ * Returns PST_OK; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_bootstrap(const uint64_t *errors, const uint64_t *others,
+                                          const uint64_t *words, size_t units, size_t resamples,
+                                          uint64_t seed, struct pst_interval *interval,
+                                          struct pst_error *error);
+
 #endif
