@@ -225,6 +225,11 @@ static void other_files_are_refused_with_a_reason(void **state)
     assert_refused("it is no file of sound: it begins neither as WAV, FLAC nor NIST SPHERE");
     write_bytes("\x1f\x8b\x08 and so on", 14);
     assert_refused("it is a gzip file; unpack it first: gunzip");
+    char sphere[2000] = "NIST_1A\n   1024\nchannel_count -i 1\nsample_rate -i 16000\nsample_n_bytes -i 2\n"
+                        "sample_coding -s26 pcm,embedded-shorten-v2.00\nsample_byte_format -s2 01\n"
+                        "sample_count -i 40000\nend_head\n";
+    write_bytes(sphere, sizeof sphere);
+    assert_refused("it is compressed with shorten; 'sph2pipe' unpacks it");
     write_sound(SF_FORMAT_AIFF | SF_FORMAT_PCM_16, 1, RATE, sound, 100);
     assert_refused("it is a file of the kind AIFF (Apple/SGI); WAV, FLAC and NIST SPHERE are read");
     write_sound(WAV, 1, RATE, sound, 0);

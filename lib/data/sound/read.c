@@ -69,6 +69,14 @@ static enum pst_status check_means(const struct sound_file *file, struct pst_err
     return PST_OK;
 }
 
+/* Whether the header of a SPHERE file names this compression. */
+static bool is_shorten(struct pst_sound_input *input)
+{
+    char start[PST_FILE_START + 1];
+    start[pst_sound_read_at(input, 0, start, PST_FILE_START)] = '\0';
+    return strncmp(start, "NIST_1A", 7) == 0 && strstr(start, "embedded-shorten") != NULL;
+}
+
 static enum pst_status refuse_to_open(struct sound_file *file, struct pst_error *error)
 {
     enum pst_status status = check_means(file, error);
@@ -76,6 +84,8 @@ static enum pst_status refuse_to_open(struct sound_file *file, struct pst_error 
         return status;
     if (sf_error(NULL) == SF_ERR_UNRECOGNISED_FORMAT)
         return refuse_kind(file, error);
+    if (is_shorten(&file->input))
+        return pst_fail(error, PST_BAD_DATA, "it is compressed with shorten; 'sph2pipe' unpacks it");
     return pst_fail(error, PST_BAD_DATA, "it cannot be read as sound: %s", sf_strerror(NULL));
 }
 
