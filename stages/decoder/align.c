@@ -55,14 +55,18 @@ enum pst_status align_report(struct pst_run *run, struct pst_report *report, str
     const struct decoder *decoder = run->self;
     const struct left_out *left_out = &decoder->left_out;
     size_t count = left_out->silent + left_out->brief;
-    const char *example = count > 0 ? decoder->corpus.utterances[left_out->example].name : "";
-    if (count > 0)
-        pst_say(run,
-                "%zu of %zu utterances are left out, %s the first: %zu have no transcript, %zu fewer frames "
-                "than states",
-                count, decoder->outcome_count, example, left_out->silent, left_out->brief);
     if (count == decoder->outcome_count)
-        return pst_fail(error, PST_BAD_DATA, "no utterance can be aligned");
+        return pst_fail(
+            error, PST_BAD_DATA,
+            "no utterance can be aligned: without a transcript %zu, with fewer frames than states %zu",
+            left_out->silent, left_out->brief);
+    if (count > 0)
+        pst_say(
+            run,
+            "%zu of %zu utterances are left out, %s the first: without a transcript %zu, with fewer frames "
+            "than states %zu",
+            count, decoder->outcome_count, decoder->corpus.utterances[left_out->example].name,
+            left_out->silent, left_out->brief);
     struct pst_figures *whole = &report->whole;
     pst_figures_add(whole, "utterances", "utterances", PST_FIGURE_COUNT, (double)decoder->outcome_count);
     pst_figures_add(whole, "aligned", "aligned", PST_FIGURE_COUNT, (double)(decoder->outcome_count - count));

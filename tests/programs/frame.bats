@@ -12,6 +12,8 @@ setup_file() {
     teacher-forward a.safetensors -i plain.pst -o logits.pst
     temperature-softmax -T 3 -i logits.pst -o soft.pst
     loader digits --samples 60 --batch 7 | teacher-forward a.safetensors -o targets.pst
+    loader digits --samples 60 --batch 20 --no-shuffle -o frames.pst
+    make_corpus
     : >empty.pst
     list_stages
 }
@@ -20,6 +22,17 @@ setup() {
     load common
     cd "$BATS_FILE_TMPDIR" || return
     out=$BATS_TEST_TMPDIR/out
+}
+
+# A corpus of speech of one utterance, whose frames the images of frames.pst are taken for: labels are states.
+make_corpus() {
+    mkdir -p toy/etc
+    echo a/b/c >toy/etc/toy_train.fileids
+    echo 'no yes (c)' >toy/etc/toy_train.transcription
+    : | tee toy/etc/toy_test.fileids >toy/etc/toy_test.transcription
+    printf '%s\n' N O SIL Y >toy/etc/toy.phone
+    printf '%s\n' 'no N O' 'yes Y' >toy/etc/toy.dic
+    echo '<sil> SIL' >toy/etc/toy.filler
 }
 
 # Writes the names of all stages to the file `all`, and of those with --input and --output to `reads` and `writes`. Programs
@@ -48,6 +61,7 @@ words() {
     stream-select) echo --keep x ;;
     stream-export) echo --to csv ;;
     class-map) echo --classes 9,0-8 ;;
+    decoder) echo --corpus toy --of y ;;
     esac
 }
 
@@ -56,6 +70,7 @@ stream() {
     case $1 in
     temperature-softmax) echo logits.pst ;;
     stream-join) echo plain.pst ;;
+    decoder) echo frames.pst ;;
     *) echo soft.pst ;;
     esac
 }

@@ -52,6 +52,10 @@ CASES = [
     ("stream-export, jsonl", "stream-export --to jsonl -i one.pst", ["one.pst"]),
     ("stream-export, npz", "stream-export --to npz --take id,label,x -i one.pst -o one.npz", ["one.pst"]),
     ("class-map", "class-map --classes 9,0-8 -i one.pst -o mapped.pst", ["one.pst"]),
+    ("loader, frames of an utterance", "loader digits --samples 60 --no-shuffle -o frames.pst", []),
+    ("decoder", "decoder --corpus ../toy --of y --against y --hypotheses words --ctm times --resamples 9 -i frames.pst", ["frames.pst"]),
+    ("decoder, tuning", "decoder --corpus ../toy --of y --tune settings --resamples 9 --json -i frames.pst", ["frames.pst"]),
+    ("decoder, aligning", "decoder --corpus ../toy --of y --align states -i frames.pst", ["frames.pst"]),
     ("stream-inspect", "stream-inspect one.pst", ["one.pst"]),
     ("stream-inspect, JSON", "stream-inspect --json one.pst", ["one.pst"]),
     ("stream-inspect, a model", "stream-inspect b.safetensors", ["b.safetensors"]),
@@ -132,6 +136,17 @@ def write_data():
             file.write(bytes([0, 0, 8, kind[0]]) + sizes + content)
 
 
+def write_corpus():
+    """A corpus of speech of one utterance; labels of digits are taken for states."""
+    etc = os.path.join(work, "toy", "etc")
+    os.makedirs(etc)
+    for name, text in (("toy_train.fileids", "a/b/c\n"), ("toy_train.transcription", "no yes (c)\n"), ("toy_test.fileids", ""),
+                       ("toy_test.transcription", ""), ("toy.phone", "N\nO\nSIL\nY\n"), ("toy.dic", "no N O\nyes Y\n"),
+                       ("toy.filler", "<sil> SIL\n")):
+        with open(os.path.join(etc, name), "w", encoding="utf-8") as file:
+            file.write(text)
+
+
 def write_pictures():
     """A tar file with a picture of each kind."""
     array = np.arange(12, dtype="u1").reshape(2, 2, 3)
@@ -143,6 +158,7 @@ def prepare():
     """Runs the pipeline without a shortage. Returns what each stage wrote and how often it allocated."""
     write_data()
     write_pictures()
+    write_corpus()
     results = []
     for i, (name, command, inputs) in enumerate(CASES):
         if "cut.pst.part" in inputs:
