@@ -163,9 +163,10 @@ static enum pst_status check_once(struct pst_recording *recording, size_t index,
 
 /* Samples that stand one after another in a batch, once the batch was checked. */
 struct stretch {
-    const struct pst_batch *whole; /* the batch, where it is kept in memory; NULL: it is in the file alone */
-    uint64_t data;                 /* byte of the file where its first tensor begins */
-    size_t n, row;                 /* samples of the batch, and the first that is meant */
+    const struct pst_tensor
+        *kept;     /* of the batch, where it is kept in memory; NULL: it is in the file alone */
+    uint64_t data; /* byte of the file where its first tensor begins */
+    size_t n, row; /* samples of the batch, and the first that is meant */
 };
 
 static enum pst_status find_stretch(struct pst_recording *recording, uint64_t sample, struct stretch *stretch,
@@ -175,7 +176,9 @@ static enum pst_status find_stretch(struct pst_recording *recording, uint64_t sa
     uint64_t within = (sample - run->sample) / run->n;
     stretch->n = run->n;
     stretch->row = (size_t)((sample - run->sample) % run->n);
-    enum pst_status status = check_once(recording, run->first + (size_t)within, &stretch->whole, error);
+    const struct pst_batch *whole;
+    enum pst_status status = check_once(recording, run->first + (size_t)within, &whole, error);
+    stretch->kept = whole == NULL ? NULL : whole->tensors;
     stretch->data = run->begin + within * run->bytes + run->data; /* which the check has told */
     return status;
 }
@@ -186,9 +189,8 @@ static enum pst_status take_rows(struct pst_recording *recording, const struct s
                                  struct pst_error *error)
 {
     size_t bytes = recording->reader->header.tensors[tensor].sample_bytes;
-    if (stretch->whole != NULL) {
-        memcpy(rows, (const char *)stretch->whole->tensors[tensor].data + stretch->row * bytes,
-               count * bytes);
+    if (stretch->kept != NULL) {
+        memcpy(rows, (const char *)stretch->kept[tensor].data + stretch->row * bytes, count * bytes);
         return PST_OK;
     }
     enum pst_status status = pst_input_read_at(recording->reader->source.input, begin + stretch->row * bytes,
@@ -228,7 +230,7 @@ enum pst_status pst_recording_copy_tensor(struct pst_recording *recording, size_
     struct stretch stretch;
     enum pst_status status = find_stretch(recording, sample, &stretch, error);
     uint64_t begin = stretch.data;
-    for (size_t i = 0; i < tensor && stretch.whole == NULL; i++)
+    for (size_t i = 0; i < tensor && stretch.kept == NULL; i++)
         begin += step(recording, i, stretch.n);
     return status == PST_OK ? take_rows(recording, &stretch, tensor, begin, count, rows, error) : status;
 }

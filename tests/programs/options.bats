@@ -120,7 +120,7 @@ train() {
     needs --tolerance --against evaluator --tolerance 3
     assert_fails 64 "--fit-bias 3: class 3 is named already" evaluator --fit-bias 3 --fit-bias 3
     needs --fit-by --fit-bias evaluator --fit-by errors
-    needs --memory --shuffle replay digits.pst --memory 1M
+    needs --memory "--shuffle or --splice" replay digits.pst --memory 1M
     needs --force --output replay digits.pst --force
     assert_fails 64 "--geometric is of probabilities" averager --geometric --logits
     assert_fails 64 "--follow and --batch exclude each other" replay digits.pst --follow --batch 3

@@ -63,6 +63,7 @@ CASES = [
     ("replay", "replay one.pst -o again.pst", ["one.pst"]),
     ("replay, several", "replay one.pst one.pst --shuffle -z 3 -o both.pst", ["one.pst"]),
     ("replay, shuffled", "replay --shuffle --batch 2 one.pst -o shuffled.pst", ["one.pst"]),
+    ("replay, spliced", "replay --splice 2,1 --shuffle --batch 2 table.pst -o spliced.pst", ["table.pst"]),
 ]
 work = tempfile.mkdtemp()
 count = 0
@@ -129,7 +130,7 @@ def shortages(total):
 def write_data():
     """A data set of ten images of 6 by 6 pixels, as gzip, and a table."""
     with open(os.path.join(work, "table.csv"), "w", encoding="utf-8") as file:
-        file.write('k,a,"b, c",y\n7,1,p,u\n3,,"q ""r""",v\n\n5,2.5,p,u\n')
+        file.write('k,a,"b, c",y\n2,1,p,u\n0,,"q ""r""",v\n\n1,2.5,p,u\n')
     for name, kind, content in (("images.gz", [3, 10, 6, 6], bytes(range(90)) * 4), ("labels.gz", [1, 10], bytes(range(10)))):
         sizes = b"".join(size.to_bytes(4, "big") for size in kind[1:])
         with gzip.open(os.path.join(work, name), "wb") as file:
