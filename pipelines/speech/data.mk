@@ -11,7 +11,7 @@ teach = replay $(1) $(splice) $(call mean,$(2),$(3)) | compactor --of soft --inp
 
 # $(call learn,KIND,RECORDING[,TARGETS]): a training with the settings of a kind.
 learn = replay $(2) $(splice) --shuffle --epochs $($(1).epochs) --seed $* $(if $(3),| stream-join $(3)) | \
-    student-trainer --arch $(or $($(1).layers),$(layers)) $($(1).options) --seed $* $(resumable) $(output)
+    student-trainer --hidden $(or $($(1).hidden),$(hidden)) $($(1).options) --seed $* $(resumable) $(output)
 
 # ---- Labels ----
 
@@ -22,7 +22,7 @@ pocketsphinx.ctm:
 # Flat start: equal shares of an utterance to the states of its words, then the states that a net which learnt those finds
 # more likely, and so on. No utterance of the test list is learnt from. plain-train and plain-test have no labels.
 plain-train.pst:
-	$(frames) --output $@
+	$(fresh) --output $@
 plain-test.pst: plain-train.pst
 	$(frames) --split test --like $< --output $@
 flat-0.ctm: plain-train.pst
@@ -35,7 +35,7 @@ flat-net-%.safetensors: flat-train-%.pst
 # $(call round,ROUND,THE ONE BEFORE)
 define round
 flat-train-$(1).pst: flat-$(2).ctm
-	$$(frames) --alignment $$< --output $$@
+	$$(fresh) --alignment $$< --output $$@
 flat-$(1).ctm: plain-train.pst flat-net-$(1).safetensors flat-$(2).ctm
 	$$(call realign,$$<,$$(word 2,$$^),$$(word 3,$$^))
 endef
@@ -49,9 +49,9 @@ flat.ctm: flat-$(last_round).ctm flat-test.ctm
 # ---- Frames, which are recorded once, each without its neighbours ----
 
 train.pst: $(alignment)
-	$(frames) --alignment $< $(held_out) --output $@
+	$(fresh) --alignment $< $(held_out) --output $@
 validation.pst: $(alignment)
-	$(frames) --alignment $< $(held_out) --split validation --output $@
+	$(fresh) --alignment $< $(held_out) --split validation --output $@
 test.pst: $(alignment) train.pst
 	$(frames) --alignment $< --split test --like train.pst --output $@
 validation-spliced.pst: validation.pst

@@ -29,9 +29,9 @@ small-soft-%.safetensors: small-%.pst small-taught-%.pst
 # ---- A net of the flat start's labels, whatever the others have ----
 
 flat-train.pst: flat.ctm
-	$(frames) --alignment $< $(held_out) --output $@
+	$(fresh) --alignment $< $(held_out) --output $@
 flat-validation.pst: flat.ctm
-	$(frames) --alignment $< $(held_out) --split validation --output $@
+	$(fresh) --alignment $< $(held_out) --split validation --output $@
 flat-test.pst: flat.ctm flat-train.pst
 	$(frames) --alignment $< --split test --like flat-train.pst --output $@
 align-flat-%.safetensors: private seconds = $(call pick,360,110)
@@ -91,7 +91,7 @@ define fold
 fold-$(1)-train.list fold-$(1)-test.list:
 	fold $(fold.seed) $(fold.count) $(1) $$(word 3,$$(subst -, ,$$(basename $$@)))
 fold-$(1)-train.pst: $(alignment) fold-$(1)-train.list
-	$$(frames) --alignment $$< --list fold-$(1)-train.list --output $$@
+	$$(fresh) --alignment $$< --list fold-$(1)-train.list --output $$@
 fold-$(1)-test.pst: $(alignment) fold-$(1)-test.list fold-$(1)-train.pst
 	$$(frames) --alignment $$< --list fold-$(1)-test.list --like fold-$(1)-train.pst --output $$@
 fold-$(1)-net-%.safetensors: private seconds = $(call pick,310,60)

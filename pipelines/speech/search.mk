@@ -47,7 +47,7 @@ epochs.small-soft.longer := $(call pick,200,20)
 
 nets := teacher-1.safetensors teacher-2.safetensors teacher-3.safetensors
 again = replay $< $(splice) --shuffle --epochs $(epochs) --seed 1
-net = student-trainer --arch $(layers) $(try)
+net = student-trainer --hidden $(hidden) $(try)
 # The temperature of a candidate, in its prerequisites and in its recipe.
 warmth = $(or $(temperature.$(1)),2)
 

@@ -2,12 +2,15 @@
 
 # ---- The data ----
 
-# Log-mel energies of 40 bands; a net sees 20 frames before the one that it judges, and 5 behind it.
+# Log-mel energies of 40 bands; a net sees 20 frames before the one that it judges, and 5 behind it, so its layers are
+# 1040-512-512-512-512-102.
 splice := --splice 20,5
-layers := 1040-512-512-512-512-102
+hidden := 512-512-512-512
 # Utterances of so many of the training speakers are for validation: 89 of 948.
 held_out := --hold-out-speakers 7
-frames := loader speech --normalise speaker --standardise --no-shuffle
+frames := loader speech --normalise speaker --no-shuffle
+# Mean and deviation of all; others are made --like these.
+fresh := $(frames) --standardise
 
 # ---- One net, which is also a teacher of the ensemble ----
 
@@ -46,7 +49,7 @@ fold-student.options := $(distilled.options)
 
 flat.rounds := $(call pick,1 2 3 4,1 2)
 flat.epochs := $(call pick,2,1)
-flat.layers := $(call pick,1040-256-256-102,1040-128-102)
+flat.hidden := $(call pick,256-256,128)
 flat.options := --optimiser nesterov --learning-rate 0.05 --schedule linear
 # Nets that are judged beside those of pocketsphinx's labels.
 flat.seeds := $(call pick,1 2,1)
