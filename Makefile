@@ -5,6 +5,7 @@
 #   make test-python   the Python package with PyTorch, scikit-learn and ONNX, which pip installs under build/
 #   make            build everything under build/
 #   make reproduce  make the paper's MNIST results again: about three hours; QUICK=1: a taste
+#   make speech     the same for its speech results, with AN4 in AN4_DIR
 #   make install    PREFIX=/usr/local, DESTDIR=
 #   make soak       200 random schedules of faults in a pool of workers, and every shortage of memory
 #   make fuzz       MINUTES=5: foreign bytes for every parser, so long for each
@@ -92,7 +93,7 @@ BENCH_PROGRAMS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 MAN_PAGES := $(wildcard docs/man/*.1)
 COMPLETIONS := $(addprefix $(BUILD)/completion/,bash zsh fish)
 
-.PHONY: all tests deps test-deps slurm-deps lint-deps reproduce-deps reproduce setup test-setup demo test test-python check soak fuzz fuzz-deps fuzz-targets bench bench-peers lint format install uninstall clean \
+.PHONY: all tests deps test-deps slurm-deps lint-deps reproduce-deps reproduce speech setup test-setup demo test test-python check soak fuzz fuzz-deps fuzz-targets bench bench-peers lint format install uninstall clean \
     unit-tests test-tools bench-programs
 .DELETE_ON_ERROR:
 
@@ -222,11 +223,13 @@ demo: deps
 reproduce-deps: deps
 	$(call install_packages,$(REPRODUCE_PACKAGES))
 
-# About three hours on two cores, less than 15 minutes with QUICK=1; may be interrupted and run again. JOBS=n, or as many
-# as there are processors.
-reproduce:
+# Each takes about three hours on two cores, less than 15 minutes with QUICK=1, and may be interrupted and run again. JOBS=n,
+# or as many as there are processors.
+reproduce: experiments := paper
+speech: experiments := speech
+reproduce speech:
 	+@$(MAKE) --no-print-directory $(if $(JOBS),-j$(JOBS),$(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))) \
-	    -C pipelines/paper all $(if $(QUICK),,RESULTS=$(CURDIR)/docs/results)
+	    -C pipelines/$(experiments) all $(if $(QUICK),,RESULTS=$(CURDIR)/docs/results)
 
 $(BUILD)/bench/%: bench/%.c $(BUILD)/libpipestill.a
 	@mkdir -p $(@D)

@@ -28,8 +28,6 @@ rows results page: .SHELLFLAGS := -c
 rows:
 	@printf '%s\n' $(rows)
 results:
-	@collect '$(RESULTS)' '$(table)'
-	@jq -r '.[] | select(.row | IN($$ARGS.positional[])) | "\(.row): errors \(.errors | map(tostring) | join(", "))"' \
-	    '$(RESULTS)/summary.json' --args $(goals)
+	@collect '$(RESULTS)' '$(table)' $(goals)
 page: results
-	@report '$(RESULTS)' '$(RESULTS).md' && echo 'written: $(RESULTS).md' >&2
+	@report '$(RESULTS)' '$(PAGE)' && echo 'written: $(PAGE)' >&2

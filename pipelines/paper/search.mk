@@ -23,3 +23,4 @@ results: SHELL := bash
 results: .SHELLFLAGS := -c
 results:
 	cat ./*.choice | jq --slurp . >choices.json && echo 'written: $(WORK)/choices.json' >&2
+	@jq -r '.[] | "\(.validation_errors // "diverged")\t\(.what), \(.epochs) epochs: \(.setting)"' choices.json
