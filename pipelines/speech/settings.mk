@@ -16,7 +16,7 @@ fresh := $(frames) --standardise
 
 teachers := $(call pick,1 2 3 4 5 6 7 8 9 10,1 2 3)
 one.epochs := $(call pick,6,2)
-one.options := --optimiser nesterov --learning-rate 0.05 --schedule linear --dropout-hidden 0.15
+one.options := --optimiser nesterov --learning-rate 0.02 --schedule cosine --dropout-hidden 0.1
 
 # ---- The student of the ensemble: the same net, without dropout ----
 
