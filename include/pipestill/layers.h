@@ -54,9 +54,9 @@ struct pst_parameter {
     uint64_t sequence; /* the epoch of its initial random numbers: one for each layer with parameters */
     bool decays;       /* weight decay applies: to weights, not to biases and not to what normalises */
     bool limited;      /* --max-norm applies to its rows: to the weights into hidden units */
-    float follows;     /* 0: it is learned. Otherwise it is a statistic, with which nothing but use computes: a
-                          layer hands over what a batch had in place of a gradient, and each step moves it this
-                          share of the way there */
+    float follows; /* 0: it is learned. Otherwise it is a statistic, with which nothing but use computes: a
+                      layer hands over what a batch had in place of a gradient, and each step moves it this
+                      share of the way there */
 };
 
 /* Numbers in a row: what goes into one unit. */
@@ -107,15 +107,15 @@ struct pst_layer {
     struct pst_shape in, out; /* of one sample */
     size_t parameter_count;
     struct pst_parameter parameters[PST_LAYER_PARAMETERS];
-    size_t memory_for_use;          /* floats a sample that a forward pass for use needs */
-    size_t memory_for_training;     /* floats a sample that are kept from a forward to a backward pass */
-    size_t gradient_count;          /* floats that a backward pass needs for the gradients of parameters */
-    size_t scratch[2];              /* floats, however many samples there are, that nothing is kept in from one
-                                       call to the next: for use and for training */
-    size_t multiply_adds;           /* of a sample in a forward pass, those of what it holds included */
+    size_t memory_for_use;      /* floats a sample that a forward pass for use needs */
+    size_t memory_for_training; /* floats a sample that are kept from a forward to a backward pass */
+    size_t gradient_count;      /* floats that a backward pass needs for the gradients of parameters */
+    size_t scratch[2];          /* floats, however many samples there are, that nothing is kept in from one
+                                   call to the next: for use and for training */
+    double multiply_adds;       /* of a sample in a forward pass, those of what it holds included */
     size_t out_at[2], memory_at[2]; /* for use and for training: its outputs and its own memory in the chain's
                                        memory, in floats a sample */
-    size_t number; /* of the units that dropout may drop: their activations are counted from 1 */
+    size_t number;          /* of the units that dropout may drop: their activations are counted from 1 */
     struct pst_place place; /* of its word */
 };
 
@@ -196,13 +196,13 @@ struct pst_plain_pass {
  * type. describe: writes the word that parse reads. absorb: NULL, or takes over an activation that follows;
  * returns false if the layer has one already. settle: layer->in is known; settles out, parameters
  * (pst_layer_add), memory, scratch, multiply_adds and number. Returns NULL, or what is wrong, as a clause:
- * "takes a flat input; put flatten before it"; pst_unfit makes one with numbers. forward: inputs [n, in] to outputs [n, out]. memory: [room, memory_for_training] or
- * [room, memory_for_use].
- * backward: gradient [n, out] is that of the outputs, and may be changed. input_gradient: receives [n, in];
- * NULL if it is not needed. Hands every parameter's gradient to pass->take, after the last use of its values.
- * plain_forward, plain_backward: the same as plain as can be; parameter_gradient: [parameters of the
- * network], is added to. input_gradient is never NULL. inner: NULL, or the chains that the layer holds, which
- * 0 being the first; NULL behind the last of them. They are read from the parentheses behind the word, with
+ * "takes a flat input; put flatten before it"; pst_unfit makes one with numbers. forward: inputs [n, in] to
+ * outputs [n, out]. memory: [room, memory_for_training] or [room, memory_for_use]. backward: gradient [n,
+ * out] is that of the outputs, and may be changed. input_gradient: receives [n, in]; NULL if it is not
+ * needed. Hands every parameter's gradient to pass->take, after the last use of its values. plain_forward,
+ * plain_backward: the same as plain as can be; parameter_gradient: [parameters of the network], is added to.
+ * input_gradient is never NULL. inner: NULL, or the chains that the layer holds, which 0 being the first;
+ * NULL behind the last of them. They are read from the parentheses behind the word, with
  * "|" between; one that is left out has no layers. They are settled, with the layer's own input, before the
  * layer is, and freed after it. Their memory is a part of the layer's own. release: NULL, or frees what else
  * the settings own.

@@ -1,4 +1,5 @@
-/* Chains of layers: settled from shape to shape, and freed. chain_text.c reads them, passes.c goes through them.
+/* Chains of layers: settled from shape to shape, and freed. chain_text.c reads them, passes.c goes through
+ * them.
  */
 #include "lib/nn/passes.h"
 
@@ -79,16 +80,15 @@ static enum pst_status settle_inner(const struct pst_layer *layer, size_t number
     enum pst_status status = PST_OK;
     for (size_t which = 0; status == PST_OK && pst_layer_inner(layer, which) != NULL; which++)
         if (pst_layer_inner(layer, which)->count > 0)
-            status =
-                pst_chain_settle(pst_layer_inner(layer, which), &layer->in, settling, false, error);
+            status = pst_chain_settle(pst_layer_inner(layer, which), &layer->in, settling, false, error);
     if (status == PST_USAGE && error != NULL)
         pst_fail_at(error, "in layer %zu, %s", number, layer->type->name);
     return status;
 }
 
 /* Settles one layer, whose number, from 1, is for messages. */
-static enum pst_status settle_layer(struct pst_chain *chain, size_t i, struct pst_settling *settling, bool last,
-                                    struct pst_error *error)
+static enum pst_status settle_layer(struct pst_chain *chain, size_t i, struct pst_settling *settling,
+                                    bool last, struct pst_error *error)
 {
     struct pst_layer *layer = &chain->layers[i];
     char in[PST_SHAPE_TEXT];

@@ -67,31 +67,47 @@ static size_t letters(const char *text)
     return strspn(text, "abcdefghijklmnopqrstuvwxyz");
 }
 
+/* Whether one of the words of a grammar, with ", " between, begins with exactly these letters. */
+static bool begins_so(const char *grammar, const char *word, size_t length)
+{
+    for (; grammar != NULL; grammar = strstr(grammar, ", ")) {
+        grammar += strspn(grammar, ", ");
+        if (letters(grammar) == length && strncmp(grammar, word, length) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* The type whose words begin with the letters of this word; NULL if none do. */
 static const struct pst_layer_type *type_meant(const char *word)
 {
     size_t length = letters(word);
-    for (size_t i = 0; length > 0 && pst_layer_types[i] != NULL; i++) {
-        const char *grammar = pst_layer_types[i]->grammar;
-        if (pst_layer_types[i]->settings_size > 0 && letters(grammar) == length &&
-            strncmp(grammar, word, length) == 0)
+    for (size_t i = 0; length > 0 && pst_layer_types[i] != NULL; i++)
+        if (begins_so(pst_layer_types[i]->grammar, word, length))
             return pst_layer_types[i];
-    }
     return NULL;
+}
+
+/* A word of every type. */
+static void list_words(char *list, size_t size)
+{
+    size_t used = 0;
+    for (size_t i = 0; pst_layer_types[i] != NULL && used < size; i++) {
+        const char *grammar = pst_layer_types[i]->grammar, *end = strstr(grammar, ", ");
+        int length = (int)(end == NULL ? strlen(grammar) : (size_t)(end - grammar));
+        used += (size_t)snprintf(list + used, size - used, "%s%.*s", i == 0 ? "" : ", ", length, grammar);
+    }
 }
 
 static enum pst_status not_a_layer(const struct reading *reading, struct span span)
 {
     const struct pst_layer_type *meant = type_meant(reading->text + span.at);
+    char list[256] = "";
     set_place(reading, span);
     if (meant != NULL)
         return pst_fail(reading->error, PST_USAGE, "'" WORD "' is not a layer %s, which is like: %s",
                         WORD_OF(reading, span), meant->name, meant->grammar);
-    char list[320] = "";
-    size_t used = 0;
-    for (size_t i = 0; pst_layer_types[i] != NULL && used < sizeof list; i++)
-        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : ", ",
-                                 pst_layer_types[i]->grammar);
+    list_words(list, sizeof list);
     return pst_fail(reading->error, PST_USAGE, "'" WORD "' is not a layer; layers are like: %s",
                     WORD_OF(reading, span), list);
 }

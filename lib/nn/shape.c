@@ -42,6 +42,7 @@ const char *pst_shape_text(const struct pst_shape *shape, char *text)
     size_t used = 0;
     text[0] = '\0';
     for (size_t i = 0; i < shape->rank && used < PST_SHAPE_TEXT; i++)
-        used += (size_t)snprintf(text + used, PST_SHAPE_TEXT - used, "%s%zu", i == 0 ? "" : "x", shape->size[i]);
+        used +=
+            (size_t)snprintf(text + used, PST_SHAPE_TEXT - used, "%s%zu", i == 0 ? "" : "x", shape->size[i]);
     return text;
 }

@@ -107,10 +107,9 @@ float *pst_workspace_logits_gradient(struct pst_workspace *workspace)
 
 void pst_forward(const struct pst_network *network, struct pst_workspace *workspace, size_t n)
 {
-    workspace->pass = (struct pst_pass){ .n = n,
-                                         .room = workspace->pass.room,
-                                         .parameters = network->parameters,
-                                         .scratch = workspace->scratch };
+    workspace->pass = (struct pst_pass){
+        .n = n, .room = workspace->pass.room, .parameters = network->parameters, .scratch = workspace->scratch
+    };
     pst_chain_forward(&network->chain, &workspace->pass, workspace->input, workspace->logits,
                       workspace->chain);
 }
