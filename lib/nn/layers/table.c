@@ -12,6 +12,7 @@
     ROW(gap)      \
     ROW(bn)       \
     ROW(ln)       \
+    ROW(res)      \
     ROW(activation)
 
 #define DECLARE(name) extern const struct pst_layer_type pst_layer_##name;
