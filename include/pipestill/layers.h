@@ -5,7 +5,7 @@
  *
  * An architecture is text: the input's shape, then a word for each layer, with "-" between:
  * "784-800-800-10". A dense layer whose next layer is dense has ReLU unless another activation is named
- * behind it.
+ * behind it. docs/networks.md has the whole grammar.
  */
 #ifndef PIPESTILL_LAYERS_H
 #define PIPESTILL_LAYERS_H
@@ -18,6 +18,7 @@
 #define PST_MAX_WIDTH (1U << 20) /* elements of a shape, in all; units in a layer */
 #define PST_SHAPE_RANK 3         /* dimensions of one sample: channels, height, width */
 #define PST_LAYER_PARAMETERS 4   /* parameters of one layer */
+#define PST_CHAIN_DEPTH 8        /* parentheses inside of one another */
 
 /* ---- shapes ------------------------------------------------------------------------------------------ */
 
@@ -36,6 +37,11 @@ PST_CHECKED bool pst_shape_parse(const char *text, struct pst_shape *shape);
 /* Writes a shape as pst_shape_parse reads it. */
 void pst_shape_describe(const struct pst_shape *shape, FILE *text);
 
+#define PST_SHAPE_TEXT 32 /* bytes of a shape as text, its end included */
+
+/* The same into text, [PST_SHAPE_TEXT], which is returned. */
+const char *pst_shape_text(const struct pst_shape *shape, char *text);
+
 /* ---- parameters -------------------------------------------------------------------------------------- */
 
 /* A tensor that is learned: where it is in a network's flat vectors, and how it is treated. */
@@ -46,8 +52,11 @@ struct pst_parameter {
     double deviation; /* of the normal distribution of its initial values; 0: they are all `initial` */
     float initial;
     uint64_t sequence; /* the epoch of its initial random numbers: one for each layer with parameters */
-    bool decays;       /* weight decay applies: to weights, not to biases */
+    bool decays;       /* weight decay applies: to weights, not to biases and not to what normalises */
     bool limited;      /* --max-norm applies to its rows: to the weights into hidden units */
+    float follows; /* 0: it is learned. Otherwise it is a statistic, with which nothing but use computes: a
+                      layer hands over what a batch had in place of a gradient, and each step moves it this
+                      share of the way there */
 };
 
 /* Numbers in a row: what goes into one unit. */
@@ -86,6 +95,11 @@ void pst_activation_describe(const struct pst_activation *activation, double slo
 
 struct pst_layer_type;
 
+/* A part of an architecture's text: `length` bytes from byte `at`. */
+struct pst_place {
+    size_t at, length;
+};
+
 /* One layer of a network. Everything but type and settings is found out by settling. */
 struct pst_layer {
     const struct pst_layer_type *type;
@@ -93,18 +107,22 @@ struct pst_layer {
     struct pst_shape in, out; /* of one sample */
     size_t parameter_count;
     struct pst_parameter parameters[PST_LAYER_PARAMETERS];
-    size_t memory_for_use;          /* floats a sample that a forward pass for use needs */
-    size_t memory_for_training;     /* floats a sample that are kept from a forward to a backward pass */
-    size_t gradient_count;          /* floats that a backward pass needs for the gradients of parameters */
+    size_t memory_for_use;      /* floats a sample that a forward pass for use needs */
+    size_t memory_for_training; /* floats a sample that are kept from a forward to a backward pass */
+    size_t gradient_count;      /* floats that a backward pass needs for the gradients of parameters */
+    size_t scratch[2];          /* floats, however many samples there are, that nothing is kept in from one
+                                   call to the next: for use and for training */
+    double multiply_adds;       /* of a sample in a forward pass, those of what it holds included */
     size_t out_at[2], memory_at[2]; /* for use and for training: its outputs and its own memory in the chain's
                                        memory, in floats a sample */
-    size_t number; /* of the units that dropout may drop: their activations are counted from 1 */
+    size_t number;          /* of the units that dropout may drop: their activations are counted from 1 */
+    struct pst_place place; /* of its word */
 };
 
 /* Layers one after another. */
 struct pst_chain {
     struct pst_layer *layers; /* [count], 1 or more; owned */
-    size_t count;
+    size_t count, room;
     struct pst_shape in, out;
     size_t widest;    /* elements between two of its layers, at the most */
     size_t memory[2]; /* floats a sample that a pass for use, and one for training, needs */
@@ -116,7 +134,12 @@ struct pst_settling {
     size_t activations;                /* so far */
     bool last;                         /* the layer that is settled gives the network's outputs */
     const struct pst_layer_type *next; /* of the next layer that is not transparent; NULL at a chain's end */
+    struct pst_place place;            /* receives that of a layer that does not fit */
+    char why[160];                     /* for pst_unfit */
 };
+
+/* Makes the clause that settle returns of a layer that does not fit: printf into settling->why. */
+const char *pst_unfit(struct pst_settling *settling, const char *format, ...) PST_PRINTF(2, 3);
 
 /*
  * Dropout (Srivastava et al. 2014), inverted: what is kept is divided by the share kept, so a forward pass
@@ -151,6 +174,7 @@ struct pst_pass {
     uint64_t epoch;
     const uint64_t *ids; /* [n]; NULL without dropout */
     float *gradients;    /* backward: room for the gradients of one layer's parameters, [gradient_count] */
+    float *scratch;      /* room for one layer, [scratch] */
     pst_gradient_taker *take;
     void *context;
 };
@@ -158,6 +182,7 @@ struct pst_pass {
 /* The same in double precision, for the plain twins. */
 struct pst_plain_pass {
     size_t n;
+    bool use; /* not training */
     const double *parameters;
     struct pst_dropout dropout;
     uint64_t epoch;
@@ -170,15 +195,17 @@ struct pst_plain_pass {
  * parse: reads a word of an architecture into settings (zeros before). Returns whether it is one of this
  * type. describe: writes the word that parse reads. absorb: NULL, or takes over an activation that follows;
  * returns false if the layer has one already. settle: layer->in is known; settles out, parameters
- * (pst_layer_add), memory and number. Returns NULL, or what is wrong, as a clause: "takes a flat input; put
- * flatten before it". forward: inputs [n, in] to outputs [n, out]. memory: [room, memory_for_training] or
- * [room, memory_for_use].
- * backward: gradient [n, out] is that of the outputs, and may be changed. input_gradient: receives [n, in];
- * NULL if it is not needed. Hands every parameter's gradient to pass->take, after the last use of its values.
- * plain_forward, plain_backward: the same as plain as can be; parameter_gradient: [parameters of the
- * network], is added to. input_gradient is never NULL. inner: NULL, or the chains that the layer holds, which
- * 0 being the first; NULL behind the last of them. settle settles them; their memory is a part of the layer's
- * own. release: NULL, or frees what the settings own, inner chains among it.
+ * (pst_layer_add), memory, scratch, multiply_adds and number. Returns NULL, or what is wrong, as a clause:
+ * "takes a flat input; put flatten before it"; pst_unfit makes one with numbers. forward: inputs [n, in] to
+ * outputs [n, out]. memory: [room, memory_for_training] or [room, memory_for_use]. backward: gradient [n,
+ * out] is that of the outputs, and may be changed. input_gradient: receives [n, in]; NULL if it is not
+ * needed. Hands every parameter's gradient to pass->take, after the last use of its values. plain_forward,
+ * plain_backward: the same as plain as can be; parameter_gradient: [parameters of the network], is added to.
+ * input_gradient is never NULL. inner: NULL, or the chains that the layer holds, which 0 being the first;
+ * NULL behind the last of them. They are read from the parentheses behind the word, with
+ * "|" between; one that is left out has no layers. They are settled, with the layer's own input, before the
+ * layer is, and freed after it. Their memory is a part of the layer's own. release: NULL, or frees what else
+ * the settings own.
  */
 struct pst_layer_type {
     const char *name;    /* "dense" */
@@ -225,16 +252,18 @@ float *pst_layer_gradient(const struct pst_layer *layer, const struct pst_pass *
 /* ---- chains: for networks, and for layers that hold layers ------------------------------------------- */
 
 /*
- * Reads the words of a chain, with "-" between; parentheses keep the words of an inner chain together.
+ * Reads the words of a chain, with "-" between; parentheses keep the words of an inner chain together, and
+ * "3*" before a word or before words in parentheses has them stand there three times.
+ * text, at: the words begin at text + at. place: receives that of what is wrong; may be NULL.
  * Returns PST_OK; PST_USAGE with the word that is not a layer; PST_TRY_AGAIN. On failure nothing is owned.
  */
-PST_CHECKED enum pst_status pst_chain_parse(struct pst_chain *chain, const char *words,
-                                            struct pst_error *error);
+PST_CHECKED enum pst_status pst_chain_parse(struct pst_chain *chain, const char *text, size_t at,
+                                            struct pst_place *place, struct pst_error *error);
 
 /*
  * Settles all layers, from the shape of what goes in to that of what comes out.
  * last: whether the chain's outputs are those of the network.
- * Returns PST_OK, or PST_USAGE with the layer that does not fit.
+ * Returns PST_OK; PST_USAGE with the layer that does not fit, whose place is in settling then; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_chain_settle(struct pst_chain *chain, const struct pst_shape *in,
                                              struct pst_settling *settling, bool last,

@@ -50,6 +50,13 @@ PST_CHECKED enum pst_status pst_network_new(struct pst_network *network, const c
                                             struct pst_error *error);
 
 /*
+ * The same, and tells where in the text the fault is, which the message then does not quote.
+ * place: receives that of the word at fault; of length 0 if there is no such word.
+ */
+PST_CHECKED enum pst_status pst_network_parse(struct pst_network *network, const char *architecture,
+                                              struct pst_place *place, struct pst_error *error);
+
+/*
  * Initial weights: normal with variance 2 / inputs before ReLU (He et al. 2015), 1 / inputs in the last
  * layer; the table of activations has the others; biases 0. The weights into unit u of the l-th layer with
  * weights, from 0, are the sequence (seed, PST_RANDOM_INITIAL, epoch l, id u), so a layer of the same shape

@@ -1,120 +1,27 @@
-/* Chains of layers: read from text, written as text, settled from shape to shape. passes.c goes through them.
+/* Chains of layers: settled from shape to shape, and freed. chain_text.c reads them, passes.c goes through
+ * them.
  */
 #include "lib/nn/passes.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- text -------------------------------------------------------------------------------------------- */
-
-/* The length of the word at the start of a text: up to a "-" outside of parentheses. */
-static size_t word_length(const char *text)
+/* The chain that a layer holds; NULL: no more. */
+struct pst_chain *pst_layer_inner(const struct pst_layer *layer, size_t which)
 {
-    size_t depth = 0, length = 0;
-    for (; text[length] != '\0' && (depth > 0 || text[length] != '-'); length++) {
-        depth += text[length] == '(';
-        depth -= text[length] == ')' && depth > 0;
-    }
-    return length;
-}
-
-static enum pst_status not_a_layer(const char *word, struct pst_error *error)
-{
-    char list[256] = "";
-    size_t used = 0;
-    for (size_t i = 0; pst_layer_types[i] != NULL && used < sizeof list; i++)
-        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : ", ",
-                                 pst_layer_types[i]->grammar);
-    return pst_fail(error, PST_USAGE, "'%.60s' is not a layer; layers are like: %s", word, list);
-}
-
-/* Reads one word into a layer. */
-static enum pst_status parse_layer(struct pst_layer *layer, const char *word, struct pst_error *error)
-{
-    for (size_t i = 0; pst_layer_types[i] != NULL; i++) {
-        const struct pst_layer_type *type = pst_layer_types[i];
-        *layer = (struct pst_layer){ .type = type };
-        if (type->settings_size > 0) {
-            layer->settings = pst_allocate(1, type->settings_size, error);
-            if (layer->settings == NULL)
-                return PST_TRY_AGAIN;
-        }
-        if (type->parse(word, layer->settings))
-            return PST_OK;
-        free(layer->settings);
-    }
-    *layer = (struct pst_layer){ 0 };
-    return not_a_layer(word, error);
-}
-
-/* Whether a layer takes over the activation that follows it. */
-static bool absorb(struct pst_layer *layer, const struct pst_activation *activation, double slope)
-{
-    const struct pst_layer_type *type = layer->type;
-    return type != NULL && type->absorb != NULL && type->absorb(layer, activation, slope);
-}
-
-/* Adds the layer of one word to a chain; an activation may become a part of the layer before it. */
-static enum pst_status add_word(struct pst_chain *chain, const char *word, struct pst_error *error)
-{
-    double slope;
-    const struct pst_activation *activation = pst_activation_parse(word, &slope);
-    if (activation != NULL && chain->count > 0 && absorb(&chain->layers[chain->count - 1], activation, slope))
-        return PST_OK;
-    if (chain->count == PST_MAX_LAYERS)
-        return pst_fail(error, PST_USAGE, "more than %d layers", PST_MAX_LAYERS);
-    enum pst_status status = parse_layer(&chain->layers[chain->count], word, error);
-    chain->count += status == PST_OK;
-    return status;
-}
-
-/* How many words there are at the most. */
-static size_t count_words(const char *text)
-{
-    size_t words = 1;
-    for (; *text != '\0'; text++)
-        words += *text == '-';
-    return words < PST_MAX_LAYERS ? words : PST_MAX_LAYERS;
-}
-
-enum pst_status pst_chain_parse(struct pst_chain *chain, const char *words, struct pst_error *error)
-{
-    *chain = (struct pst_chain){ 0 };
-    chain->layers = pst_allocate(count_words(words), sizeof *chain->layers, error);
-    if (chain->layers == NULL)
-        return PST_TRY_AGAIN;
-    enum pst_status status = PST_OK;
-    for (bool more = true; more && status == PST_OK;) {
-        size_t length = word_length(words);
-        char *word = strndup(words, length);
-        if (word == NULL)
-            status = pst_fail(error, PST_TRY_AGAIN, "out of memory");
-        else
-            status = add_word(chain, word, error);
-        free(word);
-        more = words[length] == '-';
-        words += length + 1;
-    }
-    if (status != PST_OK)
-        pst_chain_free(chain);
-    return status;
-}
-
-void pst_chain_describe(const struct pst_chain *chain, FILE *text)
-{
-    for (size_t i = 0; i < chain->count; i++) {
-        if (i > 0)
-            fputc('-', text);
-        chain->layers[i].type->describe(&chain->layers[i], text);
-    }
+    return layer->type->inner == NULL ? NULL : layer->type->inner(layer, which);
 }
 
 void pst_chain_free(struct pst_chain *chain)
 {
     for (size_t i = 0; i < chain->count; i++) {
-        if (chain->layers[i].type->release != NULL)
-            chain->layers[i].type->release(chain->layers[i].settings);
-        free(chain->layers[i].settings);
+        struct pst_layer *layer = &chain->layers[i];
+        for (size_t which = 0; pst_layer_inner(layer, which) != NULL; which++)
+            pst_chain_free(pst_layer_inner(layer, which));
+        if (layer->type->release != NULL)
+            layer->type->release(layer->settings);
+        free(layer->settings);
     }
     free(chain->layers);
     *chain = (struct pst_chain){ 0 };
@@ -157,6 +64,49 @@ static const struct pst_layer_type *type_behind(const struct pst_chain *chain, s
     return at < chain->count ? chain->layers[at].type : NULL;
 }
 
+const char *pst_unfit(struct pst_settling *settling, const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    vsnprintf(settling->why, sizeof settling->why, format, values);
+    va_end(values);
+    return settling->why;
+}
+
+/* Settles the chains that a layer holds. */
+static enum pst_status settle_inner(const struct pst_layer *layer, size_t number,
+                                    struct pst_settling *settling, struct pst_error *error)
+{
+    enum pst_status status = PST_OK;
+    for (size_t which = 0; status == PST_OK && pst_layer_inner(layer, which) != NULL; which++)
+        if (pst_layer_inner(layer, which)->count > 0)
+            status = pst_chain_settle(pst_layer_inner(layer, which), &layer->in, settling, false, error);
+    if (status == PST_USAGE && error != NULL)
+        pst_fail_at(error, "in layer %zu, %s", number, layer->type->name);
+    return status;
+}
+
+/* Settles one layer, whose number, from 1, is for messages. */
+static enum pst_status settle_layer(struct pst_chain *chain, size_t i, struct pst_settling *settling,
+                                    bool last, struct pst_error *error)
+{
+    struct pst_layer *layer = &chain->layers[i];
+    char in[PST_SHAPE_TEXT];
+    enum pst_status status = settle_inner(layer, i + 1, settling, error);
+    if (status != PST_OK)
+        return status;
+    settling->last = last && is_last(chain, i);
+    settling->next = type_behind(chain, i);
+    const char *wrong = layer->type->settle(layer, settling);
+    if (wrong == NULL && pst_shape_elements(&layer->out) > PST_MAX_WIDTH)
+        wrong = "gives too many numbers";
+    if (wrong == NULL)
+        return PST_OK;
+    settling->place = layer->place;
+    return pst_fail(error, PST_USAGE, "layer %zu, %s, %s (its input is %s)", i + 1, layer->type->name, wrong,
+                    pst_shape_text(&layer->in, in));
+}
+
 enum pst_status pst_chain_settle(struct pst_chain *chain, const struct pst_shape *in,
                                  struct pst_settling *settling, bool last, struct pst_error *error)
 {
@@ -164,13 +114,9 @@ enum pst_status pst_chain_settle(struct pst_chain *chain, const struct pst_shape
     for (size_t i = 0; i < chain->count; i++) {
         struct pst_layer *layer = &chain->layers[i];
         layer->in = i == 0 ? *in : chain->layers[i - 1].out;
-        settling->last = last && is_last(chain, i);
-        settling->next = type_behind(chain, i);
-        const char *wrong = layer->type->settle(layer, settling);
-        if (wrong == NULL && pst_shape_elements(&layer->out) > PST_MAX_WIDTH)
-            wrong = "gives too many numbers";
-        if (wrong != NULL)
-            return pst_fail(error, PST_USAGE, "layer %zu, %s, %s", i + 1, layer->type->name, wrong);
+        enum pst_status status = settle_layer(chain, i, settling, last, error);
+        if (status != PST_OK)
+            return status;
         for (size_t p = 0; p < layer->parameter_count; p++)
             layer->parameters[p].sequence = settling->layers;
         settling->layers += layer->parameter_count > 0;

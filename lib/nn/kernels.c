@@ -117,6 +117,109 @@ VECTORISED void pst_kernel_relu_gradient(float *restrict gradient, const float *
     }
 }
 
+VECTORISED void pst_kernel_relu_mask(float *restrict gradient, const float *restrict activation, float scale,
+                                     size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        gradient[i] *= activation[i] > 0 ? scale : 0;
+}
+
+VECTORISED void pst_kernel_spread_bias(float *values, const float *restrict bias, size_t channels,
+                                       size_t spread)
+{
+    for (size_t c = 0; c < channels; c++) {
+        float *restrict map = values + c * spread;
+        for (size_t i = 0; i < spread; i++)
+            map[i] += bias[c];
+    }
+}
+
+void pst_kernel_spread_sums(const float *values, float *sums, size_t n, size_t channels, size_t spread)
+{
+    for (size_t c = 0; c < channels; c++) {
+        double sum = 0;
+        for (size_t sample = 0; sample < n; sample++)
+            sum += pst_kernel_sum(values + (sample * channels + c) * spread, spread);
+        sums[c] = (float)sum;
+    }
+}
+
+/* Sums side by side, so that the loop can be vectorised without changing the order of any of them. */
+#define SUMS 8
+
+INLINE double total(const double sums[SUMS])
+{
+    double all = 0;
+    for (size_t sum = 0; sum < SUMS; sum++)
+        all += sums[sum];
+    return all;
+}
+
+VECTORISED double pst_kernel_sum(const float *values, size_t count)
+{
+    double sums[SUMS] = { 0 };
+    size_t i = 0;
+    for (; i + SUMS <= count; i += SUMS)
+        for (size_t sum = 0; sum < SUMS; sum++)
+            sums[sum] += (double)values[i + sum];
+    for (; i < count; i++)
+        sums[0] += (double)values[i];
+    return total(sums);
+}
+
+VECTORISED double pst_kernel_squares(const float *values, size_t count, float middle)
+{
+    double sums[SUMS] = { 0 };
+    size_t i = 0;
+    for (; i + SUMS <= count; i += SUMS)
+        for (size_t sum = 0; sum < SUMS; sum++) {
+            double away = (double)(values[i + sum] - middle);
+            sums[sum] += away * away;
+        }
+    for (; i < count; i++)
+        sums[0] += (double)(values[i] - middle) * (double)(values[i] - middle);
+    return total(sums);
+}
+
+VECTORISED double pst_kernel_products(const float *values, const float *others, size_t count, float middle)
+{
+    double sums[SUMS] = { 0 };
+    size_t i = 0;
+    for (; i + SUMS <= count; i += SUMS)
+        for (size_t sum = 0; sum < SUMS; sum++)
+            sums[sum] += (double)(values[i + sum] - middle) * (double)others[i + sum];
+    for (; i < count; i++)
+        sums[0] += (double)(values[i] - middle) * (double)others[i];
+    return total(sums);
+}
+
+VECTORISED void pst_kernel_rescale(float *outputs, const float *values, size_t count, float middle,
+                                   float scale, float offset)
+{
+    for (size_t i = 0; i < count; i++)
+        outputs[i] = (values[i] - middle) * scale + offset;
+}
+
+VECTORISED void pst_kernel_blend(float *result, const float *gradient, const float *values, size_t count,
+                                 float a, float b, float middle, float c)
+{
+    for (size_t i = 0; i < count; i++)
+        result[i] = a * gradient[i] + b * (values[i] - middle) + c;
+}
+
+VECTORISED void pst_kernel_follow(float *restrict statistic, const float *restrict measured, size_t count,
+                                  float share)
+{
+    for (size_t i = 0; i < count; i++)
+        statistic[i] += share * (measured[i] - statistic[i]);
+}
+
+VECTORISED void pst_kernel_add(float *restrict sums, const float *restrict values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        sums[i] += values[i];
+}
+
 /* A number that has faded away is 0: arithmetic on subnormal numbers is many times slower on some processors.
  */
 INLINE float faded(float value)
@@ -163,9 +266,6 @@ VECTORISED void pst_kernel_adam(float *restrict weight, float *restrict first, f
     }
 }
 
-/* Sums side by side, so that the loop can be vectorised without changing the order of any of them. */
-#define SUMS 8
-
 VECTORISED void pst_kernel_limit_norm(float *row, size_t width, double most)
 {
     double sums[SUMS] = { 0 };
@@ -175,9 +275,7 @@ VECTORISED void pst_kernel_limit_norm(float *row, size_t width, double most)
             sums[sum] += (double)row[i + sum] * (double)row[i + sum];
     for (; i < width; i++)
         sums[0] += (double)row[i] * (double)row[i];
-    double square = 0;
-    for (size_t sum = 0; sum < SUMS; sum++)
-        square += sums[sum];
+    double square = total(sums);
     if (square <= most * most)
         return;
     float scale = (float)(most / sqrt(square));

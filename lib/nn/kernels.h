@@ -39,6 +39,35 @@ void pst_kernel_column_sums(const float *values, float *sums, size_t n, size_t w
 void pst_kernel_relu_gradient(float *gradient, const float *activation, float scale, float *sums, size_t n,
                               size_t width);
 
+/* The same of one long row, without the sums. */
+void pst_kernel_relu_mask(float *gradient, const float *activation, float scale, size_t count);
+
+/* values[channels, spread] += bias[channels] */
+void pst_kernel_spread_bias(float *values, const float *bias, size_t channels, size_t spread);
+
+/* sums[channels] = the sum of values[n, channels, spread] over samples and what is spread. */
+void pst_kernel_spread_sums(const float *values, float *sums, size_t n, size_t channels, size_t spread);
+
+/* The sum of values[count], of its squares around a middle, and of its products with others, in lanes of
+ * double that are added in one order. */
+double pst_kernel_sum(const float *values, size_t count);
+double pst_kernel_squares(const float *values, size_t count, float middle);
+double pst_kernel_products(const float *values, const float *others, size_t count, float middle);
+
+/* outputs[count] = (values - middle) · scale + offset; both may be the same memory. */
+void pst_kernel_rescale(float *outputs, const float *values, size_t count, float middle, float scale,
+                        float offset);
+
+/* result[count] = a · gradient + b · (values - middle) + c; gradient and result may be the same memory. */
+void pst_kernel_blend(float *result, const float *gradient, const float *values, size_t count, float a,
+                      float b, float middle, float c);
+
+/* A statistic moves the share of the way to what was measured. */
+void pst_kernel_follow(float *statistic, const float *measured, size_t count, float share);
+
+/* sums[count] += values[count] */
+void pst_kernel_add(float *sums, const float *values, size_t count);
+
 /* One step of an optimiser, in single precision. Not every kind looks at every number. */
 struct pst_step {
     float rate;     /* learning rate; Adam: divided by 1 - beta1^step */

@@ -24,10 +24,9 @@ static bool visit_chain(struct pst_chain *chain, const char *prefix, void *conte
         for (size_t p = 0; p < layer->parameter_count; p++)
             if (!visit(context, &layer->parameters[p], own))
                 return false;
-        for (size_t which = 0; layer->type->inner != NULL && layer->type->inner(layer, which) != NULL;
-             which++) {
+        for (size_t which = 0; pst_layer_inner(layer, which) != NULL; which++) {
             snprintf(inside, sizeof inside, which == 0 ? "%slayers." : "%slayers%zu.", own, which + 1);
-            if (!visit_chain(layer->type->inner(layer, which), inside, context, visit))
+            if (!visit_chain(pst_layer_inner(layer, which), inside, context, visit))
                 return false;
         }
         number += pst_layer_learns(layer);
@@ -90,12 +89,13 @@ static enum pst_status describe(struct pst_network *network, struct pst_error *e
     return network->architecture != NULL ? PST_OK : pst_fail(error, PST_TRY_AGAIN, "out of memory");
 }
 
-/* Reads the shape that stands before the first "-". words: receives what follows. */
-static enum pst_status parse_input(const char *architecture, struct pst_shape *shape, const char **words,
-                                   struct pst_error *error)
+/* Reads the shape that stands before the first "-". words: receives where what follows begins. */
+static enum pst_status parse_input(const char *architecture, struct pst_shape *shape, size_t *words,
+                                   struct pst_place *place, struct pst_error *error)
 {
-    char text[32] = "";
+    char text[PST_SHAPE_TEXT] = "";
     size_t length = strcspn(architecture, "-");
+    *place = (struct pst_place){ 0, length };
     if (length < sizeof text)
         memcpy(text, architecture, length);
     if (architecture[length] == '\0' || !pst_shape_parse(text, shape))
@@ -103,34 +103,52 @@ static enum pst_status parse_input(const char *architecture, struct pst_shape *s
             error, PST_USAGE,
             "begin with the shape of the inputs, then name the layers, with \"-\" between, such as "
             "784-800-800-10 or 3x32x32-flatten-100-10");
-    *words = architecture + length + 1;
+    *words = length + 1;
     return PST_OK;
 }
 
-static enum pst_status build(struct pst_network *network, const char *architecture, struct pst_error *error)
+static enum pst_status settle(struct pst_network *network, const struct pst_shape *input,
+                              struct pst_place *place, struct pst_error *error)
+{
+    struct pst_settling settling = { 0 };
+    enum pst_status status = pst_chain_settle(&network->chain, input, &settling, true, error);
+    *place = settling.place;
+    return status;
+}
+
+static enum pst_status build(struct pst_network *network, const char *architecture, struct pst_place *place,
+                             struct pst_error *error)
 {
     struct pst_shape input;
-    struct pst_settling settling = { 0 };
-    const char *words = architecture;
-    enum pst_status status = parse_input(architecture, &input, &words, error);
+    size_t words = 0;
+    enum pst_status status = parse_input(architecture, &input, &words, place, error);
     if (status == PST_OK)
-        status = pst_chain_parse(&network->chain, words, error);
+        status = pst_chain_parse(&network->chain, architecture, words, place, error);
     if (status == PST_OK)
-        status = pst_chain_settle(&network->chain, &input, &settling, true, error);
+        status = settle(network, &input, place, error);
     if (status == PST_OK)
         status = make_parameters(network, error);
     return status == PST_OK ? describe(network, error) : status;
 }
 
-enum pst_status pst_network_new(struct pst_network *network, const char *architecture,
-                                struct pst_error *error)
+enum pst_status pst_network_parse(struct pst_network *network, const char *architecture,
+                                  struct pst_place *place, struct pst_error *error)
 {
     *network = (struct pst_network){ 0 };
-    enum pst_status status = build(network, architecture, error);
+    *place = (struct pst_place){ 0 };
+    enum pst_status status = build(network, architecture, place, error);
     if (status == PST_OK)
         return PST_OK;
     pst_network_free(network);
-    if (error != NULL)
+    return status;
+}
+
+enum pst_status pst_network_new(struct pst_network *network, const char *architecture,
+                                struct pst_error *error)
+{
+    struct pst_place place;
+    enum pst_status status = pst_network_parse(network, architecture, &place, error);
+    if (status != PST_OK && error != NULL)
         pst_fail_at(error, "architecture \"%.100s\"", architecture);
     return status;
 }

@@ -83,6 +83,11 @@ void pst_optimiser_take(void *context, const struct pst_parameter *tensor, const
 {
     const struct pst_optimiser *optimiser = context;
     const struct pst_optimiser_settings *settings = &optimiser->settings;
+    if (tensor->follows > 0) {
+        pst_kernel_follow(optimiser->network->parameters + tensor->at, gradient, tensor->count,
+                          tensor->follows);
+        return;
+    }
     const struct pst_step step = current_step(optimiser, tensor->decays ? settings->weight_decay : 0);
     if (settings->max_norm <= 0 || !tensor->limited) {
         update(optimiser, &step, tensor->at, tensor->count, gradient);

@@ -51,17 +51,42 @@ bool pst_layer_learns(const struct pst_layer *layer)
     return layer->parameter_count > 0 || layer->type->inner != NULL;
 }
 
-size_t pst_chain_gradient_count(const struct pst_chain *chain)
+/* The most of what one layer needs, in a chain and those inside of it. */
+static size_t most_of(const struct pst_chain *chain, size_t (*need)(const struct pst_layer *layer))
 {
     size_t most = 0;
     for (size_t i = 0; i < chain->count; i++) {
         const struct pst_layer *layer = &chain->layers[i];
-        most = larger(most, layer->gradient_count);
-        for (size_t which = 0; layer->type->inner != NULL && layer->type->inner(layer, which) != NULL;
-             which++)
-            most = larger(most, pst_chain_gradient_count(layer->type->inner(layer, which)));
+        most = larger(most, need(layer));
+        for (size_t which = 0; pst_layer_inner(layer, which) != NULL; which++)
+            most = larger(most, most_of(pst_layer_inner(layer, which), need));
     }
     return most;
+}
+
+static size_t gradient_count(const struct pst_layer *layer)
+{
+    return layer->gradient_count;
+}
+
+static size_t scratch_for_use(const struct pst_layer *layer)
+{
+    return layer->scratch[false];
+}
+
+static size_t scratch_for_training(const struct pst_layer *layer)
+{
+    return layer->scratch[true];
+}
+
+size_t pst_chain_gradient_count(const struct pst_chain *chain)
+{
+    return most_of(chain, gradient_count);
+}
+
+size_t pst_chain_scratch(const struct pst_chain *chain, bool training)
+{
+    return most_of(chain, training ? scratch_for_training : scratch_for_use);
 }
 
 /* ---- layers in a pass -------------------------------------------------------------------------------- */

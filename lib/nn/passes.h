@@ -10,6 +10,12 @@ void pst_chain_lay_out(struct pst_chain *chain);
 /* Floats that the gradients of one layer's parameters take at the most, in a chain and those inside of it. */
 size_t pst_chain_gradient_count(const struct pst_chain *chain);
 
+/* The same of the scratch of one layer. */
+size_t pst_chain_scratch(const struct pst_chain *chain, bool training);
+
+/* A chain that a layer holds; NULL: there are no more. */
+struct pst_chain *pst_layer_inner(const struct pst_layer *layer, size_t which);
+
 /* Whether a layer has parameters, or layers that have some. */
 bool pst_layer_learns(const struct pst_layer *layer);
 

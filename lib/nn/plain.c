@@ -23,7 +23,7 @@ double pst_plain_drop_factor(double share, uint64_t seed, uint64_t epoch, uint64
 double pst_plain_drop(const struct pst_plain_pass *pass, double share, size_t sample, size_t layer,
                       size_t unit)
 {
-    if (share <= 0)
+    if (share <= 0 || pass->use)
         return 1;
     return pst_plain_drop_factor(share, pass->dropout.seed, pass->epoch, pass->ids[sample], layer, unit);
 }
@@ -142,7 +142,9 @@ void pst_plain_step(const struct pst_network *network, const struct pst_optimise
     for (size_t t = 0; t < network->tensor_count; t++) {
         const struct pst_parameter *tensor = network->tensors[t];
         size_t row = pst_parameter_row(tensor);
-        for (size_t at = tensor->at; at < tensor->at + tensor->count; at++)
+        for (size_t at = tensor->at; tensor->follows > 0 && at < tensor->at + tensor->count; at++)
+            parameters[at] += (double)tensor->follows * (gradient[at] - parameters[at]);
+        for (size_t at = tensor->at; tensor->follows == 0 && at < tensor->at + tensor->count; at++)
             step_parameter(settings, parameters, gradient, first, second, at, step, learning_rate,
                            tensor->decays ? settings->weight_decay : 0);
         for (size_t unit = 0; settings->max_norm > 0 && tensor->limited && unit < tensor->shape[0]; unit++)

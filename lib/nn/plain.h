@@ -9,7 +9,7 @@
 #include "pipestill/nn.h"
 
 /*
- * By what dropout multiplies a unit: 0 or 1 / (share kept).
+ * By what dropout multiplies a unit in training: 0 or 1 / (share kept).
  * layer: 0 for the network's input, l for the units behind the l-th activation.
  */
 double pst_plain_drop_factor(double share, uint64_t seed, uint64_t epoch, uint64_t id, size_t layer,

@@ -36,3 +36,13 @@ void pst_shape_describe(const struct pst_shape *shape, FILE *text)
     for (size_t i = 0; i < shape->rank; i++)
         fprintf(text, "%s%zu", i == 0 ? "" : "x", shape->size[i]);
 }
+
+const char *pst_shape_text(const struct pst_shape *shape, char *text)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < shape->rank && used < PST_SHAPE_TEXT; i++)
+        used +=
+            (size_t)snprintf(text + used, PST_SHAPE_TEXT - used, "%s%zu", i == 0 ? "" : "x", shape->size[i]);
+    return text;
+}

@@ -15,6 +15,7 @@ struct pst_workspace {
     float *logits;          /* [room, outputs] */
     float *logits_gradient; /* [room, outputs]; NULL without training */
     float *gradients;       /* of one layer's parameters; NULL without training */
+    float *scratch;         /* of one layer */
     float *chain;           /* [room, chain->memory] */
     void *memory;           /* owned */
 };
@@ -44,6 +45,7 @@ static void lay_out(struct pst_workspace *workspace, const struct pst_network *n
     workspace->input = carve(carving, room, pst_network_inputs(network));
     workspace->chain = carve(carving, room, network->chain.memory[training]);
     workspace->logits = carve(carving, room, outputs);
+    workspace->scratch = carve(carving, 1, pst_chain_scratch(&network->chain, training));
     if (!training)
         return;
     workspace->logits_gradient = carve(carving, room, outputs);
@@ -105,8 +107,9 @@ float *pst_workspace_logits_gradient(struct pst_workspace *workspace)
 
 void pst_forward(const struct pst_network *network, struct pst_workspace *workspace, size_t n)
 {
-    workspace->pass =
-        (struct pst_pass){ .n = n, .room = workspace->pass.room, .parameters = network->parameters };
+    workspace->pass = (struct pst_pass){
+        .n = n, .room = workspace->pass.room, .parameters = network->parameters, .scratch = workspace->scratch
+    };
     pst_chain_forward(&network->chain, &workspace->pass, workspace->input, workspace->logits,
                       workspace->chain);
 }
@@ -121,6 +124,7 @@ void pst_forward_training(const struct pst_network *network, struct pst_workspac
                                .training = true,
                                .parameters = network->parameters,
                                .gradients = workspace->gradients,
+                               .scratch = workspace->scratch,
                                .epoch = epoch,
                                .ids = ids };
     if (dropout != NULL)

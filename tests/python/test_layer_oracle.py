@@ -1,7 +1,8 @@
 """Every type of layer, computed again with numpy: what teacher-forward says of a network that has it. Prints TAP.
 
 An oracle is a function of the inputs x, [n, …] in double precision, of the word's match, and of `learned`, which makes
-a parameter of a name and shape, known to the network under that name. It returns the outputs.
+a parameter of a name and shape, known to the network under that name. It returns the outputs. What stands in the
+parentheses of a word is computed by `learned.chain`.
 """
 import math
 import os
@@ -56,22 +57,120 @@ def activation(x, match, learned):
             "silu": lambda: x / (1 + np.exp(-x)), "none": lambda: x}[match[1]]()
 
 
+def pair(text, default):
+    """The numbers of "3" or "3x5"; text may be None."""
+    return default if text is None else tuple(int(number) for number in (text.split("x") * 2)[:2])
+
+
+def windows(x, kernel, stride, pad, dilation=(1, 1), outside=0.0):
+    """What is under a window: [n, channels, out high, out wide, kernel high, kernel wide]."""
+    x = np.pad(x, ((0, 0), (0, 0), (pad[0], pad[0]), (pad[1], pad[1])), constant_values=outside)
+    span = [d * (k - 1) + 1 for d, k in zip(dilation, kernel)]
+    found = np.lib.stride_tricks.sliding_window_view(x, span, (2, 3))
+    return found[:, :, ::stride[0], ::stride[1], ::dilation[0], ::dilation[1]]
+
+
+def key(match, name, default):
+    found = re.search(rf",{name}=([\d.x]+)", match[0])
+    return default if found is None else found[1]
+
+
+@oracle("conv", r"(?:conv([\dx]+):(\d+)|depthwise([\dx]+))(,.*)?", "3x7x6-conv3x3:4,bias", "1x9x8-conv5:6,stride=2x3-relu-conv1x1:2-tanh",
+        "4x8x7-conv2x3:6,groups=2,pad=1,nobias-relu-depthwise3x3,dilation=2", "6x5x5-depthwise3,stride=2,pad=0",
+        "2x1x12-conv1x5:3,dilation=1x2-relu", "2x16x20-conv3x3:5,stride=1-conv3x3:5,groups=1,pad=2x0")
+def conv(x, match, learned):
+    channels = x.shape[1]
+    kernel, maps = pair(match[1] or match[3], None), int(match[2] or channels)
+    groups = channels if match[3] else int(key(match, "groups", 1))
+    stride, dilation = pair(key(match, "stride", None), (1, 1)), pair(key(match, "dilation", None), (1, 1))
+    pad = pair(key(match, "pad", None), tuple(d * (k - 1) // 2 for d, k in zip(dilation, kernel)))
+    weight = learned("weight", maps, channels // groups, *kernel)
+    found = windows(x, kernel, stride, pad, dilation)
+    y = np.concatenate([np.einsum("nchwij,ocij->nohw", part, own)
+                        for part, own in zip(np.split(found, groups, 1), np.split(weight, groups))], axis=1)
+    return y if ",nobias" in match[0] else y + learned("bias", maps)[:, None, None]
+
+
+@oracle("maxpool", r"maxpool([\dx]+)(,.*)?", "2x6x7-maxpool2-flatten-3", "3x7x6-ln-maxpool3x2,stride=2x1,pad=1", "1x9x9-ln-maxpool3,stride=2")
+def maxpool(x, match, learned):
+    kernel = pair(match[1], None)
+    return windows(x, kernel, pair(key(match, "stride", None), kernel), pair(key(match, "pad", None), (0, 0)),
+                   outside=-np.inf).max((4, 5))
+
+
+@oracle("avgpool", r"avgpool([\dx]+)(,.*)?", "2x6x7-avgpool2-flatten-3", "3x7x6-ln-avgpool3x2,stride=2x1,pad=1", "1x9x9-ln-avgpool3,stride=2")
+def avgpool(x, match, learned):
+    kernel = pair(match[1], None)
+    return windows(x, kernel, pair(key(match, "stride", None), kernel), pair(key(match, "pad", None), (0, 0))).mean((4, 5))
+
+
+@oracle("gap", "gap", "3x5x4-gap-4", "2x7-gap-4")
+def gap(x, match, learned):
+    return x.reshape(*x.shape[:2], -1).mean(2)
+
+
+@oracle("bn", r"bn(,.*)?", "3x5x4-bn-relu", "6-8-none-bn-tanh-3", "2x4x4-conv3x3:3,bias-bn,epsilon=0.1", "2x4x4-conv3x3:3,nobias-bn")
+def bn(x, match, learned):
+    columns = (x.shape[1],) + (1,) * (x.ndim - 2)
+    weight, bias = learned("weight", x.shape[1]).reshape(columns), learned("bias", x.shape[1]).reshape(columns)
+    mean, var = learned("running_mean", x.shape[1]), learned("running_var", x.shape[1], positive=True)
+    var = var.reshape(columns) + float(key(match, "epsilon", 1e-5))
+    return (x - mean.reshape(columns)) / np.sqrt(var) * weight + bias
+
+
+@oracle("ln", r"ln(,.*)?", "7-ln", "3x5x4-ln,epsilon=0.01-relu", "6-8-none-ln-gelu-3")
+def ln(x, match, learned):
+    axes = tuple(range(1, x.ndim))
+    away = x - x.mean(axes, keepdims=True)
+    scale = np.sqrt((away ** 2).mean(axes, keepdims=True) + float(key(match, "epsilon", 1e-5)))
+    return away / scale * learned("weight", *x.shape[1:]) + learned("bias", *x.shape[1:])
+
+
+@oracle("res", r"res\((.*)\)", "3x5x4-res(conv3x3:3,nobias-bn-relu-conv3x3:3,nobias-bn)-relu-gap-4",
+        "3x6x5-conv1x1:2-res(conv3x3:4,stride=2|conv1x1:4,stride=2,nobias-bn)-relu-res(res(conv3x3:4,bias)-tanh)",
+        "6-res(8-relu-6-none|6nobias-tanh)-silu-4")
+def res(x, match, learned):
+    chain, *shortcut = split(match[1], "|")
+    y = learned.chain(chain, x, "layers")
+    return y + (learned.chain(shortcut[0], x, "layers2") if shortcut else x)
+
+
 # ---- the test ----
 
-def compute(architecture, x, random):
-    """What numpy says of a network with random parameters, and these by their names in a model file."""
-    tensors, number = {}, 0
-    for word in architecture.split("-")[1:]:
+def split(text, mark):
+    """The parts of a text between marks that are outside of parentheses."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if letter == mark and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
+
+
+def compute_chain(words, x, prefix, tensors, random):
+    """What a chain of layers gives. tensors: receives their parameters by names that begin with the prefix."""
+    number = 0
+    for word in split(words, "-"):
         match, function = next((found, function) for pattern, function in ORACLES if (found := pattern.fullmatch(word)))
         before = len(tensors)
 
-        def learned(name, *shape):
+        def learned(name, *shape, positive=False):
             value = random.normal(0, 0.7, shape).astype("f4")
-            tensors[f"layers.{number}.{name}"] = value
+            tensors[f"{prefix}.{number}.{name}"] = value = abs(value) + 0.1 if positive else value
             return value.astype(float)
 
+        learned.chain = lambda inner, x, name: compute_chain(inner, x, f"{prefix}.{number}.{name}", tensors, random)
         x = function(x, match, learned)
         number += len(tensors) > before
+    return x
+
+
+def compute(architecture, x, random):
+    """What numpy says of a network with random parameters, and these by their names in a model file."""
+    tensors = {}
+    x = compute_chain(architecture.partition("-")[2], x, "layers", tensors, random)
     return x.reshape(len(x), -1), tensors
 
 
@@ -96,6 +195,7 @@ def main():
                 done = subprocess.run(["teacher-forward", path], input=data, stdout=subprocess.PIPE, check=False)
             good = done.returncode == 0
             away = abs(pst.column(pst.read(done.stdout)[1], "logits/t") - expected).max() if good else math.inf
+            away /= max(1, abs(expected).max())
             print(f"{'ok' if away < 1e-5 else 'not ok'} {count} - layer {name} in {architecture} is what numpy says # {away:g}")
     print(f"1..{count}")
 

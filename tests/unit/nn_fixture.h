@@ -34,7 +34,8 @@ static inline void fill_random(float *values, size_t count, double deviation, ui
 static inline void make_network(struct pst_network *network, const char *architecture, uint64_t seed)
 {
     struct pst_error error;
-    assert_int_equal(pst_network_new(network, architecture, &error), PST_OK);
+    if (pst_network_new(network, architecture, &error) != PST_OK)
+        fail_msg("%s", error.message);
     pst_network_initialise(network, seed);
     for (size_t t = 0; t < network->tensor_count; t++)
         if (network->tensors[t]->rank == 1)

@@ -148,6 +148,22 @@ static void describe_gives_the_architecture_back(void **state)
         { "784-30-relu-tanh-10", NULL },
         { "784-30-relu", NULL },
         { "0784-010", "784-10" },
+        { "1x28x28-conv5x5:6,pad=0-tanh-maxpool2x2-flatten-10", NULL },
+        { "1x28x28-conv5:6,pad=2-maxpool2x2,stride=2-flatten-10", "1x28x28-conv5x5:6-maxpool2x2-flatten-10" },
+        { "1x28x28-conv5:6-none-bn,epsilon=0.00001-relu-gap-10", "1x28x28-conv5x5:6-bn-relu-gap-10" },
+        { "1x28x28-conv3:6,bias-bn,momentum=0.01-gap-10", "1x28x28-conv3x3:6,bias-bn,momentum=0.01-gap-10" },
+        { "1x28x28-conv3:6,nobias-bn-gap-10", "1x28x28-conv3x3:6-bn-gap-10" },
+        { "4x9x9-depthwise3,stride=2x2,nobias-conv1:8,groups=2,dilation=1-ln,epsilon=0.0010-gap-10",
+          "4x9x9-depthwise3x3,stride=2,nobias-conv1x1:8,groups=2-ln,epsilon=0.001-gap-10" },
+        { "1x1x40-conv1x5:4,stride=1x2,dilation=1x2-avgpool1x4-flatten-3", NULL },
+        { "2x8x8-res(conv3:2)-relu-gap-3", "2x8x8-res(conv3x3:2)-relu-gap-3" },
+        { "2x8x8-res(conv3:4,stride=2-bn)-relu-gap-3",
+          "2x8x8-res(conv3x3:4,stride=2-bn|conv1x1:4,stride=2-bn)-relu-gap-3" },
+        { "5-res(4)-3", "5-res(4|4)-3" },
+        { "5-3*4-3", "5-4-4-4-3" },
+        { "5-2*(4-tanh)-3", "5-4-tanh-4-tanh-3" },
+        { "2x4x4-2*res(2*(conv3:2-relu))-gap-3",
+          "2x4x4-res(conv3x3:2-relu-conv3x3:2-relu)-res(conv3x3:2-relu-conv3x3:2-relu)-gap-3" },
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct pst_network network;
@@ -166,6 +182,74 @@ static void a_wrong_word_is_named_with_the_words_that_there_are(void **state)
     assert_non_null(strstr(error.message, "'rleu' is not a layer; layers are like: 800"));
     assert_int_equal(pst_network_new(&network, "3x8x8-30-10", &error), PST_USAGE);
     assert_non_null(strstr(error.message, "layer 1, dense, takes one row of numbers; put flatten before it"));
+}
+
+/* A text whose part between < and > is at fault, and what is said of it. */
+static void assert_fault(const char *marked, const char *said)
+{
+    char text[200] = "";
+    struct pst_network network;
+    struct pst_place place;
+    struct pst_error error = { 0 };
+    const char *from = strchr(marked, '<'), *to = strchr(marked, '>');
+    assert_true(from != NULL && to != NULL && strlen(marked) < sizeof text);
+    snprintf(text, sizeof text, "%.*s%.*s%s", (int)(from - marked), marked, (int)(to - from - 1), from + 1,
+             to + 1);
+    assert_int_equal(pst_network_parse(&network, text, &place, &error), PST_USAGE);
+    if (strstr(error.message, said) == NULL)
+        fail_msg("%s: %s", text, error.message);
+    if (place.at != (size_t)(from - marked) || place.length != (size_t)(to - from - 1))
+        fail_msg("%s: place %zu, %zu bytes", text, place.at, place.length);
+}
+
+static void a_fault_is_told_with_its_place(void **state)
+{
+    (void)state;
+    assert_fault("<784>", "begin with the shape");
+    assert_fault("784-30-<rleu>-10", "'rleu' is not a layer; layers are like: 800");
+    assert_fault("784-30-<>", "'' is not a layer");
+    assert_fault("3x8x8-<30>-10",
+                 "layer 1, dense, takes one row of numbers; put flatten before it (its input is 3x8x8)");
+    assert_fault("3x8x8-<conv3x3>-gap-10", "is not a layer conv, which is like: conv3x3:32");
+    assert_fault("3x8x8-<conv0:4>-gap-10", "is not a layer conv");
+    assert_fault("3x8x8-<conv3:0>-gap-10", "is not a layer conv");
+    assert_fault("3x8x8-<conv3:4,stride=0>-gap-10", "is not a layer conv");
+    assert_fault("3x8x8-<conv3:4,stride=1,stride=1>-gap-10", "is not a layer conv");
+    assert_fault("3x8x8-<conv3:4,bias,nobias>-gap-10", "is not a layer conv");
+    assert_fault("3x8x8-<conv3:4,width=3>-gap-10", "is not a layer conv");
+    assert_fault("3x8x8-<depthwise3,groups=3>-gap-10", "is not a layer conv");
+    assert_fault("192-<conv3:4>-gap-10",
+                 "layer 1, conv, takes channels, height and width, such as 3x32x32 (its input is 192)");
+    assert_fault("3x8x8-flatten-<maxpool2>-10", "layer 2, maxpool, takes channels, height and width");
+    assert_fault("3x8x8-gap-<gap>-10", "layer 2, gap, takes maps");
+    assert_fault("3x8x8-<conv3:4,pad=3>-gap-10",
+                 "has a padding of 3, but its kernel is 3 high, so at most 2 is of use");
+    assert_fault("3x8x8-<maxpool2,pad=0x2>-gap-10", "has a padding of 2, but its kernel is 2 wide");
+    assert_fault("3x8x8-<conv9:4,pad=0>-gap-10",
+                 "has a kernel 9 high, but its input is only 8 high with padding");
+    assert_fault("3x4x8-<conv3:4,pad=1,dilation=3>-gap-10",
+                 "has a kernel 7 high, but its input is only 6 high");
+    assert_fault("3x8x8-maxpool8-<maxpool2>-gap-10",
+                 "layer 2, maxpool, has a kernel 2 high, but its input is only 1 high");
+    assert_fault("3x8x8-<conv3:4,groups=2>-gap-10",
+                 "has 2 groups, which do not divide its 3 channels and 4 maps");
+    assert_fault("4x8x8-<conv3:3,groups=2>-gap-10",
+                 "has 2 groups, which do not divide its 4 channels and 3 maps");
+    assert_fault("3x8x8-<res(conv3:3|conv1:4)>-gap-10", "adds 4x8x8 of its shortcut to 3x8x8 of its chain");
+    assert_fault("3x8x8-<res(conv3:3,pad=0)>-gap-10",
+                 "makes 3x6x6 of 3x8x8, which no projection does; name the shortcut");
+    assert_fault("3x8x8-res(conv3:3-<conv3:4,groups=2>)-gap-10",
+                 "in layer 1, res: layer 2, conv, has 2 groups");
+    assert_fault("3x8x8-res(conv3:3-bn|<conv9>)-gap-10", "'conv9' is not a layer conv");
+    assert_fault("3x8x8-<res>-gap-10", "'res' is not a layer res, which is like: res(conv3x3:32-bn)");
+    assert_fault("3x8x8-res(<>)-gap-10", "'' is not a layer");
+    assert_fault("3x8x8-res(bn|bn|<bn>)-gap-10", "res holds 2 chains, and not more");
+    assert_fault("3x8x8-res<(>conv3:3-gap-10", "a '(' has no ')'");
+    assert_fault("3x8x8-conv3:3<)>-gap-10", "a ')' has no '('");
+    assert_fault("3-9*((((((((<(>4)))))))))-10", "more than 8 parentheses");
+    assert_fault("3-<0*4>-10", "a number from 1 to 512 is before '*'");
+    assert_fault("3-4-3*<4*5>-10", "'4*5' is not a layer");
+    assert_fault("3-300*4-300*<5>-10", "more than 512 layers");
 }
 
 static void an_architecture_of_any_length_comes_back(void **state)
@@ -190,9 +274,8 @@ struct holder {
 static const char *holder_settle(struct pst_layer *layer, struct pst_settling *settling)
 {
     struct holder *holder = layer->settings;
-    struct pst_error error;
+    (void)settling;
     layer->out = layer->in;
-    assert_int_equal(pst_chain_settle(&holder->chain, &layer->in, settling, false, &error), PST_OK);
     layer->memory_for_use = holder->chain.memory[false];
     layer->memory_for_training = holder->chain.memory[true];
     return NULL;
@@ -271,8 +354,8 @@ static void a_layer_may_hold_a_chain(void **state)
     struct pst_chain chain;
     struct pst_settling settling = { 0 };
     const struct pst_shape in = { .rank = 1, .size = { WIDTH } };
-    assert_int_equal(pst_chain_parse(&chain, "7-tanh-7-3", NULL), PST_OK);
-    assert_int_equal(pst_chain_parse(&held.chain, "9-gelu-7", NULL), PST_OK);
+    assert_int_equal(pst_chain_parse(&chain, "7-tanh-7-3", 0, NULL, NULL), PST_OK);
+    assert_int_equal(pst_chain_parse(&held.chain, "9-gelu-7", 0, NULL, NULL), PST_OK);
     struct pst_layer replaced = chain.layers[1];
     chain.layers[1] = (struct pst_layer){ .type = &holder_type, .settings = &held };
     assert_int_equal(pst_chain_settle(&chain, &in, &settling, true, NULL), PST_OK);
@@ -391,6 +474,7 @@ int main(void)
         cmocka_unit_test(layers_are_aligned_and_do_not_overlap),
         cmocka_unit_test(describe_gives_the_architecture_back),
         cmocka_unit_test(a_wrong_word_is_named_with_the_words_that_there_are),
+        cmocka_unit_test(a_fault_is_told_with_its_place),
         cmocka_unit_test(an_architecture_of_any_length_comes_back),
         cmocka_unit_test(a_layer_may_hold_a_chain),
         cmocka_unit_test(initial_weights_have_the_promised_variance_and_biases_are_zero),

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define ARCHITECTURE "13-9-7-3"
+#define WITH_STATISTICS "13-9-bn-relu-7-3"
 
 /* Hands a flat vector of gradients to an optimiser, parameter by parameter. */
 static void take_all(struct pst_optimiser *optimiser, const float *gradient)
@@ -27,11 +28,11 @@ static void clear_padding(const struct pst_network *network, float *vector)
 }
 
 /* Ten steps with random gradients, fast and plain, end at the same parameters and state; padding stays 0. */
-static void assert_ten_steps(const struct pst_optimiser_settings *settings)
+static void assert_ten_steps_of(const char *architecture, const struct pst_optimiser_settings *settings)
 {
     struct pst_network network;
     struct pst_optimiser optimiser;
-    make_network(&network, ARCHITECTURE, 3);
+    make_network(&network, architecture, 3);
     assert_int_equal(pst_optimiser_new(&optimiser, &network, settings, NULL), PST_OK);
     size_t count = network.parameter_count;
     float *gradient = needed(count, sizeof *gradient);
@@ -60,6 +61,12 @@ static void assert_ten_steps(const struct pst_optimiser_settings *settings)
     free(gradient);
     pst_optimiser_free(&optimiser);
     pst_network_free(&network);
+}
+
+static void assert_ten_steps(const struct pst_optimiser_settings *settings)
+{
+    assert_ten_steps_of(ARCHITECTURE, settings);
+    assert_ten_steps_of(WITH_STATISTICS, settings);
 }
 
 /* Alone, with decay, with a limit, and with both. */

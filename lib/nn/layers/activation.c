@@ -35,7 +35,8 @@ static const char *settle(struct pst_layer *layer, struct pst_settling *settling
     layer->out = layer->in;
     settling->activations++;
     layer->number = settling->last ? 0 : settling->activations;
-    layer->memory_for_training = pst_shape_elements(&layer->out);
+    struct pst_finish finish = finish_of(layer);
+    layer->memory_for_training = pst_finish_memory(&finish);
     return NULL;
 }
 
@@ -63,8 +64,7 @@ static void plain_forward(const struct pst_layer *layer, const struct pst_plain_
 {
     struct pst_finish finish = finish_of(layer);
     for (size_t i = 0; i < pass->n * finish.width; i++)
-        outputs[i] = finish.activation->plain(inputs[i], finish.slope) *
-                     pst_finish_plain_drop(&finish, pass, i / finish.width, i % finish.width);
+        outputs[i] = pst_finish_plain(&finish, pass, i, inputs[i]);
 }
 
 static void plain_backward(const struct pst_layer *layer, const struct pst_plain_pass *pass,
@@ -74,8 +74,7 @@ static void plain_backward(const struct pst_layer *layer, const struct pst_plain
     struct pst_finish finish = finish_of(layer);
     (void)parameter_gradient;
     for (size_t i = 0; i < pass->n * finish.width; i++)
-        input_gradient[i] = gradient[i] * finish.activation->plain_slope(inputs[i], finish.slope) *
-                            pst_finish_plain_drop(&finish, pass, i / finish.width, i % finish.width);
+        input_gradient[i] = gradient[i] * pst_finish_plain_slope(&finish, pass, i, inputs[i]);
 }
 
 const struct pst_layer_type pst_layer_activation = {

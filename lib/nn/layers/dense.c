@@ -93,7 +93,8 @@ static const char *settle(struct pst_layer *layer, struct pst_settling *settling
         layer->number = settling->last ? 0 : settling->activations;
     }
     struct pst_finish finish = finish_of(layer);
-    layer->memory_for_training = pst_finish_memory(&finish, !dense->no_bias);
+    layer->memory_for_training = pst_finish_memory(&finish);
+    layer->multiply_adds = (double)dense->units * (double)layer->in.size[0];
     return NULL;
 }
 
@@ -149,10 +150,8 @@ static void plain_forward(const struct pst_layer *layer, const struct pst_plain_
     for (size_t sample = 0; sample < pass->n; sample++)
         for (size_t unit = 0; unit < finish.width; unit++) {
             double sum = plain_sum(layer, pass->parameters, inputs + sample * layer->in.size[0], unit);
-            if (finish.activation != NULL)
-                sum = finish.activation->plain(sum, finish.slope) *
-                      pst_finish_plain_drop(&finish, pass, sample, unit);
-            outputs[sample * finish.width + unit] = sum;
+            size_t at = sample * finish.width + unit;
+            outputs[at] = pst_finish_plain(&finish, pass, at, sum);
         }
 }
 
@@ -166,11 +165,9 @@ static void plain_backward(const struct pst_layer *layer, const struct pst_plain
     for (size_t sample = 0; sample < pass->n; sample++)
         for (size_t unit = 0; unit < finish.width; unit++) {
             const double *x = inputs + sample * in;
-            double g = gradient[sample * finish.width + unit];
-            if (finish.activation != NULL)
-                g *= finish.activation->plain_slope(plain_sum(layer, pass->parameters, x, unit),
-                                                    finish.slope) *
-                     pst_finish_plain_drop(&finish, pass, sample, unit);
+            size_t output = sample * finish.width + unit;
+            double sum = plain_sum(layer, pass->parameters, x, unit);
+            double g = gradient[output] * pst_finish_plain_slope(&finish, pass, output, sum);
             if (layer->parameter_count > BIAS)
                 parameter_gradient[layer->parameters[BIAS].at + unit] += g;
             size_t at = layer->parameters[WEIGHT].at + unit * in;

@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-static bool is_fused(const struct pst_finish *finish, bool has_bias)
+static bool is_relu(const struct pst_finish *finish)
 {
-    return finish->activation == &pst_activation_relu && has_bias;
+    return finish->activation == &pst_activation_relu;
 }
 
 static bool drops(const struct pst_finish *finish, const struct pst_pass *pass)
@@ -16,20 +16,29 @@ static bool drops(const struct pst_finish *finish, const struct pst_pass *pass)
     return pass->training && finish->number > 0 && pass->dropout.hidden > 0;
 }
 
-size_t pst_finish_memory(const struct pst_finish *finish, bool has_bias)
+/* The outputs of ReLU tell its slope, also where units were dropped. */
+size_t pst_finish_memory(const struct pst_finish *finish)
 {
-    return finish->activation == NULL || is_fused(finish, has_bias) ? 0 : finish->width;
+    return finish->activation == NULL || is_relu(finish) ? 0 : finish->width;
+}
+
+static void add_bias(const struct pst_finish *finish, const float *bias, float *row)
+{
+    if (finish->spread > 1)
+        pst_kernel_spread_bias(row, bias, finish->width / finish->spread, finish->spread);
+    else
+        pst_kernel_bias(row, bias, 1, finish->width);
 }
 
 /* Bias and activation of one row. */
 static void finish_row(const struct pst_finish *finish, const float *bias, float *row, float *kept)
 {
-    if (is_fused(finish, bias != NULL)) {
+    if (is_relu(finish) && bias != NULL && finish->spread <= 1) {
         pst_kernel_bias_relu(row, bias, 1, finish->width);
         return;
     }
     if (bias != NULL)
-        pst_kernel_bias(row, bias, 1, finish->width);
+        add_bias(finish, bias, row);
     if (kept != NULL)
         memcpy(kept, row, finish->width * sizeof *kept);
     if (finish->activation != NULL)
@@ -40,8 +49,7 @@ void pst_finish_forward(const struct pst_finish *finish, const struct pst_pass *
                         float *values, float *kept)
 {
     size_t width = finish->width;
-    bool dropping = drops(finish, pass),
-         keeping = pass->training && pst_finish_memory(finish, bias != NULL) > 0;
+    bool dropping = drops(finish, pass), keeping = pass->training && pst_finish_memory(finish) > 0;
     struct pst_drop drop = { 0 };
     if (dropping)
         drop = pst_drop_start(pass->dropout.hidden, pass->dropout.seed, finish->number, pass->epoch);
@@ -53,6 +61,15 @@ void pst_finish_forward(const struct pst_finish *finish, const struct pst_pass *
     }
 }
 
+static void sum_bias(const struct pst_finish *finish, const struct pst_pass *pass, const float *gradient,
+                     float *sums)
+{
+    if (finish->spread > 1)
+        pst_kernel_spread_sums(gradient, sums, pass->n, finish->width / finish->spread, finish->spread);
+    else
+        pst_kernel_column_sums(gradient, sums, pass->n, finish->width);
+}
+
 void pst_finish_backward(const struct pst_finish *finish, const struct pst_pass *pass, const float *outputs,
                          const float *kept, float *gradient, float *bias_gradient)
 {
@@ -60,22 +77,41 @@ void pst_finish_backward(const struct pst_finish *finish, const struct pst_pass 
     struct pst_drop drop = { .scale = 1 };
     if (drops(finish, pass))
         drop = pst_drop_start(pass->dropout.hidden, pass->dropout.seed, finish->number, pass->epoch);
-    if (is_fused(finish, bias_gradient != NULL)) { /* a dropped unit's output is 0 */
+    if (is_relu(finish) && bias_gradient != NULL && finish->spread <= 1) {
         pst_kernel_relu_gradient(gradient, outputs, drop.scale, bias_gradient, pass->n, width);
         return;
     }
-    for (size_t sample = 0; finish->activation != NULL && sample < pass->n; sample++) {
+    if (is_relu(finish))
+        pst_kernel_relu_mask(gradient, outputs, drop.scale, pass->n * width);
+    for (size_t sample = 0; finish->activation != NULL && !is_relu(finish) && sample < pass->n; sample++) {
         float *row = gradient + sample * width;
         if (drops(finish, pass))
             pst_kernel_drop(row, width, &drop, pass->ids[sample]);
         finish->activation->backward(row, kept + sample * width, width, (float)finish->slope);
     }
     if (bias_gradient != NULL)
-        pst_kernel_column_sums(gradient, bias_gradient, pass->n, width);
+        sum_bias(finish, pass, gradient, bias_gradient);
 }
 
-double pst_finish_plain_drop(const struct pst_finish *finish, const struct pst_plain_pass *pass,
-                             size_t sample, size_t unit)
+/* The factor by which dropout multiplies element `at` of [n, width]. */
+static double plain_drop(const struct pst_finish *finish, const struct pst_plain_pass *pass, size_t at)
 {
+    size_t sample = at / finish->width, unit = at % finish->width;
     return finish->number == 0 ? 1 : pst_plain_drop(pass, pass->dropout.hidden, sample, finish->number, unit);
+}
+
+double pst_finish_plain(const struct pst_finish *finish, const struct pst_plain_pass *pass, size_t at,
+                        double sum)
+{
+    if (finish->activation == NULL)
+        return sum;
+    return finish->activation->plain(sum, finish->slope) * plain_drop(finish, pass, at);
+}
+
+double pst_finish_plain_slope(const struct pst_finish *finish, const struct pst_plain_pass *pass, size_t at,
+                              double sum)
+{
+    if (finish->activation == NULL)
+        return 1;
+    return finish->activation->plain_slope(sum, finish->slope) * plain_drop(finish, pass, at);
 }

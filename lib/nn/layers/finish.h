@@ -10,23 +10,26 @@ struct pst_finish {
     double slope;
     size_t number; /* of pst_layer: whose units --dropout-hidden drops; 0: none are dropped */
     size_t width;
+    size_t spread; /* elements in a row that share a bias, such as a map's; 0 is 1 */
 };
 
 /* Whether the inputs of the activation must be kept for the way back: floats a sample, 0 or width. */
-size_t pst_finish_memory(const struct pst_finish *finish, bool has_bias);
+size_t pst_finish_memory(const struct pst_finish *finish);
 
-/* values[n, width] become those of the layer. bias: [width], or NULL. kept: [n, width], for the way back; not
- * looked at outside of training. */
+/* values[n, width] become those of the layer. bias: [width / spread], or NULL. kept: [n, width], for the way
+ * back; not looked at outside of training. */
 void pst_finish_forward(const struct pst_finish *finish, const struct pst_pass *pass, const float *bias,
                         float *values, float *kept);
 
-/* gradient[n, width] of the outputs becomes that of the products. bias_gradient: receives [width], or NULL.
- */
+/* gradient[n, width] of the outputs becomes that of the products. bias_gradient: receives [width / spread],
+ * or NULL. */
 void pst_finish_backward(const struct pst_finish *finish, const struct pst_pass *pass, const float *outputs,
                          const float *kept, float *gradient, float *bias_gradient);
 
-/* The factor by which dropout multiplies a unit behind this activation. */
-double pst_finish_plain_drop(const struct pst_finish *finish, const struct pst_plain_pass *pass,
-                             size_t sample, size_t unit);
+/* What a layer gives, in a plain pass, for the sum of element `at` of [n, width]; and the slope there. */
+double pst_finish_plain(const struct pst_finish *finish, const struct pst_plain_pass *pass, size_t at,
+                        double sum);
+double pst_finish_plain_slope(const struct pst_finish *finish, const struct pst_plain_pass *pass, size_t at,
+                              double sum);
 
 #endif

@@ -6,6 +6,13 @@
     ROW(dense)    \
     ROW(flatten)  \
     ROW(dropout)  \
+    ROW(conv)     \
+    ROW(maxpool)  \
+    ROW(avgpool)  \
+    ROW(gap)      \
+    ROW(bn)       \
+    ROW(ln)       \
+    ROW(res)      \
     ROW(activation)
 
 #define DECLARE(name) extern const struct pst_layer_type pst_layer_##name;
