@@ -375,6 +375,7 @@ enum pst_random_use {
     PST_RANDOM_REPLAY = 9,   /* the order of an epoch of a recording */
     PST_RANDOM_FLIP = 10,    /* augmentation by mirrors */
     PST_RANDOM_CROP = 11,    /* augmentation by cropping */
+    PST_RANDOM_K_MEANS = 32, /* first centres, and the order of points */
     PST_RANDOM_DROPOUT = 64, /* + the number of the layer whose input is dropped, 0 for the network's input */
     /* from 1000 on: free for stages of others */
 };

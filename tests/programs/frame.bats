@@ -48,6 +48,7 @@ words() {
     stream-select) echo --keep x ;;
     stream-export) echo --to csv ;;
     class-map) echo --classes 9,0-8 ;;
+    class-cluster) echo --sets 2 ;;
     esac
 }
 

@@ -52,6 +52,7 @@ CASES = [
     ("stream-export, jsonl", "stream-export --to jsonl -i one.pst", ["one.pst"]),
     ("stream-export, npz", "stream-export --to npz --take id,label,x -i one.pst -o one.npz", ["one.pst"]),
     ("class-map", "class-map --classes 9,0-8 -i one.pst -o mapped.pst", ["one.pst"]),
+    ("class-cluster", "class-cluster --sets 2 --size 6 --fill -i one.pst -o sets.txt", ["one.pst"]),
     ("stream-inspect", "stream-inspect one.pst", ["one.pst"]),
     ("stream-inspect, JSON", "stream-inspect --json one.pst", ["one.pst"]),
     ("stream-inspect, a model", "stream-inspect b.safetensors", ["b.safetensors"]),
