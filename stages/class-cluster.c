@@ -83,7 +83,9 @@ static enum pst_status look(struct pst_run *run, const struct pst_header *in, st
     if (!pst_target_kind(spec->name, &self->logits))
         return pst_fail(error, PST_USAGE, "--of %s: only logits and soft targets are predictions",
                         spec->name);
-    status = pst_spec_of_classes(spec, error);
+    status = pst_target_whole(in, spec->name, error);
+    if (status == PST_OK)
+        status = pst_spec_of_classes(spec, error);
     self->classes = spec->shape[0];
     if (status == PST_OK)
         status = check_classes(self, spec->name, error);

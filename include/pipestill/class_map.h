@@ -84,6 +84,12 @@ void pst_class_map_free(struct pst_class_map *map);
 PST_CHECKED char *pst_class_map_text(const struct pst_class_map *map, bool weights);
 
 /*
+ * The same for a lineage: the SHA-256 of the text if it has more than 1,000 bytes.
+ * Returns the text, to be freed; NULL if memory is short.
+ */
+PST_CHECKED char *pst_class_map_note(const struct pst_class_map *map, bool weights);
+
+/*
  * Merges probabilities: those of a new class are added, and all are divided by what is left if any class is
  * left out. from: [n, map.from], ≥ 0. to: receives [n, map.to]; 0 in a row of which nothing is left.
  * dropped: receives the share of each row that was left out, [n]; NULL if it is not wanted.

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORD_SIZE 1024 /* bytes of a name with its final NUL */
+#define WORD_SIZE 1024    /* bytes of a name with its final NUL */
+#define LONGEST_NOTE 1000 /* of a map in a lineage; longer ones stand there as a digest */
 
 /* A name or number. */
 struct word {
@@ -370,4 +371,15 @@ char *pst_class_map_text(const struct pst_class_map *map, bool weights)
     if (out != NULL)
         fprintf(out, " of %zu", map->from);
     return pst_text_close(&text);
+}
+
+char *pst_class_map_note(const struct pst_class_map *map, bool weights)
+{
+    char *text = pst_class_map_text(map, weights);
+    if (text == NULL || strlen(text) <= LONGEST_NOTE)
+        return text;
+    char digest[PST_DIGEST_TEXT];
+    pst_digest(text, strlen(text), digest);
+    free(text);
+    return strdup(digest);
 }
