@@ -4,6 +4,7 @@
 
 #include "pipestill/base.h"
 #include "pipestill/class_map.h"
+#include "pipestill/class_sets.h"
 #include "pipestill/cli.h"
 #include "pipestill/compact.h"
 #include "pipestill/data.h"

@@ -81,7 +81,7 @@ static enum pst_status check_member(struct averager *averager, const struct pst_
 {
     const struct pst_tensor_spec *first = &header->tensors[averager->members[0]],
                                  *spec = &header->tensors[averager->members[i]];
-    if (pst_spec_of_classes(spec, error) != PST_OK)
+    if (pst_spec_of_classes(spec, error) != PST_OK || pst_target_whole(header, spec->name, error) != PST_OK)
         return PST_BAD_DATA;
     if (spec->shape[0] != first->shape[0])
         return pst_fail(error, PST_BAD_DATA, "'%s' has %zu classes, but '%s' has %zu", first->name,

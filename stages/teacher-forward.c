@@ -1,5 +1,5 @@
 /* teacher-forward: a filter that asks a teacher and adds its logits. */
-#include "pipestill.h"
+#include "stages/teacher-forward/when_top.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 struct forward {
     const char *name, *activation, *mean, *deviation; /* options; NULL if not given */
     bool other_classes;
+    struct when_top when;
     const char *path;
     struct pst_teacher teacher;
     struct pst_binding binding;
@@ -27,8 +28,19 @@ static const struct pst_option options[] = {
       "standard deviation of inputs; what is left is divided by it", .metavar = "NUMBERS" },
     { 0, "other-classes", PST_FLAG, offsetof(struct forward, other_classes),
       "the teacher's classes are not the stream's: class-map --of makes them so", .of_samples = true },
+    { 0, "when-top", PST_STRING, offsetof(struct forward, when.classes),
+      "ask only about samples whose likeliest class is one of these: a list, or @FILE:SET", "CLASSES",
+      .of_samples = true },
+    { 0, "by", PST_STRING, offsetof(struct forward, when.by),
+      "the predictions whose likeliest class it is: logits/NAME or soft/NAME", "TENSOR", .of_samples = true,
+      .needs = "when-top" },
+    { 0, "top", PST_SIZE, offsetof(struct forward, when.most),
+      "one of the K likeliest classes is enough for --when-top", "K", .least = 1, .most = INT32_MAX,
+      .needs = "when-top" },
     { 0 },
 };
+
+static const struct forward defaults = { .when.most = 1 };
 
 /* The file's name without folders and ending. */
 static void default_name(const char *path, char *text, size_t size)
@@ -109,8 +121,9 @@ static enum pst_status note_origin(struct pst_run *run, struct pst_error *error)
     if (status == PST_OK)
         status = pst_learned_from(run, json_object_get(lineage, "entries"), json_object_get(lineage, "from"),
                                   error);
-    return status == PST_OK ? pst_made_from(run, forward->logits, "logits", &forward->binding.x, 1, error)
-                            : status;
+    const size_t from[] = { forward->binding.x, forward->when.at };
+    size_t count = forward->when.classes == NULL ? 1 : 2;
+    return status == PST_OK ? pst_made_from(run, forward->logits, "logits", from, count, error) : status;
 }
 
 /* Adds the teacher's logits to the header. */
@@ -132,6 +145,8 @@ static enum pst_status add_logits(struct pst_run *run, struct pst_header *out, s
     status = pst_history_note(run, "name", json_string(teacher), error);
     if (status == PST_OK)
         status = pst_history_note(run, "architecture", json_string(forward->teacher.description), error);
+    if (status == PST_OK)
+        status = when_top_declare(run, &forward->when, out, teacher, error);
     return status == PST_OK ? note_origin(run, error) : status;
 }
 
@@ -140,6 +155,8 @@ static enum pst_status declare(struct pst_run *run, const struct pst_header *in,
 {
     struct forward *forward = run->self;
     enum pst_status status = check_stream(forward, in, error);
+    if (status == PST_OK)
+        status = when_top_look(run, &forward->when, in, error);
     if (status == PST_OK && !forward->other_classes)
         status = name_outputs(&forward->teacher, out, error);
     return status == PST_OK ? add_logits(run, out, error) : status;
@@ -153,20 +170,37 @@ static enum pst_status ask(struct pst_run *run, const struct pst_batch *in, stru
     if (inputs == NULL)
         return PST_TRY_AGAIN;
     enum pst_status status = pst_fill_inputs(&forward->binding, in, inputs, error);
-    if (status != PST_OK)
-        return status;
-    return pst_session_answer(&forward->session, in->n, out->tensors[forward->logits].data, error);
+    size_t count = in->n, outputs = forward->teacher.outputs;
+    float *answers = out->tensors[forward->logits].data;
+    bool some = forward->when.classes != NULL;
+    if (status == PST_OK && some)
+        status = when_top_gather(run, &forward->when, in, out, inputs,
+                                 pst_shape_elements(&forward->teacher.in), &count, error);
+    if (status == PST_OK && count > 0)
+        status = pst_session_answer(&forward->session, count, answers, error);
+    if (status == PST_OK && some)
+        when_top_scatter(&forward->when, answers, in->n, outputs, count);
+    return status;
+}
+
+static enum pst_status report(struct pst_run *run, struct pst_error *error)
+{
+    (void)error;
+    when_top_report(run, &((const struct forward *)run->self)->when);
+    return PST_OK;
 }
 
 static void leave(struct pst_run *run)
 {
     struct forward *forward = run->self;
     pst_session_free(&forward->session);
+    when_top_leave(&forward->when);
 }
 
 static void stop(struct pst_run *run)
 {
     struct forward *forward = run->self;
+    when_top_free(&forward->when);
     pst_binding_free(&forward->binding);
     pst_teacher_close(&forward->teacher);
 }
@@ -189,11 +223,13 @@ int main(int argc, char **argv)
                         .see_also = "temperature-softmax(1), class-map(1), student-trainer(1)",
                         .options = options,
                         .size = sizeof(struct forward),
+                        .defaults = &defaults,
                         .traits = PST_READS | PST_WRITES | PST_BLAS | PST_PARALLEL,
                         .blas_kernel = pst_blas_kernel,
                         .start = start,
                         .on_header = declare,
                         .on_batch = ask,
+                        .on_end = report,
                         .leave = leave,
                         .stop = stop,
                     });

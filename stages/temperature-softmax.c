@@ -12,6 +12,7 @@
 /* One teacher: the places of what is read and of what is added. */
 struct pair {
     size_t from, to;
+    size_t asked; /* place of what says which rows count; PST_NONE: all do */
 };
 
 struct softening {
@@ -65,7 +66,9 @@ static enum pst_status add_pair(struct pst_run *run, struct pst_header *header, 
     spec.temperature = softening->from_probs ? 0 : temperature;
     struct pair *pair = &softening->pairs[softening->pair_count++];
     pair->from = from;
-    enum pst_status status = pst_header_add_tensor(header, &spec, &pair->to, error);
+    enum pst_status status = pst_target_asked(header, spec.name, &pair->asked, error);
+    if (status == PST_OK)
+        status = pst_header_add_tensor(header, &spec, &pair->to, error);
     return status == PST_OK ? pst_made_from(run, pair->to, to, &from, 1, error) : status;
 }
 
@@ -117,7 +120,8 @@ static enum pst_status soften(struct pst_run *run, const struct pst_batch *in, s
         const struct pst_tensor_spec *spec = &pst_input_header(run)->tensors[pair->from];
         const float *from = in->tensors[pair->from].data;
         float *to = out->tensors[pair->to].data;
-        enum pst_status status = pst_rows_check(spec, from, in->n, kind, error);
+        const unsigned char *asked = pair->asked == PST_NONE ? NULL : in->tensors[pair->asked].data;
+        enum pst_status status = pst_rows_check_asked(spec, from, asked, in->n, kind, error);
         if (status != PST_OK)
             return status;
         for (size_t row = 0; softening->from_probs && row < in->n; row++)
@@ -125,6 +129,9 @@ static enum pst_status soften(struct pst_run *run, const struct pst_batch *in, s
                       softening->temperature);
         if (!softening->from_probs)
             pst_softmax(from, to, in->n, spec->shape[0], softening->temperature);
+        for (size_t row = 0; asked != NULL && row < in->n; row++)
+            if (asked[row] == 0) /* a row that does not count stays zeros */
+                memset(to + row * spec->shape[0], 0, spec->shape[0] * sizeof *to);
     }
     return PST_OK;
 }

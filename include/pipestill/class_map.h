@@ -46,6 +46,25 @@ PST_CHECKED enum pst_status pst_class_map_parse(struct pst_class_map *map, const
                                                 const char *dustbin, struct pst_error *error);
 
 /*
+ * Reads a map from a file of at most PST_CLASS_MAP_MOST_BYTES. set: NULL, or the name of a line of a file of
+ * sets, each of which is NAME = CLASSES and may hold what others hold: its classes stay as they are, one by
+ * one. dustbin: as above.
+ * Returns as pst_class_map_parse, and PST_NO_INPUT, PST_BAD_DATA or PST_IO_ERROR if it cannot be read.
+ */
+PST_CHECKED enum pst_status pst_class_map_read(struct pst_class_map *map, const struct pst_classes *old,
+                                               const char *path, const char *set, const char *dustbin,
+                                               struct pst_error *error);
+
+/*
+ * Reads the classes that a command line names: a list, "3,5,8"; a line of a file of sets, "@FILE:SET"; or a
+ * whole file, "@FILE". option: what messages call it. dustbin: as above.
+ * Returns as pst_class_map_read.
+ */
+PST_CHECKED enum pst_status pst_class_map_named(struct pst_class_map *map, const struct pst_classes *old,
+                                                const char *text, const char *option, const char *dustbin,
+                                                struct pst_error *error);
+
+/*
  * Makes the map to classes of the same names in another order. new: their names. dustbin: as above; a new
  * class of that name is the dustbin.
  * Returns PST_OK; PST_BAD_DATA if an old class of a name is missing or not the only one; PST_TRY_AGAIN.
@@ -65,6 +84,12 @@ void pst_class_map_free(struct pst_class_map *map);
 PST_CHECKED char *pst_class_map_text(const struct pst_class_map *map, bool weights);
 
 /*
+ * The same for a lineage: the SHA-256 of the text if it has more than 1,000 bytes.
+ * Returns the text, to be freed; NULL if memory is short.
+ */
+PST_CHECKED char *pst_class_map_note(const struct pst_class_map *map, bool weights);
+
+/*
  * Merges probabilities: those of a new class are added, and all are divided by what is left if any class is
  * left out. from: [n, map.from], ≥ 0. to: receives [n, map.to]; 0 in a row of which nothing is left.
  * dropped: receives the share of each row that was left out, [n]; NULL if it is not wanted.
@@ -79,6 +104,12 @@ void pst_class_map_probabilities(const struct pst_class_map *map, const float *f
  */
 void pst_class_map_logits(const struct pst_class_map *map, const float *from, float *to, size_t n,
                           double *dropped);
+
+/*
+ * Whether one of the `most` likeliest classes of a row is among some. row: [classes], logits or
+ * probabilities, none of them NaN; of equal ones the first counts as the likeliest. inside: which they are.
+ */
+bool pst_class_is_likely(const float *row, const bool *inside, size_t classes, size_t most);
 
 /* Back: a new class's probability is spread by shares; old classes left out get 0. from: [n, map.to]. to:
  * receives [n, map.from]. */

@@ -272,6 +272,23 @@ PST_CHECKED enum pst_status pst_target_find(const struct pst_header *header, con
                                             const char *option, const char *const *kinds, size_t *index,
                                             struct pst_error *error);
 
+/*
+ * A teacher need not be asked about every sample. Beside its tensor KIND/NAME then stands asked/NAME, u8, 1
+ * for a sample that it was asked about and 0 for one whose row is zeros and says nothing.
+ */
+
+/*
+ * Finds asked/NAME for a tensor. name: of the tensor. index: receives its place; PST_NONE if there is none,
+ * and so all rows count. Returns PST_OK; PST_BAD_DATA if it is not one u8 a sample.
+ */
+PST_CHECKED enum pst_status pst_target_asked(const struct pst_header *header, const char *name, size_t *index,
+                                             struct pst_error *error);
+
+/* Refuses a tensor that has rows which do not count, for those who need all. Returns PST_OK or PST_BAD_DATA.
+ */
+PST_CHECKED enum pst_status pst_target_whole(const struct pst_header *header, const char *name,
+                                             struct pst_error *error);
+
 /* What a row of targets or predictions must be. */
 enum pst_row_kind {
     PST_ROW_DISTRIBUTION, /* probabilities: finite, not negative, with a sum of 1 */
@@ -289,6 +306,11 @@ enum pst_row_kind {
  */
 PST_CHECKED enum pst_status pst_rows_check(const struct pst_tensor_spec *spec, const float *rows, size_t n,
                                            enum pst_row_kind kind, struct pst_error *error);
+
+/* The same of rows that count. asked: [n], 0: the row does not count and is not looked at; NULL: all do. */
+PST_CHECKED enum pst_status pst_rows_check_asked(const struct pst_tensor_spec *spec, const float *rows,
+                                                 const unsigned char *asked, size_t n, enum pst_row_kind kind,
+                                                 struct pst_error *error);
 
 /* ---- what inputs and outputs stand for -----------------------------------------------------------------
  *

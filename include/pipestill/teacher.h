@@ -7,6 +7,7 @@
 #define PIPESTILL_TEACHER_H
 
 #include "pipestill/base.h"
+#include "pipestill/class_map.h"
 #include "pipestill/layers.h"
 #include "pipestill/stream.h"
 
@@ -87,6 +88,17 @@ PST_CHECKED float *pst_session_inputs(struct pst_session *session, size_t n, str
 PST_CHECKED enum pst_status pst_session_answer(struct pst_session *session, size_t n, float *outputs,
                                                struct pst_error *error);
 void pst_session_free(struct pst_session *session);
+
+/* ---- classes ------------------------------------------------------------------------------------------- */
+
+/*
+ * Reads the classes that a command line names (pst_class_map_named), of a stream whose header may name its
+ * classes. count: how many there are. dustbin: as there. map: receives them; owned by the caller.
+ * Returns what pst_class_map_named and pst_header_about return.
+ */
+PST_CHECKED enum pst_status pst_stream_classes(const struct pst_header *header, size_t count,
+                                               const char *text, const char *option, const char *dustbin,
+                                               struct pst_class_map *map, struct pst_error *error);
 
 /* ---- inputs ------------------------------------------------------------------------------------------ */
 

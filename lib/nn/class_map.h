@@ -60,4 +60,13 @@ PST_CHECKED enum pst_status pst_maker_end(struct pst_class_map_maker *maker, enu
                                           const char *dustbin, struct pst_class_map *map,
                                           struct pst_error *error);
 
+/*
+ * As pst_class_map_parse, but reads one line of a file of sets, by its name, whose classes stay as they are.
+ * set: the name; NULL: the text is a map.
+ */
+PST_CHECKED enum pst_status pst_class_map_parse_set(struct pst_class_map *map, const struct pst_classes *old,
+                                                    const char *text, size_t size, const char *place,
+                                                    bool lines, const char *set, const char *dustbin,
+                                                    struct pst_error *error);
+
 #endif

@@ -101,6 +101,21 @@ void pst_class_map_logits(const struct pst_class_map *map, const float *from, fl
     }
 }
 
+/* ---- the likeliest ------------------------------------------------------------------------------------- */
+
+bool pst_class_is_likely(const float *row, const bool *inside, size_t classes, size_t most)
+{
+    size_t best = classes, ahead = 0;
+    for (size_t c = 0; c < classes; c++)
+        if (inside[c] && (best == classes || row[c] > row[best]))
+            best = c;
+    if (best == classes)
+        return false;
+    for (size_t c = 0; c < classes; c++)
+        ahead += row[c] > row[best] || (row[c] == row[best] && c < best);
+    return ahead < most;
+}
+
 /* ---- back ---------------------------------------------------------------------------------------------- */
 
 void pst_class_unmap_probabilities(const struct pst_class_map *map, const float *from, float *to, size_t n)

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORD_SIZE 1024 /* bytes of a name with its final NUL */
+#define WORD_SIZE 1024    /* bytes of a name with its final NUL */
+#define LONGEST_NOTE 1000 /* of a map in a lineage; longer ones stand there as a digest */
 
 /* A name or number. */
 struct word {
@@ -16,6 +17,8 @@ struct word {
 struct cursor {
     struct pst_class_map_maker *maker;
     const char *at;
+    const char *set; /* the set that is read, of a file of sets; NULL: it is a map */
+    bool found;      /* the set */
     struct word first, word;
 };
 
@@ -220,12 +223,42 @@ static enum pst_status read_line(struct cursor *cursor, struct pst_error *error)
     return status == PST_OK ? read_members(cursor, error) : status;
 }
 
+/* Passes over what is left of a line. */
+static void skip_line(struct cursor *cursor)
+{
+    while (!at_end(cursor)) {
+        if (*cursor->at == '"')
+            read_quoted(cursor, cursor->word.text);
+        else
+            cursor->at++;
+    }
+}
+
+/* Reads a line of a file of sets if it is the one of this name: its classes stay as they are. */
+static enum pst_status read_set(struct cursor *cursor, struct pst_error *error)
+{
+    skip_blanks(cursor);
+    if (at_end(cursor))
+        return PST_OK;
+    enum pst_status status = read_word(cursor, &cursor->first, error);
+    if (status != PST_OK || *cursor->at != '=' || strcmp(cursor->first.text, cursor->set) != 0) {
+        skip_line(cursor);
+        return status;
+    }
+    if (cursor->found)
+        return pst_maker_refuse(cursor->maker, error, "a second set is called '%.200s'", cursor->set);
+    cursor->found = true;
+    cursor->first.text[0] = '\0';
+    cursor->at++;
+    return read_singles(cursor, error);
+}
+
 static enum pst_status read_lines(struct cursor *cursor, size_t size, struct pst_error *error)
 {
     const char *text = cursor->at;
     enum pst_status status = PST_OK;
     for (bool more = true; more && status == PST_OK;) {
-        status = read_line(cursor, error);
+        status = cursor->set != NULL ? read_set(cursor, error) : read_line(cursor, error);
         cursor->at += *cursor->at == '#' ? strcspn(cursor->at, "\n") : 0;
         cursor->maker->line += *cursor->at == '\n';
         more = *cursor->at != '\0';
@@ -233,12 +266,15 @@ static enum pst_status read_lines(struct cursor *cursor, size_t size, struct pst
     }
     if (status == PST_OK && (size_t)(cursor->at - text) != size)
         status = pst_maker_refuse(cursor->maker, error, "there is a byte 0 in it: this is no text");
+    if (status == PST_OK && cursor->set != NULL && !cursor->found)
+        status =
+            pst_fail(error, PST_BAD_DATA, "%s: no set is called '%.200s'", cursor->maker->place, cursor->set);
     return status;
 }
 
-enum pst_status pst_class_map_parse(struct pst_class_map *map, const struct pst_classes *old,
-                                    const char *text, size_t size, const char *place, bool lines,
-                                    const char *dustbin, struct pst_error *error)
+enum pst_status pst_class_map_parse_set(struct pst_class_map *map, const struct pst_classes *old,
+                                        const char *text, size_t size, const char *place, bool lines,
+                                        const char *set, const char *dustbin, struct pst_error *error)
 {
     struct pst_class_map_maker maker;
     struct cursor *cursor = NULL;
@@ -255,12 +291,20 @@ enum pst_status pst_class_map_parse(struct pst_class_map *map, const struct pst_
     if (status == PST_OK) {
         memcpy(copy, text, size);
         cursor->maker = &maker;
+        cursor->set = set;
         cursor->at = copy;
         status = read_lines(cursor, size, error);
     }
     free(copy);
     free(cursor);
     return pst_maker_end(&maker, status, dustbin, map, error);
+}
+
+enum pst_status pst_class_map_parse(struct pst_class_map *map, const struct pst_classes *old,
+                                    const char *text, size_t size, const char *place, bool lines,
+                                    const char *dustbin, struct pst_error *error)
+{
+    return pst_class_map_parse_set(map, old, text, size, place, lines, NULL, dustbin, error);
 }
 
 /* ---- as another model has them ------------------------------------------------------------------------- */
@@ -327,4 +371,15 @@ char *pst_class_map_text(const struct pst_class_map *map, bool weights)
     if (out != NULL)
         fprintf(out, " of %zu", map->from);
     return pst_text_close(&text);
+}
+
+char *pst_class_map_note(const struct pst_class_map *map, bool weights)
+{
+    char *text = pst_class_map_text(map, weights);
+    if (text == NULL || strlen(text) <= LONGEST_NOTE)
+        return text;
+    char digest[PST_DIGEST_TEXT];
+    pst_digest(text, strlen(text), digest);
+    free(text);
+    return strdup(digest);
 }

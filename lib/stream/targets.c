@@ -72,12 +72,15 @@ static enum pst_status refuse_row(const struct pst_tensor_spec *spec, const floa
                     spec->name, sample, sum);
 }
 
-enum pst_status pst_rows_check(const struct pst_tensor_spec *spec, const float *rows, size_t n,
-                               enum pst_row_kind kind, struct pst_error *error)
+enum pst_status pst_rows_check_asked(const struct pst_tensor_spec *spec, const float *rows,
+                                     const unsigned char *asked, size_t n, enum pst_row_kind kind,
+                                     struct pst_error *error)
 {
     size_t count = pst_spec_elements(spec);
     float least = kind == PST_ROW_DISTRIBUTION ? 0 : -HUGE_VALF;
     for (size_t i = 0; i < n; i++) {
+        if (asked != NULL && asked[i] == 0)
+            continue;
         const float *row = rows + i * count;
         double sum = 0;
         bool good = true;
@@ -91,4 +94,38 @@ enum pst_status pst_rows_check(const struct pst_tensor_spec *spec, const float *
             return refuse_row(spec, row, i, kind, sum, error);
     }
     return PST_OK;
+}
+
+enum pst_status pst_rows_check(const struct pst_tensor_spec *spec, const float *rows, size_t n,
+                               enum pst_row_kind kind, struct pst_error *error)
+{
+    return pst_rows_check_asked(spec, rows, NULL, n, kind, error);
+}
+
+/* ---- rows that do not count ------------------------------------------------------------------------------
+ */
+
+enum pst_status pst_target_asked(const struct pst_header *header, const char *name, size_t *index,
+                                 struct pst_error *error)
+{
+    const char *slash = strchr(name, '/');
+    char asked[PST_NAME_SIZE];
+    *index = PST_NONE;
+    if (slash == NULL)
+        return PST_OK;
+    snprintf(asked, sizeof asked, "asked%s", slash);
+    if (pst_header_find(header, asked) == PST_NONE)
+        return PST_OK;
+    return pst_header_require(header, asked, PST_DTYPE_U8, 0, NULL, index, error);
+}
+
+enum pst_status pst_target_whole(const struct pst_header *header, const char *name, struct pst_error *error)
+{
+    size_t asked;
+    enum pst_status status = pst_target_asked(header, name, &asked, error);
+    if (status != PST_OK || asked == PST_NONE)
+        return status;
+    return pst_fail(error, PST_BAD_DATA,
+                    "'%s' has rows for some samples only, as '%s' says; specialist-combine can use it", name,
+                    header->tensors[asked].name);
 }

@@ -8,7 +8,8 @@ struct json_t;
 
 /* A tensor of logits or soft targets that is mapped. */
 struct mapped {
-    size_t at; /* its place in header and batches */
+    size_t at;    /* its place in header and batches */
+    size_t asked; /* place of what says which rows count; PST_NONE: all do */
     bool logits;
 };
 

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LONGEST_TEXT 1000                  /* of a map in a lineage; longer ones stand there as a digest */
 #define MOST_NAME_BYTES (PST_MAX_META / 4) /* as other stages do, see docs/stream-format.md */
 
 /* ---- which tensors ------------------------------------------------------------------------------------- */
@@ -43,8 +42,11 @@ static enum pst_status choose(struct class_map *self, const struct pst_header *i
         self->y = at;
         return pst_header_require(in, "y", PST_DTYPE_I32, 0, NULL, &self->y, error);
     }
-    self->tensors[self->tensor_count++] = (struct mapped){ at, logits };
-    enum pst_status status = pst_spec_of_classes(spec, error);
+    struct mapped *mapped = &self->tensors[self->tensor_count++];
+    *mapped = (struct mapped){ .at = at, .logits = logits };
+    enum pst_status status = pst_target_asked(in, spec->name, &mapped->asked, error);
+    if (status == PST_OK)
+        status = pst_spec_of_classes(spec, error);
     return status == PST_OK ? settle_width(self, spec->name, spec->shape[0], error) : status;
 }
 
@@ -226,13 +228,10 @@ static enum pst_status describe_classes(struct pst_run *run, const struct pst_he
 static enum pst_status note_map(struct pst_run *run, struct pst_error *error)
 {
     const struct class_map *self = run->self;
-    char digest[PST_DIGEST_TEXT];
-    char *text = pst_class_map_text(&self->map, self->inverse);
+    char *text = pst_class_map_note(&self->map, self->inverse);
     if (text == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for a map of classes");
-    pst_digest(text, strlen(text), digest);
-    enum pst_status status =
-        pst_origin_note(run, "class_map", strlen(text) <= LONGEST_TEXT ? text : digest, error);
+    enum pst_status status = pst_origin_note(run, "class_map", text, error);
     free(text);
     return status;
 }

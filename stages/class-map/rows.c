@@ -55,13 +55,13 @@ static enum pst_status map_labels(const struct class_map *self, const struct pst
 
 /* Notes what a tensor's rows have lost; a row of which nothing is left goes with its sample. */
 static enum pst_status count_lost(struct class_map *self, const struct pst_tensor_spec *spec, size_t tensor,
-                                  size_t n, bool *gone, struct pst_error *error)
+                                  const unsigned char *asked, size_t n, bool *gone, struct pst_error *error)
 {
     const double *shares = self->shares.data;
     struct lost *lost = &self->own[tensor];
     bool logits = self->tensors[tensor].logits;
     for (size_t i = 0; i < n; i++) {
-        if (gone[i])
+        if (gone[i] || (asked != NULL && asked[i] == 0))
             continue;
         lost->rows++;
         lost->sum += (uint64_t)(shares[i] * 0x1p32);
@@ -79,26 +79,37 @@ static enum pst_status count_lost(struct class_map *self, const struct pst_tenso
     return PST_OK;
 }
 
+/* Rows that do not count stay zeros. asked: NULL if all do. */
+static void clear_rows(float *rows, size_t classes, const unsigned char *asked, size_t n)
+{
+    for (size_t i = 0; asked != NULL && i < n; i++)
+        if (asked[i] == 0)
+            memset(rows + i * classes, 0, classes * sizeof *rows);
+}
+
 static enum pst_status map_rows(struct class_map *self, const struct pst_run *run, const struct pst_batch *in,
                                 struct pst_batch *out, size_t tensor, bool *gone, struct pst_error *error)
 {
     const struct mapped *mapped = &self->tensors[tensor];
     const struct pst_tensor_spec *spec = &pst_input_header(run)->tensors[mapped->at];
     const float *from = in->tensors[mapped->at].data;
+    const unsigned char *asked = mapped->asked == PST_NONE ? NULL : in->tensors[mapped->asked].data;
     float *to = out->tensors[mapped->at].data;
-    enum pst_status status =
-        pst_rows_check(spec, from, in->n, mapped->logits ? PST_ROW_LOGITS : PST_ROW_DISTRIBUTION, error);
+    enum pst_status status = pst_rows_check_asked(
+        spec, from, asked, in->n, mapped->logits ? PST_ROW_LOGITS : PST_ROW_DISTRIBUTION, error);
     if (status != PST_OK)
         return status;
     if (self->inverse) {
         (mapped->logits ? pst_class_unmap_logits : pst_class_unmap_probabilities)(&self->map, from, to,
                                                                                   in->n);
+        clear_rows(to, self->out, asked, in->n);
         return PST_OK;
     }
     double *shares = self->map.dropped > 0 ? self->shares.data : NULL;
     (mapped->logits ? pst_class_map_logits : pst_class_map_probabilities)(&self->map, from, to, in->n,
                                                                           shares);
-    return shares == NULL ? PST_OK : count_lost(self, spec, tensor, in->n, gone, error);
+    clear_rows(to, self->out, asked, in->n);
+    return shares == NULL ? PST_OK : count_lost(self, spec, tensor, asked, in->n, gone, error);
 }
 
 /* ---- samples ------------------------------------------------------------------------------------------- */

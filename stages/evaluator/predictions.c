@@ -26,7 +26,9 @@ enum pst_status source_open(struct source *source, const char *named, const char
     if (!pst_target_kind(name, &source->logits) || (type->of_logits && !source->logits))
         return pst_fail(error, PST_BAD_DATA, "%s %s: %s are predicted by %s", option, name, type->name,
                         tensors_of(type));
-    status = pst_header_require(header, name, PST_DTYPE_F32, 1, NULL, &source->index, error);
+    status = pst_target_whole(header, name, error);
+    if (status == PST_OK)
+        status = pst_header_require(header, name, PST_DTYPE_F32, 1, NULL, &source->index, error);
     if (status != PST_OK)
         return status;
     source->spec = header->tensors[source->index];

@@ -71,7 +71,10 @@ static enum pst_status find_tensor(struct export *export, const struct pst_heade
     if (!pst_target_kind(name, &predictions->logits))
         return pst_fail(error, PST_BAD_DATA,
                         "--of %s: predictions are logits, logits/NAME, soft or soft/NAME", name);
-    return pst_header_require(header, name, PST_DTYPE_F32, 1, NULL, &predictions->index, error);
+    status = pst_target_whole(header, name, error);
+    return status == PST_OK
+               ? pst_header_require(header, name, PST_DTYPE_F32, 1, NULL, &predictions->index, error)
+               : status;
 }
 
 enum pst_status predictions_open(struct export *export, const struct pst_header *header,

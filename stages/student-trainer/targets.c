@@ -58,7 +58,7 @@ static enum pst_status find_tensor(const struct trainer *trainer, struct pst_los
         return miss(term, header, error);
     if (status == PST_OK)
         strcpy(term->tensor, header->tensors[*index].name);
-    return status;
+    return status == PST_OK ? pst_target_whole(header, term->tensor, error) : status;
 }
 
 enum pst_status use_tensor(struct target *target, enum pst_loss_target kind, const struct pst_header *header,

@@ -62,6 +62,7 @@ words() {
     stream-export) echo --to csv ;;
     class-map) echo --classes 9,0-8 ;;
     decoder) echo --corpus toy --of y ;;
+    class-cluster) echo --sets 2 ;;
     esac
 }
 

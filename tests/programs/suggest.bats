@@ -47,7 +47,7 @@ options_of() {
     assert_fails 64 "there is no option '--epochs' here; --epochs is an option of loader and replay" student-trainer --epochs 3
     assert_fails 64 "--batch is an option of loader and replay" student-trainer --batch-size 64
     assert_fails 64 "--arch is an option of student-trainer" loader --arch 784-10
-    assert_fails 64 "--key is an option of averager, class-map, compactor and others" keygen --key x
+    assert_fails 64 "--key is an option of averager, class-cluster, class-map and others" keygen --key x
 }
 
 @test "a short word that is like no option is not answered with one" {

@@ -50,6 +50,21 @@ static void a_text_means_what_its_page_says(void **state)
     assert_means(&named, "\"*\" = dog", NULL, "1 of 8");
 }
 
+static void a_row_is_likely_in_a_set_if_few_classes_are_ahead(void **state)
+{
+    (void)state;
+    const float row[] = { 1, 5, 3, 5, -2 };
+    const bool third[] = { false, false, true, false, false }, none[5] = { false },
+               fourth[] = { false, false, false, true, true },
+               second[] = { false, true, false, false, false };
+    assert_true(pst_class_is_likely(row, second, 5, 1));
+    assert_false(pst_class_is_likely(row, fourth, 5, 1)); /* of equal ones the first is the likeliest */
+    assert_true(pst_class_is_likely(row, fourth, 5, 2));
+    assert_false(pst_class_is_likely(row, third, 5, 2));
+    assert_true(pst_class_is_likely(row, third, 5, 3));
+    assert_false(pst_class_is_likely(row, none, 5, 5));
+}
+
 static void new_classes_have_the_names_that_are_said_or_those_of_old_ones(void **state)
 {
     (void)state;
@@ -156,6 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_means_what_its_page_says),
+        cmocka_unit_test(a_row_is_likely_in_a_set_if_few_classes_are_ahead),
         cmocka_unit_test(new_classes_have_the_names_that_are_said_or_those_of_old_ones),
         cmocka_unit_test(a_text_that_is_no_map_is_refused_with_line_and_word),
         cmocka_unit_test(names_of_another_model_are_found),
