@@ -50,5 +50,4 @@ static sf_count_t tell(void *user)
     return (sf_count_t)input->at;
 }
 
-/* libsndfile takes it as its own, but only reads it. */
-SF_VIRTUAL_IO pst_sound_io = { .get_filelen = file_size, .seek = seek, .read = read_on, .tell = tell };
+const SF_VIRTUAL_IO pst_sound_io = { .get_filelen = file_size, .seek = seek, .read = read_on, .tell = tell };

@@ -192,6 +192,7 @@ static enum pst_status read_open(struct sound_file *file, size_t rate, bool resa
                                  size_t *count, struct pst_error *error)
 {
     struct stat about;
+    SF_VIRTUAL_IO io = pst_sound_io; /* libsndfile copies it */
     enum pst_status status = check_room(error);
     if (status != PST_OK)
         return status;
@@ -199,7 +200,7 @@ static enum pst_status read_open(struct sound_file *file, size_t rate, bool resa
         return pst_fail(error, PST_IO_ERROR, "cannot be read: %s", strerror(errno));
     file->input.size = (uint64_t)about.st_size;
     errno = 0;
-    file->sound = sf_open_virtual(&pst_sound_io, SFM_READ, &file->info, &file->input);
+    file->sound = sf_open_virtual(&io, SFM_READ, &file->info, &file->input);
     if (file->sound == NULL)
         return refuse_to_open(file, error);
     status = check(file, rate, resample, error);

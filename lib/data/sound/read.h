@@ -14,7 +14,7 @@ struct pst_sound_input {
 };
 
 /* What libsndfile reads by; the user data are a struct pst_sound_input. */
-extern SF_VIRTUAL_IO pst_sound_io;
+extern const SF_VIRTUAL_IO pst_sound_io;
 
 /* Reads bytes at a place. Returns how many there are, fewer than `size` at the end and after a failure. */
 size_t pst_sound_read_at(struct pst_sound_input *input, uint64_t at, void *bytes, size_t size);
