@@ -136,14 +136,18 @@ static enum pst_status finish(struct pst_run *run, struct pst_error *error)
         return pst_fail(error, PST_BAD_DATA, "the stream holds no frames");
     if (status == PST_OK && decoder->tune != NULL)
         status = tune_and_recognise(run, error);
-    if (status == PST_OK && decoder->align_path != NULL) {
-        status = align_report(run, &report, error);
-        if (status == PST_OK)
-            status = print_report(run, &report, error);
-    } else if (status == PST_OK) {
-        status = results_report(run, error);
-    }
-    return status == PST_OK ? commit(decoder, error) : status;
+    bool aligns = decoder->align_path != NULL;
+    if (status == PST_OK && aligns)
+        status = align_report(decoder, &report, error);
+    if (status == PST_OK)
+        status = aligns ? print_report(run, &report, error) : results_report(run, error);
+    if (status == PST_OK)
+        status = commit(decoder, error);
+    if (status == PST_OK && aligns)
+        say_left_out(run);
+    else if (status == PST_OK)
+        say_doubts(run);
+    return status;
 }
 
 static void stop(struct pst_run *run)

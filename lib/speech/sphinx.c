@@ -2,6 +2,7 @@
 #include "lib/speech/own.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,8 @@ static enum pst_status find_name(struct lists *lists, struct pst_error *error)
     snprintf(path, sizeof path, "%s/etc", lists->corpus->folder);
     DIR *folder = opendir(path);
     enum pst_status status = PST_OK;
+    if (folder == NULL && pst_shortage_or(PST_OK) != PST_OK)
+        return pst_fail(error, PST_TRY_AGAIN, "%s: %s", path, strerror(errno));
     for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL && status == PST_OK;) {
         size_t length = strlen(entry->d_name);
         if (length < sizeof ending || strcmp(entry->d_name + length - (sizeof ending - 1), ending) != 0)

@@ -50,22 +50,15 @@ enum pst_status align(struct decoder *decoder, struct outcome *outcome, struct p
     return PST_OK;
 }
 
-enum pst_status align_report(struct pst_run *run, struct pst_report *report, struct pst_error *error)
+enum pst_status align_report(const struct decoder *decoder, struct pst_report *report,
+                             struct pst_error *error)
 {
-    const struct decoder *decoder = run->self;
     const struct left_out *left_out = &decoder->left_out;
     size_t count = left_out->silent + left_out->brief;
     if (count == decoder->outcome_count)
         return pst_fail(
             error, PST_BAD_DATA,
             "no utterance can be aligned: without a transcript %zu, with fewer frames than states %zu",
-            left_out->silent, left_out->brief);
-    if (count > 0)
-        pst_say(
-            run,
-            "%zu of %zu utterances are left out, %s the first: without a transcript %zu, with fewer frames "
-            "than states %zu",
-            count, decoder->outcome_count, decoder->corpus.utterances[left_out->example].name,
             left_out->silent, left_out->brief);
     struct pst_figures *whole = &report->whole;
     pst_figures_add(whole, "utterances", "utterances", PST_FIGURE_COUNT, (double)decoder->outcome_count);

@@ -140,13 +140,21 @@ PST_CHECKED enum pst_status recognise_errors(struct decoder *decoder, const stru
 /* ---- align.c ---- */
 
 PST_CHECKED enum pst_status align(struct decoder *decoder, struct outcome *outcome, struct pst_error *error);
-PST_CHECKED enum pst_status align_report(struct pst_run *run, struct pst_report *report,
+PST_CHECKED enum pst_status align_report(const struct decoder *decoder, struct pst_report *report,
                                          struct pst_error *error);
 
 /* ---- tune.c ---- */
 
 /* Tries settings on all utterances, which are in memory, and leaves the best in the decoder. */
 PST_CHECKED enum pst_status tune(struct pst_run *run, struct pst_error *error);
+
+/* Says if the best settings lie at the edge of those that were tried, for then better ones may lie beyond. */
+void tune_say_edges(struct pst_run *run);
+
+/* ---- doubts.c: lines on standard error ---- */
+
+void say_left_out(struct pst_run *run);
+void say_doubts(struct pst_run *run);
 
 /* ---- results.c ---- */
 
@@ -155,7 +163,7 @@ struct results {
     const struct decoder *decoder;
     struct pst_word_errors all, others;
     double score; /* of all paths that were found */
-    size_t frames, found_frames, wrong_utterances, not_found, transcripts, speaker_count;
+    size_t frames, found_frames, wrong_utterances, transcripts, speaker_count;
     const char **speakers; /* [speaker_count] */
     struct pst_word_errors *of_speaker, *others_of_speaker;
 };

@@ -43,7 +43,6 @@ static void sum_up(struct results *results)
         const struct outcome *outcome = &decoder->outcomes[i];
         const struct pst_utterance *utterance = &decoder->corpus.utterances[outcome->utterance];
         results->frames += outcome->frames;
-        results->not_found += !outcome->found;
         results->score += outcome->found ? outcome->score : 0;
         results->found_frames += outcome->found ? outcome->frames : 0;
         size_t speaker = speaker_of(results, utterance->speaker);
@@ -205,26 +204,6 @@ static enum pst_status make_report(struct results *results, struct pst_report *r
     return status;
 }
 
-/* What makes the figures look better than they are, or worse. */
-static void warn(struct pst_run *run, const struct results *results)
-{
-    const struct decoder *decoder = results->decoder;
-    size_t known = 0, silent = decoder->outcome_count - results->transcripts;
-    for (size_t i = 0; i < decoder->outcome_count; i++)
-        known += decoder->chosen[decoder->outcomes[i].utterance];
-    if (known > 0 && decoder->model_path == NULL)
-        pst_say(run,
-                "the language model was estimated from the transcripts of %zu of these %zu utterances, so it "
-                "knows what they say; --transcripts LIST names others",
-                known, decoder->outcome_count);
-    if (silent > 0)
-        pst_say(run, "%zu of %zu utterances have no transcript: no errors of them are counted", silent,
-                decoder->outcome_count);
-    if (results->not_found > 0)
-        pst_say(run, "in %zu of %zu utterances no path of words reaches the end, so they have no words",
-                results->not_found, decoder->outcome_count);
-}
-
 enum pst_status results_report(struct pst_run *run, struct pst_error *error)
 {
     struct results results = { 0 };
@@ -232,7 +211,6 @@ enum pst_status results_report(struct pst_run *run, struct pst_error *error)
     enum pst_status status = open_results(&results, run->self, error);
     if (status == PST_OK) {
         sum_up(&results);
-        warn(run, &results);
         status = make_report(&results, &report, error);
     }
     if (status == PST_OK)

@@ -34,17 +34,6 @@ static enum pst_status open_priors(struct decoder *decoder, struct pst_error *er
     return pst_fail_at(error, "%s", decoder->priors_path);
 }
 
-static enum pst_status read_model(struct pst_run *run, struct pst_error *error)
-{
-    struct decoder *decoder = run->self;
-    enum pst_status status =
-        pst_language_model_read(&decoder->model, &decoder->lexicon, decoder->model_path, error);
-    if (status == PST_OK && decoder->model.unknown > 0)
-        pst_say(run, "%s does not have %zu of the dictionary's %zu words: they get the probability of <unk>",
-                decoder->model_path, decoder->model.unknown, decoder->lexicon.count);
-    return status;
-}
-
 /* The training list's transcripts, or those of a list. */
 static enum pst_status estimate_model(struct decoder *decoder, struct pst_error *error)
 {
@@ -102,7 +91,9 @@ enum pst_status sources_open(struct pst_run *run, struct pst_error *error)
     if (status == PST_OK)
         status = open_settings(decoder, error);
     if (status == PST_OK && decoder->align_path == NULL) {
-        status = decoder->model_path != NULL ? read_model(run, error) : estimate_model(decoder, error);
+        status = decoder->model_path != NULL
+                     ? pst_language_model_read(&decoder->model, &decoder->lexicon, decoder->model_path, error)
+                     : estimate_model(decoder, error);
         if (status == PST_OK)
             status = pst_search_new(&decoder->search, &decoder->lexicon, error);
     }

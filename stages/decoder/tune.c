@@ -76,17 +76,6 @@ static void choose(const struct grid *grid, struct pst_search_settings *settings
             }
 }
 
-/* What lies at the edge of what was tried may lie beyond it. */
-static void say_edges(struct pst_run *run, const struct pst_search_settings *settings)
-{
-    if (settings->scale == scales[0] || settings->scale == scales[SCALES - 1])
-        pst_say(run, "the best language model scale, %g, is at the edge of those that were tried, %g to %g",
-                settings->scale, scales[0], scales[SCALES - 1]);
-    if (settings->penalty == penalties[0] || settings->penalty == penalties[PENALTIES - 1])
-        pst_say(run, "the best word penalty, %g, is at the edge of those that were tried, %g to %g",
-                settings->penalty, penalties[0], penalties[PENALTIES - 1]);
-}
-
 enum pst_status tune(struct pst_run *run, struct pst_error *error)
 {
     struct decoder *decoder = run->self;
@@ -103,7 +92,18 @@ enum pst_status tune(struct pst_run *run, struct pst_error *error)
                     return status;
             }
     choose(&grid, &decoder->settings);
-    say_edges(run, &decoder->settings);
     settings_write(decoder->tuned.out, &decoder->settings);
     return PST_OK;
+}
+
+/* What lies at the edge of what was tried may lie beyond it. */
+void tune_say_edges(struct pst_run *run)
+{
+    const struct pst_search_settings *settings = &((const struct decoder *)run->self)->settings;
+    if (settings->scale == scales[0] || settings->scale == scales[SCALES - 1])
+        pst_say(run, "the best language model scale, %g, is at the edge of those that were tried, %g to %g",
+                settings->scale, scales[0], scales[SCALES - 1]);
+    if (settings->penalty == penalties[0] || settings->penalty == penalties[PENALTIES - 1])
+        pst_say(run, "the best word penalty, %g, is at the edge of those that were tried, %g to %g",
+                settings->penalty, penalties[0], penalties[PENALTIES - 1]);
 }
