@@ -9,9 +9,15 @@ mean = $(call ask,$(1)) | temperature-softmax --temperature $(or $(2),1) | avera
 # $(call teach,RECORDING,MODELS,TEMPERATURE): what they say of each frame, recorded once, to be joined with the frames in any order.
 teach = replay $(1) $(splice) $(call mean,$(2),$(3)) | compactor --of soft --inputs digest --output $@
 
-# $(call learn,KIND,RECORDING[,TARGETS]): a training with the settings of a kind.
-learn = replay $(2) $(splice) --shuffle --epochs $($(1).epochs) --seed $* $(if $(3),| stream-join $(3)) | \
-    student-trainer --hidden $(or $($(1).hidden),$(hidden)) $($(1).options) --seed $* $(resumable) $(output)
+# $(call live,KIND,LIKE,WHICH,SEED): sound that is changed anew in each epoch, as the settings of a kind say.
+live = $(corpus) --alignment $(alignment) $(3) $($(1).perturb) $(splice) --like $(2) --epochs $($(1).epochs) --seed $(4)
+# $(call net,KIND): what learns from it.
+net = student-trainer --hidden $(or $($(1).hidden),$(hidden)) $($(1).options) --seed $* $(resumable) $(output)
+# $(call learn,KIND,RECORDING[,TARGETS[,WHICH]]): a training with the settings of a kind. If these change the sound, it is read
+# again and the recording says only how frames are made of it; WHICH utterances is then to be said, unless it is the training set.
+learn = $(if $($(1).perturb),$(call live,$(1),$(2),$(or $(4),$(held_out)),$*),$\
+    replay $(2) $(splice) --shuffle --epochs $($(1).epochs) --seed $*)$\
+    $(if $(3), | stream-join $(3)) | $(call net,$(1))
 
 # ---- Labels ----
 
@@ -29,7 +35,7 @@ flat-0.ctm: plain-train.pst
 	decoder --flat --align $@ --input $<
 # $(call realign,RECORDING,NET,PRIORS): the states that a net finds.
 realign = replay $(1) $(splice) | teacher-forward --name model $(2) | decoder --priors $(3) --align $@
-flat-net-%.safetensors: private seconds = $(call pick,90,20)
+flat-net-%.safetensors: private seconds = $(flat.seconds)
 flat-net-%.safetensors: flat-train-%.pst
 	$(call learn,flat,$<)
 # $(call round,ROUND,THE ONE BEFORE)

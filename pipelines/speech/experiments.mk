@@ -4,15 +4,23 @@
 # ---- One net, the ensemble, and its student ----
 
 ten := $(teachers:%=one-%.safetensors)
-one-%.safetensors: private seconds = $(call pick,360,110)
+one-%.safetensors: private seconds = $(one.seconds)
 one-%.safetensors: train.pst
 	$(call learn,one,$<)
-taught.pst: private seconds = $(call pick,180,60)
+taught.pst: private seconds = $(call pick,60,20)
 taught.pst: train.pst $(ten)
 	$(call teach,$<,$(ten),$(temperature))
-distilled-%.safetensors: private seconds = $(call pick,480,120)
+distilled-%.safetensors: private seconds = $(distilled.seconds)
 distilled-%.safetensors: train.pst taught.pst
 	$(call learn,distilled,$<,taught.pst)
+# Students of changed sound hear all the same, in the same order.
+more.pst: private seconds = $(call pick,600,30)
+more.pst: train.pst $(ten)
+	$(call live,distilled-more,$<,$(held_out),1) $(call mean,$(ten),$(temperature)) | \
+	    compactor --of soft --inputs digest --output $@
+distilled-more-%.safetensors: private seconds = $(distilled-more.seconds)
+distilled-more-%.safetensors: train.pst more.pst
+	$(call live,distilled-more,$<,$(held_out),1) | stream-join more.pst | $(call net,distilled-more)
 
 # ---- 3 % of the training set, drawn anew for each seed ----
 
@@ -20,7 +28,8 @@ small-%.pst: $(alignment) train.pst
 	$(frames) --alignment $< $(held_out) --utterances $(small.utterances) --seed $* --like train.pst --output $@
 small-taught-%.pst: small-%.pst $(ten)
 	$(call teach,$<,$(ten),$(temperature))
-small-hard-%.safetensors small-soft-%.safetensors: private seconds = $(call pick,45,20)
+small-hard-%.safetensors: private seconds = $(small-hard.seconds)
+small-soft-%.safetensors: private seconds = $(small-soft.seconds)
 small-hard-%.safetensors: small-%.pst validation-spliced.pst
 	$(call learn,small-hard,$<)
 small-soft-%.safetensors: small-%.pst small-taught-%.pst
@@ -34,7 +43,7 @@ flat-validation.pst: flat.ctm
 	$(fresh) --alignment $< $(held_out) --split validation --output $@
 flat-test.pst: flat.ctm flat-train.pst
 	$(frames) --alignment $< --split test --like flat-train.pst --output $@
-align-flat-%.safetensors: private seconds = $(call pick,360,110)
+align-flat-%.safetensors: private seconds = $(one.seconds)
 align-flat-%.safetensors: flat-train.pst
 	$(call learn,one,$<)
 # The share of the frames that both ways give the same label.
@@ -72,12 +81,13 @@ flat-priors.ctm: flat.ctm train.list
 	only $^
 # $(call judged,ROW,PRIORS): how a row's figures come from its answers.
 define judged
+$(1).settings: private seconds = 25
 $(1).settings: $(1)-1.tuning $(2) train.list
 	decoder --priors $(2) --transcripts train.list --tune $$@ --json --input $$<
 $(1)-%.words: $(1)-%.answers $(1).settings $(2)
 	decoder --priors $(2) --settings $(1).settings --json --hypotheses $$@.txt --input $$<
 endef
-$(foreach name,one ensemble distilled small-hard small-soft,$(eval $(call judged,$(name),train.ctm)))
+$(foreach name,one ensemble distilled distilled-more small-hard small-soft,$(eval $(call judged,$(name),train.ctm)))
 $(eval $(call judged,align-flat,flat-priors.ctm))
 %.frames: %.answers
 	frames $<
@@ -94,12 +104,12 @@ fold-$(1)-train.pst: $(alignment) fold-$(1)-train.list
 	$$(fresh) --alignment $$< --list fold-$(1)-train.list --output $$@
 fold-$(1)-test.pst: $(alignment) fold-$(1)-test.list fold-$(1)-train.pst
 	$$(frames) --alignment $$< --list fold-$(1)-test.list --like fold-$(1)-train.pst --output $$@
-fold-$(1)-net-%.safetensors: private seconds = $(call pick,310,60)
+fold-$(1)-net-%.safetensors: private seconds = $(fold.seconds)
 fold-$(1)-net-%.safetensors: fold-$(1)-train.pst
-	$$(call learn,fold,$$<)
+	$$(call learn,fold,$$<,,--list fold-$(1)-train.list)
 fold-$(1)-taught.pst: fold-$(1)-train.pst $(fold.teachers:%=fold-$(1)-net-%.safetensors)
 	$$(call teach,$$<,$(fold.teachers:%=fold-$(1)-net-%.safetensors),$(temperature))
-fold-$(1)-student-%.safetensors: private seconds = $(call pick,380,60)
+fold-$(1)-student-%.safetensors: private seconds = $(fold-student.seconds)
 fold-$(1)-student-%.safetensors: fold-$(1)-train.pst fold-$(1)-taught.pst
 	$$(call learn,fold-student,$$<,fold-$(1)-taught.pst)
 wer-cv-one-$(1).answers: fold-$(1)-test.pst fold-$(1)-net-1.safetensors
@@ -121,7 +131,7 @@ $(foreach k,$(folds),$(eval $(call fold,$(k))))
 
 $(eval $(call row,speech,one,null,one-%,$(teachers)))
 $(eval $(call row,speech,ensemble,null,ensemble-%,1))
-$(eval $(call row,speech,distilled,null,distilled-%,$(distilled.seeds)))
+$(foreach name,distilled distilled-more,$(eval $(call row,speech,$(name),null,$(name)-%,$($(name).seeds))))
 $(foreach kind,hard soft,$(eval $(call row,speech,small-$(kind),null,small-$(kind)-%,$(small.seeds))))
 $(foreach kind,one ensemble distilled,$(eval $(call row,speech,wer-cv-$(kind),null,wer-cv-$(kind)-%,$(folds))))
 $(eval $(call row,speech,align-flat,null,align-flat-%,$(flat.seeds)))

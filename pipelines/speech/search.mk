@@ -11,24 +11,30 @@ try.one.more-dropout := --optimiser nesterov --learning-rate 0.05 --dropout-hidd
 try.one.adam := --optimiser adam --learning-rate 0.0005 --dropout-hidden 0.15
 try.one.longer := --optimiser nesterov --learning-rate 0.05 --dropout-hidden 0.2
 epochs.one.longer := $(call pick,12,2)
+what.one-live = one net, sound with $(perturb.$(basename $@))
+epochs.one-live := $(call pick,12,1)
+try.one-live.speed := --optimiser nesterov --learning-rate 0.05 --dropout-hidden 0.1
+perturb.one-live.speed := --speed 0.1
+try.one-live.all := --optimiser nesterov --learning-rate 0.05 --dropout-hidden 0.1
+perturb.one-live.all := --speed 0.1 --noise 20 --mask-bands 6 --mask-frames 5
 
 what.distilled = distilled from three nets, T = $(or $(temperature.$(basename $@)),2)
 epochs.distilled := $(call pick,8,1)
-student := --optimiser nesterov --targets both --hard-weight 0.5
-try.distilled.baseline := $(student) --learning-rate 0.05
-try.distilled.t1 := $(student) --learning-rate 0.05
+both := --optimiser nesterov --targets both --hard-weight 0.5
+try.distilled.baseline := $(both) --learning-rate 0.05
+try.distilled.t1 := $(both) --learning-rate 0.05
 temperature.distilled.t1 := 1
-try.distilled.t5 := $(student) --learning-rate 0.02
+try.distilled.t5 := $(both) --learning-rate 0.02
 temperature.distilled.t5 := 5
-try.distilled.t10 := $(student) --learning-rate 0.01
+try.distilled.t10 := $(both) --learning-rate 0.01
 temperature.distilled.t10 := 10
-try.distilled.longer := $(student) --learning-rate 0.05
+try.distilled.longer := $(both) --learning-rate 0.05
 epochs.distilled.longer := $(call pick,16,2)
 try.distilled.soft := --optimiser nesterov --targets soft --learning-rate 0.05
 # More data for the transfer set: the teachers are asked live about sound that is played faster or slower, with noise.
-try.distilled-live.speed := $(student) --learning-rate 0.05
+try.distilled-live.speed := $(both) --learning-rate 0.05
 perturb.distilled-live.speed := --speed 0.1
-try.distilled-live.speed-noise := $(student) --learning-rate 0.05
+try.distilled-live.speed-noise := $(both) --learning-rate 0.05
 perturb.distilled-live.speed-noise := --speed 0.1 --noise 20
 what.distilled-live = the same, asked live about sound with $(perturb.$(basename $@))
 epochs.distilled-live := $(call pick,8,1)
@@ -47,30 +53,32 @@ epochs.small-soft.longer := $(call pick,200,20)
 
 nets := teacher-1.safetensors teacher-2.safetensors teacher-3.safetensors
 again = replay $< $(splice) --shuffle --epochs $(epochs) --seed 1
-net = student-trainer --hidden $(hidden) $(try)
+heard = $(corpus) --alignment $< $(held_out) $(perturb.$(basename $@)) $(splice) --like train.pst --epochs $(epochs) --seed 1
+student = student-trainer --hidden $(hidden) $(try)
 # The temperature of a candidate, in its prerequisites and in its recipe.
 warmth = $(or $(temperature.$(1)),2)
 
-%.safetensors: private seconds = $(call pick,400,60)
+%.safetensors: private seconds = $(call pick,120,20)
 one.%.safetensors: train.pst
-	$(again) | $(net)
+	$(again) | $(student)
+one-live.%.safetensors: $(alignment) train.pst
+	$(heard) | $(student)
 teacher-%.safetensors: train.pst
 	$(call learn,one,$<)
 taught-%.pst: train.pst $(nets)
 	$(call teach,$<,$(nets),$*)
 distilled.%.safetensors: train.pst taught-$$(call warmth,distilled.$$*).pst
-	$(again) | stream-join $(word 2,$^) | $(net)
+	$(again) | stream-join $(word 2,$^) | $(student)
 distilled-live.%.safetensors: $(alignment) train.pst $(nets)
-	$(subst --no-shuffle,,$(frames)) --alignment $< $(held_out) $(perturb.$(basename $@)) $(splice) --like train.pst \
-	    --epochs $(epochs) --seed 1 $(call mean,$(nets),$(call warmth,distilled-live.$*)) | $(net)
+	$(heard) $(call mean,$(nets),$(call warmth,distilled-live.$*)) | $(student)
 little.pst: $(alignment) train.pst
 	$(frames) --alignment $< $(held_out) --utterances $(small.utterances) --seed 1 --like train.pst --output $@
 little-taught-%.pst: little.pst $(nets)
 	$(call teach,$<,$(nets),$*)
 small-hard.%.safetensors: little.pst validation-spliced.pst
-	$(again) | $(net)
+	$(again) | $(student)
 small-soft.%.safetensors: little.pst little-taught-$$(call warmth,small-soft.$$*).pst
-	$(again) | stream-join $(word 2,$^) | $(net)
+	$(again) | stream-join $(word 2,$^) | $(student)
 
 %.json: %.safetensors validation.pst
 	replay validation.pst $(splice) | teacher-forward --name model $< | evaluator --json

@@ -1,4 +1,6 @@
-# The settings of all experiments. They were chosen on the validation speakers (search.mk); the test set chose none of them.
+# The settings of all experiments. They were chosen on the validation speakers (search.mk); the test set chose none of them. Of each
+# kind of net: `epochs`, `options` of student-trainer, `perturb` for sound that is changed anew in each epoch, and `seconds`, about what
+# one training takes on a core of its own, for progress (an epoch of the training set takes 15).
 
 # ---- The data ----
 
@@ -6,9 +8,10 @@
 # 1040-512-512-512-512-102.
 splice := --splice 20,5
 hidden := 512-512-512-512
-# Utterances of so many of the training speakers are for validation: 89 of 948.
+# Utterances of so many of the training speakers are for validation: 91 of 948.
 held_out := --hold-out-speakers 7
-frames := loader speech --normalise speaker --no-shuffle
+corpus := loader speech --normalise speaker
+frames := $(corpus) --no-shuffle
 # Mean and deviation of all; others are made --like these.
 fresh := $(frames) --standardise
 
@@ -16,6 +19,7 @@ fresh := $(frames) --standardise
 
 teachers := $(call pick,1 2 3 4 5 6 7 8 9 10,1 2 3)
 one.epochs := $(call pick,6,2)
+one.seconds := $(call pick,100,35)
 one.options := --optimiser nesterov --learning-rate 0.02 --schedule cosine --dropout-hidden 0.1
 
 # ---- The student of the ensemble: the same net, without dropout ----
@@ -23,15 +27,25 @@ one.options := --optimiser nesterov --learning-rate 0.02 --schedule cosine --dro
 temperature := 2
 distilled.seeds := $(call pick,1 2 3 4 5,1 2)
 distilled.epochs := $(call pick,8,2)
+distilled.seconds := $(call pick,140,40)
 distilled.options := --optimiser nesterov --learning-rate 0.05 --schedule linear --targets both --hard-weight 0.5
+
+# The same with a larger transfer set: the teachers are asked about sound that is played faster or slower, and with noise.
+distilled-more.seeds := $(distilled.seeds)
+distilled-more.epochs := $(call pick,10,1)
+distilled-more.seconds := $(call pick,180,30)
+distilled-more.options := $(distilled.options)
+distilled-more.perturb := --speed 0.1 --noise 20
 
 # ---- 3 % of the training set: hard targets with early stopping, soft targets to convergence ----
 
 small.utterances := 28
 small.seeds := $(call pick,1 2 3 4 5,1 2)
 small-hard.epochs := $(call pick,60,10)
+small-hard.seconds := $(call pick,60,10)
 small-hard.options := --optimiser nesterov --learning-rate 0.02 --validate validation-spliced.pst --patience 10
-small-soft.epochs := $(call pick,100,20)
+small-soft.epochs := $(call pick,200,20)
+small-soft.seconds := $(call pick,120,12)
 small-soft.options := --optimiser nesterov --learning-rate 0.05 --warm-up 2 --schedule linear --targets soft
 
 # ---- Cross-validation by speaker, over both parts of the corpus ----
@@ -40,15 +54,18 @@ fold.count := 6
 folds := $(call pick,1 2 3 4 5 6,1 2)
 fold.seed := 1
 fold.teachers := $(call pick,1 2 3 4,1 2)
-fold.epochs := $(call pick,5,1)
+fold.epochs := $(call pick,6,1)
+fold.seconds := $(call pick,105,18)
 fold.options := $(one.options)
-fold-student.epochs := $(call pick,6,1)
+fold-student.epochs := $(call pick,8,1)
+fold-student.seconds := $(call pick,145,20)
 fold-student.options := $(distilled.options)
 
 # ---- Labels without a model from elsewhere: equal shares, then the net's own alignment, so often ----
 
 flat.rounds := $(call pick,1 2 3 4,1 2)
 flat.epochs := $(call pick,2,1)
+flat.seconds := $(call pick,25,10)
 flat.hidden := $(call pick,256-256,128)
 flat.options := --optimiser nesterov --learning-rate 0.05 --schedule linear
 # Nets that are judged beside those of pocketsphinx's labels.
