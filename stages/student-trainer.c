@@ -24,7 +24,9 @@ static const struct pst_option options[] = {
     { 'o', "output", PST_STRING, PLACE(settings.output_path), "the model file to write", .metavar = "MODEL",
       .required = true, .silent = true, .files = PST_FILE_REPLACED },
     { 'a', "arch", PST_STRING, PLACE(settings.architecture),
-      "a new network: inputs and layers, such as 784-800-800-10 or 784-100-tanh-10", .metavar = "LAYERS" },
+      "a new network: inputs and layers, such as 784-800-800-10 or 1x28x28-conv3x3:32-bn-relu-gap-10; or "
+      "@FILE",
+      .metavar = "LAYERS" },
     /* Silent, for the history has the whole architecture. */
     { 0, "hidden", PST_STRING, PLACE(settings.hidden),
       "the same without inputs and outputs, which the stream tells: 800-800", .metavar = "LAYERS",
@@ -144,15 +146,6 @@ static enum pst_status try_output(struct pst_run *run, struct pst_error *error)
     return status;
 }
 
-static enum pst_status make_network(struct trainer *trainer, const char *architecture,
-                                    struct pst_error *error)
-{
-    enum pst_status status = pst_network_new(&trainer->training.network, architecture, error);
-    if (status == PST_OK)
-        pst_network_initialise(&trainer->training.network, trainer->settings.seed);
-    return status;
-}
-
 /* What can be done as soon as there is a network. */
 static enum pst_status prepare_training(struct pst_run *run, struct pst_error *error)
 {
@@ -184,7 +177,7 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
         if (status == PST_OK)
             status = pst_history_note(run, "from", json_string(trainer->from_digest), error);
     } else if (settings->architecture != NULL)
-        status = make_network(trainer, settings->architecture, error);
+        status = make_network(run, settings->architecture, "--arch", error);
     return status == PST_OK && settings->hidden == NULL ? prepare_training(run, error) : status;
 }
 
@@ -195,9 +188,7 @@ static enum pst_status make_hidden(struct pst_run *run, const struct pst_header 
     char *architecture = NULL;
     enum pst_status status = name_network(run->self, header, &architecture, error);
     if (status == PST_OK)
-        status = make_network(run->self, architecture, error);
-    if (status == PST_OK)
-        status = pst_history_note(run, "arch", json_string(architecture), error);
+        status = make_network(run, architecture, "--hidden", error);
     free(architecture);
     return status == PST_OK ? prepare_training(run, error) : status;
 }

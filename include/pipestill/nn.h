@@ -56,6 +56,28 @@ PST_CHECKED enum pst_status pst_network_new(struct pst_network *network, const c
 PST_CHECKED enum pst_status pst_network_parse(struct pst_network *network, const char *architecture,
                                               struct pst_place *place, struct pst_error *error);
 
+/* An architecture that was written in a file. {0} is empty. */
+struct pst_architecture_file {
+    char *text;    /* in one line, as pst_network_parse takes it; owned */
+    size_t *lines; /* of each byte of the text, its end included, the line in the file, from 1; owned */
+};
+
+/*
+ * Reads an architecture from a file. There "#" begins a comment, up to the end of its line, and white space
+ * separates words as "-" does; beside "-", "(", ")", "|", "*", "," and ":" it means nothing.
+ * Returns PST_OK; PST_NO_INPUT, PST_BAD_DATA (not a text, or above a megabyte); PST_IO_ERROR; PST_TRY_AGAIN.
+ */
+PST_CHECKED enum pst_status pst_architecture_read(const char *path, struct pst_architecture_file *file,
+                                                  struct pst_error *error);
+void pst_architecture_file_free(struct pst_architecture_file *file);
+
+#define PST_EXCERPT 96 /* bytes of a line below */
+
+/* Makes two lines that show a place of an architecture: an excerpt of the text, and carets below the place.
+ */
+void pst_architecture_mark(const char *architecture, struct pst_place place, char excerpt[PST_EXCERPT],
+                           char mark[PST_EXCERPT]);
+
 /*
  * Initial weights: normal with variance 2 / inputs before ReLU (He et al. 2015), 1 / inputs in the last
  * layer; the table of activations has the others; biases 0. The weights into unit u of the l-th layer with

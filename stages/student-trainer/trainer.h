@@ -79,6 +79,10 @@ struct trainer {
     size_t made_up_room;
 };
 
+/* architecture.c: makes the network of a text, or of the file of "@FILE". option: what messages name. */
+PST_CHECKED enum pst_status make_network(struct pst_run *run, const char *architecture, const char *option,
+                                         struct pst_error *error);
+
 /* stream.c: the architecture of --hidden with the inputs and outputs that a stream has; to be freed. */
 PST_CHECKED enum pst_status name_network(const struct trainer *trainer, const struct pst_header *header,
                                          char **architecture, struct pst_error *error);

@@ -25,7 +25,8 @@ exchange() {
 }
 
 # assert_fails CODE WORDS COMMAND…: the exit code; on standard error one line (two where it is 64, for the second shows
-# the way to --help) that names the stage and holds the words; on standard output nothing.
+# the way to --help) that names the stage and holds the words; on standard output nothing. Two more may stand before it,
+# which show the place of a fault in an architecture.
 assert_fails() {
     local code=$1 words=$2
     shift 2
@@ -33,6 +34,7 @@ assert_fails() {
     echo "exit code $status: $stderr"
     [ "$status" -eq "$code" ]
     [ -z "$output" ]
+    [[ ! ${stderr_lines[1]-} =~ ^"$1: "\ *\^+$ ]] || stderr_lines=("${stderr_lines[@]:2}")
     [ "${#stderr_lines[@]}" -eq $((code == 64 ? ${#stderr_lines[@]} : 1)) ]
     [ "${#stderr_lines[@]}" -le 2 ]
     [[ ${stderr_lines[0]} == "$1: "* ]]

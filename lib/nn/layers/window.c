@@ -64,36 +64,54 @@ struct pst_reach pst_window_outputs(const struct pst_window *window, size_t side
     return reach;
 }
 
-/* One row of columns from one map. */
-static void spread_row(const struct pst_window *window, const float *map, size_t i, size_t j, float *row)
+/* One place of the kernel: which outputs have it inside of the maps, and which input the first of them has.
+ */
+struct place {
+    struct pst_reach down, across;
+    size_t from; /* in a map */
+};
+
+static struct place place_of(const struct pst_window *window, size_t i, size_t j)
 {
-    struct pst_reach down = pst_window_outputs(window, 0, i), across = pst_window_outputs(window, 1, j);
-    size_t width = window->out[1], stride = window->stride[1];
+    struct place place = { pst_window_outputs(window, 0, i), pst_window_outputs(window, 1, j), 0 };
+    if (place.down.first < place.down.end && place.across.first < place.across.end)
+        place.from = pst_window_at(window, 0, place.down.first, i) * window->in[1] +
+                     pst_window_at(window, 1, place.across.first, j);
+    else
+        place.down = place.across = (struct pst_reach){ 0 };
+    return place;
+}
+
+/* One row of columns from one map. */
+static void spread_row(const struct pst_window *window, const struct place *place, const float *map,
+                       float *row)
+{
+    const struct pst_reach down = place->down, across = place->across;
+    size_t width = window->out[1], stride = window->stride[1], count = across.end - across.first;
     memset(row, 0, down.first * width * sizeof *row);
-    for (size_t y = down.first; y < down.end; y++) {
+    const float *from = map + place->from;
+    for (size_t y = down.first; y < down.end; y++, from += window->stride[0] * window->in[1]) {
         float *to = row + y * width;
-        memset(to, 0, across.first * sizeof *to);
-        memset(to + across.end, 0, (width - across.end) * sizeof *to);
-        if (across.first == across.end)
-            continue;
-        const float *from =
-            map + pst_window_at(window, 0, y, i) * window->in[1] + pst_window_at(window, 1, across.first, j);
+        for (size_t x = 0; x < across.first; x++)
+            to[x] = 0;
+        for (size_t x = across.end; x < width; x++)
+            to[x] = 0;
         if (stride == 1)
-            memcpy(to + across.first, from, (across.end - across.first) * sizeof *to);
-        for (size_t x = across.first; stride > 1 && x < across.end; x++)
-            to[x] = from[(x - across.first) * stride];
+            memcpy(to + across.first, from, count * sizeof *to);
+        for (size_t x = 0; stride > 1 && x < count; x++)
+            to[across.first + x] = from[x * stride];
     }
     memset(row + down.end * width, 0, (window->out[0] - down.end) * width * sizeof *row);
 }
 
-static void gather_row(const struct pst_window *window, const float *row, size_t i, size_t j, float *map)
+static void gather_row(const struct pst_window *window, const struct place *place, const float *row,
+                       float *map)
 {
-    struct pst_reach down = pst_window_outputs(window, 0, i), across = pst_window_outputs(window, 1, j);
+    const struct pst_reach down = place->down, across = place->across;
     size_t stride = window->stride[1], count = across.end - across.first;
-    for (size_t y = down.first; y < down.end && count > 0; y++) {
+    float *to = map + place->from;
+    for (size_t y = down.first; y < down.end; y++, to += window->stride[0] * window->in[1]) {
         const float *from = row + y * window->out[1] + across.first;
-        float *to =
-            map + pst_window_at(window, 0, y, i) * window->in[1] + pst_window_at(window, 1, across.first, j);
         if (stride == 1)
             for (size_t x = 0; x < count; x++)
                 to[x] += from[x];
@@ -105,17 +123,21 @@ static void gather_row(const struct pst_window *window, const float *row, size_t
 void pst_window_spread(const struct pst_window *window, const float *maps, size_t channels, float *columns,
                        size_t pitch)
 {
-    for (size_t c = 0; c < channels; c++, maps += window->in[0] * window->in[1])
-        for (size_t i = 0; i < window->kernel[0]; i++)
-            for (size_t j = 0; j < window->kernel[1]; j++, columns += pitch)
-                spread_row(window, maps, i, j, columns);
+    size_t area = window->in[0] * window->in[1], places = window->kernel[0] * window->kernel[1];
+    for (size_t k = 0; k < places; k++) {
+        struct place place = place_of(window, k / window->kernel[1], k % window->kernel[1]);
+        for (size_t c = 0; c < channels; c++)
+            spread_row(window, &place, maps + c * area, columns + (c * places + k) * pitch);
+    }
 }
 
 void pst_window_gather(const struct pst_window *window, const float *columns, size_t channels, float *maps,
                        size_t pitch)
 {
-    for (size_t c = 0; c < channels; c++, maps += window->in[0] * window->in[1])
-        for (size_t i = 0; i < window->kernel[0]; i++)
-            for (size_t j = 0; j < window->kernel[1]; j++, columns += pitch)
-                gather_row(window, columns, i, j, maps);
+    size_t area = window->in[0] * window->in[1], places = window->kernel[0] * window->kernel[1];
+    for (size_t k = 0; k < places; k++) {
+        struct place place = place_of(window, k / window->kernel[1], k % window->kernel[1]);
+        for (size_t c = 0; c < channels; c++)
+            gather_row(window, &place, columns + (c * places + k) * pitch, maps + c * area);
+    }
 }

@@ -1,0 +1,97 @@
+#!/usr/bin/env bats
+# Networks beyond dense layers, from outside: their architectures, what stream-inspect says of them, that they learn, and that
+# interruptions change nothing. Their numbers are compared with numpy's and PyTorch's elsewhere.
+# shellcheck disable=SC2154 # bats' run sets stderr
+bats_require_minimum_version 1.5.0
+
+CONV="1x28x28-conv3x3:6,stride=2-bn-relu-res(conv3x3:6-bn)-relu-maxpool2-flatten-10"
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR" || return
+    loader digits --samples 600 --batch 20 --epochs 4 -o digits.pst
+    loader digits --samples 60 --batch 20 -o short.pst
+    loader digits --split test --samples 200 -o test.pst
+    student-trainer -q -a "$CONV" -r 0.02 -i digits.pst -o conv.safetensors
+}
+
+setup() {
+    load common
+    cd "$BATS_FILE_TMPDIR" || return
+    model=$BATS_TEST_TMPDIR/model.safetensors
+    file=$BATS_TEST_TMPDIR/network
+}
+
+# assert_arch_fails CODE WORDS ARCHITECTURE MARK: training fails, and stderr shows MARK, a line of blanks and carets.
+assert_arch_fails() {
+    run --separate-stderr student-trainer -a "$3" -i short.pst -o "$model"
+    echo "exit code $status: $stderr"
+    [ "$status" -eq "$1" ]
+    [[ $stderr == *"$2"* ]]
+    [ "${stderr_lines[1]}" = "student-trainer: $4" ]
+    [ ! -e "$model" ]
+}
+
+# ---- architectures ----
+
+@test "a fault in an architecture is shown with a mark below its place" {
+    assert_arch_fails 64 "--arch: 'rleu' is not a layer; layers are like: 800" 784-30-rleu-10 '       ^^^^'
+    assert_arch_fails 64 "layer 2, conv, has 5 groups, which do not divide its 6 channels and 8 maps (its input is 6x28x28)" \
+        1x28x28-conv3:6-conv3:8,groups=5-gap-10 '                ^^^^^^^^^^^^^^^^'
+    assert_arch_fails 64 "in layer 1, res: layer 1, conv, has a padding of 4, but its kernel is 3 high" \
+        "1x28x28-res(conv3:6,pad=4)-gap-10" '            ^^^^^^^^^^^^^'
+}
+
+@test "a long architecture is shown around the fault" {
+    assert_arch_fails 64 "'conv' is not a layer conv" "1x28x28-20*(conv3x3:4-relu)-conv3x3:4-conv3x3:4-conv3x3:4-conv-conv3x3:4-gap-10" \
+        "                                           ^^^^"
+    [[ ${stderr_lines[0]} == "student-trainer: ..."*-conv-* ]]
+}
+
+@test "an architecture in a file may have lines, blanks and comments" {
+    printf '# a network\n1x28x28\n\nconv3x3:4, stride=2 - bn - relu  # half\n2*( res( conv3x3:4 - bn )\n relu )\ngap 10' >"$file"
+    student-trainer -q -a "@$file" -i short.pst -o "$model"
+    student-trainer -q -a '1x28x28-conv3x3:4,stride=2-bn-relu-2*(res(conv3x3:4-bn)-relu)-gap-10' -i short.pst -o "$BATS_TEST_TMPDIR/same"
+    student-trainer -q -a '1x28x28-conv3x3:4,stride=2-bn-relu-res(conv3x3:4-bn)-relu-res(conv3x3:4-bn)-relu-gap-10' -i short.pst \
+        -o "$BATS_TEST_TMPDIR/long"
+    cmp "$model" "$BATS_TEST_TMPDIR/same"
+    cmp "$model" "$BATS_TEST_TMPDIR/long"
+}
+
+@test "a fault in a file is told with its line" {
+    printf '1x28x28\n# a comment\nconv3x3:4 bn\nconv9 gap 10\n' >"$file"
+    assert_arch_fails 65 "$file: line 4: 'conv9' is not a layer conv" "@$file" '                     ^^^^^'
+    printf '\n# nothing\n' >"$file"
+    assert_fails 65 "begin with the shape of the inputs" student-trainer -a "@$file" -i short.pst -o "$model"
+    assert_fails 66 "cannot be opened" student-trainer -a "@$BATS_TEST_TMPDIR/none" -i short.pst -o "$model"
+    printf '784-\0-10' >"$file"
+    assert_fails 65 "is not a text of layers" student-trainer -a "@$file" -i short.pst -o "$model"
+    assert_fails 65 "is not a regular file" student-trainer -a "@$BATS_TEST_TMPDIR" -i short.pst -o "$model"
+}
+
+# ---- learning ----
+
+@test "a convolutional student learns" {
+    teacher-forward conv.safetensors --name it -i test.pst | evaluator --json >"$BATS_TEST_TMPDIR/figures"
+    errors=$(grep -o '"errors":[0-9]*' "$BATS_TEST_TMPDIR/figures" | head -n 1 | cut -d : -f 2)
+    echo "$errors errors"
+    [ "$errors" -le 90 ]
+}
+
+@test "an interrupted run of a network with statistics ends at the same bytes" {
+    checkpoint=$BATS_TEST_TMPDIR/checkpoint
+    run -65 student-trainer -q -a "$CONV" -r 0.02 --checkpoint "$checkpoint" -i <(head -c 1000000 digits.pst) -o "$model"
+    [ -s "$checkpoint" ]
+    student-trainer -q -a "$CONV" -r 0.02 --checkpoint "$checkpoint" --resume -i digits.pst -o "$model"
+    cmp "$model" conv.safetensors
+}
+
+@test "a network that learns on from a model keeps its statistics" {
+    student-trainer -q --from conv.safetensors -r 0.000000001 -i <(loader digits --samples 60 --batch 60) -o "$model"
+    PYTHONPATH=$BATS_TEST_DIRNAME/../python /usr/bin/python3 -B - conv.safetensors "$model" <<'END'
+import sys, safetensors
+old, new = (safetensors.read(path) for path in sys.argv[1:])
+name = "layers.1.running_var"
+assert abs(new[name] / old[name] - 1).max() < 0.5 and (new[name] != old[name]).any() and (old[name] != 1).all()
+assert abs(new["layers.0.weight"] - old["layers.0.weight"]).max() < 1e-4
+END
+}
