@@ -236,18 +236,28 @@ static bool lists_differ(const struct comparison *compared, const json_t *a, con
     return false;
 }
 
-/* The first key of entry a whose value b lacks or has otherwise. */
-static const char *first_difference(const json_t *a, const json_t *b)
+/* Whether a key comes before another one. A setting tells people more than a digest, which may be over it. */
+static bool comes_before(const char *key, const json_t *value, const char *other, const json_t *other_value)
 {
-    const char *key, *first = NULL;
+    bool digest = pst_is_origin(json_string_value(value));
+    bool other_digest = pst_is_origin(json_string_value(other_value));
+    return digest != other_digest ? other_digest : strcmp(key, other) < 0;
+}
+
+/* The first key of entry a whose value b lacks or has otherwise, with its value; *first, if that is before.
+ */
+static void find_difference(const json_t *a, const json_t *b, const char **first, const json_t **its)
+{
+    const char *key;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)a, key, value)
     {
-        if (!is_link(key) && !json_equal(value, json_object_get(b, key)) &&
-            (first == NULL || strcmp(key, first) < 0))
-            first = key;
+        if (is_link(key) || json_equal(value, json_object_get(b, key)) ||
+            (*first != NULL && !comes_before(key, value, *first, *its)))
+            continue;
+        *first = key;
+        *its = value;
     }
-    return first;
 }
 
 static void print_side(FILE *out, const json_t *entry, const char *key)
@@ -266,9 +276,10 @@ static bool differ(const struct comparison *compared, const char *a, const char 
     const json_t *one = json_object_get(compared->a, a), *other = json_object_get(compared->b, b);
     if (strcmp(a, b) == 0 || one == NULL || other == NULL)
         return false;
-    const char *key = first_difference(one, other);
-    if (key == NULL)
-        key = first_difference(other, one);
+    const char *key = NULL;
+    const json_t *value = NULL;
+    find_difference(one, other, &key, &value);
+    find_difference(other, one, &key, &value);
     if (key != NULL) {
         print_side(compared->out, one, key);
         fputs(" here, ", compared->out);

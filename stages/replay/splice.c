@@ -36,6 +36,31 @@ static bool is_loaded(const json_t *entry)
            json_object_get(entry, "splice") == NULL;
 }
 
+/* Says in the header how x is spliced, as loader does. */
+static enum pst_status note_splice(struct splice *splice, struct pst_error *error)
+{
+    struct pst_header *header = &splice->header;
+    if (header->other == NULL)
+        header->other = json_object();
+    const json_t *said = json_object_get(header->other, "inputs");
+    json_t *inputs = said == NULL ? json_object() : json_copy((json_t *)(uintptr_t)said);
+    json_t *pair = json_pack("[I, I]", (json_int_t)splice->span.before, (json_int_t)splice->span.after);
+    json_object_set_new(inputs, "splice", pair);
+    return json_object_set_new(header->other, "inputs", inputs) == 0
+               ? PST_OK
+               : pst_fail(error, PST_TRY_AGAIN, "out of memory for a header");
+}
+
+/* The digest of what a header says of its inputs, as loader enters it. Returns false if memory is short. */
+static bool digest_inputs(const struct pst_header *header, char digest[PST_DIGEST_TEXT])
+{
+    char *text = json_dumps(json_object_get(header->other, "inputs"), JSON_COMPACT | JSON_SORT_KEYS);
+    if (text != NULL)
+        pst_digest(text, strlen(text), digest);
+    free(text);
+    return text != NULL;
+}
+
 /*
  * Loader's frames become what loader itself splices, bit for bit, and so they get that origin. Not if samples
  * are known to be missing, for then an utterance may end too early. x of no known origin has none.
@@ -43,17 +68,22 @@ static bool is_loaded(const json_t *entry)
 static enum pst_status set_origin(struct splice *splice, const struct shards *shards, const char *plain,
                                   struct pst_error *error)
 {
-    char text[32];
-    const json_t *made = json_object_get(splice->header.lineage, plain);
+    struct pst_header *header = &splice->header;
+    char text[32], digest[PST_DIGEST_TEXT];
+    const json_t *made = json_object_get(header->lineage, plain);
     bool whole = shards->left_out == 0 && shards_missing(shards) == 0;
-    snprintf(text, sizeof text, "%zu,%zu", splice->span.before, splice->span.after);
     if (plain[0] == '\0')
         return PST_OK;
-    json_t *entry = whole && is_loaded(made)
-                        ? json_copy((json_t *)(uintptr_t)made)
-                        : json_pack("{s:s, s:s, s:[s]}", "stage", "replay", "makes", "x", "from", plain);
+    snprintf(text, sizeof text, "%zu,%zu", splice->span.before, splice->span.after);
+    json_t *entry;
+    if (whole && is_loaded(made) && digest_inputs(header, digest)) {
+        entry = json_copy((json_t *)(uintptr_t)made);
+        json_object_set_new(entry, "inputs", json_string(digest));
+    } else {
+        entry = json_pack("{s:s, s:s, s:[s]}", "stage", "replay", "makes", "x", "from", plain);
+    }
     json_object_set_new(entry, "splice", json_string(text));
-    return pst_lineage_enter(&splice->header, entry, splice->header.tensors[splice->x].origin, error);
+    return pst_lineage_enter(header, entry, header->tensors[splice->x].origin, error);
 }
 
 /* Everything passes on but x. */
@@ -63,6 +93,7 @@ static enum pst_status make_header(struct splice *splice, const struct shards *s
     enum pst_status status = pst_header_copy(&splice->header, plain, error);
     if (status != PST_OK)
         return status;
+    status = note_splice(splice, error);
     splice->header.tensor_count = 0;
     for (size_t i = 0; i < plain->tensor_count && status == PST_OK; i++) {
         struct pst_tensor_spec spec = plain->tensors[i];

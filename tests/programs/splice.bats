@@ -46,6 +46,11 @@ origin() {
 print({t["name"]: t.get("origin") for t in json.load(sys.stdin)["tensors"]}[sys.argv[1]])' "$2"
 }
 
+# inputs STREAM: what its header says of inputs.
+inputs() {
+    stream-inspect -j "$1" | head -n 1 | /usr/bin/python3 -c 'import json, sys; print(json.dumps(json.load(sys.stdin).get("inputs"), sort_keys=True))'
+}
+
 # same A B NAME…: these tensors are the same in both streams, and so are their origins.
 same() {
     PYTHONPATH=$BATS_TEST_DIRNAME/../python /usr/bin/python3 -B -c '
@@ -83,11 +88,21 @@ for name in ('x', 'y', 'id'): batch[name] = batch[name][rows]" frames.pst "$made
 import json, sys
 header = json.load(sys.stdin)
 assert [t["shape"] for t in header["tensors"] if t["name"] == "x"] == [[6, 40]]
+assert header["inputs"]["splice"] == [4, 1]
 assert len(header["inputs"]["mean"]) == len(header["inputs"]["deviation"]) == 40'
     teacher-forward student.safetensors -i soft.pst --name again | evaluator --of logits/again --against logits/student --tolerance 0
     loader npy:x.npy,y.npy --no-shuffle -o "$made"
     run -65 --separate-stderr bash -c "replay '$made' --splice 4,1 | teacher-forward student.safetensors -o /dev/null; exit \${PIPESTATUS[1]}"
     [[ $stderr == *"learned from inputs that were standardised, and the stream's are not"* ]]
+}
+
+@test "a model that learned from one splice is not asked about another of the same shape" {
+    replay frames.pst --splice 1,4 -o "$made"
+    assert_refused "learned from inputs with 4 neighbours before and 1 behind, and the stream's have 1 and 4" \
+        teacher-forward student.safetensors -i "$made"
+    change "header.pop('inputs', None)" frames.pst "$BATS_TEST_TMPDIR/silent.pst"
+    replay "$BATS_TEST_TMPDIR/silent.pst" --splice 1,4 --force -o "$made"
+    [ "$(inputs "$made")" = '{"splice": [1, 4]}' ]
 }
 
 @test "a replay that splices says so in the history, and its other tensors are those that were recorded" {
@@ -155,6 +170,7 @@ print(hashlib.sha256(data[8 + int.from_bytes(data[:8], "little"):]).hexdigest())
         speech $options --force -o "$plain"
         replay "$plain" --splice 20,5 --force -o "$made"
         same "$own" "$made" x y id
+        cmp <(inputs "$own") <(inputs "$made")
     done
     replay "$own" "$made" | stream-inspect --check # they are one set
 }
