@@ -61,8 +61,9 @@ static enum pst_status begin(struct decoder *decoder, size_t utterance, struct p
     return PST_OK;
 }
 
-static enum pst_status refuse_id(const struct decoder *decoder, size_t sample, uint64_t id,
-                                 struct pst_error *error)
+/* last: the utterance that has begun, or NULL. */
+static enum pst_status refuse_id(const struct decoder *decoder, const struct outcome *last, size_t sample,
+                                 uint64_t id, struct pst_error *error)
 {
     uint64_t utterance = id >> PST_FRAME_BITS, frame = id % PST_MAX_FRAMES;
     if (utterance >= decoder->corpus.count)
@@ -71,12 +72,11 @@ static enum pst_status refuse_id(const struct decoder *decoder, size_t sample, u
                         ", but %s has %zu; is --corpus that of the stream?",
                         sample, id, utterance, decoder->corpus.folder, decoder->corpus.count);
     const char *name = name_of(decoder, utterance);
-    if (decoder->begun && decoder->outcomes[decoder->outcome_count - 1].utterance == utterance)
+    if (last != NULL && last->utterance == utterance)
         return pst_fail(error, PST_BAD_DATA,
                         "utterance %s: frame %" PRIu64 " comes behind %zu frames, where frame %zu is due; "
                         "frames are needed in order and all of them, as loader --no-shuffle gives them",
-                        name, frame, decoder->outcomes[decoder->outcome_count - 1].frames,
-                        decoder->outcomes[decoder->outcome_count - 1].frames);
+                        name, frame, last->frames, last->frames);
     if (decoder->came[utterance])
         return pst_fail(error, PST_BAD_DATA,
                         "utterance %s: frame %" PRIu64 " comes after another utterance has followed; frames "
@@ -96,9 +96,9 @@ static enum pst_status follow(struct pst_run *run, size_t sample, uint64_t id, s
     uint64_t utterance = id >> PST_FRAME_BITS, frame = id % PST_MAX_FRAMES;
     const struct outcome *last = decoder->begun ? &decoder->outcomes[decoder->outcome_count - 1] : NULL;
     if (last != NULL && last->utterance == utterance)
-        return frame == last->frames ? PST_OK : refuse_id(decoder, sample, id, error);
+        return frame == last->frames ? PST_OK : refuse_id(decoder, last, sample, id, error);
     if (utterance >= decoder->corpus.count || decoder->came[utterance] || frame != 0)
-        return refuse_id(decoder, sample, id, error);
+        return refuse_id(decoder, last, sample, id, error);
     enum pst_status status = last != NULL ? finish(run, error) : PST_OK;
     return status == PST_OK ? begin(decoder, utterance, error) : status;
 }
