@@ -121,12 +121,12 @@ void pst_alignment_write(FILE *file, const struct pst_corpus *corpus, size_t utt
                          const uint16_t *states, size_t frames, double shift)
 {
     for (size_t from = 0, to; from < frames; from = to) {
-        char name[256];
+        char name[256], times[64];
         for (to = from + 1; to < frames && states[to] == states[from];)
             to++;
         pst_corpus_state_name(corpus, states[from], name, sizeof name);
-        fprintf(file, "%s 1 %.6g %.6g %s\n", corpus->utterances[utterance].name, (double)from * shift,
-                (double)(to - from) * shift, name);
+        pst_print_plain(times, sizeof times, "%.10g %.10g", (double)from * shift, (double)(to - from) * shift);
+        fprintf(file, "%s 1 %s %s\n", corpus->utterances[utterance].name, times, name);
     }
 }
 

@@ -26,9 +26,9 @@ one.options := --optimiser nesterov --learning-rate 0.02 --schedule cosine --dro
 
 temperature := 2
 distilled.seeds := $(call pick,1 2 3 4 5,1 2)
-distilled.epochs := $(call pick,8,2)
-distilled.seconds := $(call pick,140,40)
-distilled.options := --optimiser nesterov --learning-rate 0.05 --schedule linear --targets both --hard-weight 0.5
+distilled.epochs := $(call pick,16,2)
+distilled.seconds := $(call pick,260,40)
+distilled.options := --optimiser nesterov --learning-rate 0.02 --schedule cosine --targets both --hard-weight 0.5
 
 # The same with a larger transfer set: the teachers are asked about sound that is played faster or slower, and with noise.
 distilled-more.seeds := $(distilled.seeds)
@@ -57,7 +57,7 @@ fold.teachers := $(call pick,1 2 3 4,1 2)
 fold.epochs := $(call pick,6,1)
 fold.seconds := $(call pick,105,18)
 fold.options := $(one.options)
-fold-student.epochs := $(call pick,8,1)
+fold-student.epochs := $(call pick,12,1)
 fold-student.seconds := $(call pick,145,20)
 fold-student.options := $(distilled.options)
 

@@ -110,6 +110,15 @@ one_a_line() {
     [[ $output == "align: no corpus: name its folder, or set AN4_DIR" ]]
 }
 
+@test "every command of the recorded results is still what make runs" {
+    [ -e docs/results/speech-steps.json ] || skip "no results are recorded yet"
+    makes='--output [^ ]*\.(pst|safetensors)$'
+    jq -r '.made[].commands | join(" | ")' docs/results/speech-steps.json | grep -E -- "$makes" | LC_ALL=C sort \
+        >"$BATS_TEST_TMPDIR/recorded"
+    SETTINGS='' WORK=$BATS_TEST_TMPDIR/none speech -n all | one_a_line | grep -E -- "$makes" | LC_ALL=C sort |
+        diff "$BATS_TEST_TMPDIR/recorded" -
+}
+
 @test "docs/results-speech.md is what report writes from docs/results" {
     [ -e docs/results/speech.json ] || skip "no results are recorded yet"
     cp docs/results/speech*.json "$BATS_TEST_TMPDIR"
