@@ -145,3 +145,22 @@ END
     run -0 --separate-stderr stream-inspect "$model"
     [[ $output == *"layers.0.weight"* && $stderr == *"its layers are not shown: "*"'attention8' is not a layer"* ]]
 }
+
+# ---- docs/networks.md ----
+
+@test "the ten examples of docs/networks.md have the parameters and multiply-adds that stand there" {
+    cd "$BATS_TEST_TMPDIR"
+    /usr/bin/python3 - "$BATS_TEST_DIRNAME/../../docs/networks.md" <<'END' >figures
+import re, sys
+page = open(sys.argv[1], encoding="utf-8").read()
+found = re.findall(r"^\*\*[^\n]*: (\d+), (\d+)\n\n```network\n(.*?)```", page, re.M | re.S)
+assert len(found) == 10 == page.count("```network")
+for number, (parameters, products, text) in enumerate(found):
+    open(f"net-{number}", "w").write(text)
+    print(number, parameters, products)
+END
+    while read -r number parameters products; do
+        stream-inspect --json --arch "@net-$number" >shown
+        grep -q "\"parameters\":$parameters,\"statistics\":[0-9]*,\"multiply_adds\":$products.0,\"memory\"" shown
+    done <figures
+}
