@@ -7,7 +7,7 @@
 struct inspect {
     bool check_only, as_json, summary, show_samples;
     size_t head; /* batches or samples; 0: all */
-    const char *sample_text;
+    const char *sample_text, *architecture;
     uint64_t wanted;                  /* the id of --sample */
     const char *endpoint;             /* whatever --input says */
     size_t id;                        /* place of the tensor, or PST_NONE */
@@ -33,6 +33,9 @@ static const struct pst_option options[] = {
     { 't', "text", PST_FLAG, PLACE(show_samples),
       "show each sample: its image in letters, its targets as classes, largest first" },
     { 's', "summary", PST_FLAG, PLACE(summary), "no line a batch", .excludes = "sample|text" },
+    { 'a', "arch", PST_STRING, PLACE(architecture),
+      "show the layers of a network that there is not yet, as student-trainer --arch would make it",
+      .metavar = "LAYERS", .excludes = "check|head|sample|text|summary|input" },
     { 0 },
 };
 
@@ -49,6 +52,13 @@ static enum pst_status start_model(struct pst_run *run, const char *path, struct
 static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
 {
     struct inspect *inspect = run->self;
+    if (inspect->architecture != NULL && count == 1)
+        return pst_fail(error, PST_USAGE, "--arch shows a network, and '%s' is something else; give one",
+                        operands[0]);
+    if (inspect->architecture != NULL) {
+        enum pst_status status = show_network(run, inspect->architecture, inspect->as_json, error);
+        return status == PST_OK ? PST_END : status;
+    }
     if (count == 1 && pst_options_given(run, (const char *const[]){ "input", NULL }) != NULL)
         return pst_fail(error, PST_USAGE, "--input and the argument '%s' name two streams; give one",
                         operands[0]);

@@ -112,6 +112,15 @@ PST_CHECKED void *pst_allocate(size_t count, size_t size, struct pst_error *erro
 PST_CHECKED void *pst_grown(void *array, size_t *room, size_t count, size_t size, struct pst_error *error);
 
 /*
+ * Bytes of memory that could be used now without swapping, as Linux and the group of processes (cgroup) say;
+ * SIZE_MAX if neither does. Others may take them, so what fits now need not fit later.
+ */
+size_t pst_free_memory(void);
+
+/* Bytes as people read them: "1.5 GB". text: [size], 16 are enough. Returns it. */
+const char *pst_bytes_text(size_t bytes, char *text, size_t size);
+
+/*
  * Looks whether OpenBLAS will find its buffers, which it reserves where a thread first multiplies matrices:
  * if it cannot, it tries for ever. threads: how many of them multiply at once. Returns PST_OK, or
  * PST_TRY_AGAIN if there is no room for them now.

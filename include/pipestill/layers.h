@@ -280,6 +280,9 @@ void pst_chain_forward(const struct pst_chain *chain, const struct pst_pass *pas
 void pst_chain_backward(const struct pst_chain *chain, const struct pst_pass *pass, const float *inputs,
                         const float *outputs, float *gradient, float *input_gradient, float *memory);
 
+/* The chain that a layer holds, which 0 being the first; NULL: there are no more. */
+struct pst_chain *pst_layer_inner(const struct pst_layer *layer, size_t which);
+
 /* Frees the layers and makes the chain {0}. */
 void pst_chain_free(struct pst_chain *chain);
 

@@ -90,6 +90,22 @@ void pst_network_initialise(struct pst_network *network, uint64_t seed);
 size_t pst_network_inputs(const struct pst_network *network);
 size_t pst_network_outputs(const struct pst_network *network);
 
+/* What layers take. multiply_adds: of a sample in a forward pass. */
+struct pst_layer_counts {
+    size_t parameters; /* numbers that are learned */
+    size_t statistics; /* and that follow the training */
+    double multiply_adds;
+};
+
+/* Adds the parameters and statistics of a layer and of what it holds. */
+void pst_layer_count(const struct pst_layer *layer, struct pst_layer_counts *counts);
+
+/* Counts those of a whole network. */
+void pst_network_count(const struct pst_network *network, struct pst_layer_counts *counts);
+
+/* Bytes that a workspace for `most` samples takes; SIZE_MAX if they are more than can be counted. */
+size_t pst_network_memory(const struct pst_network *network, size_t most, bool training);
+
 /*
  * Records how inputs were made. channels: 1, or as many as divide the inputs. scale: [2, channels]: scales,
  * then offsets; copied. Returns PST_OK or PST_TRY_AGAIN.
@@ -354,6 +370,10 @@ struct pst_training {
     struct pst_workspace *workspace; /* owned */
     size_t room;                     /* samples that the workspace holds */
 };
+
+/* Bytes that a training with batches of n samples takes in all: workspace, parameters, and the optimiser's
+ * state; SIZE_MAX if they are more than can be counted. */
+size_t pst_training_memory(const struct pst_training *training, size_t n);
 
 /* Makes the optimiser for the network. Returns PST_OK or PST_TRY_AGAIN. */
 PST_CHECKED enum pst_status pst_training_begin(struct pst_training *training, struct pst_error *error);

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The chain that a layer holds; NULL: no more. */
 struct pst_chain *pst_layer_inner(const struct pst_layer *layer, size_t which)
 {
     return layer->type->inner == NULL ? NULL : layer->type->inner(layer, which);

@@ -120,8 +120,9 @@ static enum pst_status read_own(const struct pst_safetensors *file, const char *
     struct pst_error why = { 0 };
     enum pst_status status = pst_network_new(network, architecture, &why);
     if (status != PST_OK)
-        return pst_fail(error, status == PST_USAGE ? PST_BAD_DATA : status, "%s: metadata: %s", path,
-                        why.message);
+        return pst_fail(
+            error, status == PST_USAGE ? PST_BAD_DATA : status, "%s: metadata: %s%s", path, why.message,
+            strstr(why.message, "is not a layer") != NULL ? " (a newer pipestill may know it)" : "");
     for (size_t t = 0; t < network->tensor_count && status == PST_OK; t++)
         status = read_parameter(file, path, network->tensors[t],
                                 network->parameters + network->tensors[t]->at, error);

@@ -13,9 +13,6 @@ size_t pst_chain_gradient_count(const struct pst_chain *chain);
 /* The same of the scratch of one layer. */
 size_t pst_chain_scratch(const struct pst_chain *chain, bool training);
 
-/* A chain that a layer holds; NULL: there are no more. */
-struct pst_chain *pst_layer_inner(const struct pst_layer *layer, size_t which);
-
 /* Whether a layer has parameters, or layers that have some. */
 bool pst_layer_learns(const struct pst_layer *layer);
 

@@ -8,6 +8,15 @@ enum pst_status pst_training_begin(struct pst_training *training, struct pst_err
     return pst_optimiser_new(&training->optimiser, &training->network, &training->optimiser_settings, error);
 }
 
+size_t pst_training_memory(const struct pst_training *training, size_t n)
+{
+    size_t vectors = training->optimiser_settings.kind == PST_ADAM ? 3 : 2, bytes, all;
+    if (!pst_multiply(training->network.parameter_count, vectors * sizeof(float), &bytes) ||
+        __builtin_add_overflow(bytes, pst_network_memory(&training->network, n, true), &all))
+        return SIZE_MAX;
+    return all;
+}
+
 float *pst_training_input(struct pst_training *training, size_t n, struct pst_error *error)
 {
     if (n > training->room) {

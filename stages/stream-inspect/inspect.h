@@ -30,6 +30,17 @@ bool is_model(const char *path);
 PST_CHECKED enum pst_status show_model(struct pst_run *run, const char *path, bool as_json,
                                        struct pst_error *error);
 
+/* layers.c: the layers of a network for people. what: a struct pst_network. */
+text_writer write_network;
+
+/* layers.c: the same for programs. */
+json_t *network_to_json(const struct pst_network *network);
+
+/* layers.c: shows the network that an architecture, or the one in the file of "@FILE", would make. Returns PST_OK;
+ * PST_USAGE; what pst_architecture_read and pst_print return. */
+PST_CHECKED enum pst_status show_network(struct pst_run *run, const char *architecture, bool as_json,
+                                         struct pst_error *error);
+
 /* What is found of the numbers of each of a header's tensors. */
 struct statistics {
     const struct pst_header *header; /* borrowed */

@@ -15,6 +15,8 @@ struct model {
     const struct pst_safetensors *file;
     json_t *lineage; /* as struct pst_network has it; NULL: not known; owned */
     json_t *about;   /* likewise */
+    struct pst_network
+        network; /* of its architecture, without its numbers; {0} if it names none that is known */
 };
 
 /* ---- for people -------------------------------------------------------------------------------------- */
@@ -55,6 +57,8 @@ static void write_model(FILE *out, const void *what)
         fputc('\n', out);
     }
     write_about(out, 14, model->about);
+    if (model->network.architecture != NULL)
+        write_network(out, &model->network);
     fputs("tensors\n", out);
     write_tensors(out, file);
     const json_t *from = json_object_get(model->lineage, "from");
@@ -87,8 +91,10 @@ static json_t *model_to_json(const struct model *model)
 {
     json_t *metadata = json_deep_copy(model->file->metadata);
     json_object_del(metadata, "lineage");
-    return json_pack("{s:s, s:s, s:o, s:o, s:O*}", "kind", "model", "digest", model->file->digest, "metadata",
-                     metadata, "tensors", tensors_to_json(model->file), "lineage", model->lineage);
+    json_t *network = model->network.architecture == NULL ? NULL : network_to_json(&model->network);
+    return json_pack("{s:s, s:s, s:o, s:o, s:O*, s:o*}", "kind", "model", "digest", model->file->digest,
+                     "metadata", metadata, "tensors", tensors_to_json(model->file), "lineage", model->lineage,
+                     "network", network);
 }
 
 /* ---- both -------------------------------------------------------------------------------------------- */
@@ -120,6 +126,23 @@ static enum pst_status read_about(struct model *model, struct pst_error *error)
     return PST_OK;
 }
 
+/* The layers, of a model of this project. Those that this build does not know are said to be so. */
+static enum pst_status read_network(struct pst_run *run, struct model *model, const char *path,
+                                    struct pst_error *error)
+{
+    const char *format = json_string_value(json_object_get(model->file->metadata, "format"));
+    const char *text = json_string_value(json_object_get(model->file->metadata, "architecture"));
+    if (text == NULL || format == NULL || strcmp(format, "pipestill-model-1") != 0)
+        return PST_OK;
+    struct pst_error why = { 0 };
+    enum pst_status status = pst_network_new(&model->network, text, &why);
+    if (status == PST_USAGE)
+        pst_say(run, "%s: its layers are not shown: %s", path, why.message);
+    if (status == PST_TRY_AGAIN && error != NULL)
+        *error = why;
+    return status == PST_TRY_AGAIN ? status : PST_OK;
+}
+
 enum pst_status show_model(struct pst_run *run, const char *path, bool as_json, struct pst_error *error)
 {
     struct pst_safetensors file;
@@ -131,10 +154,13 @@ enum pst_status show_model(struct pst_run *run, const char *path, bool as_json, 
     if (status == PST_OK)
         status = read_about(&model, error);
     if (status == PST_OK)
+        status = read_network(run, &model, path, error);
+    if (status == PST_OK)
         status = as_json ? print_json(run, model_to_json(&model), error)
                          : print_text(run, write_model, &model, error);
     json_decref(model.lineage);
     json_decref(model.about);
+    pst_network_free(&model.network);
     pst_safetensors_free(&file);
     return status;
 }

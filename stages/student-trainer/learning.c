@@ -167,9 +167,44 @@ static void add_sums(struct pst_loss_sums *all, const struct pst_loss_sums *sums
         all->terms[k] += sums->terms[k];
 }
 
-static enum pst_status learn(struct trainer *trainer, const struct pst_batch *batch, struct pst_error *error)
+/* Above this a network's need of memory is told. */
+#define MUCH_MEMORY ((size_t)1 << 30)
+
+/* Before the first batch of a size is learned from: whether there is memory for it. What the kernel would
+ * promise and then not have would end the run in the midst of it. */
+static enum pst_status check_training_memory(struct pst_run *run, size_t n, struct pst_error *error)
 {
+    const struct trainer *trainer = run->self;
+    const struct pst_training *training = &trainer->training;
+    size_t needed = pst_training_memory(training, n), there = pst_training_memory(training, training->room);
+    size_t more = training->room > 0 ? needed - there : needed, left = pst_free_memory();
+    char takes[16], is_left[16];
+    struct pst_layer_counts counts;
+    if (n <= training->room)
+        return PST_OK;
+    pst_bytes_text(needed, takes, sizeof takes);
+    if (more > left)
+        return pst_fail(
+            error, PST_TRY_AGAIN,
+            "the network takes %s of memory for batches of %zu samples, and %s are free; use smaller "
+            "batches (loader --batch), or a smaller network",
+            takes, n, pst_bytes_text(left, is_left, sizeof is_left));
+    if (needed >= MUCH_MEMORY)
+        pst_say(run, "the network takes %s of memory for batches of %zu samples", takes, n);
+    pst_network_count(&training->network, &counts);
+    pst_log(run, "network",
+            json_pack("{s:I, s:I, s:f, s:I, s:I}", "parameters", (json_int_t)counts.parameters, "statistics",
+                      (json_int_t)counts.statistics, "multiply_adds", counts.multiply_adds, "samples",
+                      (json_int_t)n, "memory", (json_int_t)needed));
+    return PST_OK;
+}
+
+static enum pst_status learn(struct pst_run *run, const struct pst_batch *batch, struct pst_error *error)
+{
+    struct trainer *trainer = run->self;
     struct pst_loss_targets targets;
+    if (check_training_memory(run, batch->n, error) != PST_OK)
+        return PST_TRY_AGAIN;
     float *inputs = pst_training_input(&trainer->training, batch->n, error);
     const uint64_t *ids = sample_ids(trainer, batch, error);
     if (inputs == NULL || ids == NULL)
@@ -207,7 +242,7 @@ enum pst_status take_batch(struct pst_run *run, const struct pst_batch *batch, s
         return status;
     state->epoch = batch->epoch;
     state->epoch_open = true;
-    status = learn(trainer, batch, error);
+    status = learn(run, batch, error);
     if (status != PST_OK)
         return status;
     state->next_seq = batch->seq + 1;

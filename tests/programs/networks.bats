@@ -95,3 +95,72 @@ assert abs(new[name] / old[name] - 1).max() < 0.5 and (new[name] != old[name]).a
 assert abs(new["layers.0.weight"] - old["layers.0.weight"]).max() < 1e-4
 END
 }
+
+# ---- what a network takes ----
+
+@test "stream-inspect shows layers, shapes, parameters, multiply-adds and memory of a model" {
+    stream-inspect conv.safetensors >"$file"
+    grep -qE '^  conv3x3:6,stride=2 +6x14x14 +54 +10584$' "$file"
+    grep -qE '^  res\(\)-relu +6x14x14 +336 +63504$' "$file"
+    grep -qE '^    bn +6x14x14 +12 +0$' "$file"
+    grep -qE '^  10 +10 +2950 +2940$' "$file"
+    grep -qE '^  in all +3352 +77028$' "$file"
+    grep -q '^statistics     24, ' "$file"
+    grep -qE '^memory +for 128 samples: in use [0-9.]+ MB, in training [0-9.]+ MB$' "$file"
+    stream-inspect --json conv.safetensors | /usr/bin/python3 -c '
+import json, sys
+network = json.load(sys.stdin)["network"]
+assert network["parameters"] == 3352 and network["multiply_adds"] == 77028 and network["layers"][2]["chain"][1]["out"] == [6, 14, 14]
+assert network["memory"]["use"] < network["memory"]["training"]'
+}
+
+@test "stream-inspect --arch shows a network that there is not yet" {
+    printf '3x32x32\nconv3x3:8\nres(conv3x3:16,stride=2-bn)\ngap 10' >"$file"
+    run -0 stream-inspect --arch "@$file"
+    [[ $output == *"conv1x1:16,stride=2"* ]]
+    run -0 stream-inspect --json --arch "@$file"
+    [[ $output == *'"architecture":"3x32x32-conv3x3:8-res(conv3x3:16,stride=2-bn|conv1x1:16,stride=2-bn)-gap-10"'* ]]
+    assert_fails 64 "'rleu' is not a layer" stream-inspect --arch 784-rleu-10
+    echo 784-rleu-10 >"$file"
+    assert_fails 65 "'rleu' is not a layer" stream-inspect --arch "@$file"
+    assert_fails 64 "--arch shows a network, and 'short.pst' is something else" stream-inspect --arch 784-10 short.pst
+    assert_fails 64 "--arch" stream-inspect --arch 784-10 --summary
+}
+
+@test "a network that does not fit in memory is refused before it is trained, with the number" {
+    big='1x28x28-conv1x1:1300-2*(200*(bn-relu))-gap-10'
+    assert_fails 75 "the network takes " student-trainer -a "$big" -i short.pst -o "$model"
+    [[ $stderr =~ takes\ [0-9.]+\ [GT]B\ of\ memory\ for\ batches\ of\ 20\ samples,\ and\ [0-9.]+\ [MG]B\ are\ free ]]
+}
+
+@test "a model with a type of layer that is not known is refused, and still shown" {
+    PYTHONPATH=$BATS_TEST_DIRNAME/../python /usr/bin/python3 -B - "$model" <<'END'
+import sys, numpy, safetensors
+safetensors.write(sys.argv[1], {"layers.0.weight": numpy.zeros((10, 784), "f4")}, format="pipestill-model-1",
+                  architecture="784-attention8-10nobias")
+END
+    assert_fails 65 "'attention8' is not a layer" teacher-forward "$model" -i test.pst
+    [[ $stderr == *"a newer pipestill may know it"* ]]
+    assert_fails 65 "'attention8' is not a layer" student-trainer --from "$model" -i short.pst -o "$BATS_TEST_TMPDIR/other"
+    run -0 --separate-stderr stream-inspect "$model"
+    [[ $output == *"layers.0.weight"* && $stderr == *"its layers are not shown: "*"'attention8' is not a layer"* ]]
+}
+
+# ---- docs/networks.md ----
+
+@test "the ten examples of docs/networks.md have the parameters and multiply-adds that stand there" {
+    cd "$BATS_TEST_TMPDIR"
+    /usr/bin/python3 - "$BATS_TEST_DIRNAME/../../docs/networks.md" <<'END' >figures
+import re, sys
+page = open(sys.argv[1], encoding="utf-8").read()
+found = re.findall(r"^\*\*[^\n]*: (\d+), (\d+)\n\n```network\n(.*?)```", page, re.M | re.S)
+assert len(found) == 10 == page.count("```network")
+for number, (parameters, products, text) in enumerate(found):
+    open(f"net-{number}", "w").write(text)
+    print(number, parameters, products)
+END
+    while read -r number parameters products; do
+        stream-inspect --json --arch "@net-$number" >shown
+        grep -q "\"parameters\":$parameters,\"statistics\":[0-9]*,\"multiply_adds\":$products.0,\"memory\"" shown
+    done <figures
+}

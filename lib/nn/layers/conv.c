@@ -2,13 +2,13 @@
  * The weight is [maps, channels / groups, height, width]. What lies under the kernels is spread out as the
  * columns of a matrix, of several samples side by side if maps are small, and multiplied by BLAS. */
 #include "lib/nn/layers/finish.h"
+#include "lib/nn/layers/product.h"
 #include "lib/nn/layers/window.h"
 #include "lib/nn/layers/words.h"
 
 #include "lib/nn/kernels.h"
 #include "lib/nn/passes.h"
 
-#include <cblas.h>
 #include <math.h>
 #include <string.h>
 

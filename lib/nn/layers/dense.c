@@ -1,8 +1,8 @@
 /* dense: every output is a weighted sum of all inputs, a bias unless "nobias" says otherwise, and the
  * activation that follows. The weight is [outputs, inputs]: each row holds what comes into one unit. */
 #include "lib/nn/layers/finish.h"
+#include "lib/nn/layers/product.h"
 
-#include <cblas.h>
 #include <math.h>
 #include <string.h>
 
