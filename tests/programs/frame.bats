@@ -11,6 +11,7 @@ setup_file() {
     student-trainer --arch 784-8-10 -q -i plain.pst -o a.safetensors
     teacher-forward a.safetensors -i plain.pst -o logits.pst
     temperature-softmax -T 3 -i logits.pst -o soft.pst
+    teacher-forward a.safetensors --name b -i logits.pst -o two.pst
     loader digits --samples 60 --batch 7 | teacher-forward a.safetensors -o targets.pst
     : >empty.pst
     list_stages
@@ -49,6 +50,7 @@ words() {
     stream-export) echo --to csv ;;
     class-map) echo --classes 9,0-8 ;;
     class-cluster) echo --sets 2 ;;
+    specialist-combine) echo -g logits/a -s b=1-9 ;;
     esac
 }
 
@@ -56,6 +58,7 @@ words() {
 stream() {
     case $1 in
     temperature-softmax) echo logits.pst ;;
+    specialist-combine) echo two.pst ;;
     stream-join) echo plain.pst ;;
     *) echo soft.pst ;;
     esac
