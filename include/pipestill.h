@@ -13,6 +13,7 @@
 #include "pipestill/nn.h"
 #include "pipestill/pool.h"
 #include "pipestill/recording.h"
+#include "pipestill/specialists.h"
 #include "pipestill/speech.h"
 #include "pipestill/stream.h"
 #include "pipestill/teacher.h"

@@ -111,6 +111,11 @@ void pst_class_map_logits(const struct pst_class_map *map, const float *from, fl
  */
 bool pst_class_is_likely(const float *row, const bool *inside, size_t classes, size_t most);
 
+/*
+ * The likeliest classes of a row, the likeliest first, as above. likeliest: receives `most`, at most classes.
+ */
+void pst_class_likeliest(const float *row, size_t classes, size_t most, uint32_t *likeliest);
+
 /* Back: a new class's probability is spread by shares; old classes left out get 0. from: [n, map.to]. to:
  * receives [n, map.from]. */
 void pst_class_unmap_probabilities(const struct pst_class_map *map, const float *from, float *to, size_t n);

@@ -116,6 +116,19 @@ bool pst_class_is_likely(const float *row, const bool *inside, size_t classes, s
     return ahead < most;
 }
 
+void pst_class_likeliest(const float *row, size_t classes, size_t most, uint32_t *likeliest)
+{
+    for (size_t k = 0; k < most; k++) {
+        size_t best = classes, last = k > 0 ? likeliest[k - 1] : 0;
+        for (size_t c = 0; c < classes; c++) {
+            bool behind = k == 0 || row[c] < row[last] || (row[c] == row[last] && c > last);
+            if (behind && (best == classes || row[c] > row[best]))
+                best = c;
+        }
+        likeliest[k] = (uint32_t)best;
+    }
+}
+
 /* ---- back ---------------------------------------------------------------------------------------------- */
 
 void pst_class_unmap_probabilities(const struct pst_class_map *map, const float *from, float *to, size_t n)

@@ -11,6 +11,7 @@ setup_file() {
     student-trainer --arch 784-8-10 -q -i plain.pst -o a.safetensors
     teacher-forward a.safetensors -i plain.pst -o logits.pst
     temperature-softmax -T 3 -i logits.pst -o soft.pst
+    teacher-forward a.safetensors --name b -i logits.pst -o two.pst
     loader digits --samples 60 --batch 7 | teacher-forward a.safetensors -o targets.pst
     loader digits --samples 60 --batch 20 --no-shuffle -o frames.pst
     make_corpus
@@ -63,6 +64,7 @@ words() {
     class-map) echo --classes 9,0-8 ;;
     decoder) echo --corpus toy --of y ;;
     class-cluster) echo --sets 2 ;;
+    specialist-combine) echo -g logits/a -s b=1-9 ;;
     esac
 }
 
@@ -70,6 +72,7 @@ words() {
 stream() {
     case $1 in
     temperature-softmax) echo logits.pst ;;
+    specialist-combine) echo two.pst ;;
     stream-join) echo plain.pst ;;
     decoder) echo frames.pst ;;
     *) echo soft.pst ;;

@@ -22,7 +22,7 @@ SHIM = os.path.join(BUILD, "tests", "shim_shortage.so")
 EVERY = os.environ.get("SHORTAGE") == "all"
 SECONDS = float(os.environ.get("SHORTAGE_SECONDS", "16"))
 ONLY = os.environ.get("SHORTAGE_ONLY", "")
-REPORTS = ("could be started", "asked about", "left out")  # what is said of a run, which may fail after it
+REPORTS = ("could be started", "asked about", "left out", "specialists a sample")  # what is said of a run, which may fail after it
 SHOWN = 12  # of the faults of one stage
 
 # The stages of a small pipeline with the files that they read; each makes what the next ones need.
@@ -59,6 +59,8 @@ CASES = [
     ("decoder, aligning", "decoder --corpus ../toy --of y --align states -i frames.pst", ["frames.pst"]),
     ("teacher-forward, some samples",
      "teacher-forward a.safetensors --name s --when-top 1-5 --by logits/a -i one.pst -o some.pst", ["a.safetensors", "one.pst"]),
+    ("teacher-forward, a second one", "teacher-forward a.safetensors --name t -i one.pst -o two.pst", ["a.safetensors", "one.pst"]),
+    ("specialist-combine", "specialist-combine -g logits/a -s t=1-5 --top 3 -i two.pst -o combined.pst", ["two.pst"]),
     ("class-cluster", "class-cluster --sets 2 --size 6 --fill -i one.pst -o sets.txt", ["one.pst"]),
     ("stream-inspect", "stream-inspect one.pst", ["one.pst"]),
     ("stream-inspect, JSON", "stream-inspect --json one.pst", ["one.pst"]),

@@ -1,0 +1,151 @@
+/* What the lineage says of specialists: which classes they learned, and from whom. */
+#include "stages/specialist-combine/combine.h"
+
+#include <jansson.h>
+#include <string.h>
+
+static const char *text_of(const json_t *entry, const char *key)
+{
+    const char *text = json_string_value(json_object_get(entry, key));
+    return text != NULL ? text : "";
+}
+
+/* Adds a text to a list, once. */
+static void add_once(json_t *list, const char *text)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (strcmp(json_string_value(json_array_get(list, i)), text) == 0)
+            return;
+    json_array_append_new(list, json_string(text));
+}
+
+/* Adds a list of origins. key: "from", what an entry was made from, or "learned_from", its model. */
+static void add_next(const json_t *entry, const char *key, json_t *next)
+{
+    const json_t *origins = json_object_get(entry, key);
+    for (size_t i = 0; i < json_array_size(origins); i++)
+        add_once(next, json_string_value(json_array_get(origins, i)));
+}
+
+/* ---- classes ------------------------------------------------------------------------------------------- */
+
+/* Goes back step by step, until one leads to maps; from a model to what it learned from, not to what it was
+ * asked about. */
+json_t *maps_of(const struct pst_header *in, size_t at)
+{
+    json_t *found = json_array(), *level = json_array(), *seen = json_object();
+    add_once(level, in->tensors[at].origin);
+    while (json_array_size(level) > 0 && json_array_size(found) == 0) {
+        json_t *next = json_array();
+        for (size_t i = 0; i < json_array_size(level); i++) {
+            const char *origin = json_string_value(json_array_get(level, i));
+            const json_t *entry = json_object_get(in->lineage, origin);
+            if (entry == NULL || json_object_get(seen, origin) != NULL)
+                continue;
+            json_object_set_new(seen, origin, json_true());
+            if (strcmp(text_of(entry, "stage"), "class-map") == 0 &&
+                json_object_get(entry, "inverse") == NULL)
+                add_once(found, text_of(entry, "class_map"));
+            bool learned = json_array_size(json_object_get(entry, "learned_from")) > 0;
+            add_next(entry, learned ? "learned_from" : "from", next);
+        }
+        json_decref(level);
+        level = next;
+    }
+    json_decref(level);
+    json_decref(seen);
+    return found;
+}
+
+/* ---- models -------------------------------------------------------------------------------------------- */
+
+/* Collects models that lead to an origin. learned: also those from which other models learned. */
+static void add_models(const json_t *lineage, const char *origin, bool learned, json_t *seen, json_t *models)
+{
+    const json_t *entry = json_object_get(lineage, origin);
+    if (entry == NULL || json_object_get(seen, origin) != NULL)
+        return;
+    json_object_set_new(seen, origin, json_true());
+    if (json_object_get(entry, "model") != NULL)
+        add_once(models, text_of(entry, "model"));
+    json_t *next = json_array();
+    add_next(entry, "from", next);
+    if (learned)
+        add_next(entry, "learned_from", next);
+    for (size_t i = 0; i < json_array_size(next); i++)
+        add_models(lineage, json_string_value(json_array_get(next, i)), learned, seen, models);
+    json_decref(next);
+}
+
+/* The models that were asked for a tensor. */
+static json_t *asked_for(const struct pst_header *in, size_t at)
+{
+    json_t *models = json_array(), *seen = json_object();
+    add_models(in->lineage, in->tensors[at].origin, false, seen, models);
+    json_decref(seen);
+    return models;
+}
+
+/* The models by whose answers it was decided who is asked. asked: place of asked/NAME, or PST_NONE. */
+static json_t *deciders(const struct pst_header *in, size_t asked)
+{
+    json_t *models = json_array(), *seen = json_object();
+    const json_t *entry = asked != PST_NONE ? json_object_get(in->lineage, in->tensors[asked].origin) : NULL;
+    const json_t *from = json_object_get(entry, "from");
+    for (size_t i = 0; i < json_array_size(from); i++)
+        add_models(in->lineage, json_string_value(json_array_get(from, i)), false, seen, models);
+    json_decref(seen);
+    return models;
+}
+
+/* Collects the models from which those that were asked for a tensor learned. */
+static void add_teachers(const json_t *lineage, const char *origin, json_t *seen, json_t *models)
+{
+    const json_t *entry = json_object_get(lineage, origin), *from = json_object_get(entry, "from"),
+                 *learned = json_object_get(entry, "learned_from");
+    for (size_t i = 0; i < json_array_size(learned); i++)
+        add_models(lineage, json_string_value(json_array_get(learned, i)), true, seen, models);
+    for (size_t i = 0; i < json_array_size(from); i++)
+        add_teachers(lineage, json_string_value(json_array_get(from, i)), seen, models);
+}
+
+static bool share(const json_t *a, const json_t *b)
+{
+    for (size_t i = 0; i < json_array_size(a); i++)
+        for (size_t j = 0; j < json_array_size(b); j++)
+            if (json_equal(json_array_get(a, i), json_array_get(b, j)))
+                return true;
+    return json_array_size(a) == 0 || json_array_size(b) == 0;
+}
+
+static enum pst_status refuse(const struct combine *self, const struct pst_header *in, const char *what,
+                              const char *verb, const json_t *theirs, const json_t *ours,
+                              struct pst_error *error)
+{
+    return pst_fail(error, PST_BAD_DATA,
+                    "'%s' %s the model %.12s, but the generalist '%s' is %.12s; --other-generalist takes it "
+                    "all the same",
+                    what, verb, json_string_value(json_array_get(theirs, 0)),
+                    in->tensors[self->generalist].name, json_string_value(json_array_get(ours, 0)));
+}
+
+enum pst_status check_generalist(const struct combine *self, const struct pst_header *in,
+                                 const struct specialist *specialist, struct pst_error *error)
+{
+    if (self->other_generalist)
+        return PST_OK;
+    const struct pst_tensor_spec *spec = &in->tensors[specialist->at];
+    json_t *ours = asked_for(in, self->generalist), *teachers = json_array(), *seen = json_object();
+    json_t *by = deciders(in, specialist->asked);
+    add_teachers(in->lineage, spec->origin, seen, teachers);
+    enum pst_status status = PST_OK;
+    if (!share(teachers, ours))
+        status = refuse(self, in, spec->name, "learned from", teachers, ours, error);
+    else if (!share(by, ours))
+        status = refuse(self, in, in->tensors[specialist->asked].name, "was decided by", by, ours, error);
+    json_decref(ours);
+    json_decref(teachers);
+    json_decref(seen);
+    json_decref(by);
+    return status;
+}
