@@ -32,10 +32,10 @@ distilled.options := --optimiser nesterov --learning-rate 0.02 --schedule cosine
 
 # The same with a larger transfer set: the teachers are asked about sound that is played faster or slower, and with noise.
 distilled-more.seeds := $(distilled.seeds)
-distilled-more.epochs := $(call pick,10,1)
+distilled-more.epochs := $(call pick,12,1)
 distilled-more.seconds := $(call pick,180,30)
 distilled-more.options := $(distilled.options)
-distilled-more.perturb := --speed 0.1 --noise 20
+distilled-more.perturb := --speed 0.1
 
 # ---- 3 % of the training set: hard targets with early stopping, soft targets to convergence ----
 
