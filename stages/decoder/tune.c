@@ -6,7 +6,7 @@
 
 static const double exponents[] = { 0, 0.25, 0.5, 0.75, 1 };
 static const double scales[] = { 1, 2, 4, 7, 11, 16 };
-static const double penalties[] = { -8, -4, 0, 4, 8 };
+static const double penalties[] = { -8, 0, 8, 16, 24 };
 
 #define EXPONENTS (sizeof exponents / sizeof *exponents)
 #define SCALES (sizeof scales / sizeof *scales)

@@ -76,7 +76,7 @@ train() {
     loader digits --samples 20 --no-shuffle --shift 1 --seed 3 | stream-inspect --check
     needs --seed "--shuffle or --fraction or --limit or --sample" replay digits.pst --seed 3
     replay digits.pst --limit 5 --seed 3 | stream-inspect --check
-    needs --hold-out-seed --hold-out loader digits --hold-out-seed 3
+    needs --hold-out-seed "--hold-out or --hold-out-speakers" loader digits --hold-out-seed 3
     needs --hold-out "--split train or --split validation" loader digits --split test --hold-out 10
 }
 

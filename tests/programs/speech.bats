@@ -157,7 +157,7 @@ assert count == len(frames) > 500
     loader "${toy[@]}" --splice 1,3 --standardise >other.pst
     assert_refused "model.st learned from inputs with 3 neighbours before and 1 behind, and the stream's have 1 and 3" \
         teacher-forward model.st -i other.pst
-    loader "${toy[@]}" --splice 3,1 --standardise --window povey >other.pst
+    loader "${toy[@]}" --splice 3,1 --standardise --window-shape povey >other.pst
     assert_refused "and the stream's inputs are 'fbank of 40 bands" teacher-forward model.st -i other.pst
 }
 

@@ -44,7 +44,7 @@ static const struct pst_option options[] = {
       .most = 256, .tensor = "x" },
     { 0, "deltas", PST_SIZE, AT(features.deltas), "1: differences follow each frame; 2: and theirs",
       .most = 2, .tensor = "x" },
-    { 0, "window", PST_CHOICE, AT(features.window), "the shape of a window", .choices = windows,
+    { 0, "window-shape", PST_CHOICE, AT(features.window), "the shape of a window", .choices = windows,
       .tensor = "x" },
     { 0, "window-length", PST_POSITIVE_DOUBLE, AT(features.length), "seconds of a window", .most = 1,
       .metavar = "SECONDS", .tensor = "x" },
@@ -266,12 +266,12 @@ static void describe_making(struct pst_dataset *dataset, const struct settings *
 {
     const struct pst_feature_settings *features = &settings->features;
     size_t size = sizeof dataset->made;
-    int length =
-        snprintf(dataset->made, size,
-                 "%s of %zu bands, %zu Hz, %g s every %g s, %s, pre-emphasis %g, "
-                 "%g to %g Hz",
-                 kinds[features->kind], features->bands, features->rate, features->length, features->shift,
-                 windows[features->window], features->pre_emphasis, features->low, features->high);
+    int length = snprintf(dataset->made, size,
+                          "%s of %zu bands, %zu Hz, %g s every %g s, %s, pre-emphasis %g, "
+                          "%g to %g Hz",
+                          kinds[features->kind], features->bands, features->rate, features->length,
+                          features->shift, windows[features->window], features->pre_emphasis, features->low,
+                          features->high > 0 ? features->high : features->high + (double)features->rate / 2);
     if (features->kind == PST_MFCC)
         length +=
             snprintf(dataset->made + length, size - (size_t)length, ", %zu cepstra", features->coefficients);
