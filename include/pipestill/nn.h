@@ -233,7 +233,8 @@ struct pst_optimiser_settings {
     double momentum;     /* μ of SGD and Nesterov, [0, 1) */
     double beta1, beta2; /* of Adam, [0, 1) */
     double epsilon;      /* of Adam, > 0 */
-    double weight_decay; /* λ ≥ 0, on weights, not on biases: g + λ w for SGD, decoupled for Adam */
+    double weight_decay; /* λ ≥ 0, on weights of dense layers and convolutions: g + λ w for SGD, decoupled for
+                            Adam */
     double max_norm;     /* largest L2 norm of the weights into a unit, hidden layers only; 0: no limit.
                             Longer ones are scaled down to it after each step (Srivastava et al. 2014). */
 };
@@ -366,6 +367,9 @@ struct pst_training {
     struct pst_loss loss;
     struct pst_dropout dropout;
     struct pst_schedule schedule;
+    double clip;     /* largest L2 norm of all gradients together; longer ones are scaled down to
+                        it before a step (Pascanu et al. 2013); 0: no limit */
+    float *gradient; /* all of them, [parameter_count], if they are clipped; owned */
     struct pst_optimiser optimiser;  /* owned */
     struct pst_workspace *workspace; /* owned */
     size_t room;                     /* samples that the workspace holds */
@@ -375,7 +379,8 @@ struct pst_training {
  * state; SIZE_MAX if they are more than can be counted. */
 size_t pst_training_memory(const struct pst_training *training, size_t n);
 
-/* Makes the optimiser for the network. Returns PST_OK or PST_TRY_AGAIN. */
+/* Makes the optimiser for the network, and the memory of gradients to clip. Returns PST_OK or PST_TRY_AGAIN.
+ */
 PST_CHECKED enum pst_status pst_training_begin(struct pst_training *training, struct pst_error *error);
 
 /* Makes room for n samples and returns where their inputs go, [n, inputs]; NULL where memory is short. */

@@ -6,6 +6,38 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Writes the shape of x: as one row, or with channels in front of height and width. */
+static void write_inputs(FILE *out, const struct pst_tensor_spec *x, bool as_maps)
+{
+    if (!as_maps)
+        fprintf(out, "%zu", pst_spec_elements(x));
+    for (size_t i = x->rank; as_maps && i < 3; i++)
+        fputs("1x", out);
+    for (size_t i = 0; as_maps && i < x->rank; i++)
+        fprintf(out, "%s%zu", i == 0 ? "" : "x", x->shape[i]);
+}
+
+/* The architecture; NULL if memory is short. */
+static char *join_network(const struct pst_tensor_spec *x, bool as_maps, const char *hidden, size_t outputs)
+{
+    struct pst_text text;
+    FILE *out = pst_text_open(&text);
+    if (out != NULL) {
+        write_inputs(out, x, as_maps);
+        fprintf(out, "-%s-%zu", hidden, outputs);
+    }
+    return pst_text_close(&text);
+}
+
+/* Whether an architecture makes a network. */
+static bool makes_network(const char *architecture)
+{
+    struct pst_network network;
+    bool makes = pst_network_new(&network, architecture, NULL) == PST_OK;
+    pst_network_free(&network);
+    return makes;
+}
+
 enum pst_status name_network(const struct trainer *trainer, const struct pst_header *header,
                              char **architecture, struct pst_error *error)
 {
@@ -13,18 +45,23 @@ enum pst_status name_network(const struct trainer *trainer, const struct pst_hea
     size_t x = pst_header_find(header, "x"), y = pst_header_find(header, "y"), outputs = header->classes;
     if (x == PST_NONE)
         return pst_fail(error, PST_BAD_DATA, "the stream has no inputs 'x'%s", pst_compact_advice(header));
+    const struct pst_tensor_spec *spec = &header->tensors[x];
     if (outputs == 0 && y != PST_NONE && header->tensors[y].dtype != PST_DTYPE_I32)
         outputs = pst_spec_elements(&header->tensors[y]);
     if (outputs == 0)
         return pst_fail(error, PST_BAD_DATA,
                         "--hidden: the stream says nothing of classes; say --arch %zu-%s-CLASSES instead",
-                        pst_spec_elements(&header->tensors[x]), hidden);
-    size_t size = strlen(hidden) + 64;
-    *architecture = malloc(size);
-    if (*architecture == NULL)
-        return pst_fail(error, PST_TRY_AGAIN, "out of memory for a network");
-    snprintf(*architecture, size, "%zu-%s-%zu", pst_spec_elements(&header->tensors[x]), hidden, outputs);
-    return PST_OK;
+                        pst_spec_elements(spec), hidden);
+    *architecture = join_network(spec, false, hidden, outputs);
+    char *maps = spec->rank == 2 || spec->rank == 3 ? join_network(spec, true, hidden, outputs) : NULL;
+    if (*architecture != NULL && maps != NULL && !makes_network(*architecture) &&
+        (makes_network(maps) || strspn(hidden, "0123456789") == 0)) {
+        free(*architecture);
+        *architecture = maps;
+        maps = NULL;
+    }
+    free(maps);
+    return *architecture != NULL ? PST_OK : pst_fail(error, PST_TRY_AGAIN, "out of memory for a network");
 }
 
 enum pst_status bind_network(const struct trainer *trainer, const struct pst_header *header,

@@ -96,6 +96,32 @@ assert abs(new["layers.0.weight"] - old["layers.0.weight"]).max() < 1e-4
 END
 }
 
+@test "--hidden takes maps from the stream if its first layer does" {
+    student-trainer -q --hidden 'conv3x3:4,stride=2-bn-relu-gap' -i short.pst -o "$model"
+    student-trainer -q -a '1x28x28-conv3x3:4,stride=2-bn-relu-gap-10' -i short.pst -o "$BATS_TEST_TMPDIR/same"
+    cmp "$model" "$BATS_TEST_TMPDIR/same"
+    assert_fails 64 "--hidden: layer 1, conv, has 3 groups, which do not divide its 1 channels" \
+        student-trainer --hidden 'conv3x3:3,groups=3-gap' -i short.pst -o "$BATS_TEST_TMPDIR/none"
+}
+
+@test "--clip limits the norm of a step, and one that is not reached changes nothing" {
+    learn() { student-trainer -q -a "$CONV" -r 0.5 --momentum 0 -i "$1" -o "$2" "${@:3}"; }
+    loader digits --samples 20 --batch 20 -o one.pst
+    learn short.pst "$BATS_TEST_TMPDIR/free"
+    learn short.pst "$BATS_TEST_TMPDIR/high" --clip 1e9
+    student-trainer -q -a "$CONV" -r 1e-30 --momentum 0 -i one.pst -o "$BATS_TEST_TMPDIR/start"
+    learn one.pst "$BATS_TEST_TMPDIR/clipped" --clip 0.01
+    PYTHONPATH=$BATS_TEST_DIRNAME/../python /usr/bin/python3 -B - "$BATS_TEST_TMPDIR" <<'END'
+import sys, safetensors
+free, high, start, clipped = (safetensors.read(f"{sys.argv[1]}/{name}") for name in ("free", "high", "start", "clipped"))
+assert all((free[name] == high[name]).all() for name in free)
+learned = [name for name in start if "running" not in name]
+norm = sum(((clipped[name].astype(float) - start[name]) ** 2).sum() for name in learned) ** 0.5
+assert abs(norm / (0.5 * 0.01) - 1) < 1e-3, norm
+assert all((clipped[name] == start[name]).all() for name in start if "running" in name)
+END
+}
+
 # ---- what a network takes ----
 
 @test "stream-inspect shows layers, shapes, parameters, multiply-adds and memory of a model" {
