@@ -10,6 +10,7 @@
 #include "pipestill/data.h"
 #include "pipestill/losses.h"
 #include "pipestill/metrics.h"
+#include "pipestill/neighbours.h"
 #include "pipestill/nn.h"
 #include "pipestill/pool.h"
 #include "pipestill/recording.h"

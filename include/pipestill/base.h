@@ -401,6 +401,7 @@ enum pst_random_use {
     PST_RANDOM_MASK = 15,    /* augmentation of frames by masks */
     PST_RANDOM_BOOTSTRAP = 20, /* which utterances or speakers are drawn */
     PST_RANDOM_K_MEANS = 32, /* first centres, and the order of points */
+    PST_RANDOM_MUNGE = 33,   /* samples that are made up; + 1: how a mixture begins */
     PST_RANDOM_DROPOUT = 64, /* + the number of the layer whose input is dropped, 0 for the network's input */
     /* from 1000 on: free for stages of others */
 };

@@ -12,6 +12,8 @@ setup_file() {
     teacher-forward a.safetensors -i plain.pst -o logits.pst
     temperature-softmax -T 3 -i logits.pst -o soft.pst
     teacher-forward a.safetensors --name b -i logits.pst -o two.pst
+    printf 'a,y\n1,0\n2,1\n3,0\n' >table.csv
+    loader csv:table.csv --label y -o table.pst
     loader digits --samples 60 --batch 7 | teacher-forward a.safetensors -o targets.pst
     loader digits --samples 60 --batch 20 --no-shuffle -o frames.pst
     make_corpus
@@ -64,6 +66,7 @@ words() {
     class-map) echo --classes 9,0-8 ;;
     decoder) echo --corpus toy --of y ;;
     class-cluster) echo --sets 2 ;;
+    munge) echo table.pst ;;
     specialist-combine) echo -g logits/a -s b=1-9 ;;
     esac
 }

@@ -61,6 +61,8 @@ CASES = [
      "teacher-forward a.safetensors --name s --when-top 1-5 --by logits/a -i one.pst -o some.pst", ["a.safetensors", "one.pst"]),
     ("teacher-forward, a second one", "teacher-forward a.safetensors --name t -i one.pst -o two.pst", ["a.safetensors", "one.pst"]),
     ("specialist-combine", "specialist-combine -g logits/a -s t=1-5 --top 3 -i two.pst -o combined.pst", ["two.pst"]),
+    ("munge", "munge table.pst --size 5 -o munged.pst", ["table.pst"]),
+    ("munge, nbe", "munge table.pst -m nbe --components 2 --size 5 -o drawn.pst", ["table.pst"]),
     ("class-cluster", "class-cluster --sets 2 --size 6 --fill -i one.pst -o sets.txt", ["one.pst"]),
     ("stream-inspect", "stream-inspect one.pst", ["one.pst"]),
     ("stream-inspect, JSON", "stream-inspect --json one.pst", ["one.pst"]),
