@@ -45,7 +45,7 @@ options_of() {
 
 @test "an option of other stages is answered with their names" {
     assert_fails 64 "there is no option '--epochs' here; --epochs is an option of loader and replay" student-trainer --epochs 3
-    assert_fails 64 "--batch is an option of loader and replay" student-trainer --batch-size 64
+    assert_fails 64 "--batch is an option of loader, munge and replay" student-trainer --batch-size 64
     assert_fails 64 "--arch is an option of stream-inspect and student-trainer" loader --arch 784-10
     assert_fails 64 "--key is an option of averager, class-cluster, class-map and others" keygen --key x
 }
