@@ -266,12 +266,12 @@ static void describe_making(struct pst_dataset *dataset, const struct settings *
 {
     const struct pst_feature_settings *features = &settings->features;
     size_t size = sizeof dataset->made;
-    int length = snprintf(dataset->made, size,
-                          "%s of %zu bands, %zu Hz, %g s every %g s, %s, pre-emphasis %g, "
-                          "%g to %g Hz",
-                          kinds[features->kind], features->bands, features->rate, features->length,
-                          features->shift, windows[features->window], features->pre_emphasis, features->low,
-                          features->high > 0 ? features->high : features->high + (double)features->rate / 2);
+    int length =
+        snprintf(dataset->made, size,
+                 "%s of %zu bands, %zu Hz, %g s every %g s, %s, pre-emphasis %g, "
+                 "%g to %g Hz",
+                 kinds[features->kind], features->bands, features->rate, features->length, features->shift,
+                 windows[features->window], features->pre_emphasis, features->low, features->high);
     if (features->kind == PST_MFCC)
         length +=
             snprintf(dataset->made + length, size - (size_t)length, ", %zu cepstra", features->coefficients);
