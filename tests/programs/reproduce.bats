@@ -128,6 +128,17 @@ MAKE
     [ -z "$(find "$WORK" -name 'broken.pst' -o -name 'broken.pst.step' -o -name 'broken.pst.out')" ]
 }
 
+@test "a training that ends before its input does makes its file, and without --patience that is a failure" {
+    step=$BATS_TEST_DIRNAME/../../pipelines/paper/step
+    cd "$BATS_TEST_TMPDIR"
+    "$step" early 1 'yes | head -n 1 >early # --patience'
+    [[ $(cat early) == y ]] && [ -s early.step ]
+    run "$step" late 1 'yes | head -n 1 >late'
+    [ "$status" -eq 141 ]
+    run "$step" nothing 1 'yes | head -n 1 >other # --patience'
+    [ "$status" -eq 141 ]
+}
+
 @test "after Ctrl-C the same command continues from the checkpoint and gives the same bits" {
     setsid env --default-signal=INT "${EXPERIMENTS[@]}" tiny-1.safetensors EPOCHS=200 3>&- &
     make=$!
