@@ -384,24 +384,24 @@ PST_CHECKED enum pst_status pst_digest_file(const char *path, char digest[PST_DI
 /* What a random number is for: one independent sequence each. The values are part of "same seed, same bits".
  */
 enum pst_random_use {
-    PST_RANDOM_ORDER = 1,    /* the order of an epoch */
-    PST_RANDOM_SELECT = 2,   /* --fraction, --limit */
-    PST_RANDOM_HOLD_OUT = 3, /* which samples are validation */
-    PST_RANDOM_SHIFT = 4,    /* augmentation by whole pixels */
-    PST_RANDOM_ELASTIC = 5,  /* augmentation by elastic distortion */
-    PST_RANDOM_DIGIT = 6,    /* the synthetic digits */
-    PST_RANDOM_INITIAL = 7,  /* initial weights */
-    PST_RANDOM_DRAWS = 8,    /* classes drawn from soft targets */
-    PST_RANDOM_REPLAY = 9,   /* the order of an epoch of a recording */
-    PST_RANDOM_FLIP = 10,    /* augmentation by mirrors */
-    PST_RANDOM_CROP = 11,    /* augmentation by cropping */
-    PST_RANDOM_SPEED = 12,   /* augmentation of sound: how fast it is played */
-    PST_RANDOM_NOISE = 13,   /* noise */
-    PST_RANDOM_GAIN = 14,    /* loudness */
-    PST_RANDOM_MASK = 15,    /* augmentation of frames by masks */
+    PST_RANDOM_ORDER = 1,      /* the order of an epoch */
+    PST_RANDOM_SELECT = 2,     /* --fraction, --limit */
+    PST_RANDOM_HOLD_OUT = 3,   /* which samples are validation */
+    PST_RANDOM_SHIFT = 4,      /* augmentation by whole pixels */
+    PST_RANDOM_ELASTIC = 5,    /* augmentation by elastic distortion */
+    PST_RANDOM_DIGIT = 6,      /* the synthetic digits */
+    PST_RANDOM_INITIAL = 7,    /* initial weights */
+    PST_RANDOM_DRAWS = 8,      /* classes drawn from soft targets */
+    PST_RANDOM_REPLAY = 9,     /* the order of an epoch of a recording */
+    PST_RANDOM_FLIP = 10,      /* augmentation by mirrors */
+    PST_RANDOM_CROP = 11,      /* augmentation by cropping */
+    PST_RANDOM_SPEED = 12,     /* augmentation of sound: how fast it is played */
+    PST_RANDOM_NOISE = 13,     /* noise */
+    PST_RANDOM_GAIN = 14,      /* loudness */
+    PST_RANDOM_MASK = 15,      /* augmentation of frames by masks */
     PST_RANDOM_BOOTSTRAP = 20, /* which utterances or speakers are drawn */
-    PST_RANDOM_K_MEANS = 32, /* first centres, and the order of points */
-    PST_RANDOM_MUNGE = 33,   /* samples that are made up; + 1: how a mixture begins */
+    PST_RANDOM_K_MEANS = 32,   /* first centres, and the order of points */
+    PST_RANDOM_MUNGE = 33,     /* samples that are made up; + 1: how a mixture begins */
     PST_RANDOM_DROPOUT = 64, /* + the number of the layer whose input is dropped, 0 for the network's input */
     /* from 1000 on: free for stages of others */
 };

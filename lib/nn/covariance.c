@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK 64 /* rows for which the square is gone through once; each of its sums still adds row by row \
-                  */
+#define BLOCK                                                                                    \
+    64 /* rows for which the square is gone through once; each of its sums still adds row by row \
+        */
 
 enum pst_status pst_covariance_start(struct pst_covariance *covariance, size_t size, struct pst_error *error)
 {

@@ -125,7 +125,8 @@ void pst_alignment_write(FILE *file, const struct pst_corpus *corpus, size_t utt
         for (to = from + 1; to < frames && states[to] == states[from];)
             to++;
         pst_corpus_state_name(corpus, states[from], name, sizeof name);
-        pst_print_plain(times, sizeof times, "%.10g %.10g", (double)from * shift, (double)(to - from) * shift);
+        pst_print_plain(times, sizeof times, "%.10g %.10g", (double)from * shift,
+                        (double)(to - from) * shift);
         fprintf(file, "%s 1 %s %s\n", corpus->utterances[utterance].name, times, name);
     }
 }

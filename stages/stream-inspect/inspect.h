@@ -36,8 +36,8 @@ text_writer write_network;
 /* layers.c: the same for programs. */
 json_t *network_to_json(const struct pst_network *network);
 
-/* layers.c: shows the network that an architecture, or the one in the file of "@FILE", would make. Returns PST_OK;
- * PST_USAGE; what pst_architecture_read and pst_print return. */
+/* layers.c: shows the network that an architecture, or the one in the file of "@FILE", would make. Returns
+ * PST_OK; PST_USAGE; what pst_architecture_read and pst_print return. */
 PST_CHECKED enum pst_status show_network(struct pst_run *run, const char *architecture, bool as_json,
                                          struct pst_error *error);
 
