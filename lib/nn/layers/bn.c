@@ -13,8 +13,7 @@
 
 struct bn {
     double momentum, epsilon;
-    const struct pst_activation *activation; /* NULL: none */
-    double slope;
+    struct pst_taken_activation taken;
     size_t channels, area; /* settled */
 };
 
@@ -45,27 +44,19 @@ static void describe(const struct pst_layer *layer, FILE *text)
         pst_word_write_real(text, "momentum", bn->momentum);
     if (bn->epsilon != EPSILON)
         pst_word_write_real(text, "epsilon", bn->epsilon);
-    if (bn->activation == NULL)
-        return;
-    fputc('-', text);
-    pst_activation_describe(bn->activation, bn->slope, text);
+    pst_taken_describe(&bn->taken, text);
 }
 
 static bool absorb(struct pst_layer *layer, const struct pst_activation *activation, double slope)
 {
-    struct bn *bn = layer->settings;
-    if (bn->activation != NULL || activation == &pst_activation_none)
-        return bn->activation == NULL;
-    bn->activation = activation;
-    bn->slope = slope;
-    return true;
+    return pst_take_activation(&((struct bn *)layer->settings)->taken, activation, slope);
 }
 
 static struct pst_finish finish_of(const struct pst_layer *layer)
 {
     const struct bn *bn = layer->settings;
-    return (struct pst_finish){ .activation = bn->activation,
-                                .slope = bn->slope,
+    return (struct pst_finish){ .activation = bn->taken.activation,
+                                .slope = bn->taken.slope,
                                 .number = layer->number,
                                 .width = pst_shape_elements(&layer->out) };
 }
@@ -88,7 +79,7 @@ static const char *settle(struct pst_layer *layer, struct pst_settling *settling
     struct pst_parameter *variance = pst_layer_add(layer, "running_var", 1, &bn->channels, 0);
     variance->initial = 1;
     variance->follows = (float)bn->momentum;
-    if (bn->activation != NULL) {
+    if (bn->taken.activation != NULL) {
         settling->activations++;
         layer->number = settling->last ? 0 : settling->activations;
     }

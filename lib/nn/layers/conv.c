@@ -19,8 +19,7 @@ struct conv {
     size_t maps, groups; /* 0 of each: depthwise: as many as there are channels */
     bool depthwise, no_bias, bias;
     bool implied_no_bias; /* because batch normalisation follows, which takes every mean away */
-    const struct pst_activation *activation; /* NULL: none */
-    double slope;
+    struct pst_taken_activation taken;
     size_t depth, area,
         together; /* rows and columns of a sample's matrix for a group; samples side by side */
 };
@@ -94,27 +93,19 @@ static void describe(const struct pst_layer *layer, FILE *text)
         fputs(",nobias", text);
     if (conv->bias && conv->implied_no_bias)
         fputs(",bias", text);
-    if (conv->activation == NULL)
-        return;
-    fputc('-', text);
-    pst_activation_describe(conv->activation, conv->slope, text);
+    pst_taken_describe(&conv->taken, text);
 }
 
 static bool absorb(struct pst_layer *layer, const struct pst_activation *activation, double slope)
 {
-    struct conv *conv = layer->settings;
-    if (conv->activation != NULL || activation == &pst_activation_none)
-        return conv->activation == NULL;
-    conv->activation = activation;
-    conv->slope = slope;
-    return true;
+    return pst_take_activation(&((struct conv *)layer->settings)->taken, activation, slope);
 }
 
 static struct pst_finish finish_of(const struct pst_layer *layer)
 {
     const struct conv *conv = layer->settings;
-    return (struct pst_finish){ .activation = conv->activation,
-                                .slope = conv->slope,
+    return (struct pst_finish){ .activation = conv->taken.activation,
+                                .slope = conv->taken.slope,
                                 .number = layer->number,
                                 .width = pst_shape_elements(&layer->out),
                                 .spread = conv->area };
@@ -151,8 +142,8 @@ static void settle_parameters(struct pst_layer *layer, struct conv *conv, const 
 {
     const struct pst_window *window = &conv->window;
     size_t shape[] = { conv->maps, layer->in.size[0] / conv->groups, window->kernel[0], window->kernel[1] };
-    bool normalised = settling->next == &pst_layer_bn && conv->activation == NULL;
-    double variance = conv->activation != NULL ? conv->activation->variance : normalised ? 2 : 1;
+    bool normalised = settling->next == &pst_layer_bn && conv->taken.activation == NULL;
+    double variance = conv->taken.activation != NULL ? conv->taken.activation->variance : normalised ? 2 : 1;
     struct pst_parameter *weight =
         pst_layer_add(layer, "weight", 4, shape, sqrt(variance / (double)conv->depth));
     weight->decays = true;
@@ -177,7 +168,7 @@ static const char *settle(struct pst_layer *layer, struct pst_settling *settling
                          conv->groups, channels, conv->maps);
     settle_scratch(layer, conv, channels);
     settle_parameters(layer, conv, settling);
-    if (conv->activation != NULL) {
+    if (conv->taken.activation != NULL) {
         settling->activations++;
         layer->number = settling->last ? 0 : settling->activations;
     }

@@ -17,6 +17,23 @@ static bool drops(const struct pst_finish *finish, const struct pst_pass *pass)
 }
 
 /* The outputs of ReLU tell its slope, also where units were dropped. */
+bool pst_take_activation(struct pst_taken_activation *taken, const struct pst_activation *activation,
+                         double slope)
+{
+    if (taken->activation != NULL || activation == &pst_activation_none)
+        return taken->activation == NULL;
+    *taken = (struct pst_taken_activation){ activation, slope };
+    return true;
+}
+
+void pst_taken_describe(const struct pst_taken_activation *taken, FILE *text)
+{
+    if (taken->activation == NULL)
+        return;
+    fputc('-', text);
+    pst_activation_describe(taken->activation, taken->slope, text);
+}
+
 size_t pst_finish_memory(const struct pst_finish *finish)
 {
     return finish->activation == NULL || is_relu(finish) ? 0 : finish->width;

@@ -5,6 +5,20 @@
 
 #include "pipestill/layers.h"
 
+/* The activation behind a layer in the text, which the layer applies itself. {0}: none. */
+struct pst_taken_activation {
+    const struct pst_activation *activation;
+    double slope;
+};
+
+/* Takes an activation, as absorb of pst_layer_type: `none` goes without a word, and a second one is not
+ * taken. */
+bool pst_take_activation(struct pst_taken_activation *taken, const struct pst_activation *activation,
+                         double slope);
+
+/* Writes "-relu" behind the layer. */
+void pst_taken_describe(const struct pst_taken_activation *taken, FILE *text);
+
 struct pst_finish {
     const struct pst_activation *activation; /* NULL: none */
     double slope;

@@ -15,9 +15,8 @@
 extern const struct pst_layer_type pst_layer_bn;
 
 struct res {
-    struct pst_chain chain, shortcut;        /* a shortcut without layers is what goes in */
-    const struct pst_activation *activation; /* of the sum; NULL: none */
-    double slope;
+    struct pst_chain chain, shortcut; /* a shortcut without layers is what goes in */
+    struct pst_taken_activation taken;
 };
 
 static bool parse(const char *word, void *settings)
@@ -42,27 +41,19 @@ static void describe(const struct pst_layer *layer, FILE *text)
         pst_chain_describe(&res->shortcut, text);
     }
     fputc(')', text);
-    if (res->activation == NULL)
-        return;
-    fputc('-', text);
-    pst_activation_describe(res->activation, res->slope, text);
+    pst_taken_describe(&res->taken, text);
 }
 
 static bool absorb(struct pst_layer *layer, const struct pst_activation *activation, double slope)
 {
-    struct res *res = layer->settings;
-    if (res->activation != NULL || activation == &pst_activation_none)
-        return res->activation == NULL;
-    res->activation = activation;
-    res->slope = slope;
-    return true;
+    return pst_take_activation(&((struct res *)layer->settings)->taken, activation, slope);
 }
 
 static struct pst_finish finish_of(const struct pst_layer *layer)
 {
     const struct res *res = layer->settings;
-    return (struct pst_finish){ .activation = res->activation,
-                                .slope = res->slope,
+    return (struct pst_finish){ .activation = res->taken.activation,
+                                .slope = res->taken.slope,
                                 .number = layer->number,
                                 .width = pst_shape_elements(&layer->out) };
 }
@@ -145,7 +136,7 @@ static const char *settle(struct pst_layer *layer, struct pst_settling *settling
         wrong = project(res, layer, settling);
     if (wrong != NULL)
         return wrong;
-    if (res->activation != NULL) {
+    if (res->taken.activation != NULL) {
         settling->activations++;
         layer->number = last ? 0 : settling->activations;
     }
