@@ -13,14 +13,6 @@ taught.pst: train.pst $(ten)
 distilled-%.safetensors: private seconds = $(distilled.seconds)
 distilled-%.safetensors: train.pst taught.pst
 	$(call learn,distilled,$<,taught.pst)
-# Students of changed sound hear all the same, in the same order.
-more.pst: private seconds = $(call pick,600,30)
-more.pst: train.pst $(ten)
-	$(call live,distilled-more,$<,$(held_out),1) $(call mean,$(ten),$(temperature)) | \
-	    compactor --of soft --inputs digest --output $@
-distilled-more-%.safetensors: private seconds = $(distilled-more.seconds)
-distilled-more-%.safetensors: train.pst more.pst
-	$(call live,distilled-more,$<,$(held_out),1) | stream-join more.pst | $(call net,distilled-more)
 
 # ---- 3 % of the training set, drawn anew for each seed ----
 
@@ -87,7 +79,7 @@ $(1).settings: $(1)-1.tuning $(2) train.list
 $(1)-%.words: $(1)-%.answers $(1).settings $(2)
 	decoder --priors $(2) --settings $(1).settings --json --hypotheses $$@.txt --input $$<
 endef
-$(foreach name,one ensemble distilled distilled-more small-hard small-soft,$(eval $(call judged,$(name),train.ctm)))
+$(foreach name,one ensemble distilled small-hard small-soft,$(eval $(call judged,$(name),train.ctm)))
 $(eval $(call judged,align-flat,flat-priors.ctm))
 %.frames: %.answers
 	frames $<
@@ -131,7 +123,7 @@ $(foreach k,$(folds),$(eval $(call fold,$(k))))
 
 $(eval $(call row,speech,one,null,one-%,$(teachers)))
 $(eval $(call row,speech,ensemble,null,ensemble-%,1))
-$(foreach name,distilled distilled-more,$(eval $(call row,speech,$(name),null,$(name)-%,$($(name).seeds))))
+$(eval $(call row,speech,distilled,null,distilled-%,$(distilled.seeds)))
 $(foreach kind,hard soft,$(eval $(call row,speech,small-$(kind),null,small-$(kind)-%,$(small.seeds))))
 $(foreach kind,one ensemble distilled,$(eval $(call row,speech,wer-cv-$(kind),null,wer-cv-$(kind)-%,$(folds))))
 $(eval $(call row,speech,align-flat,null,align-flat-%,$(flat.seeds)))

@@ -4,38 +4,36 @@
 
 what.one := one net
 epochs.one := $(call pick,6,1)
-try.one.baseline := --optimiser nesterov --learning-rate 0.05 --dropout-hidden 0.15
-try.one.faster := --optimiser nesterov --learning-rate 0.1 --dropout-hidden 0.15
-try.one.slower := --optimiser nesterov --learning-rate 0.02 --dropout-hidden 0.15
-try.one.more-dropout := --optimiser nesterov --learning-rate 0.05 --dropout-hidden 0.25
-try.one.adam := --optimiser adam --learning-rate 0.0005 --dropout-hidden 0.15
-try.one.longer := --optimiser nesterov --learning-rate 0.05 --dropout-hidden 0.2
-epochs.one.longer := $(call pick,12,2)
+one := --optimiser nesterov --schedule cosine
+try.one.baseline := $(one) --learning-rate 0.02 --dropout-hidden 0.1
+try.one.faster := $(one) --learning-rate 0.05 --dropout-hidden 0.1
+try.one.slower := $(one) --learning-rate 0.01 --dropout-hidden 0.1
+try.one.no-dropout := $(one) --learning-rate 0.02
+try.one.longer := $(one) --learning-rate 0.02 --dropout-hidden 0.2
+epochs.one.longer := $(call pick,10,2)
 what.one-live = one net, sound with $(perturb.$(basename $@))
-epochs.one-live := $(call pick,12,1)
-try.one-live.speed := --optimiser nesterov --learning-rate 0.05 --dropout-hidden 0.1
+epochs.one-live := $(call pick,6,1)
+try.one-live.speed := $(one) --learning-rate 0.02 --dropout-hidden 0.1
 perturb.one-live.speed := --speed 0.1
-try.one-live.all := --optimiser nesterov --learning-rate 0.05 --dropout-hidden 0.1
+try.one-live.all := $(one) --learning-rate 0.02 --dropout-hidden 0.1
 perturb.one-live.all := --speed 0.1 --noise 20 --mask-bands 6 --mask-frames 5
 
 what.distilled = distilled from three nets, T = $(or $(temperature.$(basename $@)),2)
 epochs.distilled := $(call pick,8,1)
-both := --optimiser nesterov --targets both --hard-weight 0.5
-try.distilled.baseline := $(both) --learning-rate 0.05
-try.distilled.t1 := $(both) --learning-rate 0.05
+both := --optimiser nesterov --schedule cosine --targets both --hard-weight 0.5
+try.distilled.baseline := $(both) --learning-rate 0.02
+try.distilled.t1 := $(both) --learning-rate 0.02
 temperature.distilled.t1 := 1
-try.distilled.t5 := $(both) --learning-rate 0.02
+try.distilled.t5 := $(both) --learning-rate 0.005
 temperature.distilled.t5 := 5
-try.distilled.t10 := $(both) --learning-rate 0.01
+try.distilled.t10 := $(both) --learning-rate 0.002
 temperature.distilled.t10 := 10
-try.distilled.longer := $(both) --learning-rate 0.05
+try.distilled.longer := $(both) --learning-rate 0.02
 epochs.distilled.longer := $(call pick,16,2)
-try.distilled.soft := --optimiser nesterov --targets soft --learning-rate 0.05
-# More data for the transfer set: the teachers are asked live about sound that is played faster or slower, with noise.
-try.distilled-live.speed := $(both) --learning-rate 0.05
+try.distilled.soft := --optimiser nesterov --schedule cosine --targets soft --learning-rate 0.02
+# More data for the transfer set: the teachers are asked live about sound that is played faster or slower.
+try.distilled-live.speed := $(both) --learning-rate 0.02
 perturb.distilled-live.speed := --speed 0.1
-try.distilled-live.speed-noise := $(both) --learning-rate 0.05
-perturb.distilled-live.speed-noise := --speed 0.1 --noise 20
 what.distilled-live = the same, asked live about sound with $(perturb.$(basename $@))
 epochs.distilled-live := $(call pick,8,1)
 

@@ -30,13 +30,6 @@ distilled.epochs := $(call pick,16,2)
 distilled.seconds := $(call pick,260,40)
 distilled.options := --optimiser nesterov --learning-rate 0.02 --schedule cosine --targets both --hard-weight 0.5
 
-# The same with a larger transfer set: the teachers are asked about sound that is played faster or slower, and with noise.
-distilled-more.seeds := $(distilled.seeds)
-distilled-more.epochs := $(call pick,12,1)
-distilled-more.seconds := $(call pick,180,30)
-distilled-more.options := $(distilled.options)
-distilled-more.perturb := --speed 0.1
-
 # ---- 3 % of the training set: hard targets with early stopping, soft targets to convergence ----
 
 small.utterances := 28
