@@ -7,6 +7,8 @@
 
 /* ---- neighbours ---------------------------------------------------------------------------------------- */
 
+#define FAR 1e15 /* ranges: what is drawn farther off counts as this far, for squares to fit into f32 */
+
 /* Writes what distances are taken of: numbers on [0, 1], and categories so that two that differ add 1 to the
  * square. */
 static void code_row(struct munge *self, const float *row, size_t place)
@@ -20,7 +22,8 @@ static void code_row(struct munge *self, const float *row, size_t place)
         if (column->category && category < column->count)
             to[column->at + category] = (float)sqrt(0.5);
         else if (!column->category && column->range > 0)
-            to[column->at] = (float)(((double)row[column->at] - column->least) / column->range);
+            to[column->at] =
+                (float)fmin(fmax(((double)row[column->at] - column->least) / column->range, -FAR), FAR);
     }
 }
 
@@ -62,7 +65,7 @@ enum pst_status begin_method(struct munge *self, struct pst_error *error)
  */
 static float draw_near(const struct munge *self, struct pst_random *random, double mean, double other)
 {
-    return (float)(mean + fabs(mean - other) / self->spread * pst_random_normal(random));
+    return as_number(mean + fabs(mean - other) / self->spread * pst_random_normal(random));
 }
 
 /* MUNGE: both partners change. Old numbers decide about both new ones. */

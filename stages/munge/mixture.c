@@ -188,7 +188,7 @@ void draw_from_mixture(const struct munge *self, struct pst_random *random, floa
         if (column->category)
             write_category(table, column, draw_one(random, mean, column->count), row);
         else if (column->range > 0)
-            row[column->at] = (float)(*mean + spread * pst_random_normal(random));
+            row[column->at] = as_number(*mean + spread * pst_random_normal(random));
         else
             row[column->at] = table->rows[column->at];
     }

@@ -4,6 +4,9 @@
 
 #include "pipestill.h"
 
+#include <float.h>
+#include <math.h>
+
 struct json_t;
 
 enum method { METHOD_MUNGE, METHOD_AUTOGLUON, METHOD_RANDOM, METHOD_NBE };
@@ -59,6 +62,13 @@ void free_table(struct table *table);
 
 /* The element of a category that is its 1, or column->count if none is. */
 size_t category_of(const struct table *table, const struct column *column, const float *row);
+
+/* A drawn number as a row can hold it: chance may throw what is large beyond f32, and no sample is infinite.
+ */
+static inline float as_number(double drawn)
+{
+    return (float)fmin(fmax(drawn, -(double)FLT_MAX), (double)FLT_MAX);
+}
 
 /* Makes what the method needs, once. */
 PST_CHECKED enum pst_status begin_method(struct munge *self, struct pst_error *error);

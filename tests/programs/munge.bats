@@ -68,6 +68,19 @@ print([t["name"] for t in h["tensors"]], h["samples"], h["classes"], [c["name"] 
     [ "$(column "$out.kind" x | cut -d ' ' -f 2-4 | sort -u)" = "0.0 1.0 0.0" ]
 }
 
+@test "numbers near the end of f32, and a tiny --spread, make finite samples" {
+    awk 'BEGIN { print "a,b,y"
+        for (i = 1; i < 5; i++) printf "3.%de38,-%d.1e35,0\n-3.%de38,%d.1e37,1\n", i % 4, i, i % 4, i }' >"$BATS_TEST_TMPDIR/large.csv"
+    loader csv:"$BATS_TEST_TMPDIR/large.csv" --label y -o "$BATS_TEST_TMPDIR/large.pst"
+    for how in "-m munge" "-m munge --spread 1e-300" "-m autogluon" "-m nbe"; do
+        for seed in 1 2 3; do
+            # shellcheck disable=SC2086 # words of the command
+            munge "$BATS_TEST_TMPDIR/large.pst" $how --times 9 --seed $seed -o - >"$out"
+            [ "$(stream-inspect --summary "$out" | awk '$1 == "x" && NF > 5 { print $6 }')" = 0 ]
+        done
+    done
+}
+
 @test "one row has no neighbours, but can be drawn from" {
     loader csv:table.csv --label y --limit 1 -o "$BATS_TEST_TMPDIR/one.pst"
     assert_fails 65 "a table of one row has no neighbours to mix it with" munge "$BATS_TEST_TMPDIR/one.pst"
