@@ -34,6 +34,12 @@ man_options() {
     mandoc -T lint -W warning docs/man/*.1
 }
 
+@test "no word of a heading is a macro, such as In" {
+    run grep -nE '^\.S[sh] ((Ad|Ar|At|Cm|Em|Er|Fl|Fn|Ic|In|It|Li|No|Ns|Op|Pa|Pf|Sq|Sy|Tn|Xr)( |$)|.* (In|It|No|Op|At|Er) )' docs/man/*.1
+    echo "$output"
+    [ "$status" -eq 1 ]
+}
+
 @test "a man page has all of the stage's own options, and none that the stage does not have" {
     for stage in "${stages[@]}"; do
         echo "$stage"
