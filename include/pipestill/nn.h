@@ -79,6 +79,17 @@ void pst_architecture_mark(const char *architecture, struct pst_place place, cha
                            char mark[PST_EXCERPT]);
 
 /*
+ * Makes a network, as pst_network_parse does, of an architecture or of the file whose name is behind "@".
+ * option: what the message names if the text is no file's. excerpt, mark: receive the lines of
+ * pst_architecture_mark for the fault; empty if there is none, or no text.
+ * Returns PST_OK; PST_USAGE, or of a file PST_BAD_DATA, if the text is not that of layers; what
+ * pst_architecture_read and pst_network_parse return.
+ */
+PST_CHECKED enum pst_status pst_network_written(struct pst_network *network, const char *architecture,
+                                                const char *option, char excerpt[PST_EXCERPT],
+                                                char mark[PST_EXCERPT], struct pst_error *error);
+
+/*
  * Initial weights: normal with variance 2 / inputs before ReLU (He et al. 2015), 1 / inputs in the last
  * layer; the table of activations has the others; biases 0. The weights into unit u of the l-th layer with
  * weights, from 0, are the sequence (seed, PST_RANDOM_INITIAL, epoch l, id u), so a layer of the same shape

@@ -125,3 +125,38 @@ void pst_architecture_mark(const char *architecture, struct pst_place place, cha
     memset(mark + at, '^', carets > 0 ? carets : 1);
     mark[at + (carets > 0 ? carets : 1)] = '\0';
 }
+
+/* lines: of the text in its file; NULL: it is no file's. */
+static enum pst_status parse(struct pst_network *network, const char *text, const char *from,
+                             const size_t *lines, char excerpt[PST_EXCERPT], char mark[PST_EXCERPT],
+                             struct pst_error *error)
+{
+    struct pst_place place;
+    enum pst_status status = pst_network_parse(network, text, &place, error);
+    if (status != PST_USAGE)
+        return status;
+    if (text[0] != '\0')
+        pst_architecture_mark(text, place, excerpt, mark);
+    if (lines == NULL)
+        return pst_fail_at(error, "%s", from);
+    if (error != NULL)
+        error->status = PST_BAD_DATA;
+    pst_fail_at(error, "%s: line %zu", from, lines[place.at]);
+    return PST_BAD_DATA;
+}
+
+enum pst_status pst_network_written(struct pst_network *network, const char *architecture, const char *option,
+                                    char excerpt[PST_EXCERPT], char mark[PST_EXCERPT],
+                                    struct pst_error *error)
+{
+    struct pst_architecture_file file;
+    excerpt[0] = mark[0] = '\0';
+    if (architecture[0] != '@')
+        return parse(network, architecture, option, NULL, excerpt, mark, error);
+    enum pst_status status = pst_architecture_read(architecture + 1, &file, error);
+    if (status != PST_OK)
+        return status;
+    status = parse(network, file.text, architecture + 1, file.lines, excerpt, mark, error);
+    pst_architecture_file_free(&file);
+    return status;
+}

@@ -109,27 +109,18 @@ json_t *network_to_json(const struct pst_network *network)
 
 /* ---- a network that there is not yet ------------------------------------------------------------------ */
 
-static enum pst_status make(const char *architecture, struct pst_network *network, struct pst_error *error)
-{
-    struct pst_architecture_file file;
-    if (architecture[0] != '@')
-        return pst_network_new(network, architecture, error);
-    enum pst_status status = pst_architecture_read(architecture + 1, &file, error);
-    if (status == PST_OK)
-        status = pst_network_new(network, file.text, error);
-    if (status == PST_USAGE && error != NULL)
-        error->status = PST_BAD_DATA;
-    pst_architecture_file_free(&file);
-    return status == PST_USAGE ? PST_BAD_DATA : status;
-}
-
 enum pst_status show_network(struct pst_run *run, const char *architecture, bool as_json,
                              struct pst_error *error)
 {
     struct pst_network network = { 0 };
-    enum pst_status status = make(architecture, &network, error);
+    char excerpt[PST_EXCERPT], mark[PST_EXCERPT];
+    enum pst_status status = pst_network_written(&network, architecture, "--arch", excerpt, mark, error);
+    if (status != PST_OK && excerpt[0] != '\0') {
+        pst_say(run, "%s", excerpt);
+        pst_say(run, "%s", mark);
+    }
     if (status != PST_OK)
-        return pst_fail_at(error, "%s", architecture[0] == '@' ? architecture + 1 : "--arch");
+        return status;
     if (as_json)
         status = print_json(run, network_to_json(&network), error);
     else

@@ -149,6 +149,11 @@ assert network["memory"]["use"] < network["memory"]["training"]'
     assert_fails 64 "'rleu' is not a layer" stream-inspect --arch 784-rleu-10
     echo 784-rleu-10 >"$file"
     assert_fails 65 "'rleu' is not a layer" stream-inspect --arch "@$file"
+    run --separate-stderr stream-inspect --arch "@$file"
+    [ "${stderr_lines[1]}" = "stream-inspect:     ^^^^" ]
+    [[ ${stderr_lines[2]} == "stream-inspect: $file: line 1: 'rleu' is not a layer;"* ]]
+    run --separate-stderr stream-inspect --arch @none
+    [ "$stderr" = "stream-inspect: none: cannot be opened: No such file or directory" ]
     assert_fails 64 "--arch shows a network, and 'short.pst' is something else" stream-inspect --arch 784-10 short.pst
     assert_fails 64 "--arch" stream-inspect --arch 784-10 --summary
 }
