@@ -104,8 +104,10 @@ static enum pst_status take_split(struct pool *pool, const struct pst_selection_
 {
     bool validation = rules->split == PST_SPLIT_VALIDATION;
     if (validation && rules->hold_out == 0 && rules->hold_out_speakers == 0)
-        return pst_fail(error, PST_USAGE,
-                        "--split validation needs --hold-out N, as given for the training split");
+        return pst_fail(
+            error, PST_USAGE,
+            "--split validation needs --hold-out N or --hold-out-speakers N, as given for the training "
+            "split");
     if (rules->hold_out == 0 || rules->split == PST_SPLIT_TEST)
         return PST_OK;
     if (rules->hold_out >= pool->chosen->count)
