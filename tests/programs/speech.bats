@@ -259,3 +259,17 @@ with wave.open(sys.argv[1], "wb") as file:
     replay recorded.pst | student-trainer --hidden 16 -o replayed.st
     cmp <(tail -c 4000 piped.st) <(tail -c 4000 replayed.st)
 }
+
+@test "the first block of docs/sound.md runs as it stands" {
+    /usr/bin/python3 -B "$BATS_TEST_DIRNAME/../python/make_corpus.py" an4 --speakers 9
+    awk '/^    / { inside = 1; print substr($0, 5) } /^$/ { print } /^[^ ]/ && inside { exit }' "$BATS_TEST_DIRNAME/../../docs/sound.md" >block
+    [ "$(grep -c student-trainer block)" -eq 1 ]
+    run bash -euo pipefail block
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [[ $output == *WER* ]]
+}
+
+@test "a validation split without speakers or samples held out is an error that names both options" {
+    assert_fails 64 "--split validation needs --hold-out N or --hold-out-speakers N" loader speech:toy --split validation
+}
