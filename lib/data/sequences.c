@@ -64,6 +64,10 @@ enum pst_status pst_choose_sequences(const struct pst_dataset *dataset,
 {
     bool speakers = rules->hold_out_speakers > 0 && rules->split != PST_SPLIT_TEST;
     *out = NULL;
+    if (dataset->sequences > 0 && rules->hold_out > 0 && rules->split != PST_SPLIT_TEST)
+        return pst_fail(error, PST_USAGE,
+                        "--hold-out would share the frames of an utterance out among both parts; "
+                        "--hold-out-speakers takes whole ones");
     if (!speakers && rules->utterances == 0)
         return PST_OK;
     if (dataset->sequences == 0)

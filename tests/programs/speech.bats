@@ -116,6 +116,7 @@ assert count == len(frames) > 500
     [[ $(column listed.pst id | awk '{ print int($1 / 1048576) }' | sort -nu | tr '\n' ' ') == '2 13 ' ]]
     assert_fails 64 "3 speakers cannot be held out of 3" loader speech:toy --hold-out-speakers 3
     assert_fails 64 "has no utterances and no speakers" loader digits --utterances 3
+    assert_fails 64 "--hold-out-speakers takes whole ones" loader speech:toy --hold-out 20
     echo u999 >list
     assert_fails 65 "list, line 1: the corpus has no utterance 'u999'" loader speech:toy --list list
 }
