@@ -100,6 +100,19 @@ print(*[t["origin"] for t in json.load(sys.stdin)["tensors"] if t["name"] == sys
     assert_refused "'asked/a' was decided by the model $(sha256sum <other.safetensors | cut -c 1-12)" specialist-combine -g logits/g -s a -i "$out.by"
 }
 
+@test "a lineage with very many ways to each entry is gone through once" {
+    change '
+import hashlib, json
+add("soft/f", batch["soft/g"], temperature=1.0)
+origin = spec("soft/g")["origin"]
+for i in range(60):
+    entry = {"stage": "stream-select", "from": [origin, origin], "n": str(i)}
+    origin = hashlib.sha256(json.dumps(entry, separators=(",", ":"), sort_keys=True).encode()).hexdigest()
+    header["lineage"][origin] = entry
+spec("soft/f")["origin"] = origin' soft.pst "$out.deep"
+    timeout 60 specialist-combine -g soft/g -s f=0,1,2,3,4,5,6,7,8,9 -i "$out.deep" -o "$out"
+}
+
 @test "classes that are not those which the model learned are refused" {
     assert_refused "--specialist logits/b: it would be the map 1;5;0,2-4,6-9 of 10, but the model learned 5;1;0,2-4,6-9 of 10" \
         specialist-combine -g logits/g -s a -s b=1,5 -i asked.pst
