@@ -4,12 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Words of a text, each as often as "3*" repeats it. Activations that a layer takes over are no layers, so a
+ * limit of these alone would let 512*(512*(512*(none))) go on and on. */
+#define MOST_WORDS (4 * PST_MAX_LAYERS)
+
 /* One text that is read. */
 struct reading {
     const char *text;
     struct pst_place *place;
     struct pst_error *error;
-    size_t layers, depth; /* so far, whichever chain they are in; parentheses around the place */
+    size_t layers, words; /* so far, whichever chain they are in */
 };
 
 /* A part of the text, from `at` up to `end`. */
@@ -197,6 +201,10 @@ static bool absorbed(const struct reading *reading, struct pst_chain *chain, str
 
 static enum pst_status add_layer(struct reading *reading, struct pst_chain *chain, struct span span)
 {
+    if (reading->words++ == MOST_WORDS) {
+        set_place(reading, span);
+        return pst_fail(reading->error, PST_USAGE, "more than %d words, repeated ones included", MOST_WORDS);
+    }
     if (absorbed(reading, chain, span))
         return PST_OK;
     if (reading->layers++ == PST_MAX_LAYERS) {

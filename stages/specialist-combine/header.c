@@ -35,11 +35,13 @@ static enum pst_status settle_form(const struct combine *self, struct specialist
     return PST_OK;
 }
 
-/* Takes over the classes of a map that selects them one by one. dustbin: whether its last class is one. */
+/* Takes over the classes of a map that selects them one by one. dustbin: whether its last class is one. A row
+ * of all classes but one and a dustbin is as wide as one of all classes, but its columns are the map's. */
 static enum pst_status take_classes(const struct combine *self, struct specialist *new,
                                     const struct pst_class_map *map, bool dustbin, struct pst_error *error)
 {
     size_t known = map->to - dustbin;
+    bool of_all = new->width == self->classes && (new->dustbin != DUSTBIN_OWN || known == self->classes);
     new->classes = pst_allocate(known, sizeof *new->classes, error);
     new->columns = pst_allocate(known, sizeof *new->columns, error);
     new->inside = pst_allocate(self->classes, sizeof *new->inside, error);
@@ -51,7 +53,7 @@ static enum pst_status take_classes(const struct combine *self, struct specialis
             continue;
         new->inside[i] = true;
         new->classes[new->count] = (uint32_t)i;
-        new->columns[new->count++] = new->width == self->classes ? (uint32_t)i : (uint32_t)column;
+        new->columns[new->count++] = of_all ? (uint32_t)i : (uint32_t)column;
     }
     return PST_OK;
 }

@@ -98,15 +98,20 @@ static json_t *deciders(const struct pst_header *in, size_t asked)
     return models;
 }
 
-/* Collects the models from which those that were asked for a tensor learned. */
-static void add_teachers(const json_t *lineage, const char *origin, json_t *seen, json_t *models)
+/* Collects the models from which those that were asked for a tensor learned. walked: origins that were
+ * passed, for there may be many ways to each. seen: those of add_models. */
+static void add_teachers(const json_t *lineage, const char *origin, json_t *walked, json_t *seen,
+                         json_t *models)
 {
     const json_t *entry = json_object_get(lineage, origin), *from = json_object_get(entry, "from"),
                  *learned = json_object_get(entry, "learned_from");
+    if (entry == NULL || json_object_get(walked, origin) != NULL)
+        return;
+    json_object_set_new(walked, origin, json_true());
     for (size_t i = 0; i < json_array_size(learned); i++)
         add_models(lineage, json_string_value(json_array_get(learned, i)), true, seen, models);
     for (size_t i = 0; i < json_array_size(from); i++)
-        add_teachers(lineage, json_string_value(json_array_get(from, i)), seen, models);
+        add_teachers(lineage, json_string_value(json_array_get(from, i)), walked, seen, models);
 }
 
 static bool share(const json_t *a, const json_t *b)
@@ -136,8 +141,8 @@ enum pst_status check_generalist(const struct combine *self, const struct pst_he
         return PST_OK;
     const struct pst_tensor_spec *spec = &in->tensors[specialist->at];
     json_t *ours = asked_for(in, self->generalist), *teachers = json_array(), *seen = json_object();
-    json_t *by = deciders(in, specialist->asked);
-    add_teachers(in->lineage, spec->origin, seen, teachers);
+    json_t *by = deciders(in, specialist->asked), *walked = json_object();
+    add_teachers(in->lineage, spec->origin, walked, seen, teachers);
     enum pst_status status = PST_OK;
     if (!share(teachers, ours))
         status = refuse(self, in, spec->name, "learned from", teachers, ours, error);
@@ -145,6 +150,7 @@ enum pst_status check_generalist(const struct combine *self, const struct pst_he
         status = refuse(self, in, in->tensors[specialist->asked].name, "was decided by", by, ours, error);
     json_decref(ours);
     json_decref(teachers);
+    json_decref(walked);
     json_decref(seen);
     json_decref(by);
     return status;

@@ -80,6 +80,14 @@ print(*[t["origin"] for t in json.load(sys.stdin)["tensors"] if t["name"] == sys
     diff <(column soft.pst soft/g) <(column "$out" soft)
 }
 
+@test "a specialist who knows all classes but one, and has a dustbin, says what one who knows all says" {
+    change 'q = batch["soft/g"] ** 0.5; q /= q.sum(1, keepdims=True); add("soft/f", q, temperature=1.0); add("soft/e", q[:, [0, 1, 2, 4, 5, 6, 7, 8, 9, 3]], temperature=1.0)' \
+        soft.pst "$out.both"
+    specialist-combine -g soft/g -n 10 -s f=0,1,2,3,4,5,6,7,8,9 -i "$out.both" -o "$out.all"
+    specialist-combine -g soft/g -n 10 -s e=0,1,2,4,5,6,7,8,9 -i "$out.both" -o "$out"
+    paste -d ' ' <(column "$out" soft) <(column "$out.all" soft) | awk '{for (i = 1; i <= 10; i++) if (($i - $(i + 10)) ^ 2 > 1e-10) exit 1}'
+}
+
 @test "a specialist who learned from another generalist is refused" {
     teacher-forward g.safetensors -i plain.pst | teacher-forward --other-classes c.safetensors -o "$out.c"
     assert_refused "'logits/c' learned from the model $(sha256sum <other.safetensors | cut -c 1-12), but the generalist 'logits/g' is $(sha256sum <g.safetensors | cut -c 1-12); --other-generalist takes it all the same" \
@@ -90,6 +98,19 @@ print(*[t["origin"] for t in json.load(sys.stdin)["tensors"] if t["name"] == sys
     teacher-forward g.safetensors -i plain.pst | teacher-forward other.safetensors |
         teacher-forward --other-classes --when-top 3,5,8 --by logits/other a.safetensors -o "$out.by" 2>/dev/null
     assert_refused "'asked/a' was decided by the model $(sha256sum <other.safetensors | cut -c 1-12)" specialist-combine -g logits/g -s a -i "$out.by"
+}
+
+@test "a lineage with very many ways to each entry is gone through once" {
+    change '
+import hashlib, json
+add("soft/f", batch["soft/g"], temperature=1.0)
+origin = spec("soft/g")["origin"]
+for i in range(60):
+    entry = {"stage": "stream-select", "from": [origin, origin], "n": str(i)}
+    origin = hashlib.sha256(json.dumps(entry, separators=(",", ":"), sort_keys=True).encode()).hexdigest()
+    header["lineage"][origin] = entry
+spec("soft/f")["origin"] = origin' soft.pst "$out.deep"
+    timeout 60 specialist-combine -g soft/g -s f=0,1,2,3,4,5,6,7,8,9 -i "$out.deep" -o "$out"
 }
 
 @test "classes that are not those which the model learned are refused" {

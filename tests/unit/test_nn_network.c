@@ -250,6 +250,8 @@ static void a_fault_is_told_with_its_place(void **state)
     assert_fault("3-<0*4>-10", "a number from 1 to 512 is before '*'");
     assert_fault("3-4-3*<4*5>-10", "'4*5' is not a layer");
     assert_fault("3-300*4-300*<5>-10", "more than 512 layers");
+    assert_fault("2x2x2-conv1x1:2-512*(512*(512*(512*(<none>))))",
+                 "more than 2048 words, repeated ones included");
 }
 
 static void an_architecture_of_any_length_comes_back(void **state)
