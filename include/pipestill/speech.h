@@ -53,7 +53,7 @@ struct pst_corpus {
  * Opens a corpus.
  * folder: as Sphinx has it: etc/ holds NAME_train.fileids and NAME_test.fileids (FOLDER/SPEAKER/UTTERANCE,
  * the utterance's name is the last part, its speaker the one before), NAME_train.transcription and
- *   NAME_test.transcription ("WORDS (UTTERANCE)", with or without <s> and </s>), NAME.dic, NAME.filler and
+ *   NAME_test.transcription ("WORDS (UTTERANCE)", with or without <s> and </s>), NAME.dic and
  *   NAME.phone; sound is below audio/ or wav/. Or as Kaldi has it: train/ and test/, or the folder itself,
  *   hold wav.scp, text and utt2spk; lexicon.txt and phones.txt stand in the folder, or below dict/.
  * Returns PST_OK; PST_NO_INPUT if there is neither kind of list; PST_BAD_DATA, with file and line, for a name

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define MOST_PHONES (65536 / PST_PHONE_STATES)
+#define MOST_PHONE_BYTES 100 /* names of states are written into texts of fixed sizes */
 #define MOST_WORD_PHONES 256
 
 /* ---- phones ------------------------------------------------------------------------------------------ */
@@ -19,6 +20,8 @@ enum pst_status pst_corpus_take_phone(void *context, char *line, struct pst_erro
         return PST_OK;
     if (pst_corpus_find_phone(corpus, line) < corpus->phones)
         return pst_fail(error, PST_BAD_DATA, "the phone '%.100s' comes twice", line);
+    if (strlen(line) > MOST_PHONE_BYTES)
+        return pst_fail(error, PST_BAD_DATA, "the name of a phone has at most %d bytes", MOST_PHONE_BYTES);
     if (corpus->phones == MOST_PHONES)
         return pst_fail(error, PST_BAD_DATA, "there are more than %d phones", MOST_PHONES);
     const char **grown =

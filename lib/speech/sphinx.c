@@ -55,6 +55,8 @@ static enum pst_status take_file_id(void *context, char *line, struct pst_error 
     if (snprintf(path, sizeof path, "%s/%s/%s", lists->corpus->folder, lists->sound, line) >= PATH_MAX)
         return pst_fail(error, PST_BAD_DATA, "the path is too long");
     char *slash = strrchr(line, '/'), *name = slash != NULL ? slash + 1 : line;
+    if (*name == '\0' || strpbrk(name, " \t") != NULL)
+        return pst_fail(error, PST_BAD_DATA, "'%.200s' does not end with the name of an utterance", line);
     if (slash != NULL)
         *slash = '\0';
     char *before = slash != NULL ? strrchr(line, '/') : NULL;

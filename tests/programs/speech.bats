@@ -207,6 +207,14 @@ assert count == len(frames) > 500
     echo N >>toy/etc/toy.phone
     refused "toy.phone, line 7: the phone 'N' comes twice"
     cp whole/etc/* toy/etc
+    printf '%0101d\n' 0 >>toy/etc/toy.phone
+    refused "the name of a phone has at most 100 bytes"
+    cp whole/etc/* toy/etc
+    for line in 'train/s0/' 'train/s0/u 1'; do
+        { cat whole/etc/toy_train.fileids && echo "$line"; } >toy/etc/toy_train.fileids
+        refused "toy_train.fileids, line 13: '$line' does not end with the name of an utterance"
+    done
+    cp whole/etc/* toy/etc
     touch toy/etc/other_train.fileids
     refused "there are two lists"
     rm -r toy/etc
