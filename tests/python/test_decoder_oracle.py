@@ -257,7 +257,8 @@ def main():
         counts[counts == 0] = 0.5
         log_prior = numpy.log(counts / counts.sum())
 
-        for order, exponent, scale, penalty in (("bigram", 0, 1, 0), ("bigram", 0.6, 2.5, -1), ("unigram", 1, 3, 0.5), ("zerogram", 0, 0, 0)):
+        for order, exponent, scale, penalty in (("bigram", 0, 1, 0), ("bigram", 0.6, 2.5, -1), ("unigram", 1, 3, 0.5),
+            ("zerogram", 0, 0, 0)):
             got = run(data, "--ngram", order, "--priors", priors_path, "--prior-exponent", exponent, "--language-model-scale",
                       scale, "--word-penalty", penalty, "--beam", 0, "--ctm", ctm)
             found = read_ctm(ctm)

@@ -91,14 +91,16 @@ def conv(x, match, learned):
     return y if ",nobias" in match[0] else y + learned("bias", maps)[:, None, None]
 
 
-@oracle("maxpool", r"maxpool([\dx]+)(,.*)?", "2x6x7-maxpool2-flatten-3", "3x7x6-ln-maxpool3x2,stride=2x1,pad=1", "1x9x9-ln-maxpool3,stride=2")
+@oracle("maxpool", r"maxpool([\dx]+)(,.*)?", "2x6x7-maxpool2-flatten-3", "3x7x6-ln-maxpool3x2,stride=2x1,pad=1",
+    "1x9x9-ln-maxpool3,stride=2")
 def maxpool(x, match, learned):
     kernel = pair(match[1], None)
     return windows(x, kernel, pair(key(match, "stride", None), kernel), pair(key(match, "pad", None), (0, 0)),
                    outside=-np.inf).max((4, 5))
 
 
-@oracle("avgpool", r"avgpool([\dx]+)(,.*)?", "2x6x7-avgpool2-flatten-3", "3x7x6-ln-avgpool3x2,stride=2x1,pad=1", "1x9x9-ln-avgpool3,stride=2")
+@oracle("avgpool", r"avgpool([\dx]+)(,.*)?", "2x6x7-avgpool2-flatten-3", "3x7x6-ln-avgpool3x2,stride=2x1,pad=1",
+    "1x9x9-ln-avgpool3,stride=2")
 def avgpool(x, match, learned):
     kernel = pair(match[1], None)
     return windows(x, kernel, pair(key(match, "stride", None), kernel), pair(key(match, "pad", None), (0, 0))).mean((4, 5))
