@@ -41,7 +41,7 @@ static size_t part_end(const struct reading *reading, struct span span, char mar
     return at;
 }
 
-/* Each "(" has a ")", or the place of the one that has none is told. */
+/* Each "(" has a ")", or the message shows the place of the one that has none. */
 static enum pst_status check_parentheses(const struct reading *reading, struct span span)
 {
     size_t opened[PST_CHAIN_DEPTH], depth = 0, at = span.at;

@@ -7,7 +7,7 @@
 
 #define MOST_ROUNDS 300
 
-/* A run of K-means: what it is told, and what it works with. */
+/* A run of K-means: its settings, and what it works with. */
 struct clustering {
     const struct pst_k_means *how;
     const double *points; /* [count, size] */

@@ -167,7 +167,7 @@ static void add_sums(struct pst_loss_sums *all, const struct pst_loss_sums *sums
         all->terms[k] += sums->terms[k];
 }
 
-/* Above this a network's need of memory is told. */
+/* Above this a network's need of memory is reported. */
 #define MUCH_MEMORY ((size_t)1 << 30)
 
 /* Before the first batch of a size is learned from: whether there is memory for it. What the kernel would

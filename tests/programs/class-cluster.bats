@@ -68,7 +68,7 @@ classes() {
     [ "$(grep -c , "$sets")" = 1 ]
 }
 
-@test "a class that is predicted alike in all samples is in a set, and is told" {
+@test "a class that is predicted alike in all samples is in a set, and is named" {
     change 'batch["soft/a"] = np.eye(10, dtype="f4")[batch["id"] % 7]' soft.pst "$BATS_TEST_TMPDIR/seven.pst"
     run --separate-stderr class-cluster -k 2 --of soft/a -i "$BATS_TEST_TMPDIR/seven.pst" -o "$sets" --log "$BATS_TEST_TMPDIR/log"
     [ "$status" -eq 0 ]

@@ -57,7 +57,7 @@ assert_arch_fails() {
     cmp "$model" "$BATS_TEST_TMPDIR/long"
 }
 
-@test "a fault in a file is told with its line" {
+@test "a fault in a file is shown with its line" {
     printf '1x28x28\n# a comment\nconv3x3:4 bn\nconv9 gap 10\n' >"$file"
     assert_arch_fails 65 "$file: line 4: 'conv9' is not a layer conv" "@$file" '                     ^^^^^'
     printf '\n# nothing\n' >"$file"

@@ -11,7 +11,7 @@ struct pst_taken_activation {
     double slope;
 };
 
-/* Takes an activation, as absorb of pst_layer_type: `none` goes without a word, and a second one is not
+/* Takes an activation, as absorb of pst_layer_type: `none` changes nothing, and a second one is not
  * taken. */
 bool pst_take_activation(struct pst_taken_activation *taken, const struct pst_activation *activation,
                          double slope);
