@@ -206,6 +206,8 @@ static void say_sets(struct pst_run *run)
 static enum pst_status write_text(struct pst_run *run, const char *text, struct pst_error *error)
 {
     struct cluster *self = run->self;
+    if (text == NULL)
+        return pst_fail(error, PST_TRY_AGAIN, "out of memory for the sets");
     if (!to_file(self))
         return pst_print(run, text, error);
     enum pst_status status = pst_write_all(self->file.fd, text, strlen(text), self->path, error);
@@ -216,8 +218,6 @@ static enum pst_status finish(struct pst_run *run, struct pst_error *error)
 {
     enum pst_status status = find_sets(run->self, error);
     char *text = status == PST_OK ? make_text(run) : NULL;
-    if (status == PST_OK && text == NULL)
-        status = pst_fail(error, PST_TRY_AGAIN, "out of memory for the sets");
     if (status == PST_OK)
         status = write_text(run, text, error);
     if (status == PST_OK)

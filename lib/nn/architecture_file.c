@@ -92,7 +92,7 @@ enum pst_status pst_architecture_read(const char *path, struct pst_architecture_
     *file = (struct pst_architecture_file){ 0 };
     char *written = read_whole(path, error, &status);
     if (written == NULL)
-        return status;
+        return status == PST_OK ? PST_TRY_AGAIN : status;
     size_t room = 2 * strlen(written) + 1;
     file->text = pst_allocate(room, 1, error);
     file->lines = pst_allocate(room, sizeof *file->lines, error);

@@ -44,7 +44,7 @@ static size_t part_end(const struct reading *reading, struct span span, char mar
 /* Each "(" has a ")", or the message shows the place of the one that has none. */
 static enum pst_status check_parentheses(const struct reading *reading, struct span span)
 {
-    size_t opened[PST_CHAIN_DEPTH], depth = 0, at = span.at;
+    size_t opened[PST_CHAIN_DEPTH] = { 0 }, depth = 0, at = span.at;
     for (; at < span.end; at++) {
         if (reading->text[at] == '(' && depth == PST_CHAIN_DEPTH)
             break;
@@ -125,15 +125,13 @@ static enum pst_status find_type(struct pst_layer *layer, const char *word, stru
 {
     for (size_t i = 0; pst_layer_types[i] != NULL; i++) {
         const struct pst_layer_type *type = pst_layer_types[i];
-        *layer = (struct pst_layer){ .type = type };
-        if (type->settings_size > 0) {
-            layer->settings = pst_allocate(1, type->settings_size, error);
-            if (layer->settings == NULL)
-                return PST_TRY_AGAIN;
-        }
-        if (type->parse(word, layer->settings))
+        void *settings = type->settings_size > 0 ? pst_allocate(1, type->settings_size, error) : NULL;
+        *layer = (struct pst_layer){ .type = type, .settings = settings };
+        if (settings == NULL && type->settings_size > 0)
+            return PST_TRY_AGAIN;
+        if (type->parse(word, settings))
             return PST_OK;
-        free(layer->settings);
+        free(settings);
     }
     *layer = (struct pst_layer){ 0 };
     return PST_OK;

@@ -18,9 +18,7 @@ static enum pst_status settle_form(const struct combine *self, struct specialist
                                    size_t known, struct pst_error *error)
 {
     bool all = known == self->classes;
-    if (new->width == known + 1 && !all)
-        new->dustbin = DUSTBIN_OWN;
-    else if (new->width == self->classes && all)
+    if (new->width == known + (all ? 0 : 1))
         new->dustbin = DUSTBIN_OWN;
     else if (new->width != known &&new->width != self->classes)
         return pst_fail(error, PST_BAD_DATA,

@@ -19,7 +19,7 @@ static enum pst_status read_set(struct pst_run *run, struct when_top *when, cons
     char *note = when->inside != NULL ? pst_class_map_note(&set, false) : NULL;
     if (status == PST_OK && note == NULL)
         status = pst_fail(error, PST_TRY_AGAIN, "out of memory for a set of classes");
-    for (size_t c = 0; c < when->width && status == PST_OK; c++)
+    for (size_t c = 0; c < when->width && note != NULL; c++)
         when->inside[c] = set.new_of[c] >= 0;
     if (status == PST_OK)
         status = pst_origin_note(run, "asked_of", note, error);
