@@ -704,7 +704,7 @@ start_dispatcher_without_input() {
     cat input.pst >&8
     exec 8>&-
     ends "$dispatcher" 0
-    says dispatcher "batches in flight" # the report may come when there is input already
+    says dispatcher "workers, 0 batches in flight"
     ends "$worker" 0
 }
 

@@ -41,7 +41,7 @@ static const struct pst_option options[] = {
       .tensor = "x" },
     { 0, "bands", PST_SIZE, AT(features.bands), "bands of mel", .least = 1, .most = 256, .tensor = "x" },
     { 0, "cepstra", PST_SIZE, AT(features.coefficients), "numbers of a frame of mfcc", .least = 1,
-      .most = 256, .tensor = "x" },
+      .most = 256, .tensor = "x", .needs = "features=mfcc" },
     { 0, "deltas", PST_SIZE, AT(features.deltas), "1: differences follow each frame; 2: and theirs",
       .most = 2, .tensor = "x" },
     { 0, "window-shape", PST_CHOICE, AT(features.window), "the shape of a window", .choices = windows,
