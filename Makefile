@@ -6,6 +6,9 @@
 #   make            build everything under build/
 #   make reproduce  make the paper's MNIST results again: about three hours; QUICK=1: a taste
 #   make speech     the same for its speech results, with AN4 in AN4_DIR
+#   make munge      the results of MUNGE's paper, with tables in TABULAR_DIR
+#   make images     a net for pictures and one that it teaches, with CIFAR-100 in CIFAR100_DIR
+#   make specialists   the paper's specialists, with the same
 #   make install    PREFIX=/usr/local, DESTDIR=
 #   make soak       200 random schedules of faults in a pool of workers, and every shortage of memory
 #   make fuzz       MINUTES=5: foreign bytes for every parser, so long for each
@@ -13,7 +16,7 @@
 #   make bench-peers  the same beside PyTorch, which it installs below build/; ROUNDS=5, ROWS=, PARTS=
 #   make lint       formatting, static analysis, shell scripts, man pages
 #
-# V=1 shows whole commands. BUILD=folder, CC=clang-14, SANITIZE=address,undefined and WRAPPER='valgrind …' make variants
+# V=1 shows whole commands. ONEDNN=0 builds without oneDNN. BUILD=folder, CC=clang-14, SANITIZE=address,undefined and WRAPPER='valgrind …' make variants
 # side by side.
 
 VERSION := $(shell sed -n 's/^\#define PST_VERSION "\(.*\)"/\1/p' include/pipestill/base.h)
@@ -21,6 +24,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 DESTDIR ?=
 SANITIZE ?=
+ONEDNN ?= 1
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -40,7 +44,10 @@ endif
 BUILD_PACKAGES := gcc make pkg-config libc6-dev libzmq3-dev libmsgpack-dev libopenblas-dev zlib1g-dev \
     libjansson-dev nettle-dev libzstd-dev libcsv-dev libspng-dev libjpeg62-turbo-dev \
     libsndfile1-dev libsamplerate0-dev libkissfft-dev
-TEST_PACKAGES := bats strace locales libcmocka-dev python3-msgpack python3-numpy mandoc iproute2 procps zstd zsh fish
+ifneq ($(ONEDNN),0)
+BUILD_PACKAGES += libdnnl-dev
+endif
+TEST_PACKAGES := bats jq espeak-ng strace locales libcmocka-dev python3-msgpack python3-numpy mandoc iproute2 procps zstd zsh fish
 REPRODUCE_PACKAGES := jq python3
 SLURM_PACKAGES := slurmctld slurmd slurm-client munge
 PYTHON_PACKAGES := python3-venv
@@ -55,33 +62,35 @@ libs_of = $(shell pkg-config --libs $(1) 2>/dev/null)
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
     -Wpointer-arith -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wimplicit-fallthrough -Wno-missing-field-initializers -Werror
 OPTIMISE ?= -O3 -g
-# A fault that every test has missed should end the program, not serve a stranger. Sanitizers see more than fortified calls.
+# A fault that no test has found should end the program, not help an attacker. Sanitizers see more than fortified calls.
 ifneq ($(SANITIZE),)
 SANITIZER_FLAGS := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -DPST_SANITIZED
 else
 HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 endif
-# No contraction of a·b + c behind the reader's back: gcc and clang builds of a kernel then agree to the bit.
+# The compiler may not contract a·b + c, so gcc and clang builds of a kernel agree to the bit.
 CFLAGS += -std=c17 -D_POSIX_C_SOURCE=200809L -I. -Iinclude -fPIC -pthread -ffp-contract=off $(OPTIMISE) $(HARDENING) \
     $(WARNINGS) $(SANITIZER_FLAGS)
 LDFLAGS += -pthread $(SANITIZER_FLAGS) -Wl,--as-needed -Wl,-z,relro,-z,now
 
-# Each room sees only the libraries that are its own; that the others cannot even find them keeps the house in order.
+# Each room is compiled with the include paths of its own libraries alone, so it cannot include other ones.
 CFLAGS_base := $(call cflags_of,nettle)
 CFLAGS_transport := $(call cflags_of,libzmq)
 CFLAGS_stream := $(call cflags_of,$(MSGPACK) jansson libzstd)
 CFLAGS_compact := $(call cflags_of,jansson)
-# Nothing reads errno after a square root, and one that sets it cannot be vectorised.
-CFLAGS_nn := $(call cflags_of,openblas jansson) -fno-math-errno
+# Nothing reads errno after a square root, and a square root that sets errno cannot be vectorised.
+# oneDNN needs gcc's OpenMP; ThreadSanitizer does not understand OpenMP's barriers.
+OPENMP := $(if $(findstring clang,$(CC))$(filter thread,$(SANITIZE)),,-fopenmp)
+CFLAGS_nn := $(call cflags_of,openblas jansson) -fno-math-errno $(if $(filter 0,$(ONEDNN)),-DPST_WITHOUT_ONEDNN,$(OPENMP))
 CFLAGS_teacher := $(call cflags_of,jansson)
 CFLAGS_data := $(call cflags_of,zlib spng libjpeg sndfile samplerate kissfft-float)
 CFLAGS_cli := $(call cflags_of,jansson)
 CFLAGS_pool := $(call cflags_of,jansson)
 CFLAGS_stages := $(CFLAGS_cli) $(call cflags_of,zlib)
-LIBS := $(call libs_of,$(MSGPACK) jansson nettle zlib libzstd spng libjpeg sndfile samplerate kissfft-float openblas libzmq) -lcsv -lm
+LIBS := $(call libs_of,$(MSGPACK) jansson nettle zlib libzstd spng libjpeg sndfile samplerate kissfft-float openblas libzmq) -lcsv -lm $(if $(filter 0,$(ONEDNN)),,-ldnnl -lgomp)
 
 ROOMS := base speech transport stream compact nn data teacher cli pool
-LIB_SOURCES := $(foreach room,$(ROOMS),$(wildcard lib/$(room)/*.c lib/$(room)/*/*.c))
+LIB_SOURCES := $(filter-out $(if $(filter 0,$(ONEDNN)),lib/nn/kernels/onednn%),$(foreach room,$(ROOMS),$(wildcard lib/$(room)/*.c lib/$(room)/*/*.c)))
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/objects/%.o)
 PERCENT := %
 STAGES := $(patsubst stages/%.c,%,$(wildcard stages/*.c))
@@ -93,7 +102,7 @@ BENCH_PROGRAMS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 MAN_PAGES := $(wildcard docs/man/*.1)
 COMPLETIONS := $(addprefix $(BUILD)/completion/,bash zsh fish)
 
-.PHONY: all tests deps test-deps slurm-deps lint-deps reproduce-deps reproduce speech setup test-setup demo test test-python check soak fuzz fuzz-deps fuzz-targets bench bench-peers lint format install uninstall clean \
+.PHONY: all tests deps test-deps slurm-deps lint-deps reproduce-deps reproduce speech munge images specialists setup test-setup demo test test-python check soak fuzz fuzz-deps fuzz-targets bench bench-peers lint format install uninstall clean \
     unit-tests test-tools bench-programs
 .DELETE_ON_ERROR:
 
@@ -118,7 +127,7 @@ deps:
 	$(call install_packages,$(BUILD_PACKAGES))
 test-deps: deps
 	$(call install_packages,$(TEST_PACKAGES))
-# Apart, for Debian starts these packages' daemons; without them the test of Slurm is skipped.
+# A target of its own, because Debian starts these packages' daemons. Without them the test of Slurm is skipped.
 slurm-deps: test-deps
 	$(call install_packages,$(SLURM_PACKAGES))
 lint-deps: test-deps
@@ -170,12 +179,12 @@ $(BUILD)/tests/%: tests/tools/%.c $(BUILD)/libpipestill.a
 	$(call step,CC,$<)$(CC) $(CFLAGS) $(CFLAGS_cli) $(CFLAGS_nn) $(CFLAGS_stream) -MMD -MP $< $(BUILD)/libpipestill.a \
 	    $(LDFLAGS) $(LIBS) -o $@
 
-# Preloaded into the programs, so without a sanitizer of their own.
+# They are preloaded into the programs, so they have no sanitizer of their own.
 $(BUILD)/tests/shim_%.so: tests/tools/shim_%.c
 	@mkdir -p $(@D)
 	$(call step,CC,$<)$(CC) -std=c17 -O1 -fPIC $(WARNINGS) -Wno-missing-prototypes -Wno-pedantic -shared $< -ldl -o $@
 
-# All that tests/run needs.
+# All programs that tests/run needs.
 tests: all unit-tests test-tools
 unit-tests: $(UNIT_TESTS)
 test-tools: $(TEST_TOOLS) $(TEST_SHIMS)
@@ -186,14 +195,14 @@ test: test-deps
 check: all unit-tests test-tools
 	@BUILD=$(BUILD) CC="$(CC)" CFLAGS_EXAMPLE="$(SANITIZER_FLAGS)" SANITIZE="$(SANITIZE)" WRAPPER="$(WRAPPER)" tests/run $(TESTS)
 
-# What of the Python package needs more than Debian's numpy and msgpack.
+# The parts of the Python package that need more than Debian's numpy and msgpack.
 test-python: test-deps
 	$(call install_packages,$(PYTHON_PACKAGES))
 	@$(MAKE) --no-print-directory all test-tools
 	@BUILD=$(BUILD) tests/python-client/run $(TESTS)
 
-# Ten times as many schedules of faults as `make test` runs; docs/pool.md has the result. Then every shortage of memory,
-# of which `make test` tries some.
+# Ten times as many schedules of faults as `make test` runs; docs/pool.md has the result. Then every shortage of memory;
+# `make test` tries some of them.
 soak: test-deps
 	@$(MAKE) --no-print-directory all test-tools
 	@BUILD=$(BUILD) tests/faults 200 1000
@@ -223,11 +232,14 @@ demo: deps
 reproduce-deps: deps
 	$(call install_packages,$(REPRODUCE_PACKAGES))
 
-# Each takes about three hours on two cores, less than 15 minutes with QUICK=1, and may be interrupted and run again. JOBS=n,
-# or as many as there are processors.
+# Each should take at most three hours on two cores, and is a small sample with QUICK=1. It may be interrupted and run again.
+# It runs JOBS=n trainings at a time, or as many as there are processors.
 reproduce: experiments := paper
 speech: experiments := speech
-reproduce speech:
+munge: experiments := munge
+images: experiments := images
+specialists: experiments := specialists
+reproduce speech munge images specialists:
 	+@$(MAKE) --no-print-directory $(if $(JOBS),-j$(JOBS),$(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))) \
 	    -C pipelines/$(experiments) all $(if $(QUICK),,RESULTS=$(CURDIR)/docs/results)
 
@@ -256,8 +268,8 @@ format:
 	clang-format -i $(wildcard include/*.h include/pipestill/*.h lib/*/*.[ch] lib/*/*/*.[ch] stages/*.c stages/*/*.[ch] tests/*/*.[ch] bench/*.c)
 
 # ---- installation ----
-# As root after `make` as oneself this compiles nothing. What an older version installed and this one does not have, only
-# the older one's `make uninstall` takes away.
+# After `make` as a user, `make install` as root compiles nothing. Files that only an older version has are removed only by
+# that version's `make uninstall`.
 # Folders are given to the shell as variables, so they may have any name.
 SHARED_NAMES := libpipestill.so libpipestill.so.0 libpipestill.so.$(VERSION)
 PIPELINES := $(addprefix pipelines/,demo mnist-distil mnist-pool mnist-record-once mnist-two-hosts python-teacher \

@@ -7,7 +7,6 @@
 #include "pipestill/class_sets.h"
 #include "pipestill/cli.h"
 #include "pipestill/compact.h"
-#include "pipestill/data.h"
 #include "pipestill/losses.h"
 #include "pipestill/metrics.h"
 #include "pipestill/neighbours.h"
@@ -18,6 +17,8 @@
 #include "pipestill/speech.h"
 #include "pipestill/stream.h"
 #include "pipestill/teacher.h"
+#include "pipestill/training.h"
 #include "pipestill/transport.h"
+#include "pipestill/view.h"
 
 #endif

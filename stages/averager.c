@@ -53,10 +53,9 @@ static enum pst_status take_weight(void *self, const char *value, struct pst_err
 
 static const struct pst_option options[] = {
     { 'g', "geometric", PST_FLAG, offsetof(struct averager, geometric),
-      "geometric mean, made to sum to 1 again, instead of the arithmetic one" },
-    { 'w', "weight", PST_LIST, 0,
-      "weight of a teacher; those not named have 1; weights are divided by their sum", .take = take_weight,
-      .metavar = "NAME=W" },
+      "geometric mean, scaled to sum to 1, instead of the arithmetic mean" },
+    { 'w', "weight", PST_LIST, 0, "weight of a teacher, 1 if not given; weights are divided by their sum",
+      .take = take_weight, .metavar = "NAME=W" },
     { 0, "logits", PST_FLAG, offsetof(struct averager, of_logits),
       "average logits/NAME into logits, for student-trainer --soft-loss logits" },
     { 'n', "teachers", PST_SIZE, offsetof(struct averager, expected),
@@ -75,7 +74,7 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     return PST_OK;
 }
 
-/* What the i-th member adds to the mean, and a check against the first member. */
+/* Checks the i-th member against the first one, and sets its share to its weight. */
 static enum pst_status check_member(struct averager *averager, const struct pst_header *header, size_t i,
                                     struct pst_error *error)
 {
@@ -118,7 +117,7 @@ static enum pst_status settle_shares(struct averager *averager, const char *kind
     return PST_OK;
 }
 
-/* Every teacher must have been softened: one left out would change the mean in silence. */
+/* Every teacher must have been softened: one left out would change the mean without notice. */
 static enum pst_status check_softened(const struct pst_header *header, struct pst_error *error)
 {
     static const char prefix[] = "logits/";
@@ -197,8 +196,8 @@ static void add_up(const struct averager *averager, const struct pst_batch *batc
     }
 }
 
-/* The same of logarithms; a probability of 0 counts as the smallest that f32 holds, so that one teacher's 0
- * is no veto. */
+/* The weighted sum of logarithms. A probability of 0 counts as the smallest normal f32, so that no teacher
+ * alone can exclude a class. */
 static void multiply_up(const struct averager *averager, const struct pst_batch *batch, size_t sample)
 {
     double *row = averager->row;
@@ -218,7 +217,7 @@ static void multiply_up(const struct averager *averager, const struct pst_batch 
         row[c] /= sum;
 }
 
-/* Means hide a NaN among numbers (fmax would), so what goes in is checked, not what comes out. */
+/* The inputs are checked, because the mean can hide a NaN (fmax does). */
 static enum pst_status check_members(const struct pst_run *run, const struct pst_batch *in,
                                      struct pst_error *error)
 {

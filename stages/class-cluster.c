@@ -33,13 +33,13 @@ static const struct pst_option options[] = {
     { 0, "fill", PST_FLAG, offsetof(struct cluster, fill),
       "fill each set up to --size with the classes nearest to it, so that sets overlap", .needs = "size" },
     { 0, "lloyd", PST_FLAG, offsetof(struct cluster, how.lloyd),
-      "Lloyd's K-means, where all classes move before centres do, instead of the online one" },
+      "Lloyd's K-means (assign all classes, then move the centres), not online K-means" },
     { 's', "seed", PST_U64, offsetof(struct cluster, how.seed),
       "seed of the first centres and of the order of classes" },
     { 0, "of", PST_STRING, offsetof(struct cluster, of),
       "tensor with the predictions: logits, logits/NAME, soft or soft/NAME", "TENSOR" },
     { 'T', "temperature", PST_POSITIVE_DOUBLE, offsetof(struct cluster, temperature),
-      "of the softmax of logits; soft targets are taken as they are", .most = PST_MOST_TEMPERATURE },
+      "temperature of the softmax of logits; soft targets do not change", .most = PST_MOST_TEMPERATURE },
     { 'o', "output", PST_STRING, offsetof(struct cluster, path),
       "the file to write; otherwise standard output", "FILE", .files = PST_FILE_REPLACED, .silent = true },
     { 0 },
@@ -226,14 +226,14 @@ static enum pst_status finish(struct pst_run *run, struct pst_error *error)
     return status;
 }
 
-/* The file is opened first: hours of reading should not end with a folder that is not there. */
+/* The file is opened first, so that a missing folder is an error before hours of reading, not after. */
 static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
 {
     (void)count, (void)operands;
     struct cluster *self = run->self;
     if (!to_file(self))
         return PST_OK;
-    pst_stop_on_signals(); /* so that a file that is not whole goes */
+    pst_stop_on_signals(); /* so that an incomplete file is removed */
     enum pst_status status = pst_atomic_open(&self->file, self->path, PST_LEFTOVER_REPLACE, error);
     if (status == PST_OK && self->file.unlocked)
         pst_say_unlocked(run, self->path);
@@ -258,7 +258,7 @@ int main(int argc, char **argv)
                         .name = "class-cluster",
                         .purpose = "find sets of classes that are often predicted together",
                         .description =
-                            "K-means on the columns of the covariance of predictions, each made of length 1. "
+                            "K-means on the columns of the covariance of predictions, scaled to length 1. "
                             "Writes a line\n"
                             "for each set, set-0 = 3, 5, 8, that class-map --classes @FILE:set-0 and\n"
                             "teacher-forward --when-top @FILE:set-0 read. Every class is in a set.",

@@ -19,7 +19,7 @@ static enum pst_status take_of(void *place, const char *value, struct pst_error 
     return PST_OK;
 }
 
-/* What the options say together stands in the origins as one text, so they themselves do not: .of_samples. */
+/* The origins hold the map that the options make together, so they do not hold the options: .of_samples. */
 static const struct pst_option options[] = {
     { 'm', "map", PST_STRING, offsetof(struct class_map, file),
       "file with a line for each new class: NEW = OLD, OLD", "FILE", .of_samples = true,
@@ -27,16 +27,16 @@ static const struct pst_option options[] = {
     { 'c', "classes", PST_STRING, offsetof(struct class_map, list),
       "select these classes, in this order: numbers, ranges, names; or @FILE:SET, a line of a file of sets",
       "LIST", .of_samples = true, .excludes = "like" },
-    { 'l', "like", PST_STRING, offsetof(struct class_map, like), "the classes of this model, in its order",
-      "MODEL", .of_samples = true, .files = PST_FILE_READ },
+    { 'l', "like", PST_STRING, offsetof(struct class_map, like),
+      "select the classes of this model, in its order", "MODEL", .of_samples = true, .files = PST_FILE_READ },
     { 'd', "dustbin", PST_STRING, offsetof(struct class_map, dustbin),
-      "merge all classes that are not named into a last one of this name", "NAME", .of_samples = true },
+      "merge all classes that are not named into a last class of this name", "NAME", .of_samples = true },
     { 0, "inverse", PST_FLAG, offsetof(struct class_map, inverse),
-      "the map backwards: from new classes to old ones", .needs = "old-classes" },
+      "apply the map backwards, from new classes to old ones", .needs = "old-classes" },
     { 0, "old-classes", PST_STRING, offsetof(struct class_map, old),
       "the old classes: how many, or a model that has their names", "N|MODEL", .of_samples = true },
     { 0, "drop-samples", PST_FLAG, offsetof(struct class_map, drop_samples),
-      "leave out samples whose label, or all of whose probability, is left out", .of_samples = true },
+      "leave out samples that lose their label or all their probability", .of_samples = true },
     { 0, "of", PST_LIST, 0, "map this tensor only, to the classes that the stream has", .take = take_of,
       .metavar = "TENSOR" },
     { 0 },
@@ -107,11 +107,12 @@ int main(int argc, char **argv)
                     &(struct pst_stage){
                         .name = "class-map",
                         .purpose = "select, merge, reorder or rename classes",
-                        .description = "Maps logits/NAME, soft/NAME, logits, soft and y to other classes. In "
-                                       "a file or list old classes\n"
-                                       "stand by number (7), range (0-4) or name; NEW = * takes all that no "
-                                       "line names. Without it,\n"
-                                       "and without --dustbin, classes that are not named are left out.",
+                        .description =
+                            "Maps logits/NAME, soft/NAME, logits, soft and y to other classes. In "
+                            "a file or list give old\n"
+                            "classes by number (7), range (0-4) or name; NEW = * takes all that no "
+                            "line names. With\n"
+                            "neither * nor --dustbin, classes that are not named are left out.",
                         .example = "replay imagenet.pst | class-map --map pets.map --dustbin other >pets.pst",
                         .see_also = "teacher-forward(1), stream-select(1), student-trainer(1)",
                         .options = options,

@@ -1,5 +1,5 @@
-/* compactor: a filter that makes a stream smaller, for recordings: soft targets in fewer bits, and digests in
- * the place of inputs. */
+/* compactor: a filter that makes a stream smaller, for recordings: soft targets in fewer bits, and digests
+ * in place of inputs. */
 #include "pipestill.h"
 
 #include <inttypes.h>
@@ -8,12 +8,13 @@
 
 static const char *const forms[] = { "f32", "u8", "top-k", "sampled", NULL };
 static const char *const kinds[] = { "keep", "digest", NULL };
+static const char *const hints[] = { "keep", "f16", NULL };
 
 struct compaction {
-    struct pst_compact_options asked; /* its form and inputs are set from these two: */
-    int form, inputs;
+    struct pst_compact_options asked; /* its form and inputs are set from these: */
+    int form, inputs, hints;
     bool show_error, restore;
-    /* One of them, which all jobs share. */
+    /* One for all jobs. */
     struct pst_compactor *compactor;
     struct pst_restorer *restorer;
     struct pst_compact_loss *loss; /* of all jobs; owned */
@@ -29,7 +30,7 @@ static const struct compaction defaults = { .form = PST_COMPACT_U8 };
 static const struct pst_option options[] = {
     { 0, "targets", PST_CHOICE, PLACE(form), "form of the soft targets", .choices = forms, .silent = true },
     { 0, "of", PST_STRING, PLACE(asked.target),
-      "which tensor they are; others of soft targets and logits are dropped", .metavar = "NAME",
+      "soft targets or logits to keep; all other soft targets and logits are dropped", .metavar = "NAME",
       .silent = true },
     { 0, "top", PST_SIZE, PLACE(asked.top), "classes that top-k keeps", .metavar = "K",
       .most = PST_COMPACT_MOST_CLASSES, .silent = true, .needs = "targets=top-k" },
@@ -37,17 +38,18 @@ static const struct pst_option options[] = {
       .most = 1 << 20, .silent = true, .needs = "targets=sampled" },
     { 's', "seed", PST_U64, PLACE(asked.seed), "seed of these draws", .silent = true,
       .needs = "targets=sampled" },
-    { 0, "inputs", PST_CHOICE, PLACE(inputs),
-      "keep x, or a digest of it, by which stream-join joins them again", .choices = kinds, .silent = true },
+    { 0, "inputs", PST_CHOICE, PLACE(inputs), "keep x, or a digest, by which stream-join checks it",
+      .choices = kinds, .silent = true },
+    { 0, "hints", PST_CHOICE, PLACE(hints), "keep hint/NAME as they are, or in half the size",
+      .choices = hints, .silent = true },
     { 0, "error", PST_FLAG, PLACE(show_error),
-      "say at the end what was lost, and how many bytes a sample takes", .silent = true },
-    { 0, "restore", PST_FLAG, PLACE(restore), "the other way: soft targets as f32 again", .silent = true,
-      .excludes = "targets|of|top|draws|seed|inputs|error" },
+      "report the loss of precision, and the bytes of a sample, at the end", .silent = true },
+    { 0, "restore", PST_FLAG, PLACE(restore), "the opposite: write soft targets as f32 again", .silent = true,
+      .excludes = "targets|of|top|draws|seed|inputs|hints|error" },
     { 0 },
 };
 
-/* The history says what was done, and no option that did nothing; so do the origins of what the form holds.
- */
+/* Enters in history and origins the options that have an effect, and no others. */
 static enum pst_status note_options(struct pst_run *run, struct pst_error *error)
 {
     const struct compaction *self = run->self;
@@ -60,6 +62,8 @@ static enum pst_status note_options(struct pst_run *run, struct pst_error *error
     enum pst_status status = pst_origin_note(run, "targets", pst_compact_form_name(asked->form), error);
     if (status == PST_OK)
         status = pst_history_note(run, "inputs", json_string(kinds[self->inputs]), error);
+    if (status == PST_OK && asked->half)
+        status = pst_history_note(run, "hints", json_string(hints[self->hints]), error);
     if (status == PST_OK && asked->top > 0)
         status = pst_origin_note(run, "top", kept, error);
     if (status == PST_OK && asked->draws > 0)
@@ -85,6 +89,7 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     struct compaction *self = run->self;
     self->asked.form = (enum pst_compact_form)self->form;
     self->asked.digest = self->inputs == 1;
+    self->asked.half = self->hints == 1;
     enum pst_status status = check_form(self, error);
     return status == PST_OK ? note_options(run, error) : status;
 }
@@ -104,7 +109,21 @@ static enum pst_status plan_restoring(struct pst_run *run, const struct pst_head
                     "targets to them");
 }
 
-/* What the form holds is made from the targets; f32 is the targets themselves. The digest is made from x. */
+/* Each f16 hint is made from the same hint in f32. */
+static enum pst_status say_hints(struct pst_run *run, const struct pst_header *in,
+                                 const struct pst_header *out, struct pst_error *error)
+{
+    enum pst_status status = PST_OK;
+    for (size_t i = 0; i < out->tensor_count && status == PST_OK; i++) {
+        size_t from = pst_header_find(in, out->tensors[i].name);
+        if (pst_target_is_hint(out->tensors[i].name) && out->tensors[i].passed_from == PST_NONE)
+            status = pst_made_from(run, i, "hint in f16", &from, 1, error);
+    }
+    return status;
+}
+
+/* The tensors of the form are made from the targets, except that f32 is the targets themselves. The digest
+ * is made from x. */
 static enum pst_status say_origins(struct pst_run *run, const struct pst_header *in, struct pst_header *out,
                                    struct pst_error *error)
 {
@@ -112,8 +131,8 @@ static enum pst_status say_origins(struct pst_run *run, const struct pst_header 
     const size_t *places;
     size_t from, x = pst_header_find(in, "x"), digest = pst_header_find(out, PST_COMPACT_DIGEST);
     size_t count = pst_compactor_parts(self->compactor, &places, &from);
-    enum pst_status status = PST_OK;
-    if (digest != PST_NONE)
+    enum pst_status status = say_hints(run, in, out, error);
+    if (status == PST_OK && digest != PST_NONE)
         status = pst_made_from(run, digest, NULL, &x, 1, error);
     for (size_t i = 0; i < count && status == PST_OK; i++) {
         char part[32];
@@ -165,7 +184,7 @@ static void leave(struct pst_run *run)
     pst_buffer_free(&self->scratch);
 }
 
-/* Reports what was lost. The trailer, some hundred bytes, is not written yet. */
+/* Reports what was lost. The trailer, about a hundred bytes, is not written yet. */
 static enum pst_status report(struct pst_run *run, struct pst_error *error)
 {
     (void)error;
@@ -203,8 +222,8 @@ int main(int argc, char **argv)
             .name = "compactor",
             .purpose = "make a stream smaller, for recordings",
             .description =
-                "Keeps soft targets as logits in 8 bits, as the likeliest classes or as a few drawn\n"
-                "ones, and a digest instead of inputs that come from elsewhere again.",
+                "Keeps soft targets as log-probabilities in 8 bits, as the likeliest classes or as a\n"
+                "few drawn ones, and can keep a digest instead of each input.",
             .example = "loader mnist | teacher-forward t.safetensors | temperature-softmax -T 20 | "
                        "compactor >small.pst",
             .see_also = "replay(1), temperature-softmax(1), averager(1), stream-inspect(1), "

@@ -1,4 +1,4 @@
-/* decoder: a sink that finds the words that scores of phones' states stand for, or aligns known words. */
+/* decoder: a sink that finds words from the scores of phones' states, or aligns known words. */
 #include "stages/decoder/decoder.h"
 
 #include <math.h>
@@ -10,12 +10,12 @@ static const struct pst_option options[] = {
       "tensor with the scores of states: logits, logits/NAME, soft, soft/NAME, or labels: y",
       .metavar = "TENSOR" },
     { 0, "against", PST_STRING, offsetof(struct decoder, against_name),
-      "tensor of other scores: the difference of both word error rates, with intervals", .metavar = "TENSOR",
+      "second tensor of scores: report the difference of both word error rates", .metavar = "TENSOR",
       .excludes = "tune|align" },
     { 0, "corpus", PST_STRING, offsetof(struct decoder, folder),
-      "folder of the corpus whose utterances the stream holds; else that of AN4_DIR", .metavar = "DIR" },
+      "folder of the corpus that the utterances are from; otherwise AN4_DIR", .metavar = "DIR" },
     { 0, "priors", PST_STRING, offsetof(struct decoder, priors_path),
-      "alignment in which states are counted, for their prior probabilities", .metavar = "FILE",
+      "alignment; its counts of states give the prior probabilities of states", .metavar = "FILE",
       .files = PST_FILE_READ },
     { 0, "prior-exponent", PST_DOUBLE, offsetof(struct decoder, settings.prior_exponent),
       "a of the score log p(state | x) - a log p(state)", .needs = "priors", .most = 10 },
@@ -23,24 +23,23 @@ static const struct pst_option options[] = {
       "ARPA file with 1-grams, or 1-grams and 2-grams", .metavar = "FILE", .files = PST_FILE_READ,
       .excludes = "ngram|transcripts|align" },
     { 0, "ngram", PST_CHOICE, offsetof(struct decoder, ngram),
-      "language model to estimate from transcripts; of a zerogram all words are alike",
+      "language model to estimate from transcripts; zerogram: all words equally likely",
       .choices = (const char *const[]){ "bigram", "unigram", "zerogram", NULL }, .excludes = "align" },
     { 0, "transcripts", PST_STRING, offsetof(struct decoder, transcripts),
-      "list of the utterances to estimate it from; else the training list", .metavar = "LIST",
-      .files = PST_FILE_READ, .excludes = "align" },
+      "utterances whose transcripts --ngram is estimated from; otherwise the training list",
+      .metavar = "LIST", .files = PST_FILE_READ, .excludes = "align" },
     { 0, "language-model-scale", PST_DOUBLE, offsetof(struct decoder, settings.scale),
       "weight of the language model's log p", .most = 1000, .excludes = "align" },
     { 0, "word-penalty", PST_DOUBLE, offsetof(struct decoder, settings.penalty),
-      "taken from the score for each word", .least = -1000, .most = 1000, .excludes = "align" },
+      "subtracted from the score for each word", .least = -1000, .most = 1000, .excludes = "align" },
     { 0, "beam", PST_DOUBLE, offsetof(struct decoder, settings.beam),
-      "give up paths that are so much worse than the best; 0: none, the search is exact",
-      .excludes = "align" },
+      "drop paths that are worse than the best by more than this; 0: drop none", .excludes = "align" },
     { 0, "tune", PST_STRING, offsetof(struct decoder, tune),
       "try prior exponents, scales and penalties, and write the best to this file", .metavar = "FILE",
       .files = PST_FILE_REPLACED,
       .excludes = "prior-exponent|language-model-scale|word-penalty|settings|align" },
-    { 0, "settings", PST_STRING, offsetof(struct decoder, settings_path), "use what --tune wrote",
-      .metavar = "FILE", .files = PST_FILE_READ,
+    { 0, "settings", PST_STRING, offsetof(struct decoder, settings_path),
+      "use the settings that --tune wrote", .metavar = "FILE", .files = PST_FILE_READ,
       .excludes = "prior-exponent|language-model-scale|word-penalty|align" },
     { 0, "against-settings", PST_STRING, offsetof(struct decoder, against_settings_path),
       "the same for the scores of --against", .metavar = "FILE", .files = PST_FILE_READ, .needs = "against" },
@@ -51,14 +50,14 @@ static const struct pst_option options[] = {
       "write the words with their times to this file", .metavar = "FILE", .files = PST_FILE_REPLACED,
       .excludes = "align" },
     { 0, "align", PST_STRING, offsetof(struct decoder, align_path),
-      "do not search: write the states along the transcripts to this file", .metavar = "FILE",
+      "find states along the transcripts, not words, and write them to this file", .metavar = "FILE",
       .files = PST_FILE_REPLACED },
     { 0, "flat", PST_FLAG, offsetof(struct decoder, flat),
       "give equal shares of the frames to all states, without any scores", .needs = "align",
       .excludes = "of|priors" },
     { 0, "shift", PST_POSITIVE_DOUBLE, offsetof(struct decoder, shift), "seconds from frame to frame",
       .least = 1e-4, .most = 10 },
-    { 0, "resamples", PST_SIZE, offsetof(struct decoder, resamples), "of the bootstrap, for intervals",
+    { 0, "resamples", PST_SIZE, offsetof(struct decoder, resamples), "draws of the bootstrap, for intervals",
       .metavar = "N", .least = 1, .most = 1000000, .excludes = "align" },
     { 0, "seed", PST_U64, offsetof(struct decoder, seed), "seed of the bootstrap", .metavar = "N",
       .excludes = "align" },
@@ -107,7 +106,7 @@ static enum pst_status take(struct pst_run *run, const struct pst_batch *batch, 
     return status == PST_OK ? frames_take(run, batch, error) : status;
 }
 
-/* With the best settings all utterances, which are in memory, are searched once more. */
+/* Searches all utterances, which are in memory, once more with the best settings. */
 static enum pst_status tune_and_recognise(struct pst_run *run, struct pst_error *error)
 {
     struct decoder *decoder = run->self;
@@ -187,12 +186,12 @@ int main(int argc, char **argv)
         argc, argv,
         &(struct pst_stage){
             .name = "decoder",
-            .purpose = "find the words that scores of phones' states stand for",
+            .purpose = "find words from scores of phones' states",
             .description =
                 "Searches each utterance for its words: phones of three states, the words of the corpus's\n"
                 "dictionary, silence between them, and a language model. Reports word errors if there are\n"
-                "transcripts. Frames come in order, as from loader --no-shuffle. With --align it writes\n"
-                "which state each frame is in if the transcript was said.",
+                "transcripts. Frames must be in order, as from loader --no-shuffle. With --align it writes\n"
+                "the state of each frame along the transcript.",
             .example = "replay test.pst | decoder --priors train.ctm --settings tuned.txt",
             .see_also = "evaluator(1), loader(1), teacher-forward(1)",
             .options = options,

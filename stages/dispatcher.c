@@ -1,6 +1,6 @@
 /*
- * dispatcher: a filter that has its work done by workers, which may come, go and die. Each batch is kept
- * until its answer is in, and answers are written in order, so what follows is an ordinary pipe.
+ * dispatcher: a filter that gives its batches to workers, which may come, leave and be killed. It keeps each
+ * batch until the answer is there, and writes answers in order, so an ordinary pipe can follow.
  */
 #include "pipestill.h"
 
@@ -14,16 +14,16 @@ static const struct dispatcher defaults = { .settings = { .batch_timeout = 60, .
 
 static const struct pst_option options[] = {
     { 0, "batch-timeout", PST_DOUBLE, offsetof(struct dispatcher, settings.batch_timeout),
-      "give a batch to another worker when its answer takes longer", .metavar = "SECONDS", .least = 0.1,
+      "give a batch to another worker if its answer takes longer", .metavar = "SECONDS", .least = 0.1,
       .most = 86400, .silent = true },
     { 0, "no-worker-timeout", PST_DOUBLE, offsetof(struct dispatcher, settings.no_worker_timeout),
-      "give up when there was no worker for so long; 0 waits for ever", .metavar = "SECONDS", .least = 0,
-      .most = 31536000, .silent = true },
+      "end with an error if there is no worker for this long; 0: wait for ever", .metavar = "SECONDS",
+      .least = 0, .most = 31536000, .silent = true },
     { 0 },
 };
 
-/* Begins to listen before there is any input: a wrong address is an error at once, workers may
- * connect, and signals find their handlers. */
+/* Listens before there is any input, so a wrong address is an error at once, workers may connect, and
+ * signals have their handlers. */
 static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
 {
     (void)count;
@@ -51,14 +51,14 @@ int main(int argc, char **argv)
         argc, argv,
         &(struct pst_stage){
             .name = "dispatcher",
-            .purpose = "have batches worked on by a pool of workers, wherever they run",
+            .purpose = "let a pool of workers, on any machines, do the work of a filter",
             .operands = "ENDPOINT",
             .least_operands = 1,
             .most_operands = 1,
             .description =
                 "Listens at ENDPOINT, tcp://address:port or ipc://path, for workers (see worker(1)), "
-                "which\nmay come, go and die at any time. Answers are written in order: what "
-                "follows cannot tell.\nSIGUSR1 prints the state of the pool.",
+                "which\nmay join, leave and die at any time. Answers are written in order, so the "
+                "output is the same\nas without a pool. SIGUSR1 prints the state of the pool.",
             .example = "loader mnist | dispatcher tcp://127.0.0.1:5555 | temperature-softmax -T 20 "
                        ">soft.pst",
             .see_also = "worker(1), keygen(1), pipestill(1)",

@@ -9,7 +9,7 @@
 
 #define MOST_BIAS 1e6
 #define MOST_ROWS 20          /* of a table, and classes of a confusion matrix in it */
-#define AUC_SCORES (8U << 20) /* kept if nothing is said */
+#define AUC_SCORES (8U << 20) /* how many are kept by default */
 
 /* ---- options ------------------------------------------------------------------------------------------- */
 
@@ -66,21 +66,21 @@ static const struct pst_option options[] = {
     { 0, "of", PST_STRING, offsetof(struct evaluator, of_name),
       "tensor with the predictions: logits, logits/NAME, soft or soft/NAME", .metavar = "TENSOR" },
     { 0, "against", PST_STRING, offsetof(struct evaluator, against_name),
-      "tensor to compare with: difference, agreement, and KL of the predictions from it",
-      .metavar = "TENSOR" },
+      "tensor to compare with: report difference, agreement and KL", .metavar = "TENSOR" },
     { 0, "tolerance", PST_DOUBLE, offsetof(struct evaluator, tolerance),
-      "end with an error at the first sample that differs more from --against in any number",
+      "end with an error at the first sample that has a number further than this from --against",
       .needs = "against" },
-    { 0, "class-bias", PST_LIST, 0, "add to a class's logit, or log-probability, before anything else",
-      .take = take_bias, .metavar = "CLASS=NUMBER" },
+    { 0, "class-bias", PST_LIST, 0,
+      "number to add to a class's logit, or log-probability, before anything else", .take = take_bias,
+      .metavar = "CLASS=NUMBER" },
     { 0, "fit-bias", PST_LIST, 0,
-      "find this class's bias from the whole stream, report it, and the figures with it", .take = take_fitted,
+      "find this class's bias from the whole stream; report it and all figures with it", .take = take_fitted,
       .metavar = "CLASS" },
     { 0, "fit-by", PST_CHOICE, offsetof(struct evaluator, fit_by),
-      "what --fit-bias looks for: the class mass of --against, else of the labels; or fewest errors",
+      "mass: the class's share is as in --against, or else as in the labels; errors: fewest errors",
       .choices = (const char *const[]){ "mass", "errors", NULL }, .needs = "fit-bias" },
     { 0, "top", PST_SIZE, offsetof(struct evaluator, top),
-      "the K of top-K accuracy; without it 5 beyond 10 classes", .metavar = "K", .least = 1,
+      "the K of top-K accuracy; without it 5 if there are more than 10 classes", .metavar = "K", .least = 1,
       .most = INT32_MAX },
     { 0, "worst", PST_SIZE, offsetof(struct evaluator, worst.most),
       "list the N samples with the largest loss, error, or number of wrong bits", .metavar = "N", .least = 1,
@@ -93,14 +93,14 @@ static const struct pst_option options[] = {
     { 0, "json", PST_FLAG, offsetof(struct evaluator, as_json), "the same as --format json",
       .excludes = "format" },
     { 0, "all-rows", PST_FLAG, offsetof(struct evaluator, all_rows),
-      "in a table show all classes, outputs or labels, not the 20 worst of many", .needs = "format=table",
+      "in a table show all classes, outputs or labels, not only the 20 worst", .needs = "format=table",
       .excludes = "json" },
     { 0 },
 };
 
 /* ---- what the stream holds ----------------------------------------------------------------------------- */
 
-/* What can be in y; the first is also what predictions without y are taken for. */
+/* What y can hold. Without y, predictions are taken for the first one. */
 static const struct target_type *const types[] = { &target_classes, &target_numbers, &target_bits };
 
 #define TYPES (sizeof types / sizeof *types)
@@ -111,12 +111,14 @@ static enum pst_status find_type(struct evaluator *evaluator, const struct pst_h
 {
     bool fewest_errors = evaluator->fitted_count > 0 && evaluator->fit_by == FIT_BY_ERRORS;
     evaluator->type = types[0];
-    evaluator->y = pst_header_find(header, "y");
+    bool mixed = pst_labels_are_mixed(header);
+    evaluator->y = mixed ? PST_NONE : pst_header_find(header, "y");
+    if (evaluator->y == PST_NONE && evaluator->against_name != NULL && !fewest_errors)
+        return PST_OK;
+    if (mixed)
+        return pst_header_require(header, "y", PST_DTYPE_I32, 0, NULL, &evaluator->y, error);
     if (evaluator->y == PST_NONE)
-        return evaluator->against_name != NULL && !fewest_errors
-                   ? PST_OK
-                   : pst_fail(error, PST_BAD_DATA, "the stream has no tensor 'y'%s",
-                              pst_compact_advice(header));
+        return pst_fail(error, PST_BAD_DATA, "the stream has no tensor 'y'%s", pst_compact_advice(header));
     const struct pst_tensor_spec *spec = &header->tensors[evaluator->y];
     size_t i = 0;
     while (i < TYPES && types[i]->dtype != spec->dtype)
@@ -134,7 +136,7 @@ static enum pst_status find_type(struct evaluator *evaluator, const struct pst_h
     return PST_OK;
 }
 
-/* Options that say nothing of what y holds, or need it. */
+/* Refuses options that do not fit what y holds, or that need a y if there is none. */
 static enum pst_status check_fit(const struct evaluator *evaluator, struct pst_error *error)
 {
     const char *option = evaluator->top > 0 ? "--top" : evaluator->worst.most > 0 ? "--worst" : NULL;
@@ -200,7 +202,7 @@ static enum pst_status evaluate(struct pst_run *run, const struct pst_batch *bat
     return status;
 }
 
-/* The areas under the curves, when all scores are there. */
+/* Computes the areas under the curves, when all scores are there. */
 static enum pst_status finish_auc(struct pst_run *run, struct pst_error *error)
 {
     struct evaluator *evaluator = run->self;
@@ -275,9 +277,9 @@ int main(int argc, char **argv)
             .purpose = "say how good the predictions in a stream are",
             .description =
                 "If y holds classes (i32), reports errors, accuracies, F1, negative log-likelihood, Brier\n"
-                "score, expected calibration error, some of it by class, and what is taken for what; if it\n"
+                "score, expected calibration error, figures by class, and the confusion matrix; if it\n"
                 "holds numbers (f32), RMSE, MAE and R squared; if it holds bits (u8), wrong bits,\n"
-                "precision, recall, F1 and AUC. Without --of it looks at logits or soft, else the only\n"
+                "precision, recall, F1 and AUC. Without --of it takes logits or soft, or the only\n"
                 "logits/NAME or soft/NAME.",
             .example = "loader mnist --split test | teacher-forward student.safetensors | evaluator",
             .see_also = "teacher-forward(1), temperature-softmax(1), averager(1)",

@@ -1,6 +1,6 @@
 /*
- * loader: the source of a pipeline. Opens a data set, chooses samples, puts them in order, moves them about,
- * and writes them as batches. The bits of a sample depend on (seed, epoch, id) only.
+ * loader: the source of a pipeline. Opens a data set, chooses samples, orders and augments them, and writes
+ * them as batches. The bits of a sample depend on (seed, epoch, id) only.
  */
 #include "stages/loader/loader.h"
 
@@ -24,16 +24,16 @@ static const struct pst_option options[] = {
       "fit mean and deviation of each channel or column to the training samples", .silent = true,
       .excludes = "like" },
     { 0, "like", PST_STRING, offsetof(struct loader, like_path),
-      "make samples as those that this model, or recording, was made from", .metavar = "FILE", .silent = true,
+      "make samples like those of this model or recording", .metavar = "FILE", .silent = true,
       .files = PST_FILE_READ },
-    { 0, "run", PST_STRING, offsetof(struct loader, run),
-      "name this run so in the header; otherwise at random", .metavar = "NAME", .silent = true },
+    { 0, "run", PST_STRING, offsetof(struct loader, run), "name of this run in the header; otherwise random",
+      .metavar = "NAME", .silent = true },
     { 0 },
 };
 
 /* ---- opening ------------------------------------------------------------------------------------------- */
 
-/* The type of set that the first operand means, or an option that names one. */
+/* Finds the type of set that the first operand names; without operands, the type that an option names. */
 static enum pst_status find_type(struct pst_run *run, const char *operand,
                                  const struct pst_dataset_type **type, const char **argument,
                                  struct pst_error *error)
@@ -48,7 +48,7 @@ static enum pst_status find_type(struct pst_run *run, const char *operand,
     return pst_dataset_find(operand, type, argument, error);
 }
 
-/* Lists what the operands name. list: room for all. Later ones may repeat the name of the type. */
+/* Lists the operands' arguments; later operands may repeat the type's name. list: [count + 1]. */
 static size_t list_arguments(const struct pst_dataset_type *type, const char *first, size_t count,
                              char **operands, const char **list)
 {
@@ -95,7 +95,7 @@ static enum pst_status open_data(struct pst_run *run, size_t count, char **opera
 /* Batches of one epoch: the last one may be smaller. */
 static uint64_t batches_in_epoch(const struct loader *loader)
 {
-    return (loader->view.selection.count + loader->batch - 1) / loader->batch;
+    return (loader->view.count + loader->batch - 1) / loader->batch;
 }
 
 /* Batches of the whole stream, or 0 if it is endless or cannot be counted. */
@@ -115,20 +115,20 @@ static enum pst_status go_to_start(struct loader *loader, struct pst_error *erro
     return pst_view_begin(&loader->view, loader->start / batches, loader->position, error);
 }
 
-/* A seed that decides about nothing would be taken for one that does. */
+/* Refuses a seed that has no effect, because a user may think that it has one. */
 static enum pst_status check_seed(const struct pst_run *run, struct pst_error *error)
 {
     const struct loader *loader = run->self;
     const struct pst_selection_rules *rules = &loader->chosen.rules;
     bool draws = loader->view.shuffled || loader->view.steps > 0 || loader->view.changes > 0 ||
-                 rules->utterances > 0 || rules->fraction < 1 || rules->limit > 0;
+                 loader->view.mixed || rules->utterances > 0 || rules->fraction < 1 || rules->limit > 0;
     if (draws || pst_options_given(run, (const char *const[]){ "seed", NULL }) == NULL)
         return PST_OK;
     return pst_fail(error, PST_USAGE,
                     "--seed does nothing here: samples are neither chosen nor shuffled nor moved about");
 }
 
-/* Columns and standard are not told by options alone. */
+/* Notes columns and standard, because the options alone do not determine them. */
 static enum pst_status note_inputs(struct pst_run *run, struct pst_error *error)
 {
     const struct loader *loader = run->self;
@@ -141,7 +141,7 @@ static enum pst_status note_inputs(struct pst_run *run, struct pst_error *error)
     return pst_origin_note_of(run, "x", "inputs", digest, error);
 }
 
-/* Which class a number stands for, is not told by options alone if classes have names of their own. */
+/* Notes the names of classes, unless they are numbers, because the options do not determine them. */
 static enum pst_status note_outputs(struct pst_run *run, struct pst_error *error)
 {
     const struct pst_dataset *data = &((const struct loader *)run->self)->data;
@@ -165,11 +165,38 @@ static enum pst_status note_outputs(struct pst_run *run, struct pst_error *error
                         : pst_fail(error, PST_TRY_AGAIN, "out of memory for a header");
 }
 
-/* What made the samples is the set; what moved them about is the augmentations' options and the seed. */
+/* Every chosen sample may be mixed into another one, so the origins hold the choice of samples. Those of y
+ * and weight also hold how they are mixed, with the seed. */
+static enum pst_status note_mixing(struct pst_run *run, struct pst_error *error)
+{
+    static const char *const tensors[] = { "x", "y", "weight" };
+    const struct pst_view *view = &((const struct loader *)run->self)->view;
+    const struct pst_selection *chosen = &view->selection;
+    char digest[PST_DIGEST_TEXT], how[128];
+    pst_print_plain(how, sizeof how, "mixup %.17g, cutmix %.17g, seed %llu", view->mixup, view->cutmix,
+                    (unsigned long long)view->seed);
+    uint64_t *ids = pst_allocate(chosen->count, sizeof *ids, error);
+    if (ids == NULL)
+        return PST_TRY_AGAIN;
+    for (size_t i = 0; i < chosen->count; i++)
+        ids[i] = pst_dataset_id(view->dataset, chosen->indices[i]);
+    pst_digest(ids, chosen->count * sizeof *ids, digest);
+    free(ids);
+    enum pst_status status = PST_OK;
+    for (size_t i = 0; i < sizeof tensors / sizeof *tensors && status == PST_OK; i++) {
+        status = pst_origin_note_of(run, tensors[i], "mixed_with", digest, error);
+        if (status == PST_OK && i > 0)
+            status = pst_origin_note_of(run, tensors[i], "mixed", how, error);
+    }
+    return status;
+}
+
+/* Notes what determines the samples: the set, and, if there are augmentations, the seed. Their options are
+ * noted already. */
 static enum pst_status note_data(struct pst_run *run, struct pst_error *error)
 {
     const struct loader *loader = run->self;
-    bool moved = false;
+    bool moved = loader->view.mixed;
     char seed[24];
     for (size_t i = 0; i < PST_MAX_AUGMENTATIONS; i++)
         moved = moved || loader->view.settings[i] != NULL;
@@ -181,6 +208,8 @@ static enum pst_status note_data(struct pst_run *run, struct pst_error *error)
         status = pst_origin_note(run, "digest", loader->data.digest, error);
     if (status == PST_OK && moved)
         status = pst_origin_note_of(run, "x", "augmentation_seed", seed, error);
+    if (status == PST_OK && loader->view.mixed)
+        status = note_mixing(run, error);
     if (status == PST_OK && loader->inputs != NULL)
         status = note_inputs(run, error);
     if (status == PST_OK)
@@ -189,7 +218,7 @@ static enum pst_status note_data(struct pst_run *run, struct pst_error *error)
                             : status;
 }
 
-/* A model that learned from spliced samples is given such. */
+/* Samples for a model that learned from spliced ones are spliced in the same way. */
 static enum pst_status take_splice(struct loader *loader, struct pst_error *error)
 {
     const char *wanted = loader->likeness.found.splice;
@@ -198,6 +227,23 @@ static enum pst_status take_splice(struct loader *loader, struct pst_error *erro
                         loader->like_path, wanted);
     loader->chosen.splice = wanted;
     return PST_OK;
+}
+
+/* Turns the value of --special, names of classes or a set of a file, into numbers, which a view takes. */
+static enum pst_status find_special(struct loader *loader, struct pst_error *error)
+{
+    const struct pst_dataset *data = &loader->data;
+    struct pst_class_map map = { 0 };
+    if (loader->chosen.special == NULL || data->label_kind != PST_LABELS_CLASS)
+        return PST_OK;
+    enum pst_status status =
+        pst_class_map_named(&map, &(struct pst_classes){ data->classes, data->class_names },
+                            loader->chosen.special, "--special", NULL, error);
+    if (status == PST_OK && (loader->special = pst_class_map_numbers(&map)) == NULL)
+        status = pst_fail(error, PST_TRY_AGAIN, "out of memory for a set of classes");
+    pst_class_map_free(&map);
+    loader->chosen.special = loader->special;
+    return status;
 }
 
 static enum pst_status start(struct pst_run *run, size_t count, char **operands, struct pst_error *error)
@@ -213,7 +259,9 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
         status = take_splice(loader, error);
     if (loader->like_path != NULL && loader->data.label_kind == PST_LABELS_NONE && loader->epochs == 1 &&
         !loader->chosen.shuffle)
-        loader->chosen.no_shuffle = true; /* these are asked about, and not learned from */
+        loader->chosen.no_shuffle = true; /* these are for predictions, not for learning */
+    if (status == PST_OK)
+        status = find_special(loader, error);
     if (status == PST_OK)
         status = pst_view_open(&loader->view, &loader->data, &loader->chosen, augmentations, error);
     if (status == PST_OK)
@@ -240,24 +288,56 @@ static enum pst_status on_header(struct pst_run *run, const struct pst_header *i
 
 /* ---- batches ------------------------------------------------------------------------------------------- */
 
-static enum pst_status next(struct pst_run *run, const struct pst_batch *in, struct pst_batch *batch,
-                            struct pst_error *error)
+/* Goes on to the next epoch. Returns PST_END after the last. */
+static enum pst_status go_on(struct loader *loader, struct pst_error *error)
+{
+    struct pst_view *view = &loader->view;
+    bool more = loader->epochs == 0 || view->epoch + 1 < loader->epochs;
+    loader->position = 0;
+    return more ? pst_view_begin(view, view->epoch + 1, 0, error) : PST_END;
+}
+
+static enum pst_status take(struct pst_run *run, struct pst_run *run_of_job, struct pst_error *error)
+{
+    struct loader *loader = run->self, *job = run_of_job->self;
+    struct pst_view *view = &loader->view;
+    enum pst_status status = loader->position >= view->count ? go_on(loader, error) : PST_OK;
+    if (status != PST_OK)
+        return status;
+    if (loader->epochs > 0 && view->epoch >= loader->epochs)
+        return PST_END;
+    size_t left = view->count - loader->position, first = loader->position;
+    job->taken = left < loader->batch ? left : loader->batch;
+    job->first = job->is_job ? 0 : first;
+    loader->position += job->taken;
+    return job->is_job ? pst_view_lend(view, first, job->taken, &job->view, error) : PST_OK;
+}
+
+/* One job at a time reads samples, in order; all jobs change them. */
+static enum pst_status join(struct pst_run *job, struct pst_batch *batch, struct pst_error *error)
+{
+    struct loader *loader = job->self;
+    size_t most = loader->view.count < loader->batch ? loader->view.count : loader->batch;
+    loader->is_job = true;
+    enum pst_status status = pst_view_join(&loader->view, most, error);
+    return status == PST_OK ? pst_batch_resize(batch, pst_output_header(job), most, 0, error) : status;
+}
+
+static void leave(struct pst_run *job)
+{
+    struct loader *loader = job->self;
+    if (loader->is_job)
+        pst_view_leave(&loader->view);
+}
+
+static enum pst_status make_batch(struct pst_run *run, const struct pst_batch *in, struct pst_batch *batch,
+                                  struct pst_error *error)
 {
     (void)in;
     struct loader *loader = run->self;
     struct pst_view *view = &loader->view;
     const struct pst_header *header = pst_output_header(run);
-    if (loader->position >= view->selection.count) {
-        bool more = loader->epochs == 0 || view->epoch + 1 < loader->epochs;
-        loader->position = 0;
-        if (more && pst_view_begin(view, view->epoch + 1, 0, error) != PST_OK)
-            return PST_TRY_AGAIN;
-        if (!more)
-            return PST_END;
-    }
-    if (loader->epochs > 0 && view->epoch >= loader->epochs)
-        return PST_END;
-    size_t left = view->selection.count - loader->position, n = left < loader->batch ? left : loader->batch;
+    size_t n = loader->taken;
     enum pst_status status = pst_batch_resize(batch, header, n, 0, error);
     if (status != PST_OK)
         return status;
@@ -266,11 +346,11 @@ static enum pst_status next(struct pst_run *run, const struct pst_batch *in, str
     unsigned char *y = loader->y != PST_NONE ? batch->tensors[loader->y].data : NULL;
     float *weight = loader->weight != PST_NONE ? batch->tensors[loader->weight].data : NULL;
     uint64_t *id = batch->tensors[loader->id].data;
-    size_t label = pst_dataset_label_bytes(&loader->data), sample = header->tensors[loader->x].sample_bytes;
+    size_t label = view->label_bytes, sample = header->tensors[loader->x].sample_bytes;
     for (size_t i = 0; i < n && status == PST_OK; i++, x += sample, y = y == NULL ? NULL : y + label) {
         if (weight != NULL)
-            weight[i] = loader->data.weights[view->order[loader->position]];
-        status = pst_view_get(view, loader->position++, x, y, &id[i], error);
+            weight[i] = pst_view_weight(view, loader->first + i);
+        status = pst_view_get(view, loader->first + i, x, y, &id[i], error);
     }
     return status;
 }
@@ -281,6 +361,7 @@ static void stop(struct pst_run *run)
     pst_view_close(&loader->view);
     pst_dataset_close(&loader->data);
     free_like(&loader->likeness);
+    free(loader->special);
     json_decref(loader->inputs);
 }
 
@@ -309,10 +390,13 @@ int main(int argc, char **argv)
                         .options = all,
                         .size = sizeof(struct loader),
                         .defaults = &defaults,
-                        .traits = PST_WRITES,
+                        .traits = PST_WRITES | PST_PARALLEL,
                         .start = start,
                         .on_header = on_header,
-                        .on_batch = next,
+                        .take = take,
+                        .join = join,
+                        .on_batch = make_batch,
+                        .leave = leave,
                         .stop = stop,
                     });
 }

@@ -1,4 +1,4 @@
-/* munge: a source that makes up unlabelled samples like those of a small table. */
+/* munge: a source that makes unlabelled samples like those of a small table. */
 #include "stages/munge/munge.h"
 
 #include <jansson.h>
@@ -12,17 +12,18 @@ static const struct munge defaults = {
 static const struct pst_option options[] = {
     { 'm', "method", PST_CHOICE, offsetof(struct munge, method), "how samples are made",
       .choices = (const char *const[]){ "munge", "autogluon", "random", "nbe", NULL } },
-    { 'n', "size", PST_SIZE, offsetof(struct munge, size), "make N samples", "N", .excludes = "times",
+    { 'n', "size", PST_SIZE, offsetof(struct munge, size), "make N samples; 0: as --times says", "N",
+      .excludes = "times", .of_samples = true },
+    { 'k', "times", PST_SIZE, offsetof(struct munge, times),
+      "make K times as many samples as the table has rows", "K", .least = 1, .most = 1e12,
       .of_samples = true },
-    { 'k', "times", PST_SIZE, offsetof(struct munge, times), "make K times as many as the table has rows",
-      "K", .least = 1, .most = 1e12, .of_samples = true },
-    { 'p', "probability", PST_DOUBLE, offsetof(struct munge, probability), "that a column changes", .most = 1,
-      .needs = "method=munge|method=autogluon" },
+    { 'p', "probability", PST_DOUBLE, offsetof(struct munge, probability),
+      "probability that a column changes", .most = 1, .needs = "method=munge|method=autogluon" },
     { 's', "spread", PST_POSITIVE_DOUBLE, offsetof(struct munge, spread),
-      "a new number's deviation is the distance of the two old ones, divided by this",
+      "deviation of new numbers: the distance of the two old ones divided by this",
       .needs = "method=munge|method=autogluon" },
-    { 0, "components", PST_SIZE, offsetof(struct munge, components), "of the mixture", "N", .least = 1,
-      .most = 100000, .needs = "method=nbe" },
+    { 0, "components", PST_SIZE, offsetof(struct munge, components), "components of the mixture", "N",
+      .least = 1, .most = 100000, .needs = "method=nbe" },
     { 0, "seed", PST_U64, offsetof(struct munge, seed), "seed of all that is drawn" },
     { 'b', "batch", PST_SIZE, offsetof(struct munge, batch), "samples in a batch", .least = 1, .most = 1e9,
       .of_samples = true },
@@ -48,7 +49,7 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
 
 /* ---- the header ---------------------------------------------------------------------------------------- */
 
-/* Hands on what the table's stream says of inputs and classes. */
+/* Copies to the header what the table's stream says of inputs and classes. */
 static enum pst_status hand_on(const struct munge *self, struct pst_header *out, struct pst_error *error)
 {
     static const char *const keys[] = { "inputs", "class_names", "output_names", "outputs" };
@@ -66,7 +67,7 @@ static enum pst_status hand_on(const struct munge *self, struct pst_header *out,
     return PST_OK;
 }
 
-/* The samples are made of the table's x and ids, and nothing else that came. */
+/* The samples are made of the table's x and ids, and of no other tensor. */
 static enum pst_status note_table(struct pst_run *run, struct pst_error *error)
 {
     const struct munge *self = run->self;
@@ -168,16 +169,16 @@ int main(int argc, char **argv)
         argc, argv,
         &(struct pst_stage){
             .name = "munge",
-            .purpose = "make up unlabelled samples like those of a table",
+            .purpose = "invent unlabelled samples similar to those of a table",
             .operands = "[STREAM]",
             .most_operands = 1,
             .operand_files = PST_FILE_READ | PST_FILE_ENDPOINT,
             .description =
                 "Reads the inputs x of a table from STREAM, or from standard input, and writes samples that "
                 "are\n"
-                "made from them (Bucila, Caruana and Niculescu-Mizil 2006), for teachers to be asked about.\n"
-                "munge mixes each row with its nearest neighbour, autogluon likewise but one-sided, random\n"
-                "draws each column from the table, nbe from a mixture of naive Bayes components.",
+                "similar to its rows (Bucila, Caruana and Niculescu-Mizil 2006), without labels. The method\n"
+                "munge mixes each row with its nearest neighbour; autogluon changes only the row; random\n"
+                "draws each column from the table; nbe draws rows from a mixture of naive Bayes components.",
             .example =
                 "loader csv:adult.csv --label income | munge --times 100 | teacher-forward t.safetensors",
             .see_also = "loader(1), teacher-forward(1), student-trainer(1)",

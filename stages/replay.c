@@ -1,14 +1,15 @@
 /*
- * replay: a source that writes recorded streams again: just as they were, or as a set of samples that are
- * chosen, shuffled and put together to batches of another size.
+ * replay: a source that writes recorded streams again: exactly as they were, or as a set of samples that are
+ * chosen, shuffled and put into batches of another size.
  */
 #include "stages/replay/replay.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static const struct replay defaults = { .options = {
-                                            .epochs = 1, .fraction = 1, .memory = (size_t)128 << 20 } };
+static const struct replay defaults = {
+    .options = { .epochs = 1, .fraction = 1, .special_share = 0.5, .memory = (size_t)128 << 20 }
+};
 
 #define PLACE(member) offsetof(struct replay, options.member)
 
@@ -19,10 +20,14 @@ static const struct pst_option options[] = {
       .of_samples = true },
     { 0, "fraction", PST_POSITIVE_DOUBLE, PLACE(fraction), "take this share of each class", .most = 1,
       .of_samples = true },
-    { 0, "limit", PST_SIZE, PLACE(limit), "take at most so many, in all classes' proportion; 0: all",
+    { 0, "limit", PST_SIZE, PLACE(limit), "take at most N samples, in the proportion of classes; 0: all",
       .metavar = "N", .of_samples = true },
-    { 0, "sample", PST_STRING, PLACE(sample), "take so many at random, or this share: 1%",
+    { 0, "sample", PST_STRING, PLACE(sample), "take N samples at random, or this share: 1%",
       .metavar = "N|SHARE%", .of_samples = true },
+    { 0, "special", PST_STRING, PLACE(special), "make these classes a share of every batch: 7,8 or @FILE:SET",
+      .metavar = "CLASSES", .of_samples = true, .needs = "shuffle", .excludes = "sample" },
+    { 0, "special-share", PST_DOUBLE, PLACE(special_share), "how large that share is", .least = 0.01,
+      .most = 0.99, .of_samples = true, .needs = "special" },
     { 'b', "batch", PST_SIZE, PLACE(batch), "samples in a batch; 0: as they were recorded, or 128",
       .most = 1 << 20, .of_samples = true },
     { 0, "epochs", PST_U64, PLACE(epochs), "times to go through the samples; 0: without end", .most = 1e6,
@@ -33,15 +38,15 @@ static const struct pst_option options[] = {
       .needs = "shuffle|fraction|limit|sample" },
     { 0, "shuffle", PST_FLAG, PLACE(shuffle), "a new order each time through the samples",
       .of_samples = true },
-    { 0, "memory", PST_SIZE, PLACE(memory), "keep so much of recordings", .metavar = "BYTES",
+    { 0, "memory", PST_SIZE, PLACE(memory), "memory for batches of recordings", .metavar = "BYTES",
       .most = 1099511627776.0, .silent = true, .needs = "shuffle|splice" },
     { 0, "splice", PST_STRING, PLACE(splice), "give each frame those before and after it: 20,5",
       .metavar = "BEFORE,AFTER", .tensor = "x" },
-    { 0, "run", PST_STRING, PLACE(run), "name this run so in the header; otherwise at random",
-      .metavar = "NAME", .silent = true },
+    { 0, "run", PST_STRING, PLACE(run), "name of this run in the header; otherwise random", .metavar = "NAME",
+      .silent = true },
     { 0, "follow", PST_FLAG, PLACE(follow), "replay FILE while it is still being written", .silent = true,
-      .excludes =
-          "only-classes|omit-classes|fraction|limit|sample|batch|epochs|start|shuffle|splice|run|skip-bad" },
+      .excludes = "only-classes|omit-classes|fraction|limit|sample|special|batch|epochs|start|shuffle|splice|"
+                  "run|skip-bad" },
     { 0, "skip-bad", PST_FLAG, PLACE(skip_bad), "leave damaged batches out, and say how many",
       .silent = true },
     { 0 },

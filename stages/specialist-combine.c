@@ -25,23 +25,23 @@ static enum pst_status take_specialist(void *place, const char *value, struct ps
     return PST_OK;
 }
 
-/* Who is combined, and what they know, stands in the origin as far as it matters: declare() notes it. */
+/* Not noted as options: declare() notes in the origin which tensors and classes are combined. */
 static const struct pst_option options[] = {
     { 'g', "generalist", PST_STRING, offsetof(struct combine, generalist_name),
-      "tensor of the generalist, who knows all classes: logits/NAME or soft/NAME", "TENSOR", .required = true,
+      "tensor of the generalist, which has all classes: logits/NAME or soft/NAME", "TENSOR", .required = true,
       .of_samples = true },
     { 's', "specialist", PST_LIST, 0,
-      "combine only those named so; CLASSES are those it knows, if its lineage does not say",
-      "NAME[=CLASSES]", .take = take_specialist, .of_samples = true },
+      "combine only specialists named here; CLASSES are needed without a lineage", "NAME[=CLASSES]",
+      .take = take_specialist, .of_samples = true },
     { 'n', "top", PST_SIZE, offsetof(struct combine, most),
-      "hear a specialist who knows one of the generalist's N likeliest classes", "N", .least = 1,
+      "use a specialist that knows one of the generalist's N likeliest classes", "N", .least = 1,
       .most = INT32_MAX },
     { 0, "tolerance", PST_POSITIVE_DOUBLE, offsetof(struct combine, tolerance),
-      "stop at the step that changes the probabilities of groups of classes by less in sum" },
+      "stop when a step changes the probabilities of groups of classes by this or less in all" },
     { 0, "name", PST_STRING, offsetof(struct combine, name), "add soft/NAME; otherwise soft",
       .metavar = "NAME", .silent = true },
     { 0, "other-generalist", PST_FLAG, offsetof(struct combine, other_generalist),
-      "take specialists who learned from another generalist, too", .of_samples = true },
+      "accept specialists that learned from another generalist, too", .of_samples = true },
     { 0 },
 };
 
@@ -56,7 +56,7 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
 
 /* ---- the header ---------------------------------------------------------------------------------------- */
 
-/* Which classes each specialist knows, in the order of the specialists. */
+/* Notes which classes each specialist knows, in the order of the specialists. */
 static enum pst_status note_classes(struct pst_run *run, struct pst_error *error)
 {
     const struct combine *self = run->self;
@@ -166,7 +166,7 @@ int main(int argc, char **argv)
             .description =
                 "Adds soft, the q that makes KL(generalist || q) + the sum of KL(specialist || q) least, "
                 "over\n"
-                "the specialists who know one of the generalist's likeliest classes. A specialist is a "
+                "the specialists that know one of the generalist's likeliest classes. A specialist is a "
                 "tensor\n"
                 "of the same kind whose model learned through class-map --dustbin; its lineage says which\n"
                 "classes it knows.",

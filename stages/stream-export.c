@@ -1,4 +1,4 @@
-/* stream-export: a sink that writes what is in a stream as files that other tools read. */
+/* stream-export: a sink that writes a stream's tensors as files that other tools read. */
 #include "stages/stream-export/export.h"
 
 #include <stddef.h>
@@ -27,15 +27,15 @@ static const struct pst_option options[] = {
     { 'o', "output", PST_STRING, offsetof(struct export, output_path),
       "the file to write; otherwise standard output", .metavar = "FILE", .files = PST_FILE_REPLACED,
       .silent = true },
-    { 0, "take", PST_LIST, 0, "the columns, by name and with commas between: tensors and what is derived",
+    { 0, "take", PST_LIST, 0, "the columns: names of tensors and derived columns, with commas between",
       .take = take_list, .metavar = "LIST" },
     { 0, "of", PST_STRING, offsetof(struct export, of),
       "tensor with the predictions: logits, logits/NAME, soft or soft/NAME", .metavar = "TENSOR" },
     { 0, "as", PST_CHOICE, offsetof(struct export, as),
-      "what is predicted; auto: what y holds, or else what the header says",
+      "what the predictions are; auto: as y says, or the header",
       .choices = (const char *const[]){ "auto", "classes", "numbers", "bits", NULL } },
     { 0, "raw", PST_FLAG, offsetof(struct export, raw),
-      "write bytes as they are, not the numbers that they stand for by scale and offset" },
+      "write bytes as they are, without their scale and offset" },
     { 0, "no-header", PST_FLAG, offsetof(struct export, no_header), "write no line of names",
       .needs = "to=csv|to=tsv" },
     { 0 },
@@ -48,7 +48,7 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     bool to_file = export->output_path != NULL && strcmp(export->output_path, "-") != 0;
     export->format = formats[export->to];
     if (to_file)
-        pst_stop_on_signals(); /* so that a file that is not whole goes */
+        pst_stop_on_signals(); /* so that an incomplete file is removed */
     else if (export->format->is_binary && isatty(STDOUT_FILENO))
         return pst_fail(
             error, PST_USAGE,
@@ -57,7 +57,7 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     return PST_OK;
 }
 
-/* Probabilities at another temperature are not what a network says. */
+/* Probabilities at another temperature than 1 are not the network's own. */
 static void warn(struct pst_run *run)
 {
     const struct predictions *of = &((const struct export *)run->self)->predictions;
@@ -120,7 +120,7 @@ int main(int argc, char **argv)
         argc, argv,
         &(struct pst_stage){
             .name = "stream-export",
-            .purpose = "write what is in a stream as a file that other tools read",
+            .purpose = "write a stream as a file for other tools",
             .description =
                 "A column of --take is a tensor, by its name, or derived: label (y's name), argmax, class\n"
                 "(its name), probability, margin, entropy, prediction (of every class or output), epoch,\n"

@@ -1,4 +1,4 @@
-/* stream-inspect: a sink that shows what is in a stream, and says whether it is whole. */
+/* stream-inspect: a sink that shows what is in a stream, and checks that it is whole. */
 #include "stages/stream-inspect/inspect.h"
 
 #include <inttypes.h>
@@ -9,8 +9,8 @@ struct inspect {
     size_t head; /* batches or samples; 0: all */
     const char *sample_text, *architecture;
     uint64_t wanted;                  /* the id of --sample */
-    const char *endpoint;             /* whatever --input says */
-    size_t id;                        /* place of the tensor, or PST_NONE */
+    const char *endpoint;             /* the operand, if there is one; for messages */
+    size_t id;                        /* place of the tensor `id`, or PST_NONE */
     uint64_t batches, samples, shown; /* what came, and the samples shown */
     bool stopped;                     /* by --head */
     struct statistics statistics;
@@ -22,24 +22,25 @@ static const struct inspect defaults = { .endpoint = "the stream" };
 
 static const struct pst_option options[] = {
     { 'c', "check", PST_FLAG, PLACE(check_only),
-      "only say whether the stream is whole, by a line and the exit code",
+      "only say, in a line and by the exit code, whether the stream is whole",
       .excludes = "head|sample|text|summary" },
     { 'n', "head", PST_SIZE, PLACE(head),
-      "stop after so many batches, or samples if samples are shown; 0: read all" },
+      "stop after N batches, or N samples if these are shown; 0: read all" },
     { 'j', "json", PST_FLAG, PLACE(as_json),
       "JSON lines: the header, each batch or sample, the end; or the model" },
-    { 0, "sample", PST_STRING, PLACE(sample_text), "show the sample with this id, as often as it comes",
+    { 0, "sample", PST_STRING, PLACE(sample_text), "show the sample with this id each time that it comes",
       .metavar = "ID" },
     { 't', "text", PST_FLAG, PLACE(show_samples),
       "show each sample: its image in letters, its targets as classes, largest first" },
-    { 's', "summary", PST_FLAG, PLACE(summary), "no line a batch", .excludes = "sample|text" },
+    { 's', "summary", PST_FLAG, PLACE(summary), "leave out the lines for batches",
+      .excludes = "sample|text" },
     { 'a', "arch", PST_STRING, PLACE(architecture),
-      "show the layers of a network that there is not yet, as student-trainer --arch would make it",
+      "show the layers of a network that does not exist yet, as in student-trainer --arch",
       .metavar = "LAYERS", .excludes = "check|head|sample|text|summary|input" },
     { 0 },
 };
 
-/* A model is shown whole; only --json goes with it. */
+/* A model is always shown whole, so only --json may be given. */
 static enum pst_status start_model(struct pst_run *run, const char *path, struct pst_error *error)
 {
     static const char *const of_streams[] = { "check", "head", "sample", "text", "summary", NULL };
@@ -161,7 +162,7 @@ static enum pst_status show_batch(struct pst_run *run, const struct pst_batch *b
 
 /* ---- the end ---- */
 
-/* --head has seen enough; what follows may be damaged, so "whole" is not said. */
+/* The end after --head. The rest may be damaged, so this does not say that the stream is whole. */
 static enum pst_status show_stop(struct pst_run *run, struct pst_error *error)
 {
     struct inspect *inspect = run->self;
@@ -196,7 +197,7 @@ static enum pst_status show_whole(struct pst_run *run, struct pst_error *error)
     return pst_print_line(run, line, error);
 }
 
-/* The stream has ended as it should, or --head was reached: the frame calls this only then. */
+/* The frame calls this only after a correct end of the stream, or when --head was reached. */
 static enum pst_status show_end(struct pst_run *run, struct pst_error *error)
 {
     struct inspect *inspect = run->self;
@@ -219,28 +220,28 @@ static void stop(struct pst_run *run)
 
 int main(int argc, char **argv)
 {
-    return pst_main(
-        argc, argv,
-        &(struct pst_stage){
-            .name = "stream-inspect",
-            .purpose = "show what is in a stream, and say whether it is whole; or what a model is",
-            .operands = "[FILE | MODEL]",
-            .most_operands = 1,
-            .operand_files = PST_FILE_READ | PST_FILE_ENDPOINT,
-            .description = "Shows the header, the history, a line a batch, and statistics of each tensor;\n"
-                           "or, with --sample or --text, what it says of samples.\n"
-                           "The exit code is 0 only if the stream is whole, or --head was reached.\n"
-                           "Of a model file it shows what it is and what it learned from.",
-            .example = "loader digits --limit 300 | stream-inspect",
-            .see_also = "evaluator(1), replay(1), pipestill(1)",
-            .options = options,
-            .size = sizeof(struct inspect),
-            .defaults = &defaults,
-            .traits = PST_READS,
-            .start = start,
-            .on_header = show_header,
-            .on_batch = show_batch,
-            .on_end = show_end,
-            .stop = stop,
-        });
+    return pst_main(argc, argv,
+                    &(struct pst_stage){
+                        .name = "stream-inspect",
+                        .purpose = "show what is in a stream or a model, and whether a stream is whole",
+                        .operands = "[FILE | MODEL]",
+                        .most_operands = 1,
+                        .operand_files = PST_FILE_READ | PST_FILE_ENDPOINT,
+                        .description =
+                            "Shows the header, the history, a line for each batch, and statistics of each\n"
+                            "tensor; or, with --sample or --text, samples.\n"
+                            "The exit code is 0 only if the stream is whole, or reading stopped at --head.\n"
+                            "For a model file it shows the layers and the history of its training.",
+                        .example = "loader digits --limit 300 | stream-inspect",
+                        .see_also = "evaluator(1), replay(1), pipestill(1)",
+                        .options = options,
+                        .size = sizeof(struct inspect),
+                        .defaults = &defaults,
+                        .traits = PST_READS,
+                        .start = start,
+                        .on_header = show_header,
+                        .on_batch = show_batch,
+                        .on_end = show_end,
+                        .stop = stop,
+                    });
 }

@@ -1,5 +1,5 @@
-/* stream-join: a filter that adds recorded targets to the samples that come, wherever they stand in the
- * recording, and only to the very inputs that they were computed from. */
+/* stream-join: a filter that adds recorded targets to the input's samples. The recording may have them in
+ * any order; targets are added only to the inputs from which they were computed. */
 #include "stages/stream-join/join.h"
 
 #include "pipestill/compact.h"
@@ -26,7 +26,8 @@ static enum pst_status take_name(void *self, const char *value, struct pst_error
 
 static const struct pst_option options[] = {
     { 't', "take", PST_LIST, 0,
-      "a tensor to take; otherwise all soft, soft/NAME, logits and logits/NAME that the input lacks",
+      "tensor to take; without it all soft, soft/NAME, logits, logits/NAME and hint/NAME that the input "
+      "lacks",
       .take = take_name, .metavar = "NAME" },
     { 0 },
 };
@@ -41,9 +42,9 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     return recording_open(run, &join->recording, operands[0], error);
 }
 
-/* ---- do the two belong together? ---- */
+/* ---- whether the two belong together ---- */
 
-/* The inputs that come must have been made as those that the targets were computed from. */
+/* The stream's inputs must have the origin of those from which the targets were computed. */
 static enum pst_status check_origin(const struct pst_run *run, const struct pst_header *header,
                                     struct pst_error *error)
 {
@@ -78,14 +79,14 @@ static enum pst_status fail_input(const struct pst_run *run, const struct pst_te
                     here->scale == 0 ? 1 : here->scale, here->offset, pst_input_name(run));
 }
 
-/* Finds what identifies the samples that come, and settles what their digests are over. */
+/* Finds what identifies the samples of the input, and decides what their digests are over. */
 static enum pst_status check_input(const struct pst_run *run, const struct pst_header *header,
                                    struct pst_error *error)
 {
     struct join *join = run->self;
     struct recording *recording = &join->recording;
     join->x = pst_header_find(header, "x");
-    join->y = pst_header_find(header, "y");
+    join->y = pst_labels_are_mixed(header) ? PST_NONE : pst_header_find(header, "y");
     if (join->x == PST_NONE)
         return pst_fail(error, PST_BAD_DATA, "%s has no inputs 'x'%s", pst_input_name(run),
                         pst_compact_advice(header));
@@ -109,9 +110,9 @@ static enum pst_status check_input(const struct pst_run *run, const struct pst_h
     return check_origin(run, header, error);
 }
 
-/* ---- what is taken ---- */
+/* ---- the tensors that are taken ---- */
 
-/* Declares a tensor of the recording behind those of the input. */
+/* Declares a tensor of the recording after those of the input. */
 static enum pst_status declare_tensor(struct pst_run *run, struct pst_header *header, size_t from,
                                       struct pst_error *error)
 {
@@ -153,7 +154,8 @@ static enum pst_status take_all(struct pst_run *run, struct pst_header *header, 
     for (size_t i = 0; i < recording->header.tensor_count && status == PST_OK; i++) {
         const char *name = recording->header.tensors[i].name;
         bool logits;
-        if (pst_target_kind(name, &logits) && pst_header_find(header, name) == PST_NONE)
+        if ((pst_target_kind(name, &logits) || pst_target_is_hint(name)) &&
+            pst_header_find(header, name) == PST_NONE)
             status = declare_tensor(run, header, i, error);
     }
     if (status == PST_OK && recording->taken_count == 0)
@@ -162,7 +164,7 @@ static enum pst_status take_all(struct pst_run *run, struct pst_header *header, 
     return status;
 }
 
-/* What was taken, and how what was taken had been made. */
+/* Notes which tensors were taken, and how they were made. */
 static enum pst_status note(struct pst_run *run, struct pst_error *error)
 {
     const struct recording *recording = &((struct join *)run->self)->recording;
@@ -196,7 +198,7 @@ static enum pst_status declare(struct pst_run *run, const struct pst_header *in,
 
 /* ---- batch by batch ---- */
 
-/* The number, in the recording, of a sample that came, or PST_NONE with an error. */
+/* The number in the recording of a sample of the input, or PST_NONE with an error. */
 static size_t find_sample(const struct pst_run *run, const struct pst_batch *in, size_t row,
                           struct pst_error *error)
 {

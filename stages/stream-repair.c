@@ -14,7 +14,7 @@ static const struct repair defaults = { .max_message = PST_DEFAULT_MAX_MESSAGE }
 
 static const struct pst_option options[] = {
     { 'n', "next", PST_FLAG, offsetof(struct repair, only_next),
-      "print only the number of the batch to go on with: loader --start" },
+      "repair, and print only the number of the next batch, for loader --start" },
     { 0, "max-message", PST_SIZE, offsetof(struct repair, max_message), "refuse larger messages",
       .metavar = "BYTES", .least = 1024, .most = 1099511627776.0 },
     { 0 },
@@ -58,16 +58,16 @@ int main(int argc, char **argv)
     return pst_main(argc, argv,
                     &(struct pst_stage){
                         .name = "stream-repair",
-                        .purpose = "give a recording that was cut short its true end",
+                        .purpose = "repair a recording that was cut short",
                         .operands = "RECORDING",
                         .least_operands = 1,
                         .most_operands = 1,
                         .operand_files = PST_FILE_READ | PST_FILE_CHANGED,
                         .description =
-                            "What stands behind the last whole batch is cut off, a trailer and an index are "
-                            "written,\nand NAME.part becomes NAME. A recording that is damaged in its middle "
+                            "Cuts the file off after its last whole batch, writes a trailer and an index, "
+                            "and renames\nNAME.part to NAME. A recording that is damaged in its middle "
                             "is left as it is.\n"
-                            "The rest is made with loader --start, and replay writes both as one recording.",
+                            "loader --start makes the rest, and replay writes both as one recording.",
                         .example = "stream-repair transfer.pst.part",
                         .see_also = "replay(1), loader(1), stream-inspect(1)",
                         .options = options,

@@ -1,4 +1,4 @@
-/* stream-select: a filter that hands on some of a stream's tensors, under other names if asked to. */
+/* stream-select: a filter that passes some of a stream's tensors, under other names if options say so. */
 #include "pipestill.h"
 
 #include <fnmatch.h>
@@ -8,7 +8,7 @@
 
 enum kind { KEEP, DROP, RENAME };
 
-/* What an option asks of the tensors that a pattern matches. */
+/* An option: what to do with the tensors that a pattern matches. */
 struct rule {
     enum kind kind;
     const char *asked; /* the option's value; borrowed */
@@ -157,8 +157,9 @@ int main(int argc, char **argv)
             .name = "stream-select",
             .purpose = "hand on some of a stream's tensors, or rename them",
             .description =
-                "PATTERN and OLD are names of tensors, in which * stands for any text, ? for any letter\n"
-                "and [...] for one of several, as in a shell. What is left of --keep and --drop is renamed.",
+                "PATTERN and OLD are names of tensors, in which * stands for any text, ? for any one\n"
+                "character and [...] for one of the characters in it, as in a shell. --keep and --drop\n"
+                "come before --rename.",
             .example =
                 "replay transfer.pst | stream-select --drop 'logits/*' --rename soft/big=soft >soft.pst",
             .see_also = "stream-inspect(1), stream-join(1), class-map(1), compactor(1)",

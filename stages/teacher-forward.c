@@ -1,4 +1,5 @@
-/* teacher-forward: a filter that asks a teacher and adds its logits. */
+/* teacher-forward: a filter that adds a teacher's logits. */
+#include "stages/teacher-forward/hints.h"
 #include "stages/teacher-forward/when_top.h"
 
 #include <jansson.h>
@@ -9,30 +10,41 @@ struct forward {
     const char *name, *activation, *mean, *deviation; /* options; NULL if not given */
     bool other_classes;
     struct when_top when;
+    struct pst_arithmetic arithmetic;
+    struct hints hints;
     const char *path;
     struct pst_teacher teacher;
     struct pst_binding binding;
-    size_t logits;              /* place in what goes out */
+    size_t logits;              /* place in the output */
     struct pst_session session; /* of one job */
 };
 
 static const struct pst_option options[] = {
     { 'n', "name", PST_STRING, offsetof(struct forward, name),
-      "what the teacher is called in the stream: logits/NAME; otherwise the file's name without its ending",
+      "name of the teacher in the stream: logits/NAME; otherwise the file's name without its ending",
       .metavar = "NAME", .silent = true },
     { 0, "activation", PST_STRING, offsetof(struct forward, activation),
-      "what stands between the layers of a model from another tool that does not say it", .metavar = "NAME" },
+      "activation between the layers of a model that does not name it", .metavar = "NAME" },
     { 0, "mean", PST_STRING, offsetof(struct forward, mean),
-      "of inputs, one or one for each channel, with \",\" between; subtracted from x", .metavar = "NUMBERS" },
+      "mean of inputs, subtracted from x: one, or one for each channel: 0.5,0.4,0.4", .metavar = "NUMBERS" },
     { 0, "deviation", PST_STRING, offsetof(struct forward, deviation),
-      "standard deviation of inputs; what is left is divided by it", .metavar = "NUMBERS" },
+      "standard deviation of inputs; x - mean is divided by it", .metavar = "NUMBERS" },
+    { 0, "kernels", PST_CHOICE, offsetof(struct forward, arithmetic.kernels),
+      "the library that multiplies matrices", .choices = pst_kernel_names, .silent = true },
+    { 0, "precision", PST_CHOICE, offsetof(struct forward, arithmetic.precision),
+      "precision of products; auto: bf16 if library and processor have it", .choices = pst_precision_names,
+      .silent = true },
+    { 0, "hint", PST_LIST, offsetof(struct forward, hints),
+      "also add the output of this layer, as hint/NAME, or, if several, hint/NAME.LAYER", .take = hints_take,
+      .metavar = "LAYER", .of_samples = true, .excludes = "when-top" },
     { 0, "other-classes", PST_FLAG, offsetof(struct forward, other_classes),
-      "the teacher's classes are not the stream's: class-map --of makes them so", .of_samples = true },
+      "accept a teacher of classes that the stream does not have; class-map --of maps them",
+      .of_samples = true },
     { 0, "when-top", PST_STRING, offsetof(struct forward, when.classes),
       "ask only about samples whose likeliest class is one of these: a list, or @FILE:SET", "CLASSES",
       .of_samples = true },
     { 0, "by", PST_STRING, offsetof(struct forward, when.by),
-      "the predictions whose likeliest class it is: logits/NAME or soft/NAME", "TENSOR", .of_samples = true,
+      "the predictions for --when-top: logits/NAME or soft/NAME", "TENSOR", .of_samples = true,
       .needs = "when-top" },
     { 0, "top", PST_SIZE, offsetof(struct forward, when.most),
       "one of the K likeliest classes is enough for --when-top", "K", .least = 1, .most = INT32_MAX,
@@ -62,10 +74,17 @@ static enum pst_status start(struct pst_run *run, size_t count, char **operands,
     if (forward->name != NULL && strlen(forward->name) > MOST_NAME)
         return pst_fail(error, PST_USAGE, "--name: at most %d bytes", (int)MOST_NAME);
     forward->path = operands[0];
-    return pst_teacher_open(&forward->teacher, forward->path, forward->activation, error);
+    forward->arithmetic.threads = pst_threads(run);
+    enum pst_status status = pst_arithmetic_settle(&forward->arithmetic, error);
+    if (status == PST_OK)
+        pst_multiplied_by(run, pst_arithmetic_name(&forward->arithmetic));
+    if (status == PST_OK)
+        status = pst_teacher_open(&forward->teacher, forward->path, forward->activation, error);
+    forward->teacher.arithmetic = forward->arithmetic;
+    return status == PST_OK ? hints_ask(&forward->hints, &forward->teacher, forward->path, error) : status;
 }
 
-/* Whether the stream is one that the teacher can answer. */
+/* Checks that the stream's inputs fit the teacher. */
 static enum pst_status check_stream(struct forward *forward, const struct pst_header *in,
                                     struct pst_error *error)
 {
@@ -93,7 +112,7 @@ static enum pst_status check_stream(struct forward *forward, const struct pst_he
     return status == PST_OK ? pst_bind_inputs(&forward->binding, in, &inputs, error) : status;
 }
 
-/* Hands on what the model knows of its outputs, if the stream does not say it. */
+/* Copies what the model says of its outputs to the header, if the stream does not say it. */
 static enum pst_status name_outputs(const struct pst_teacher *teacher, struct pst_header *out,
                                     struct pst_error *error)
 {
@@ -112,12 +131,18 @@ static enum pst_status name_outputs(const struct pst_teacher *teacher, struct ps
     return PST_OK;
 }
 
-/* What decides what the logits are: the model, and the inputs. */
+/* Notes what determines the logits: the model, and the inputs. */
 static enum pst_status note_origin(struct pst_run *run, struct pst_error *error)
 {
     struct forward *forward = run->self;
     const struct json_t *lineage = forward->teacher.lineage;
+    const char *arithmetic = pst_arithmetic_name(&forward->arithmetic);
     enum pst_status status = pst_origin_note(run, "model", forward->teacher.digest, error);
+    if (status == PST_OK && arithmetic != NULL)
+        status = pst_origin_note(run, "kernels", arithmetic, error);
+    /* Normalisations are folded into weights, but not if hints are looked at: the bits differ. */
+    if (status == PST_OK && arithmetic != NULL && forward->hints.count == 0)
+        status = pst_origin_note(run, "layers", "at once", error);
     if (status == PST_OK)
         status = pst_learned_from(run, json_object_get(lineage, "entries"), json_object_get(lineage, "from"),
                                   error);
@@ -147,6 +172,9 @@ static enum pst_status add_logits(struct pst_run *run, struct pst_header *out, s
         status = pst_history_note(run, "architecture", json_string(forward->teacher.description), error);
     if (status == PST_OK)
         status = when_top_declare(run, &forward->when, out, teacher, error);
+    if (status == PST_OK)
+        status =
+            hints_declare(run, &forward->hints, &forward->teacher, teacher, forward->binding.x, out, error);
     return status == PST_OK ? note_origin(run, error) : status;
 }
 
@@ -176,6 +204,7 @@ static enum pst_status ask(struct pst_run *run, const struct pst_batch *in, stru
     if (status == PST_OK && some)
         status = when_top_gather(run, &forward->when, in, out, inputs,
                                  pst_shape_elements(&forward->teacher.in), &count, error);
+    hints_place(&forward->hints, &forward->session, out);
     if (status == PST_OK && count > 0)
         status = pst_session_answer(&forward->session, count, answers, error);
     if (status == PST_OK && some)

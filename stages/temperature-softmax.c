@@ -12,7 +12,7 @@
 /* One teacher: the places of what is read and of what is added. */
 struct pair {
     size_t from, to;
-    size_t asked; /* place of what says which rows count; PST_NONE: all do */
+    size_t asked; /* place of the tensor that says which rows count; PST_NONE: all do */
 };
 
 struct softening {
@@ -28,7 +28,7 @@ static const struct pst_option options[] = {
     { 'T', "temperature", PST_POSITIVE_DOUBLE, offsetof(struct softening, temperature),
       "softmax temperature, at most 1e6; 1 gives plain probabilities" },
     { 0, "from-probs", PST_FLAG, offsetof(struct softening, from_probs),
-      "the other way: add logits/NAME = T log p for every soft/NAME" },
+      "the opposite: add logits/NAME = T log p for every soft/NAME" },
     { 0 },
 };
 
@@ -94,9 +94,9 @@ static enum pst_status declare(struct pst_run *run, const struct pst_header *in,
 }
 
 /*
- * T log p, which softmax at T turns into p again; a probability of 0 becomes the smallest that f32 holds. At
- * a high T all of a row's are so large that f32 would round their differences away: the largest becomes 0
- * there.
+ * T log p, which softmax at T turns into p again; a probability of 0 counts as the smallest normal f32. At a
+ * high T these logits are so large that f32 would lose their differences, so the row is shifted to a largest
+ * logit of 0.
  */
 static void to_logits(const float *probabilities, float *logits, size_t classes, double temperature)
 {

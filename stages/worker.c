@@ -1,6 +1,6 @@
 /*
- * worker: has a command do the jobs that a dispatcher gives out. It may be started, stopped and killed at any
- * time: what it had is given to another.
+ * worker: runs a command that does the jobs of a dispatcher. It may be started, stopped and killed at any
+ * time: the dispatcher then gives its batches to another worker.
  */
 #include "pipestill.h"
 
@@ -14,12 +14,12 @@ static const struct worker defaults = { .settings = { .ahead = 3, .patience = 60
 
 static const struct pst_option options[] = {
     { 0, "ahead", PST_SIZE, offsetof(struct worker, settings.ahead),
-      "jobs to take at once, so that the next one is here when one is done", .least = 1, .most = 1024 },
+      "jobs to take at once, so that the next one is ready when one is done", .least = 1, .most = 1024 },
     { 0, "patience", PST_DOUBLE, offsetof(struct worker, settings.patience),
-      "give up when the dispatcher was away for so long; 0 waits for ever", .metavar = "SECONDS", .least = 0,
-      .most = 31536000 },
+      "end with an error if there is no dispatcher for this long; 0: wait for ever", .metavar = "SECONDS",
+      .least = 0, .most = 31536000 },
     { 0, "stay", PST_FLAG, offsetof(struct worker, settings.stay),
-      "when a run is over, wait for the next dispatcher at the same endpoint" },
+      "when a run has ended, wait for the next dispatcher at the same endpoint" },
     { 0 },
 };
 
@@ -50,12 +50,13 @@ int main(int argc, char **argv)
         argc, argv,
         &(struct pst_stage){
             .name = "worker",
-            .purpose = "have a command do the jobs that a dispatcher gives out",
+            .purpose = "run a command for the jobs that a dispatcher gives out",
             .operands = "ENDPOINT -- COMMAND [ARGUMENT ...]",
             .least_operands = 2,
             .most_operands = SIZE_MAX,
-            .description = "COMMAND is a filter that adds tensors to the batches of a stream; a pipeline is\n"
-                           "sh -c '...'. The worker may be started, stopped and killed at any time.",
+            .description =
+                "COMMAND is a filter that adds tensors to the batches of a stream; write a pipeline as\n"
+                "sh -c '...'. The worker may be started, stopped and killed at any time.",
             .example = "worker tcp://head:5555 -- sh -c 'teacher-forward a.safetensors | "
                        "teacher-forward b.safetensors'",
             .see_also = "dispatcher(1), keygen(1), pipestill(1)",

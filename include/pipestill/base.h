@@ -20,26 +20,29 @@
 
 #define PST_VERSION "0.1.0"
 
-/* The result of the function must be looked at. */
+/* The caller must check the function's result. */
 #define PST_CHECKED __attribute__((warn_unused_result))
-/* Arguments are checked like printf's: text is the number of the format, values that of the first value. */
+/*
+ * The compiler checks arguments as those of printf. text: the format's place, from 1 on. values: that of the
+ * first value.
+ */
 #define PST_PRINTF(text, values) __attribute__((__format__(__printf__, text, values)))
 
 /*
- * What a function says of its success, and, at the end of main, the exit code of the program (the numbers are
- * those of sysexits.h where it has one).
+ * Whether a function succeeded and, at the end of main, the program's exit code. The numbers are those of
+ * sysexits.h, if it has one.
  */
 enum pst_status {
     PST_OK = 0,            /* done */
     PST_END = 1,           /* a reader's normal end; never an exit code */
-    PST_STOPPED = 2,       /* a signal asked to stop (pst_stop_signal); never an exit code */
+    PST_STOPPED = 2,       /* a signal came (pst_stop_signal); never an exit code */
     PST_USAGE = 64,        /* the command line is wrong */
     PST_BAD_DATA = 65,     /* the input is damaged, contradicts itself, or does not fit */
     PST_NO_INPUT = 66,     /* an input does not exist or cannot be opened */
     PST_UNAVAILABLE = 69,  /* a peer is lost or does not answer */
     PST_IO_ERROR = 74,     /* reading or writing failed */
     PST_TRY_AGAIN = 75,    /* a resource is short for now (memory, a lock) */
-    PST_READER_LEFT = 141, /* the reader of the output has gone, as a shell says of SIGPIPE */
+    PST_READER_LEFT = 141, /* the reader of the output has gone; a shell's number for SIGPIPE */
 };
 
 /*
@@ -53,7 +56,7 @@ struct pst_error {
 
 /*
  * Writes a message into an error.
- * error: where to; NULL is allowed and loses the message.
+ * error: receives it; if NULL, the message is lost.
  * status: what is returned.
  * format: as printf; truncated to the size of the message, and made plain (pst_make_plain).
  * Returns status, so that "return pst_fail(…)" is one line.
@@ -69,8 +72,8 @@ enum pst_status pst_fail_at(struct pst_error *error, const char *format, ...) PS
 
 /*
  * Multiplies two sizes.
- * product: receives a · b where it fits.
- * Returns true where it fits, false (and product untouched) where it does not.
+ * product: receives a · b if that fits.
+ * Returns true if it fits; false, with product untouched, if not.
  */
 PST_CHECKED bool pst_multiply(size_t a, size_t b, size_t *product);
 
@@ -88,7 +91,7 @@ struct pst_buffer {
 
 /*
  * Makes a buffer hold at least size bytes. The first `keep` bytes survive a move; others are undefined.
- * Returns PST_OK; PST_TRY_AGAIN where memory is short (the buffer is as it was).
+ * Returns PST_OK; PST_TRY_AGAIN if memory is short: the buffer is then as it was.
  */
 PST_CHECKED enum pst_status pst_buffer_reserve(struct pst_buffer *buffer, size_t size, size_t keep,
                                                struct pst_error *error);
@@ -98,16 +101,16 @@ void pst_buffer_free(struct pst_buffer *buffer);
 
 /*
  * Allocates zeroed, PST_ALIGNMENT-aligned memory for count items of the given size (bytes).
- * Returns the memory, to be freed with free(); NULL where it is short or the product overflows (then error is
- * set to PST_TRY_AGAIN).
+ * Returns the memory, to be freed with free(); NULL, with the error PST_TRY_AGAIN, if memory is short or
+ * the product overflows.
  */
 PST_CHECKED void *pst_allocate(size_t count, size_t size, struct pst_error *error);
 
 /*
  * Makes room for one more item in an array that doubles when it is full.
- * array: of malloc, with room for *room items of so many bytes, of which count are used; NULL and 0: as yet
- * there is none. Returns the array, which may have moved; NULL, with an error, if memory is short: then all
- * is as before.
+ * array: from malloc, with room for *room items of `size` bytes; `count` of them are used; NULL and 0: there
+ * is none yet. Returns the array, which may have moved; NULL, with an error, if memory is short: nothing has
+ * changed then.
  */
 PST_CHECKED void *pst_grown(void *array, size_t *room, size_t count, size_t size, struct pst_error *error);
 
@@ -121,29 +124,29 @@ size_t pst_free_memory(void);
 const char *pst_bytes_text(size_t bytes, char *text, size_t size);
 
 /*
- * Looks whether OpenBLAS will find its buffers, which it reserves where a thread first multiplies matrices:
- * if it cannot, it tries for ever. threads: how many of them multiply at once. Returns PST_OK, or
- * PST_TRY_AGAIN if there is no room for them now.
+ * Checks if there is address space for OpenBLAS's buffers. OpenBLAS reserves one when a thread first
+ * multiplies matrices; if it cannot, it tries for ever. threads: how many multiply at once. Returns PST_OK,
+ * or PST_TRY_AGAIN if there is not enough now.
  */
 PST_CHECKED enum pst_status pst_check_blas_memory(size_t threads, struct pst_error *error);
 
 /*
- * Metadata is built with a library (jansson) in which a value that cannot be allocated is missing without a
- * word. pst_main has it allocate with pst_marking_malloc, so that a failure leaves a mark; nothing that was
- * made after it is trusted. A program without pst_main does so with
- * json_set_alloc_funcs(pst_marking_malloc, free).
+ * Metadata is built with jansson. If memory for a value is short, jansson leaves the value out and reports
+ * no error. So pst_main makes it allocate with pst_marking_malloc: a failure leaves a mark, and what was
+ * made after it is not used. A program without pst_main calls json_set_alloc_funcs(pst_marking_malloc,
+ * free).
  */
 
-/* malloc that marks a shortage where it returns NULL. */
+/* malloc that marks a shortage if it returns NULL. */
 void *pst_marking_malloc(size_t size);
 
-/* Marks that memory ran short, for what is not seen by pst_marking_malloc. The mark stays. */
+/* Marks that memory ran short, for failures outside pst_marking_malloc. The mark stays. */
 void pst_mark_shortage(void);
 
-/* Whether memory ran short at a place that left a mark. */
+/* Whether a shortage of memory was marked. */
 bool pst_memory_ran_short(void);
 
-/* Returns PST_OK, or PST_TRY_AGAIN if memory ran short at a place that left a mark. */
+/* Returns PST_OK, or PST_TRY_AGAIN if a shortage of memory was marked. */
 PST_CHECKED enum pst_status pst_check_memory(struct pst_error *error);
 
 /* A text that is being made. */
@@ -161,7 +164,7 @@ PST_CHECKED FILE *pst_text_open(struct pst_text *text);
  */
 PST_CHECKED char *pst_text_close(struct pst_text *text);
 
-/* PST_TRY_AGAIN where errno says that memory or file descriptors are short, otherwise the usual status. */
+/* PST_TRY_AGAIN if errno says that memory or file descriptors are short, otherwise the usual status. */
 enum pst_status pst_shortage_or(enum pst_status usual);
 
 /* ---- foreign text ------------------------------------------------------------------------------------ */
@@ -170,12 +173,13 @@ enum pst_status pst_shortage_or(enum pst_status usual);
 PST_CHECKED bool pst_is_utf8(const char *text);
 
 /*
- * Makes a text from outside fit for one line on a terminal and in JSON, in place: control characters (C1,
- * too) and what is not UTF-8 become "?", and a letter that the text's end has cut goes.
+ * Changes a foreign text, in place, so that it is safe on a line of a terminal and in JSON. Control
+ * characters (C1, too) and bytes that are not UTF-8 become "?". A letter that the text's end has cut is
+ * removed.
  */
 void pst_make_plain(char *text);
 
-/* Writes a text as pst_make_plain makes it, and blanks behind it up to `width` bytes; 0: none. */
+/* Writes a text as pst_make_plain makes it, and fills it up with blanks to `width` bytes; 0: no blanks. */
 void pst_write_plain(FILE *out, int width, const char *text);
 
 /* ---- numbers in text --------------------------------------------------------------------------------- */
@@ -194,13 +198,13 @@ PST_CHECKED bool pst_parse_real(const char *text, double *value);
 
 /*
  * Parses a whole text as a decimal number without sign; no white space, nothing behind it.
- * Returns true, or false where the text is anything else or the value lies outside [least, most].
+ * Returns true, or false if the text is anything else or the value is outside [least, most].
  */
 PST_CHECKED bool pst_parse_u64(const char *text, uint64_t least, uint64_t most, uint64_t *value);
 
 /*
  * Parses a whole text as a finite decimal number; nothing before or behind it.
- * Returns true, or false where the text is anything else or the value lies outside [least, most].
+ * Returns true, or false if the text is anything else or the value is outside [least, most].
  */
 PST_CHECKED bool pst_parse_double(const char *text, double least, double most, double *value);
 
@@ -211,15 +215,18 @@ PST_CHECKED bool pst_parse_double(const char *text, double least, double most, d
 PST_CHECKED size_t pst_parse_doubles(const char *text, double least, double most, double *values,
                                      size_t room);
 
-/* Bytes that the functions pst_put_… write at most. */
+/* The most bytes that a function pst_put_… writes. */
 #define PST_NUMBER_TEXT 24
 
 /* The place of the largest of some numbers; of several, the first. count: ≥ 1. */
 size_t pst_largest(const float *numbers, size_t count);
 
+/* The largest of some numbers, +0 or -0 if it is 0. NaN counts only if it is the first. count: ≥ 1. */
+float pst_largest_number(const float *numbers, size_t count);
+
 /*
- * Writes a number with so few digits as are read back as the same f32, 6 to 9 without the zeros at their end,
- * and "." in every locale: 0.1, 12500, 1.5e-07; "nan", "inf" and "-inf" for what is none. text:
+ * Writes a number with the fewest digits, from 6 to 9, that are read back as the same f32, without zeros at
+ * their end, and with "." in every locale: 0.1, 12500, 1.5e-07; or "nan", "inf", "-inf". text:
  * [PST_NUMBER_TEXT], without a NUL at its end. Returns the length.
  */
 size_t pst_put_f32(char *text, float number);
@@ -230,118 +237,118 @@ size_t pst_put_i64(char *text, int64_t number);
 
 /* ---- numbers of 16 bits ------------------------------------------------------------------------------ */
 
-/* The number that an IEEE 754 binary16 stands for; every one of them is an f32. */
+/* The number that an IEEE 754 binary16 stands for. An f32 holds each of them exactly. */
 float pst_half_to_f32(uint16_t half);
 
 /* The same for `count` numbers. */
 void pst_halves_to_f32(const uint16_t *halves, float *numbers, size_t count);
 
-/* The nearest binary16, of two equally near ones the even one: from 65520 on infinity, below 2^-25 zero. */
+/* The nearest binary16; of two equally near ones, the even one. Infinity from 65520 on, zero below 2^-25. */
 uint16_t pst_half_from_f32(float number);
 
 /* ---- files that appear only when whole --------------------------------------------------------------- */
 
 /*
- * The name of a file with all symbolic links resolved; the file itself need not be there. Returns the name,
- * to be freed; NULL with errno, which is ELOOP if links lead in a circle.
+ * The name of a file with all symbolic links resolved; the file itself need not exist. Returns the name, to
+ * be freed; NULL with errno, which is ELOOP if links lead in a circle.
  */
 PST_CHECKED char *pst_real_name(const char *path);
 
 /*
- * A file being written beside its final name as NAME.part. {0} is closed. What exists under the final name
- * stays untouched until pst_atomic_commit; the new file has its mode. A symbolic link is followed, even to
- * what is not there yet, and stays one. Names of devices, pipes and sockets are written directly.
+ * A file that is written as NAME.part, beside its final name. {0} is closed. What exists under the final
+ * name stays untouched until pst_atomic_commit; the new file has its mode. A symbolic link is followed,
+ * even to a file that does not exist yet, and stays a link. Names of devices, pipes and sockets are written
+ * directly.
  */
 struct pst_atomic_file {
     int fd;        /* write here */
     bool direct;   /* not a regular file: there is nothing to rename */
     bool unlocked; /* the file system has no locks, so nothing keeps a second writer away */
     char *path;    /* the final name; owned */
-    char *part;    /* the name while it is written; owned; NULL where direct */
+    char *part;    /* the name while it is written; owned; NULL if direct */
 };
 
-/* What to do with what a writer that died left under NAME.part. */
+/* What to do with a NAME.part that a dead writer left. */
 enum pst_leftover {
     PST_LEFTOVER_REPLACE,
     PST_LEFTOVER_REFUSE /* it may have taken long to make: only its owner may remove it */
 };
 
 /*
- * Locks an open file for the one process that writes it; waits for readers that follow, which hold a lock for
- * a moment to see whether there is a writer. Returns PST_OK; PST_TRY_AGAIN if another process writes the
- * file; PST_UNAVAILABLE if its file system has no locks (Lustre and NFS, as they may be set up): the file can
- * be written, but nothing keeps a second writer away, which the caller has to say.
+ * Locks an open file for the one process that writes it. Waits for readers that follow: each holds a lock
+ * for a moment, to see if there is a writer. Returns PST_OK; PST_TRY_AGAIN if another process writes the
+ * file; PST_UNAVAILABLE if its file system has no locks (Lustre and NFS may be set up so): the file can be
+ * written, but nothing keeps a second writer away, and the caller has to report that.
  */
 PST_CHECKED enum pst_status pst_lock_for_writer(int fd);
 
 /*
  * Opens a file for writing under its provisional name, with a lock against a second writer.
- * Returns PST_OK; PST_USAGE for the path "-"; PST_IO_ERROR if it cannot be made, the user may not write what
- * has the name, or NAME.part is a link; PST_TRY_AGAIN if another process writes it, or left something there
- * that is not to be replaced.
+ * Returns PST_OK; PST_USAGE for the path "-"; PST_IO_ERROR if it cannot be made, the user may not write the
+ * file of this name, or NAME.part is a link; PST_TRY_AGAIN if another process writes it, or a dead writer
+ * left a NAME.part that must not be replaced.
  */
 PST_CHECKED enum pst_status pst_atomic_open(struct pst_atomic_file *file, const char *path,
                                             enum pst_leftover leftover, struct pst_error *error);
 
 /*
  * Syncs the file to disk, gives it its final name, syncs the folder and closes it.
- * Returns PST_OK, or PST_IO_ERROR, or PST_TRY_AGAIN if a shortage was marked, so that the file may lack
- * something: the file is closed, and what could not get its name is left as NAME.part.
+ * Returns PST_OK; PST_IO_ERROR; PST_TRY_AGAIN if a shortage of memory was marked, because the file may then
+ * be incomplete. In every case the file is closed; if it did not get its name, it stays as NAME.part.
  */
 PST_CHECKED enum pst_status pst_atomic_commit(struct pst_atomic_file *file, struct pst_error *error);
 
 /*
- * Closes a file that is not to appear. keep_part: leave what was written, if anything, under NAME.part. No-op
- * on {0}.
+ * Closes a file without giving it its name. keep_part: NAME.part stays, unless it is empty. No-op on {0}.
  */
 void pst_atomic_abandon(struct pst_atomic_file *file, bool keep_part);
 
 /*
- * Opens a regular file for reading. Anything else is refused: a named pipe without a writer would be waited
- * for without end. Children do not inherit the descriptor.
+ * Opens a regular file for reading. Anything else is refused: to open a named pipe without a writer takes
+ * for ever. Children do not inherit the descriptor.
  * fd: receives it, to be closed.
  * Returns PST_OK; PST_NO_INPUT if it cannot be opened; PST_BAD_DATA if it is not a regular file.
  */
 PST_CHECKED enum pst_status pst_file_open(const char *path, int *fd, struct pst_error *error);
 
-/* Takes a line, which it may change and which is gone afterwards. */
+/* Takes a line, which it may change, and which is valid only during the call. */
 typedef enum pst_status pst_take_line(void *context, char *line, struct pst_error *error);
 
 /*
- * Hands the lines of a text file on, one after the other, without blanks at the end and what ends the line.
- * context: handed on. Returns PST_OK; what take returns, with file and line; PST_BAD_DATA if there is a NUL
- * in the file; PST_STOPPED; PST_IO_ERROR; what pst_file_open returns.
+ * Calls take for each line of a text file, in order; blanks at the line's end and the line break are
+ * removed. context: handed on. Returns PST_OK; what take returns, with file and line; PST_BAD_DATA if there
+ * is a NUL in the file; PST_STOPPED; PST_IO_ERROR; what pst_file_open returns.
  */
 PST_CHECKED enum pst_status pst_file_lines(const char *path, pst_take_line *take, void *context,
                                            struct pst_error *error);
 
 /*
  * Syncs the folder that holds a name to disk: only then is a new name safe from a power cut.
- * Returns false, with errno, where it cannot be synced.
+ * Returns false, with errno, if it cannot be synced.
  */
 PST_CHECKED bool pst_sync_folder(const char *path);
 
 /*
  * Writes all of the bytes to a file descriptor, going on after short writes and signals.
  * name: what error messages call it.
- * Returns PST_OK; PST_READER_LEFT where the reader of a pipe has gone; PST_IO_ERROR.
+ * Returns PST_OK; PST_READER_LEFT if the reader of a pipe has gone; PST_IO_ERROR.
  */
 PST_CHECKED enum pst_status pst_write_all(int fd, const void *bytes, size_t size, const char *name,
                                           struct pst_error *error);
 
 /* ---- files of another kind --------------------------------------------------------------------------- */
 
-/* What a file is to be. */
+/* What a file should be. */
 enum pst_file_kind { PST_FOREIGN_FILE, PST_STREAM_FILE, PST_SAFETENSORS_FILE, PST_IDX_FILE, PST_CSV_FILE };
 
-/* Bytes of a file's beginning that pst_wrong_file can make use of. */
+/* How many first bytes of a file pst_wrong_file can use. */
 #define PST_FILE_START 512
 
 /*
- * What a file is that was given in another's place, as its first bytes tell, and what to do with it, for a
- * message that says "FILE is ...": "a gzip file; unpack it first: gunzip".
- * due: what it should be. start: its first bytes, [size]. Returns NULL if it begins as what is due, or as
- * nothing that is known.
+ * What kind of file was given in place of another, and what to do with it, to continue a message "FILE is
+ * ...": "a gzip file; unpack it first: gunzip".
+ * due: the kind that it should be. start: its first bytes, [size]. Returns NULL if it begins as that kind
+ * does, or as no known kind.
  */
 const char *pst_wrong_file(enum pst_file_kind due, const void *start, size_t size);
 
@@ -376,8 +383,8 @@ PST_CHECKED enum pst_status pst_digest_file(const char *path, char digest[PST_DI
 /* ---- counter-based random numbers -------------------------------------------------------------------- */
 
 /*
- * Every random number is a function of (seed, use, epoch, sample id, position), never of which process drew
- * first, so a stream can be cut, repeated and distributed without changing one of them. The generator is
+ * Every random number is a function of (seed, use, epoch, sample id, position), and never of which process
+ * drew first. So a stream can be cut, repeated and distributed, and none of them changes. The generator is
  * Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
  */
 
@@ -399,9 +406,14 @@ enum pst_random_use {
     PST_RANDOM_NOISE = 13,     /* noise */
     PST_RANDOM_GAIN = 14,      /* loudness */
     PST_RANDOM_MASK = 15,      /* augmentation of frames by masks */
+    PST_RANDOM_JITTER = 16,    /* augmentation of colours */
+    PST_RANDOM_CUTOUT = 17,    /* augmentation by a square that is blanked */
+    PST_RANDOM_MIX = 18,       /* with which other sample one is mixed, and how */
     PST_RANDOM_BOOTSTRAP = 20, /* which utterances or speakers are drawn */
-    PST_RANDOM_K_MEANS = 32,   /* first centres, and the order of points */
-    PST_RANDOM_MUNGE = 33,     /* samples that are made up; + 1: how a mixture begins */
+    PST_RANDOM_SPECIAL = 24,   /* the order of special samples; + 1: of the rest */
+    PST_RANDOM_REST = 25,
+    PST_RANDOM_K_MEANS = 32, /* first centres, and the order of points */
+    PST_RANDOM_MUNGE = 33,   /* samples that are made up; + 1: how a mixture begins */
     PST_RANDOM_DROPOUT = 64, /* + the number of the layer whose input is dropped, 0 for the network's input */
     /* from 1000 on: free for stages of others */
 };
@@ -411,7 +423,7 @@ struct pst_random {
     uint32_t key[2];
     uint32_t counter[4]; /* block, epoch, id (low), id (high) */
     uint32_t block[4];
-    unsigned used; /* numbers of the block that are gone */
+    unsigned used; /* numbers of the block that were given out */
 };
 
 /* Ten rounds of Philox4x32: 128 bits for each counter and key. */
@@ -420,11 +432,14 @@ void pst_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4
 /* The Philox key for a seed and a use. */
 void pst_random_key(uint64_t seed, uint32_t use, uint32_t key[2]);
 
-/* Starts the sequence of (seed, use, epoch, id). Only the low 32 bits of the epoch count. */
+/* Starts the sequence of (seed, use, epoch, id). Only the low 32 bits of the epoch are used. */
 void pst_random_start(struct pst_random *random, uint64_t seed, uint32_t use, uint64_t epoch, uint64_t id);
 
 /* The next 32 random bits. */
 uint32_t pst_random_u32(struct pst_random *random);
+
+/* The next `count` times 32 random bits: the same as from `count` calls of pst_random_u32, in less time. */
+void pst_random_fill(struct pst_random *random, uint32_t *words, size_t count);
 
 /* A number in [0, 1), 53 bits. */
 double pst_random_uniform(struct pst_random *random);
@@ -438,19 +453,19 @@ double pst_random_normal(struct pst_random *random);
 /* ---- signals ----------------------------------------------------------------------------------------- */
 
 /*
- * From now on SIGINT, SIGTERM and, unless it is ignored, SIGHUP only set a mark, which pst_stop_signal shows,
- * and interrupt what waits. A second signal ends the program as usual, but for a SIGHUP, which then does
+ * From now on SIGINT, SIGTERM and, unless it is ignored, SIGHUP only set a mark, which pst_stop_signal
+ * returns, and interrupt a call that waits. A second signal ends the program as usual; a second SIGHUP does
  * nothing.
  */
 void pst_stop_on_signals(void);
 
-/* The signal that asked this program to stop, or 0. */
+/* The first signal that came to stop this program, or 0. */
 int pst_stop_signal(void);
 
-/* From now on SIGUSR1 asks for a report, which pst_report_asked shows. */
+/* From now on SIGUSR1 only sets a mark, which pst_report_asked returns. */
 void pst_report_on_signal(void);
 
-/* Whether a report was asked for since this function was called last. */
+/* Whether SIGUSR1 came since this function was called last. */
 bool pst_report_asked(void);
 
 /* ---- the machine ------------------------------------------------------------------------------------- */
@@ -460,6 +475,30 @@ bool pst_report_asked(void);
  * Returns PST_OK, or PST_UNAVAILABLE.
  */
 PST_CHECKED enum pst_status pst_check_machine(struct pst_error *error);
+
+/* Processors that this process may run on, 1 or more; if a cgroup limits its time, at most
+ * pst_processors_of_share, rounded up. */
+size_t pst_processors(void);
+
+/* How many processors a cgroup's limit of time equals: 1.5 for "150000 100000". text: of its cpu.max.
+ * Returns INFINITY if it sets no limit. */
+double pst_processors_of_share(const char *text);
+
+/* How many threads can have a processor each, beside all else that runs. Measured again every quarter of a
+ * second. */
+struct pst_idle {
+    size_t most, threads;
+    double at, used, idle; /* seconds: when it was measured; processor time: of this process, and idle */
+};
+
+void pst_idle_start(struct pst_idle *idle);
+
+/* The number for now, from 1 to all processors: those that this process used and those that were idle since
+ * it was measured last. If the idle ones are not known, those that it used. */
+size_t pst_idle_threads(struct pst_idle *idle);
+
+/* The rule for that. used, idle: processor time within `seconds`, in seconds. most: processors. */
+size_t pst_idle_decide(double used, double idle, double seconds, size_t most);
 
 /* ---- time -------------------------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 /*
  * class_map.h: maps from old classes to new ones: which are merged, in which order they come, what they are
  * called, and which are left out. A map is a text that people read and edit; its rows of logits and
- * probabilities are mapped here, and back. Knows nothing of streams. docs/class-maps.md has the text's form.
+ * probabilities are mapped here, and back. Independent of streams. docs/class-maps.md has the text's form.
  */
 #ifndef PIPESTILL_CLASS_MAP_H
 #define PIPESTILL_CLASS_MAP_H
@@ -11,7 +11,7 @@
 #define PST_CLASS_MAP_MOST_CLASSES ((size_t)1 << 24)
 #define PST_CLASS_MAP_MOST_BYTES ((size_t)64 << 20) /* of a map's text */
 
-/* The logit of an old class that was left out, mapped back: so much below the largest of its row. */
+/* Mapped back, an old class that was left out gets the largest logit of its row less this number. */
 #define PST_CLASS_MAP_DEPTH 10000.0
 
 /* Some classes. */
@@ -28,27 +28,27 @@ struct pst_class_map {
     int32_t *new_of;    /* [from]: the new class of an old one, or -1; owned */
     size_t *begin;      /* [to + 1]: where the old classes of a new one begin; owned */
     uint32_t *members;  /* [from - dropped]: old classes, in ascending order in each new class; owned */
-    double *weights;    /* [from - dropped]: of each of them, as the map says; 1 if it says none; owned */
+    double *weights;    /* [from - dropped]: of each member, as the map says; 1 if it says none; owned */
     double *shares;     /* [from - dropped]: weight / sum of the weights of its new class; owned */
     double *log_shares; /* [from - dropped]; owned */
-    char **names;       /* [to]: of new classes; NULL in it: it has none; owned */
+    char **names;       /* [to]: of new classes; NULL for one without a name; owned */
 };
 
 /*
- * Reads a map. text: UTF-8, [size]. place: what messages call it ("--classes", a file's name). lines: whether
- * it is a file, whose lines messages count. dustbin: the name of a last class that takes what no line names;
- * NULL: what is not named is left out.
- * Returns PST_OK; PST_BAD_DATA (in a file) or PST_USAGE (on a command line) with the line and the word if the
- * text is no map of these classes; PST_TRY_AGAIN.
+ * Reads a map. text: UTF-8, [size]. place: what messages call it ("--classes", a file's name). lines: it is
+ * a file, and messages name its lines. dustbin: the name of a last class for all that no line names; NULL:
+ * that is left out.
+ * Returns PST_OK; PST_BAD_DATA (in a file) or PST_USAGE (on a command line) with the line and the word if
+ * the text is not a map of these classes; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_class_map_parse(struct pst_class_map *map, const struct pst_classes *old,
                                                 const char *text, size_t size, const char *place, bool lines,
                                                 const char *dustbin, struct pst_error *error);
 
 /*
- * Reads a map from a file of at most PST_CLASS_MAP_MOST_BYTES. set: NULL, or the name of a line of a file of
- * sets, each of which is NAME = CLASSES and may hold what others hold: its classes stay as they are, one by
- * one. dustbin: as above.
+ * Reads a map from a file of at most PST_CLASS_MAP_MOST_BYTES. set: NULL, or the name of a line in a file of
+ * sets. There, each line is NAME = CLASSES, lines may share classes, and the set's classes stay single.
+ * dustbin: as above.
  * Returns as pst_class_map_parse, and PST_NO_INPUT, PST_BAD_DATA or PST_IO_ERROR if it cannot be read.
  */
 PST_CHECKED enum pst_status pst_class_map_read(struct pst_class_map *map, const struct pst_classes *old,
@@ -65,9 +65,15 @@ PST_CHECKED enum pst_status pst_class_map_named(struct pst_class_map *map, const
                                                 struct pst_error *error);
 
 /*
- * Makes the map to classes of the same names in another order. new: their names. dustbin: as above; a new
- * class of that name is the dustbin.
- * Returns PST_OK; PST_BAD_DATA if an old class of a name is missing or not the only one; PST_TRY_AGAIN.
+ * The numbers of the old classes that a map keeps, "3,5,8", ascending.
+ * Returns the text, to be freed; NULL if memory is short.
+ */
+PST_CHECKED char *pst_class_map_numbers(const struct pst_class_map *map);
+
+/*
+ * Makes the map from classes to the same ones in another order, by name. new: their names. dustbin: as
+ * above; a new class of that name is the dustbin.
+ * Returns PST_OK; PST_BAD_DATA if no old class, or more than one, has the name of a new one; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_class_map_like(struct pst_class_map *map, const struct pst_classes *old,
                                                const struct pst_classes *new, const char *place,
@@ -77,9 +83,9 @@ PST_CHECKED enum pst_status pst_class_map_like(struct pst_class_map *map, const 
 void pst_class_map_free(struct pst_class_map *map);
 
 /*
- * What a map does, in the one way to say it: numbers of old classes, "," between those of a new class and ";"
- * between new classes, "0-4,9;7 of 10". Names are not in it. weights: with weights that are not all alike.
- * Returns the text, to be freed; NULL if memory is short.
+ * A map as canonical text: numbers of old classes, "," between those of a new class and ";" between new
+ * classes, "0-4,9;7 of 10". It has no names. weights: it has weights, if they are not all equal. Returns
+ * the text, to be freed; NULL if memory is short.
  */
 PST_CHECKED char *pst_class_map_text(const struct pst_class_map *map, bool weights);
 
@@ -90,24 +96,25 @@ PST_CHECKED char *pst_class_map_text(const struct pst_class_map *map, bool weigh
 PST_CHECKED char *pst_class_map_note(const struct pst_class_map *map, bool weights);
 
 /*
- * Merges probabilities: those of a new class are added, and all are divided by what is left if any class is
- * left out. from: [n, map.from], ≥ 0. to: receives [n, map.to]; 0 in a row of which nothing is left.
- * dropped: receives the share of each row that was left out, [n]; NULL if it is not wanted.
+ * Merges probabilities: those of a new class are added. If classes are left out, all are divided by the sum
+ * of the rest. from: [n, map.from], ≥ 0. to: receives [n, map.to]; a row whose rest is 0 becomes 0.
+ * dropped: receives the share of each row that was left out, [n]; may be NULL.
  */
 void pst_class_map_probabilities(const struct pst_class_map *map, const float *from, float *to, size_t n,
                                  double *dropped);
 
 /*
- * Merges logits: those of a new class to the logarithm of the sum of their exponentials, so softmax at
- * temperature 1 gives the merged probabilities. A class that is alone keeps its logit to the bit.
+ * Merges logits: a new class gets the logarithm of the sum of its classes' exponentials, so softmax at
+ * temperature 1 gives the merged probabilities. A class that is alone in a new one keeps its logit to the
+ * bit.
  * from: [n, map.from], finite. to: receives [n, map.to]. dropped: as above, of softmax at temperature 1.
  */
 void pst_class_map_logits(const struct pst_class_map *map, const float *from, float *to, size_t n,
                           double *dropped);
 
 /*
- * Whether one of the `most` likeliest classes of a row is among some. row: [classes], logits or
- * probabilities, none of them NaN; of equal ones the first counts as the likeliest. inside: which they are.
+ * Whether one of the `most` likeliest classes of a row is in a set. row: [classes], logits or probabilities,
+ * none of them NaN; of equal ones the first counts as the likeliest. inside: the set.
  */
 bool pst_class_is_likely(const float *row, const bool *inside, size_t classes, size_t most);
 
@@ -116,12 +123,14 @@ bool pst_class_is_likely(const float *row, const bool *inside, size_t classes, s
  */
 void pst_class_likeliest(const float *row, size_t classes, size_t most, uint32_t *likeliest);
 
-/* Back: a new class's probability is spread by shares; old classes left out get 0. from: [n, map.to]. to:
- * receives [n, map.from]. */
+/* Maps probabilities back: that of a new class is spread by shares; old classes that were left out get 0.
+ * from: [n, map.to]. to: receives [n, map.from]. */
 void pst_class_unmap_probabilities(const struct pst_class_map *map, const float *from, float *to, size_t n);
 
-/* Back: logit + log share; old classes left out get the row's largest less PST_CLASS_MAP_DEPTH. from:
- * [n, map.to]. to: receives [n, map.from]. */
+/*
+ * Maps logits back: logit + log share. Old classes that were left out get the row's largest less
+ * PST_CLASS_MAP_DEPTH. from: [n, map.to]. to: receives [n, map.from].
+ */
 void pst_class_unmap_logits(const struct pst_class_map *map, const float *from, float *to, size_t n);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * class_sets.h: which classes are often predicted together. Sets of them, for specialists, are found by
- * K-means on the columns of the covariance of predictions (Hinton, Vinyals and Dean 2015, section 5.3). Knows
- * nothing of streams.
+ * K-means on the columns of the covariance of predictions (Hinton, Vinyals and Dean 2015, section 5.3).
+ * Independent of streams.
  */
 #ifndef PIPESTILL_CLASS_SETS_H
 #define PIPESTILL_CLASS_SETS_H
@@ -10,13 +10,13 @@
 
 #define PST_CLASS_SETS_MOST_CLASSES 16384 /* their covariance takes 2 GiB */
 
-/* The covariance of rows that come in pieces; the pieces' sizes change no bit of it. */
+/* The covariance of rows that come in pieces. Its bits do not depend on the pieces' sizes. */
 struct pst_covariance {
     size_t size;           /* numbers of a row */
     uint64_t rows;         /* so far */
-    float *first;          /* [size]: the first row, from which all are measured; owned */
+    float *first;          /* [size]: the first row, which is subtracted from all; owned */
     double *sums, *square; /* [size] and [size, size], the part above the diagonal; owned */
-    double *block;         /* rows that wait, less the first; owned */
+    double *block;         /* rows not added yet, less the first; owned */
     size_t waiting;
 };
 
@@ -28,20 +28,20 @@ PST_CHECKED enum pst_status pst_covariance_start(struct pst_covariance *covarian
 void pst_covariance_add(struct pst_covariance *covariance, const float *rows, size_t n);
 
 /*
- * Ends: the mean product of deviations from the mean. Returns the matrix, [size, size], which belongs to the
- * struct; NULL if there were fewer than two rows.
+ * Computes the mean product of deviations from the mean. Returns the matrix, [size, size], which belongs to
+ * the struct; NULL if there were fewer than two rows.
  */
 PST_CHECKED double *pst_covariance_finish(struct pst_covariance *covariance);
 
 void pst_covariance_free(struct pst_covariance *covariance);
 
-/* Divides each row of a matrix by its length; one of length 0 stays. Returns how many those are. */
+/* Divides each row of a matrix by its length; rows of length 0 stay. Returns how many those are. */
 size_t pst_make_unit(double *rows, size_t count, size_t size);
 
 /* What K-means is to do. */
 struct pst_k_means {
     size_t clusters;
-    bool lloyd;    /* all points move before centres do; otherwise centres follow each point (MacQueen) */
+    bool lloyd;    /* centres move after all points; otherwise after each point (MacQueen) */
     uint64_t seed; /* of the first centres (k-means++), and of the order in which points come */
 };
 
@@ -55,11 +55,11 @@ PST_CHECKED enum pst_status pst_k_means(const struct pst_k_means *how, const dou
                                         size_t size, double *centres, struct pst_error *error);
 
 /*
- * Makes sets of the points that are near to centres. Each point goes to the nearest centre that has room; of
- * all pairs the nearest is settled first. points: [count, size]. centres: [clusters, size]. most: points in a
- * set; clusters · most ≥ count. fill: then every set takes the points nearest to its centre until it is full,
- * so sets overlap. sets: receives [clusters, count]: whether a point is in a set.
- * Returns PST_OK or PST_TRY_AGAIN.
+ * Makes sets of the points that are near to centres. Each point goes to the nearest centre whose set is not
+ * full; of all pairs, the nearest come first. points: [count, size]. centres: [clusters, size]. most: points
+ * in a set; clusters · most ≥ count. fill: then each set takes the points nearest to its centre until it is
+ * full, so sets overlap. sets: receives [clusters, count]: whether a point is in a set. Returns PST_OK or
+ * PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_class_sets(const double *points, size_t count, size_t size,
                                            const double *centres, size_t clusters, size_t most, bool fill,

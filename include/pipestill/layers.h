@@ -1,7 +1,7 @@
 /*
  * layers.h: what a network is made of. A network is a chain of layers over typed shapes. The types of layers
  * are a table (lib/nn/layers/table.c), one file a type; docs/adding-a-layer.md adds one. Everything else
- * (optimisers, checkpoints, model files) loops over parameters and knows no layer.
+ * (optimisers, checkpoints, model files) loops over parameters and does not depend on types of layers.
  *
  * An architecture is text: the input's shape, then a word for each layer, with "-" between:
  * "784-800-800-10". A dense layer whose next layer is dense has ReLU unless another activation is named
@@ -54,9 +54,9 @@ struct pst_parameter {
     uint64_t sequence; /* the epoch of its initial random numbers: one for each layer with parameters */
     bool decays;       /* weight decay applies: to weights, not to biases and not to what normalises */
     bool limited;      /* --max-norm applies to its rows: to the weights into hidden units */
-    float follows; /* 0: it is learned. Otherwise it is a statistic, with which nothing but use computes: a
-                      layer hands over what a batch had in place of a gradient, and each step moves it this
-                      share of the way there */
+    float follows; /* 0: it is learned. Otherwise it is a statistic, which only passes for use compute with:
+                      in place of a gradient a layer hands over the batch's value, and each step moves the
+                      statistic this share of the way to it */
 };
 
 /* Numbers in a row: what goes into one unit. */
@@ -64,7 +64,7 @@ size_t pst_parameter_row(const struct pst_parameter *parameter);
 
 /* ---- activations: a table, lib/nn/activations.c ------------------------------------------------------ */
 
-/* A function of one number, applied to every element. slope: of leaky, not looked at by others. */
+/* A function of one number, applied to every element. slope: used by leaky only. */
 struct pst_activation {
     const char *name;
     double variance; /* initial weights before it have this variance divided by their number of inputs */
@@ -100,23 +100,24 @@ struct pst_place {
     size_t at, length;
 };
 
-/* One layer of a network. Everything but type and settings is found out by settling. */
+/* One layer of a network. Settling determines everything but type and settings. */
 struct pst_layer {
     const struct pst_layer_type *type;
     void *settings;           /* the type's own, [type->settings_size]; owned */
     struct pst_shape in, out; /* of one sample */
     size_t parameter_count;
     struct pst_parameter parameters[PST_LAYER_PARAMETERS];
-    size_t memory_for_use;      /* floats a sample that a forward pass for use needs */
-    size_t memory_for_training; /* floats a sample that are kept from a forward to a backward pass */
-    size_t gradient_count;      /* floats that a backward pass needs for the gradients of parameters */
-    size_t scratch[2];          /* floats, however many samples there are, that nothing is kept in from one
-                                   call to the next: for use and for training */
-    double multiply_adds;       /* of a sample in a forward pass, those of what it holds included */
+    size_t memory_for_use;          /* floats a sample that a forward pass for use needs */
+    size_t memory_for_training;     /* floats a sample that are kept from a forward to a backward pass */
+    size_t gradient_count;          /* floats that a backward pass needs for the gradients of parameters */
+    size_t scratch[2];              /* floats for any number of samples, whose contents are not kept from one
+                                       call to the next: for use and for training */
+    double multiply_adds;           /* of a sample in a forward pass, with those of its inner layers */
     size_t out_at[2], memory_at[2]; /* for use and for training: its outputs and its own memory in the chain's
                                        memory, in floats a sample */
-    size_t number;          /* of the units that dropout may drop: their activations are counted from 1 */
-    struct pst_place place; /* of its word */
+    size_t number;                  /* of its activation, from 1, whose units dropout may drop; 0: none */
+    bool in_place;                  /* its outputs are its inputs in memory, whatever the order of channels */
+    struct pst_place place;         /* of its word */
 };
 
 /* Layers one after another. */
@@ -124,7 +125,7 @@ struct pst_chain {
     struct pst_layer *layers; /* [count], 1 or more; owned */
     size_t count, room;
     struct pst_shape in, out;
-    size_t widest;    /* elements between two of its layers, at the most */
+    size_t widest;    /* the most elements between two of its layers */
     size_t memory[2]; /* floats a sample that a pass for use, and one for training, needs */
 };
 
@@ -138,13 +139,13 @@ struct pst_settling {
     char why[160];                     /* for pst_unfit */
 };
 
-/* Makes the clause that settle returns of a layer that does not fit: printf into settling->why. */
+/* Makes the clause that settle returns if a layer does not fit: printf into settling->why. */
 const char *pst_unfit(struct pst_settling *settling, const char *format, ...) PST_PRINTF(2, 3);
 
 /*
  * Dropout (Srivastava et al. 2014), inverted: what is kept is divided by the share kept, so a forward pass
- * for use needs no change. A unit is kept or dropped by (seed, epoch, sample id, layer, unit), whatever the
- * batch that its sample comes in:
+ * for use needs no change. Whether a unit is dropped depends only on (seed, epoch, sample id, layer, unit),
+ * not on the batch of its sample:
  *
  * With threshold = min(round(share · 65536), 65535), unit u is dropped if its 16 random bits are below the
  * threshold; what is kept is multiplied by 65536 / (65536 - threshold). The bits come from the Philox block
@@ -159,27 +160,52 @@ struct pst_dropout {
 };
 
 /*
- * Is given the gradient of each parameter during a backward pass, last layer first, when the parameter's old
- * values are no longer needed; so it may change them. gradient: [parameter->count]; valid during the call.
+ * Receives the gradient of each parameter during a backward pass, last layer first. The pass does not need
+ * the parameter's values any more, so this function may change them. gradient: [parameter->count]; valid
+ * during the call.
  */
 typedef void pst_gradient_taker(void *context, const struct pst_parameter *parameter, const float *gradient);
+
+struct pst_kernels; /* lib/nn/kernels/products.h */
+
+/*
+ * A layer whose outputs are taken, beside those of the network; it may be in a chain that another layer
+ * holds. A pass may go through several layers at once, but the outputs of a layer with a tap do not change
+ * by that.
+ */
+struct pst_tap {
+    const struct pst_layer *layer;
+    float *outputs;        /* a forward pass: receives [n, out] */
+    const float *gradient; /* a backward pass: the loss's own gradient of these outputs, [n, out], is added
+                              to that of the layers behind; NULL: none */
+};
 
 /* What all layers share in a pass over n samples. */
 struct pst_pass {
     size_t n;
     size_t room; /* samples that memory is laid out for; a multiple of 16, so that every piece is aligned */
     bool training;
+    bool channels_last;         /* maps between layers are [height, width, channels] */
     const float *parameters;    /* the network's flat vector */
     struct pst_dropout dropout; /* both shares 0: none */
     uint64_t epoch;
     const uint64_t *ids; /* [n]; NULL without dropout */
     float *gradients;    /* backward: room for the gradients of one layer's parameters, [gradient_count] */
     float *scratch;      /* room for one layer, [scratch] */
+    struct pst_kernels *kernels; /* what multiplies matrices */
+    const struct pst_tap *taps;  /* [tap_count] */
+    size_t tap_count;
     pst_gradient_taker *take;
     void *context;
 };
 
 /* The same in double precision, for the plain twins. */
+struct pst_plain_tap {
+    const struct pst_layer *layer;
+    double *outputs;
+    const double *gradient;
+};
+
 struct pst_plain_pass {
     size_t n;
     bool use; /* not training */
@@ -187,6 +213,28 @@ struct pst_plain_pass {
     struct pst_dropout dropout;
     uint64_t epoch;
     const uint64_t *ids;
+    const struct pst_plain_tap *taps; /* [tap_count] */
+    size_t tap_count;
+};
+
+/* Two layers, one behind the other, that a pass goes through at once. */
+struct pst_joined {
+    const struct pst_layer *layer, *next;
+    float *between;              /* where the outputs of the first one would be, [room, out] */
+    float *memory, *next_memory; /* of each */
+};
+
+struct pst_window; /* lib/nn/layers/window.h */
+
+/* What a layer comes to in a pass for use, of what kernels can go through together with other layers. */
+struct pst_use {
+    enum { PST_USE_PRODUCT, PST_USE_CONVOLUTION, PST_USE_CHANGE, PST_USE_LARGEST } kind;
+    const struct pst_window *window; /* of a convolution; of the windows whose largest element is taken */
+    size_t groups;                   /* of a convolution */
+    const float *weight, *bias;      /* of a product and a convolution; bias: NULL: none */
+    float *factor;                /* of a change, receives [channels]: (value - middle) · factor + offset */
+    const float *middle, *offset; /* [channels] */
+    bool relu;                    /* follows */
 };
 
 /*
@@ -200,10 +248,14 @@ struct pst_plain_pass {
  * outputs [n, out]. memory: [room, memory_for_training] or [room, memory_for_use]. backward: gradient [n,
  * out] is that of the outputs, and may be changed. input_gradient: receives [n, in]; NULL if it is not
  * needed. Hands every parameter's gradient to pass->take, after the last use of its values. plain_forward,
- * plain_backward: the same as plain as can be; parameter_gradient: [parameters of the network], is added to.
- * input_gradient is never NULL. inner: NULL, or the chains that the layer holds, which 0 being the first;
- * NULL behind the last of them. They are read from the parentheses behind the word, with
- * "|" between; one that is left out has no layers. They are settled, with the layer's own input, before the
+ * plain_backward: the same in the simplest form; parameter_gradient: [parameters of the network], is added
+ * to. input_gradient is never NULL. joins: NULL, or whether a pass can go through this layer and the next
+ * one at once if channels are last: then forward_joined replaces both forward passes, and backward_joined
+ * both backward passes, with the inputs of the first and the outputs of the second. The memory between them
+ * then does not hold the first one's outputs. use: NULL, or sets what the layer comes to in a pass for use;
+ * false: nothing that pst_use has. inner: NULL, or returns a chain that the layer holds; `which`
+ * 0 is the first; NULL behind the last. The chains are read from the parentheses behind the word, with "|"
+ * between; one that is left out has no layers. They are settled, with the layer's own input, before the
  * layer is, and freed after it. Their memory is a part of the layer's own. release: NULL, or frees what else
  * the settings own.
  */
@@ -211,11 +263,12 @@ struct pst_layer_type {
     const char *name;    /* "dense" */
     const char *grammar; /* the words that parse reads: "800" */
     const char *help;
-    const char
-        *example; /* small architectures with it, with a space between: the tests of gradients take them */
+    const char *example; /* small architectures with it, separated by spaces: tests of gradients use them */
     size_t settings_size;
-    bool in_place;    /* outputs are the inputs, under another shape: there is nothing to compute */
-    bool transparent; /* the layer before looks through it when it chooses an activation */
+    bool in_place;      /* outputs are the inputs, under another shape: there is nothing to compute unless the
+                           channels of maps are last */
+    bool channels_last; /* its passes also take maps whose channels are last */
+    bool transparent;   /* the layer before ignores it when it chooses an activation */
     bool (*parse)(const char *word, void *settings);
     void (*describe)(const struct pst_layer *layer, FILE *text);
     bool (*absorb)(struct pst_layer *layer, const struct pst_activation *activation, double slope);
@@ -229,6 +282,12 @@ struct pst_layer_type {
     void (*plain_backward)(const struct pst_layer *layer, const struct pst_plain_pass *pass,
                            const double *inputs, const double *gradient, double *input_gradient,
                            double *parameter_gradient);
+    bool (*joins)(const struct pst_layer *layer, const struct pst_layer *next);
+    void (*forward_joined)(const struct pst_joined *joined, const struct pst_pass *pass, const float *inputs,
+                           float *outputs);
+    void (*backward_joined)(const struct pst_joined *joined, const struct pst_pass *pass, const float *inputs,
+                            const float *outputs, float *gradient, float *input_gradient);
+    bool (*use)(const struct pst_layer *layer, const struct pst_pass *pass, struct pst_use *use);
     struct pst_chain *(*inner)(const struct pst_layer *layer, size_t which);
     void (*release)(void *settings);
 };
@@ -237,9 +296,9 @@ struct pst_layer_type {
 extern const struct pst_layer_type *const pst_layer_types[];
 
 /*
- * Declares a parameter of a layer while it is settled; its place is given later, when all are known.
- * shape: [rank], the first being the units. deviation: of its initial values.
- * Returns the parameter, for what else is to be said of it: initial, decays, limited.
+ * Declares a parameter of a layer while it is settled; its place is set later, when all are known.
+ * shape: [rank]; the first size is the units. deviation: of its initial values.
+ * Returns the parameter, so that the caller can set more: initial, decays, limited.
  */
 struct pst_parameter *pst_layer_add(struct pst_layer *layer, const char *name, size_t rank,
                                     const size_t *shape, double deviation);
@@ -253,7 +312,7 @@ float *pst_layer_gradient(const struct pst_layer *layer, const struct pst_pass *
 
 /*
  * Reads the words of a chain, with "-" between; parentheses keep the words of an inner chain together, and
- * "3*" before a word or before words in parentheses has them stand there three times.
+ * "3*" before a word or before words in parentheses stands for three copies of them.
  * text, at: the words begin at text + at. place: receives that of what is wrong; may be NULL.
  * Returns PST_OK; PST_USAGE with the word that is not a layer; PST_TRY_AGAIN. On failure nothing is owned.
  */
@@ -280,7 +339,20 @@ void pst_chain_forward(const struct pst_chain *chain, const struct pst_pass *pas
 void pst_chain_backward(const struct pst_chain *chain, const struct pst_pass *pass, const float *inputs,
                         const float *outputs, float *gradient, float *input_gradient, float *memory);
 
-/* The chain that a layer holds, which 0 being the first; NULL: there are no more. */
+#define PST_LAYER_NUMBER 64 /* bytes of a layer's number as text, its end included */
+
+/*
+ * Finds a layer by its number, as stream-inspect shows it: "3" is the third layer, "3.2" the second one of
+ * the chain that the third one holds. A layer in a shortcut has no number. Returns PST_OK; PST_USAGE if the
+ * text is no number, or there is no such layer.
+ */
+PST_CHECKED enum pst_status pst_chain_find(const struct pst_chain *chain, const char *number,
+                                           const struct pst_layer **layer, struct pst_error *error);
+
+/* Whether the layer or one before it learns, so that a loss on its outputs changes the network. */
+bool pst_chain_learns_by(const struct pst_chain *chain, const struct pst_layer *layer);
+
+/* A chain that a layer holds; `which` 0 is the first; NULL: there are no more. */
 struct pst_chain *pst_layer_inner(const struct pst_layer *layer, size_t which);
 
 /* Frees the layers and makes the chain {0}. */

@@ -27,7 +27,7 @@ struct pst_figure {
     const char *key, *title; /* in JSON, and for people */
     enum pst_figure_form form;
     double value; /* NaN: undefined, and null in JSON */
-    uint64_t id;  /* of PST_FIGURE_ID alone, whose numbers a double cannot hold */
+    uint64_t id;  /* of PST_FIGURE_ID only, because a double cannot hold every id */
 };
 
 #define PST_MOST_FIGURES 24
@@ -37,15 +37,15 @@ struct pst_figures {
     struct pst_figure list[PST_MOST_FIGURES];
 };
 
-/* The same few figures of each of several things. {0}: there are none. */
+/* The same figures for each of several things, such as classes. {0}: there are none. */
 struct pst_rows {
     const char *key;   /* in JSON: "per_class" */
-    const char *scope; /* in TSV, and of a row's own number elsewhere: "class" */
-    bool numbered;     /* a row begins with its own number, which is that of a class, output or label */
+    const char *scope; /* in TSV; elsewhere the title of a row's own number: "class" */
+    bool numbered;     /* a row begins with its own number, that of a class, output or label */
     size_t count;
     void (*row)(const void *scores, size_t row,
                 struct pst_figures *figures);          /* adds those of a row, always the same */
-    double (*badness)(const void *scores, size_t row); /* by which rows are chosen if not all are shown */
+    double (*badness)(const void *scores, size_t row); /* if not all rows are shown, the worst are */
     const char *others; /* of the rows that are left out, for people: "those with fewer errors" */
     const void *scores; /* borrowed */
 };
@@ -59,7 +59,7 @@ struct pst_report {
     const uint64_t
         *confusion;       /* [rows.count, rows.count], label by prediction; borrowed; NULL: there is none */
     size_t most_rows;     /* in a table, and classes of a confusion matrix there; 0: all of them */
-    const char *all_rows; /* how all are seen, for people: "--all-rows shows all"; borrowed */
+    const char *all_rows; /* how to see all rows, for people: "--all-rows shows all"; borrowed */
 };
 
 /* Adds a figure; beyond PST_MOST_FIGURES it is left out. key, title: borrowed. */
@@ -82,8 +82,8 @@ struct pst_confusion {
 size_t pst_find_confusions(const uint64_t *confusion, size_t classes,
                            struct pst_confusion found[PST_MOST_CONFUSIONS]);
 
-/* The report as one flat JSON object, owned by the caller; NULL if memory is short. The matrix is in it up to
- * PST_MOST_IN_MATRIX classes, and beyond them the most frequent confusions. */
+/* The report as one flat JSON object, owned by the caller; NULL if memory is short. It has the confusion
+ * matrix of up to PST_MOST_IN_MATRIX classes, otherwise the most frequent confusions. */
 PST_CHECKED struct json_t *pst_report_to_json(const struct pst_report *report);
 
 /* The report as tables for people, to be freed; NULL if memory is short. */
@@ -99,10 +99,10 @@ PST_CHECKED char *pst_report_to_tsv(const struct pst_report *report);
 /* ---- classes ----------------------------------------------------------------------------------------- */
 
 #define PST_CALIBRATION_BINS 15
-#define PST_MOST_CONFUSED 1024 /* classes up to which it is counted what is taken for what */
-#define PST_MOST_IN_MATRIX 256 /* classes up to which all of this is reported, as a matrix */
+#define PST_MOST_CONFUSED 1024 /* classes up to which confusions are counted */
+#define PST_MOST_IN_MATRIX 256 /* classes up to which the whole matrix is reported */
 
-/* What a model says of one sample. Logarithms are natural and finite. */
+/* A model's prediction for one sample. Logarithms are natural and finite. */
 struct pst_prediction {
     const double *log_probabilities; /* [classes] */
     size_t largest;                  /* the class predicted */
@@ -134,7 +134,7 @@ PST_CHECKED enum pst_status pst_metrics_new(struct pst_metrics *metrics, size_t 
                                             struct pst_error *error);
 void pst_metrics_free(struct pst_metrics *metrics);
 
-/* Has top-K accuracy counted from now on. top: 1 to classes. */
+/* Counts top-K accuracy from now on. top: 1 to classes. */
 void pst_metrics_set_top(struct pst_metrics *metrics, size_t top);
 
 /* Counts a prediction for a sample whose label, 0 … classes - 1, is known. */
@@ -203,13 +203,13 @@ void pst_regression_report(const struct pst_regression *regression, struct pst_r
 /* ---- area under the ROC curve -------------------------------------------------------------------------- */
 
 /*
- * Scores that are kept, for only all of them together tell the area: that a sample with the label has a
- * higher score than one without it, as a probability. {0} keeps none.
+ * Scores that are kept, because the area depends on all of them: it is the probability that a sample with
+ * the label has a higher score than one without it. {0} keeps none.
  */
 struct pst_auc {
     size_t labels, most; /* most: scores, over all labels, that may be kept */
     size_t samples, capacity;
-    bool full;     /* there were more: nothing is kept any longer */
+    bool full;     /* there were more scores, so none are kept any longer */
     float *scores; /* [capacity, labels]; owned */
     uint8_t *bits; /* [capacity, labels]; owned */
 };
@@ -220,8 +220,8 @@ PST_CHECKED enum pst_status pst_auc_add(struct pst_auc *auc, const float *scores
                                         struct pst_error *error);
 
 /*
- * The area of each label, exactly, by ranks (Mann and Whitney 1947); of equal scores each counts half. It is
- * NaN for a label that all samples have or none, and for all of them if there were too many scores.
+ * The area of each label, exactly, by ranks (Mann and Whitney 1947); pairs with equal scores count half. It
+ * is NaN for a label that all samples have, or none, and for all labels if there were too many scores.
  * areas: [labels], receives them. Returns PST_OK or PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_auc_areas(const struct pst_auc *auc, double *areas, struct pst_error *error);
@@ -256,10 +256,10 @@ void pst_label_scores_add(struct pst_label_scores *scores, const float *logits, 
 
 /*
  * Adds to an empty report: samples, wrong_samples, wrong_bits, wrong_bit_share; precision, recall and f1 of
- * all bits together (micro averages); macro_precision, macro_recall and macro_f1, means over the labels in
- * which what is undefined counts as 0 (as in scikit-learn, with zero_division=0); macro_auc, the mean over
- * the labels for which it is defined; positives, errors, precision, recall, f1 and auc in a row for each
- * label. One that would be 0 / 0 is undefined. Borrows as pst_metrics_report does.
+ * all bits together (micro averages); macro_precision, macro_recall and macro_f1, means over the labels,
+ * with 0 for an undefined one (as in scikit-learn, with zero_division=0); macro_auc, the mean over the
+ * labels for which it is defined; positives, errors, precision, recall, f1 and auc in a row for each label.
+ * A figure of 0 / 0 is undefined. Borrows as pst_metrics_report does.
  */
 void pst_label_scores_report(const struct pst_label_scores *scores, struct pst_report *report);
 

@@ -1,6 +1,6 @@
 /*
- * option.h: what an option is. Stages have tables of them, and so have types of sets and augmentations, whose
- * options the stages that use them offer.
+ * option.h: what an option is. Stages have tables of them. So have types of sets and augmentations; the
+ * stages that use these offer their options, too.
  */
 #ifndef PIPESTILL_OPTION_H
 #define PIPESTILL_OPTION_H
@@ -20,15 +20,15 @@ enum pst_option_type {
 };
 
 /*
- * What becomes of the files that an option or an operand names, to be added up; 0: it names none. By this the
- * frame refuses to write what is also read, or written twice.
+ * How the files are used that an option or an operand names: a sum of these; 0: it names none. So the frame
+ * can refuse to write a file that is also read, or written twice.
  */
 enum pst_file_use {
     PST_FILE_READ = 1,
-    PST_FILE_REPLACED = 2, /* appears whole, and is NAME.part before */
-    PST_FILE_CHANGED = 4,  /* in place: appended to, made or mended */
+    PST_FILE_REPLACED = 2, /* appears when it is whole, and is NAME.part before */
+    PST_FILE_CHANGED = 4,  /* in place: appended to, made or repaired */
     PST_FILE_ENDPOINT = 8, /* may be "-" or a link instead */
-    PST_FILE_LIST = 16     /* names with commas between, or behind a word and a colon: idx:IMAGES,LABELS */
+    PST_FILE_LIST = 16     /* names separated by commas, also after a word and a colon: idx:IMAGES,LABELS */
 };
 
 /*
@@ -44,21 +44,22 @@ struct pst_option {
     double least,
         most; /* inclusive; values of a PST_U64 or PST_SIZE above 2^53 are not expressible as bounds */
     const char *const *choices; /* PST_CHOICE: words, ended by NULL */
-    enum pst_status (*take)(void *place, const char *value, struct pst_error *error); /* PST_LIST: handed the
-                                     place `at`, which is that of the whole struct if nothing is said */
+    /* PST_LIST. place: that of `at`, which is the whole struct if it is not set. */
+    enum pst_status (*take)(void *place, const char *value, struct pst_error *error);
     bool required;
-    bool silent; /* left out of the stream's history: it does not change what flows (names of files, logs) */
-    const char *tensor; /* the one that it decides about, by name; NULL: it decides about all */
-    bool of_samples; /* says which samples come, and in which order: in the history, but not in the origins */
-    unsigned files;  /* what becomes of the files that it names: of enum pst_file_use */
+    bool silent; /* left out of the stream's history: it does not change the stream (names of files, logs) */
+    const char *tensor;     /* the only tensor that it changes, by name; NULL: it changes all */
+    const char *in_origins; /* its name in origins; NULL: its own. A new one if the bits have changed */
+    bool of_samples;        /* chooses or orders samples: it is in the history, but not in the origins */
+    unsigned files;         /* how the files that it names are used: of enum pst_file_use */
     /*
-     * What it does nothing without, and is refused without: one of the alternatives in
-     * "shuffle|limit|schedule=step". A name: the option is given, and not as 0. With a word: the option has
-     * it, given or not. In parentheses, a stream: "(a stream to read)", "(a link)", "(a link to read from)",
-     * "(a link that listens)", "(a link that connects)". NULL: it needs nothing.
+     * It has no effect, and is refused, without one of the alternatives in "shuffle|limit|schedule=step". A
+     * name: that option is given with a value other than 0. With a word: that option has this word, given or
+     * by default. In parentheses, a stream: "(a stream to read)", "(a link)", "(a link to read from)", "(a
+     * link that listens)", "(a link that connects)". NULL: it needs nothing.
      */
     const char *needs;
-    const char *excludes; /* other options, "top|draws": none of them may be given beside it */
+    const char *excludes; /* other options, "top|draws": none of them may be given with it */
 };
 
 #endif

@@ -1,13 +1,13 @@
 /*
- * recording.h: a stream in a file, reached at any place: its batches by number, its samples one by one. The
- * index in the trailer says where they are; where there is none, it is made by a look at every message.
- * A batch's checksums are checked when its first sample is read, whichever that is.
+ * recording.h: a stream in a file, read in any order: batches by number, samples one by one. The index in
+ * the trailer says where they are; if there is none, it is made from a scan of every message. A batch's
+ * checksums are checked when any of its samples is read for the first time.
  *
- * It is read, not mapped: a file that shrinks or a disk that fails is then an error with a message and no
- * signal. Memory hardly grows with the file: two bits a batch, and 64 bytes for batches that differ in bytes
- * or samples from the one before, as most compressed ones do. Besides, batches from which single samples were
- * asked for are kept in memory up to a limit: those of a recording that fits are read once. Of one that does
- * not fit, samples of plain batches that are not kept are read one by one, and compressed batches again.
+ * The file is read, not mapped, so a file that shrinks or a disk that fails gives an error with a message,
+ * and no signal. Memory hardly grows with the file: two bits a batch, and 64 bytes for each batch that
+ * differs in bytes or samples from the one before, as most compressed ones do. In addition, batches of which
+ * single samples are read are kept up to a limit. If all batches fit, each is read once. Otherwise, batches
+ * that are not kept are read again: plain ones sample by sample, compressed ones whole.
  *
  * When every batch was read, their number and sums must be those of the trailer.
  */
@@ -21,9 +21,9 @@ struct pst_recording;
 /*
  * Opens a recording.
  * salvage: damaged batches are left out instead of being errors. All of the file is then read at once, and a
- * missing trailer does not matter. Two streams in one file do, and so does a batch above max_message.
- * Returns PST_OK; PST_NO_INPUT; PST_BAD_DATA (no file but a pipe, no stream, truncated, an index that belongs
- * elsewhere, two streams in one file; the message names file and byte); PST_IO_ERROR; PST_TRY_AGAIN.
+ * missing trailer is not an error. Two streams in one file still are, and so is a batch above max_message.
+ * Returns PST_OK; PST_NO_INPUT; PST_BAD_DATA (a pipe, not a stream, truncated, an index that does not fit,
+ * two streams in one file; the message names file and byte); PST_IO_ERROR; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_recording_open(struct pst_recording **recording, const char *path,
                                                size_t max_message, bool salvage, struct pst_error *error);
@@ -59,16 +59,16 @@ PST_CHECKED enum pst_status pst_recording_read(struct pst_recording *recording, 
                                                struct pst_batch *batch, struct pst_error *error);
 
 /*
- * Reads samples that stand one after another in one batch.
+ * Reads samples that follow each other in one batch.
  * sample, count: the first and how many; all within one recorded batch.
- * batch, at: receives them as its samples from number `at` on; it must follow the recording's header and have
- * room. Returns as pst_recording_read.
+ * batch, at: receives them as its samples from number `at` on; it must follow the recording's header and
+ * have room. Returns as pst_recording_read.
  */
 PST_CHECKED enum pst_status pst_recording_copy(struct pst_recording *recording, uint64_t sample, size_t count,
                                                struct pst_batch *batch, size_t at, struct pst_error *error);
 
 /*
- * Reads one tensor of samples that stand one after another in one batch, as pst_recording_copy reads all.
+ * Reads one tensor of samples that follow each other in one batch, as pst_recording_copy reads all tensors.
  * tensor: its place in the recording's header. rows: receives [count, shape of a sample].
  * Returns as pst_recording_read.
  */
@@ -76,15 +76,15 @@ PST_CHECKED enum pst_status pst_recording_copy_tensor(struct pst_recording *reco
                                                       uint64_t sample, size_t count, void *rows,
                                                       struct pst_error *error);
 
-/* How much batches take that are kept, if nothing else is asked for. */
+/* The default limit of kept batches, in bytes. */
 #define PST_RECORDING_MEMORY ((uint64_t)64 << 20)
 
 /* Bytes of memory that all batches take. */
 uint64_t pst_recording_memory(const struct pst_recording *recording);
 
 /*
- * How much memory batches may take that are kept for pst_recording_copy; to be called before it.
- * in_order: samples are asked for in their order, so one batch is kept, and each is read whole.
+ * Sets how much memory kept batches may take; call it before pst_recording_copy.
+ * in_order: samples will be read in their order, so only one batch is kept, and each is read whole.
  */
 void pst_recording_keep(struct pst_recording *recording, uint64_t bytes, bool in_order);
 
@@ -95,18 +95,17 @@ void pst_recording_close(struct pst_recording *recording);
 struct pst_repair {
     struct pst_trailer trailer; /* of the recording as it is now */
     uint64_t next;              /* seq of the batch that would come next */
-    uint64_t cut;               /* bytes of a broken batch or trailer that are gone */
+    uint64_t cut;               /* bytes of a broken batch or trailer that were removed */
     bool was_whole;             /* nothing was wrong and nothing was changed */
     bool unlocked;              /* nothing kept a writer away: see pst_lock_for_writer */
     char path[4096];            /* the recording's name now */
 };
 
 /*
- * Gives a recording that was cut short its trailer: behind its last whole batch, in place. NAME.part becomes
- * NAME.
+ * Writes a trailer, in place, behind the last whole batch of a recording that was cut short. NAME.part
+ * becomes NAME.
  * Returns PST_OK; PST_BAD_DATA with the recording untouched if not even the header is whole, or if whole
- * batches stand behind damaged ones; PST_TRY_AGAIN if somebody is still writing it; PST_NO_INPUT;
- * PST_IO_ERROR.
+ * batches follow damaged ones; PST_TRY_AGAIN if a process still writes it; PST_NO_INPUT; PST_IO_ERROR.
  */
 PST_CHECKED enum pst_status pst_recording_repair(const char *path, size_t max_message,
                                                  struct pst_repair *repair, struct pst_error *error);

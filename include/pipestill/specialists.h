@@ -1,16 +1,17 @@
 /*
- * specialists.h: what a generalist, who knows all classes, and specialists, who each know some and take all
- * others for one, say together (Hinton, Vinyals and Dean 2015, section 5.4, eq. 5). Knows nothing of streams.
+ * specialists.h: combines the predictions of a generalist, which knows all classes, and of specialists,
+ * which each know some and take all others for one (Hinton, Vinyals and Dean 2015, section 5.4, eq. 5).
+ * Independent of streams.
  */
 #ifndef PIPESTILL_SPECIALISTS_H
 #define PIPESTILL_SPECIALISTS_H
 
 #include "pipestill/base.h"
 
-/* What one specialist says of a sample. */
+/* One specialist's prediction for a sample. */
 struct pst_opinion {
-    const uint32_t *classes;    /* [count]: that it knows, ascending; borrowed */
-    size_t count;               /* 1 to all; of all there is no dustbin */
+    const uint32_t *classes;    /* [count]: those that it knows, ascending; borrowed */
+    size_t count;               /* 1 to all; with all there is no dustbin */
     const float *probabilities; /* [count]; borrowed */
     double dustbin;             /* probability of all other classes together */
 };
@@ -20,7 +21,7 @@ struct pst_combination {
     size_t classes, most;
     double *sums;       /* [classes]: of the generalist's probability and the specialists', by class; owned */
     uint32_t *group_of; /* [classes]; owned */
-    /* Classes that the same specialists know are a group; there are `groups`, empty ones among them. */
+    /* Classes that the same specialists know are a group. `groups` counts all, also empty ones. */
     size_t groups;
     uint32_t *members, *split, *stamp; /* [classes + 1]; owned */
     uint32_t *spare;                   /* [classes + 1]: groups that have become empty; owned */
@@ -39,18 +40,17 @@ void pst_combination_free(struct pst_combination *work);
 
 /*
  * Finds the q that makes KL(p_g || q) + the sum over specialists m of KL(p_m || q) least, where q's
- * probability of m's dustbin is that of all classes which m does not know. By EM, whose steps never make it
- * worse:
+ * probability of m's dustbin is that of all classes which m does not know. By EM; no step makes it worse:
  *
  *   q_i <- (p_g,i + sum over m that know i of p_m,i + sum over others of p_m,dustbin q_i / Q_m) / (1 + M)
  *
- * with Q_m = q's probability of m's dustbin. Among classes that the same specialists know, q is in the ratio
- * of what does not change in this, so only the sums of such groups are iterated. If no specialist differs
- * from the generalist, q is p_g to the bit.
+ * with Q_m = q's probability of m's dustbin. Among classes that the same specialists know, q is proportional
+ * to the terms without q, so only the sums of such groups are iterated. If no specialist differs from the
+ * generalist, q is p_g to the bit.
  *
- * generalist: [classes], a distribution; 0 counts as the smallest that f32 holds. opinions: [count], count at
- * most work->most. tolerance: the last step's changes of the groups' probabilities add up to no more.
- * combined: receives q, [classes].
+ * generalist: [classes], a distribution; 0 counts as the smallest number that f32 holds. opinions: [count],
+ * count at most work->most. tolerance: the most for the sum of the last step's changes of groups'
+ * probabilities. combined: receives q, [classes].
  * Returns how many steps there were; more than PST_COMBINATION_MOST_STEPS if they ended before the tolerance
  * was reached.
  */

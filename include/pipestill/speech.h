@@ -1,7 +1,7 @@
 /*
- * speech.h: what a corpus of speech is beside its sound: utterances, speakers, transcripts, pronunciations,
- * the states of phones, which frame is in which state, and the search for the words. Knows nothing of
- * streams, networks or files of sound.
+ * speech.h: a corpus of speech without its sound: utterances, speakers, transcripts, pronunciations, the
+ * states of phones, the state of each frame, and the search for words. Independent of streams, networks and
+ * files of sound.
  */
 #ifndef PIPESTILL_SPEECH_H
 #define PIPESTILL_SPEECH_H
@@ -19,16 +19,16 @@
 
 /* ---- corpora ----------------------------------------------------------------------------------------- */
 
-/* One utterance. Texts are the corpus's. */
+/* One utterance. The corpus owns the texts. */
 struct pst_utterance {
     const char *name;    /* "an251-fash-b"; no other utterance has it */
     const char *speaker; /* "fash" */
-    const char *path;    /* of its file of sound, without an ending in lists as Sphinx has them */
+    const char *path;    /* of its file of sound; lists in Sphinx's form leave out its ending */
     const char *words;   /* its transcript, words between single spaces; NULL: there is none */
     bool test;           /* it is in the list of the test part */
 };
 
-/* A word, said in one way. */
+/* One pronunciation of a word. */
 struct pst_pronunciation {
     const char *word;
     size_t count; /* of phones, ≥ 1 */
@@ -46,18 +46,18 @@ struct pst_corpus {
     size_t silence;                       /* the phone that is silence; phones: there is none */
     size_t pronunciations;                /* 0: there is no dictionary */
     struct pst_pronunciation *dictionary; /* [pronunciations], by word, its first form first; owned */
-    struct pst_corpus_own *own;           /* texts, and what finds names */
+    struct pst_corpus_own *own;           /* texts, and tables to find names */
 };
 
 /*
  * Opens a corpus.
- * folder: as Sphinx has it: etc/ holds NAME_train.fileids and NAME_test.fileids (FOLDER/SPEAKER/UTTERANCE,
+ * folder: in Sphinx's form etc/ holds NAME_train.fileids and NAME_test.fileids (FOLDER/SPEAKER/UTTERANCE,
  * the utterance's name is the last part, its speaker the one before), NAME_train.transcription and
  *   NAME_test.transcription ("WORDS (UTTERANCE)", with or without <s> and </s>), NAME.dic and
- *   NAME.phone; sound is below audio/ or wav/. Or as Kaldi has it: train/ and test/, or the folder itself,
- *   hold wav.scp, text and utt2spk; lexicon.txt and phones.txt stand in the folder, or below dict/.
- * Returns PST_OK; PST_NO_INPUT if there is neither kind of list; PST_BAD_DATA, with file and line, for a name
- * that comes twice, a transcript of no utterance, a phone that is not in the list; PST_IO_ERROR;
+ *   NAME.phone; sound is below audio/ or wav/. In Kaldi's form train/ and test/, or the folder itself, hold
+ *   wav.scp, text and utt2spk; lexicon.txt and phones.txt are in the folder, or below dict/.
+ * Returns PST_OK; PST_NO_INPUT if there is neither kind of list; PST_BAD_DATA, with file and line, for a
+ * name that comes twice, a transcript without an utterance, a phone that is not in the list; PST_IO_ERROR;
  * PST_TRY_AGAIN. On failure nothing is owned.
  */
 PST_CHECKED enum pst_status pst_corpus_open(struct pst_corpus *corpus, const char *folder,
@@ -78,12 +78,12 @@ size_t pst_corpus_find_word(const struct pst_corpus *corpus, const char *word);
 /* The classes of a corpus's frames: PST_PHONE_STATES · phones. */
 size_t pst_corpus_states(const struct pst_corpus *corpus);
 
-/* What a state is called, "AA.0". text: receives it, cut to size. */
+/* The name of a state, "AA.0". text: receives it, cut to size. */
 void pst_corpus_state_name(const struct pst_corpus *corpus, size_t state, char *text, size_t size);
 
 /*
- * Marks the utterances that a list file names: a line's first word without folders and without an ending,
- * so that lists of files as Sphinx has them and lists of utterances as Kaldi has them will do.
+ * Marks the utterances that a list file names: a line's first word without folders and without an ending, so
+ * that lists of files (Sphinx) and lists of utterances (Kaldi) both work.
  * marks: [count]; receives true for those that are named, and false for all others.
  * Returns PST_OK; PST_BAD_DATA, with file and line, for a name that no utterance has, or one that comes
  * twice; what opening returns.
@@ -102,10 +102,10 @@ struct pst_alignments {
 
 /*
  * Reads alignments: lines "UTTERANCE CHANNEL START DURATION STATE" (NIST's ctm; times in seconds), in which
- * the lines of an utterance stand together and follow each other without a gap. STATE is a state's name.
- * Lines that begin with ;; are comments. shift: seconds from frame to frame; times are multiples of it, to a
- * tenth. Returns PST_OK; PST_BAD_DATA, with file and line; PST_NO_INPUT; PST_IO_ERROR; PST_TRY_AGAIN. On
- * failure nothing is owned.
+ * the lines of an utterance are together and have no gap in time. STATE is a state's name. Lines that begin
+ * with ;; are comments. shift: seconds from frame to frame; times are multiples of it, to a tenth of it.
+ * Returns PST_OK; PST_BAD_DATA, with file and line; PST_NO_INPUT; PST_IO_ERROR; PST_TRY_AGAIN. On failure
+ * nothing is owned.
  */
 PST_CHECKED enum pst_status pst_alignments_read(struct pst_alignments *alignments,
                                                 const struct pst_corpus *corpus, const char *path,
@@ -113,7 +113,7 @@ PST_CHECKED enum pst_status pst_alignments_read(struct pst_alignments *alignment
 
 /*
  * Writes the alignment of one utterance as pst_alignments_read reads it, a line for each run of a state.
- * states: [frames]. Errors of the file are the caller's to find.
+ * states: [frames]. The caller has to check the file for errors.
  */
 void pst_alignment_write(FILE *file, const struct pst_corpus *corpus, size_t utterance,
                          const uint16_t *states, size_t frames, double shift);
@@ -130,7 +130,7 @@ struct pst_word {
 };
 
 /*
- * The words of a dictionary that are no silence, in alphabetical order; a word's number is its place here.
+ * The words of a dictionary that are not silence, in alphabetical order; a word's number is its place here.
  * {0} is closed.
  */
 struct pst_lexicon {
@@ -147,8 +147,8 @@ struct pst_word_list {
 
 /*
  * Makes a lexicon. A word is left out if it is called <s> or </s>, or if all its phones are silence.
- * Returns PST_OK; PST_BAD_DATA if the corpus has no words that can be said; PST_TRY_AGAIN. On failure nothing
- * is owned.
+ * Returns PST_OK; PST_BAD_DATA if the corpus has no word that is not silence; PST_TRY_AGAIN. On failure
+ * nothing is owned.
  */
 PST_CHECKED enum pst_status pst_lexicon_open(struct pst_lexicon *lexicon, const struct pst_corpus *corpus,
                                              struct pst_error *error);
@@ -161,7 +161,7 @@ size_t pst_lexicon_find(const struct pst_lexicon *lexicon, const char *text, siz
 
 /*
  * Turns the transcript of an utterance into numbers of words.
- * list: receives them; what it held is lost, its memory is used again.
+ * list: receives them in place of its old contents; its memory is reused.
  * Returns PST_OK; PST_BAD_DATA for a word that the dictionary does not have: the message names it, and the
  * same word in another case if there is one; PST_TRY_AGAIN.
  */
@@ -170,33 +170,33 @@ PST_CHECKED enum pst_status pst_lexicon_transcript(const struct pst_lexicon *lex
 
 /* ---- language models --------------------------------------------------------------------------------- */
 
-/* Words from which on a language model is too large, for it is a square of numbers. */
+/* The most words of a language model, which has a row and a column for each. */
 #define PST_MOST_WORDS 8192
 
-/* What an n-gram is estimated of: PST_ZEROGRAM gives all words alike. */
+/* The order of a language model. PST_ZEROGRAM gives all words the same probability. */
 enum pst_ngram { PST_BIGRAM, PST_UNIGRAM, PST_ZEROGRAM };
 
 /*
  * log p(word | the word before), natural. {0} is empty.
- * log_p: [words + 1, words + 1], a row for each word before; the last row is the beginning of a sentence, the
- * last column its end. A word that cannot come is -INFINITY. Without those each row's p add up to 1.
+ * log_p: [words + 1, words + 1], a row for each word before; the last row is the beginning of a sentence,
+ * the last column its end. A word that cannot follow has -INFINITY. The others' p add up to 1 in each row.
  */
 struct pst_language_model {
     size_t words;
     float *log_p;   /* owned */
     size_t from;    /* sentences that it was estimated from; 0 if it was read */
-    size_t unknown; /* words of the lexicon that the file does not have, and so have the p of <unk>, or 0 */
+    size_t unknown; /* words of the lexicon that are not in the file; they have the p of <unk>, or 0 */
 };
 
 /*
  * Estimates a language model from transcripts, by absolute discounting: with c counts, D = n1 / (n1 + 2 n2)
  * of each order (Ney, Essen and Kneser 1994; 0.5 if n1 or n2 is 0), and V = words + 1,
  *   p(w) = max(c(w) - D1, 0) / c + (D1 · types / c) / V,
- *   p(w | v) = max(c(v, w) - D2, 0) / c(v), or, if v w was not seen, backoff(v) p(w), with a backoff so that
- *   they add up to 1.
- * chosen: [utterances of the corpus], whose transcripts are counted; those without one are passed over.
- * Returns PST_OK; PST_BAD_DATA if there are more than PST_MOST_WORDS words, or if none of the chosen has a
- * transcript (of PST_ZEROGRAM: allowed); what pst_lexicon_transcript returns. On failure nothing is owned.
+ *   p(w | v) = max(c(v, w) - D2, 0) / c(v), or, if v w was not seen, backoff(v) p(w), with a backoff that
+ *   makes them add up to 1.
+ * chosen: [utterances of the corpus], whose transcripts are counted; those without one are skipped. Returns
+ * PST_OK; PST_BAD_DATA if there are more than PST_MOST_WORDS words, or if none of the chosen has a
+ * transcript (PST_ZEROGRAM allows that); what pst_lexicon_transcript returns. On failure nothing is owned.
  */
 PST_CHECKED enum pst_status pst_language_model_estimate(struct pst_language_model *model,
                                                         const struct pst_lexicon *lexicon, const bool *chosen,
@@ -204,7 +204,7 @@ PST_CHECKED enum pst_status pst_language_model_estimate(struct pst_language_mode
 
 /*
  * Reads a language model from an ARPA file with 1-grams, or 1-grams and 2-grams. Words that the lexicon does
- * not have are passed over; a logarithm of -99 or less is that of 0.
+ * not have are skipped; a logarithm of -99 or less means p = 0.
  * Returns PST_OK; PST_BAD_DATA, with file and line; PST_NO_INPUT; PST_IO_ERROR; PST_TRY_AGAIN. On failure
  * nothing is owned.
  */
@@ -217,13 +217,13 @@ void pst_language_model_free(struct pst_language_model *model);
 
 /* ---- the search for the words ------------------------------------------------------------------------ */
 
-/* How scores are weighed. The score of a path is Σ (log p(s | x) - prior_exponent · log p(s)) over frames
- * + Σ (scale · log p(word | word before) - penalty) over words + scale · log p(end | last word). */
+/* How scores are weighted. The score of a path is Σ (log p(s | x) - prior_exponent · log p(s)) over frames +
+ * Σ (scale · log p(word | word before) - penalty) over words + scale · log p(end | last word). */
 struct pst_search_settings {
     double prior_exponent;
     double scale;
     double penalty;
-    double beam; /* paths that are so much worse than the best one are given up; INFINITY: none is */
+    double beam; /* paths whose score is lower than the best by more than this are dropped; INFINITY: none */
 };
 
 /* A word that was found, and its frames [begin, end). */
@@ -245,8 +245,8 @@ struct pst_search;
 /*
  * Prepares to search utterances for words: a loop over all words, each in all its pronunciations, whose
  * phones have PST_PHONE_STATES states in a row, each of one frame or more. Before and behind each word there
- * may be silence, if the corpus has such a phone, of one copy for each word before it. lexicon: borrowed.
- * Returns PST_OK; PST_TRY_AGAIN.
+ * may be silence, if the corpus has such a phone; there is one copy of it for each word before. lexicon:
+ * borrowed. Returns PST_OK; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_search_new(struct pst_search **search, const struct pst_lexicon *lexicon,
                                            struct pst_error *error);
@@ -258,9 +258,9 @@ void pst_search_set(struct pst_search *search, const struct pst_language_model *
                     const struct pst_search_settings *settings);
 
 /*
- * Finds the words of an utterance: those of the best path (Viterbi), which without a beam is the best of all.
+ * Finds the words of an utterance: those of the best path (Viterbi). Without a beam no path is better.
  * log_p: [frames, states], finite. frames: at least 1, at most PST_MAX_FRAMES.
- * hypothesis: receives them; its memory is used again.
+ * hypothesis: receives them; its memory is reused.
  * Returns PST_OK, whether or not a path was found; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_search_utterance(struct pst_search *search, const float *log_p, size_t frames,
@@ -274,16 +274,16 @@ void pst_hypothesis_free(struct pst_hypothesis *hypothesis);
 
 /* ---- forced alignment -------------------------------------------------------------------------------- */
 
-/* Memory for alignments, used again for each. {0} is empty. */
+/* Memory for alignments, reused for each. {0} is empty. */
 struct pst_aligner {
     struct pst_buffer nodes, arcs, scores, traces;
 };
 
 /*
- * Finds the best path of states along known words: all pronunciations of each, and silence that may be or not
- * be before, between and behind them, if the corpus has such a phone.
- * log_p: [frames, states], finite. log_prior: [states], taken from each frame prior_exponent times; NULL:
- * none. states: receives [frames]. score: receives the sum over the frames.
+ * Finds the best path of states along known words: all pronunciations of each, and optional silence before,
+ * between and behind them, if the corpus has such a phone.
+ * log_p: [frames, states], finite. log_prior: [states], subtracted from each frame's log_p, times
+ * prior_exponent; NULL: none. states: receives [frames]. score: receives the sum over the frames.
  * found: receives false if there are fewer frames than states in the shortest path.
  * Returns PST_OK, found or not; PST_TRY_AGAIN.
  */
@@ -297,15 +297,16 @@ void pst_aligner_free(struct pst_aligner *aligner);
 
 /*
  * Gives equal shares of the frames to the states of silence (if the corpus has it), of the first
- * pronunciation of each word, and of silence again: state k of K has frames [k · frames / K, (k + 1) · frames
- * / K). states: receives [frames]. Returns false, and leaves states, if there are fewer frames than states.
+ * pronunciation of each word, and of silence again: state k of K has frames [k · frames / K, (k + 1) ·
+ * frames / K). states: receives [frames]. Returns false, with `states` unchanged, if there are fewer frames
+ * than states.
  */
 PST_CHECKED bool pst_flat_start(const struct pst_lexicon *lexicon, const struct pst_word_list *words,
                                 size_t frames, uint16_t *states);
 
 /*
- * The logarithms of the states' shares of aligned frames. A state without a frame counts as half a one.
- * log_prior: receives [states]. Returns PST_OK; PST_BAD_DATA if no frame is aligned.
+ * The logarithms of the states' shares of aligned frames. A state without a frame counts as if it had half
+ * of one. log_prior: receives [states]. Returns PST_OK; PST_BAD_DATA if no frame is aligned.
  */
 PST_CHECKED enum pst_status pst_alignments_priors(const struct pst_alignments *alignments,
                                                   const struct pst_corpus *corpus, float *log_prior,
@@ -319,8 +320,8 @@ struct pst_word_errors {
 };
 
 /*
- * Compares words with those of a reference: the fewest errors (Levenshtein), and of the ways to make so few
- * the one with most substitutions. scratch: used again. Adds to errors.
+ * Compares words with those of a reference: the fewest errors (Levenshtein), and, if several alignments have
+ * that few, the one with most substitutions. scratch: reused. Adds to errors.
  * Returns PST_OK; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_word_errors_add(struct pst_word_errors *errors,
@@ -337,8 +338,8 @@ struct pst_interval {
  * A 95 % bootstrap interval (percentiles) of Σ errors / Σ words, or with `others`, which are of the same
  * units, of its difference Σ (errors - others) / Σ words. Units are drawn with replacement: utterances, or
  * speakers (Bisani and Ney 2004).
- * errors, others, words: [units]; others: NULL for none. resamples: at least 1. The interval is a function of
- * the arguments. interval: receives it; NaN if all words are 0 or there is no unit.
+ * errors, others, words: [units]; others: NULL for none. resamples: at least 1. The same arguments give the
+ * same interval. interval: receives it; NaN if all words are 0 or there is no unit.
  * Returns PST_OK; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_bootstrap(const uint64_t *errors, const uint64_t *others,

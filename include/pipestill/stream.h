@@ -38,7 +38,7 @@ size_t pst_dtype_size(enum pst_dtype dtype);
 /* "u8", "i32", "u64", "f32", "f16" or "u16". */
 const char *pst_dtype_name(enum pst_dtype dtype);
 
-/* What the header says of a tensor. Set name, dtype, rank and shape; the rest may stay 0. */
+/* A header's description of a tensor. Set name, dtype, rank and shape; the rest may stay 0. */
 struct pst_tensor_spec {
     char name[PST_NAME_SIZE]; /* "x", "y", "id", "logits/NAME", "soft/NAME", "soft", or anything else */
     enum pst_dtype dtype;
@@ -46,11 +46,11 @@ struct pst_tensor_spec {
     size_t shape[PST_MAX_RANK - 1]; /* of one sample, each ≥ 1 */
     double scale; /* a u8 tensor stands for the numbers scale · element + offset; 0 means scale 1 */
     double offset;
-    double temperature;  /* of soft targets: the T they were softened at; 0 where it does not apply */
-    size_t sample_bytes; /* of one sample; computed by pst_header_add_tensor */
+    double temperature;           /* of soft targets: the T of their softmax; 0 if there is none */
+    size_t sample_bytes;          /* of one sample; computed by pst_header_add_tensor */
     char origin[PST_DIGEST_TEXT]; /* what made it, see "lineage"; empty: not known */
-    size_t passed_from; /* a filter's: place in its input of the tensor whose bytes pass on unchanged;
-                           PST_NONE  if the filter fills it, as after pst_header_add_tensor */
+    size_t passed_from; /* of a filter: the place in its input of the tensor whose bytes pass on unchanged;
+                           PST_NONE if the filter fills it, as after pst_header_add_tensor */
 };
 
 /* A tensor in a batch: n samples, C order, little-endian, aligned to PST_ALIGNMENT. */
@@ -58,7 +58,7 @@ struct pst_tensor {
     void *data; /* [n, spec.shape…]; the batch's own memory, or that of a filter's input (pst_batch_derive);
                    valid until the batch is resized or read again */
     size_t bytes; /* n · sample_bytes */
-    uint32_t crc; /* CRC-32C of data, where crc_known */
+    uint32_t crc; /* CRC-32C of data, if crc_known */
     bool crc_known;
     struct pst_buffer memory;
 };
@@ -74,35 +74,35 @@ struct pst_batch {
 
 /* ---- header and trailer ------------------------------------------------------------------------------ */
 
-/* How tensors stand in a stream. Readers turn them back, so nothing else of a program needs to know. */
+/* How tensors are stored in a stream. Readers decode them, so no other code depends on it. */
 enum pst_encoding {
     PST_PLAIN, /* as they are */
     PST_ZSTD   /* each as a Zstandard frame (RFC 8878) */
 };
 
-/* What a stream says of itself before its first batch. */
+/* What is known of a stream before its first batch. */
 struct pst_header {
     char run[33];               /* 32 hexadecimal digits, random, one a run of the source */
-    uint64_t classes;           /* 0 where unknown */
-    uint64_t samples;           /* in an epoch; 0 where unknown */
-    uint64_t epochs;            /* 0 where unknown */
-    uint64_t batches;           /* in the whole stream, counted from seq 0; 0 where unknown or endless */
-    uint64_t first;             /* seq of the first batch: 0, or where a source was told to go on */
-    enum pst_encoding encoding; /* of the stream that was read; a writer writes plain unless told otherwise */
+    uint64_t classes;           /* 0 if unknown */
+    uint64_t samples;           /* in an epoch; 0 if unknown */
+    uint64_t epochs;            /* 0 if unknown */
+    uint64_t batches;           /* in the whole stream, counted from seq 0; 0 if unknown or endless */
+    uint64_t first;             /* seq of the first batch: 0, or the place from which a source continues */
+    enum pst_encoding encoding; /* of the stream that was read; writers do not use it */
     size_t tensor_count;
     struct pst_tensor_spec *tensors; /* owned */
     struct json_t *history;          /* array of objects, one a stage, source first; owned */
     struct json_t *lineage;          /* object: from an origin to what made the tensor; owned; may be NULL */
-    struct json_t *other;            /* keys this version does not know, handed on; owned; may be NULL */
+    struct json_t *other;            /* keys that this version does not use, passed on; owned; may be NULL */
 };
 
-/* What a stream says of itself at its end. */
+/* The sums of a stream, at its end. */
 struct pst_trailer {
     uint64_t batches;
     uint64_t samples;
-    uint64_t batch_checksum;  /* sum modulo 2^64 of the batches' metadata CRCs: free of order */
-    uint64_t sample_checksum; /* sum modulo 2^64 of pst_sample_hash over all samples with an id, else 0: equal
-                                 on both sides of any stage that loses and repeats nothing */
+    uint64_t batch_checksum;  /* sum modulo 2^64 of the batches' metadata CRCs, in any order */
+    uint64_t sample_checksum; /* sum modulo 2^64 of pst_sample_hash over all samples with an id, else 0:
+                                 equal on both sides of a stage that loses and repeats nothing */
 };
 
 /* Makes an empty header with a new random run id. Returns PST_OK or PST_TRY_AGAIN. */
@@ -113,14 +113,14 @@ PST_CHECKED enum pst_status pst_header_copy(struct pst_header *copy, const struc
                                             struct pst_error *error);
 
 /*
- * Makes `out` a deep copy of the header of a filter's input, all of whose tensors pass on unchanged.
+ * Makes `out` a deep copy of the header of a filter's input; all its tensors pass on unchanged.
  * Returns PST_OK or PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_header_pass(struct pst_header *out, const struct pst_header *in,
                                             struct pst_error *error);
 
 /*
- * Declares a tensor that passes on unchanged, at the end of the list: under the same origin.
+ * Declares a tensor that passes on unchanged, with its origin, at the end of the list.
  * spec: its description. from: its place in the header of the stream that was read. index: may be NULL.
  * Returns what pst_header_add_tensor returns.
  */
@@ -131,7 +131,7 @@ PST_CHECKED enum pst_status pst_header_pass_tensor(struct pst_header *header,
 /* Takes a tensor out of a header; those behind it move up. */
 void pst_header_drop(struct pst_header *header, size_t index);
 
-/* Says that a filter fills a tensor with bytes of its own, and does not pass on those of its input. */
+/* Declares that a filter fills a tensor itself, and does not pass on the bytes of its input. */
 void pst_header_replace(struct pst_header *header, size_t index);
 
 /* Frees what a header holds and makes it {0}. */
@@ -140,8 +140,8 @@ void pst_header_free(struct pst_header *header);
 /*
  * Declares a tensor at the end of the header's list.
  * index: receives its place in header and batches; may be NULL.
- * Returns PST_OK; PST_BAD_DATA where the name is taken or not UTF-8, the shape is out of bounds, or 'id' is
- * not one u64 a sample; PST_TRY_AGAIN.
+ * Returns PST_OK; PST_BAD_DATA if the name is taken or not UTF-8, the shape is out of bounds, or 'id' is not
+ * one u64 a sample; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_header_add_tensor(struct pst_header *header,
                                                   const struct pst_tensor_spec *spec, size_t *index,
@@ -173,13 +173,13 @@ PST_CHECKED enum pst_status pst_header_require(const struct pst_header *header, 
 
 /*
  * Appends a stage to the history.
- * details: object with what else matters of it (options, digests); stolen; NULL is allowed.
+ * details: object with more about it (options, digests); stolen; NULL is allowed.
  * Returns PST_OK or PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_header_append_history(struct pst_header *header, const char *stage,
                                                       struct json_t *details, struct pst_error *error);
 
-/* The header as a JSON object for people and tools, or NULL where memory is short; the caller owns it. */
+/* The header as a JSON object for people and tools, or NULL if memory is short; the caller owns it. */
 PST_CHECKED struct json_t *pst_header_to_json(const struct pst_header *header);
 
 /*
@@ -191,7 +191,7 @@ PST_CHECKED enum pst_status pst_batch_follow(struct pst_batch *batch, const stru
 
 /*
  * Gives every tensor of the batch, from the place `from` on, room for n samples; contents are undefined.
- * Returns PST_OK; PST_BAD_DATA where n is 0 or a size overflows; PST_TRY_AGAIN.
+ * Returns PST_OK; PST_BAD_DATA if n is 0 or a size overflows; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_batch_resize(struct pst_batch *batch, const struct pst_header *header,
                                              size_t n, size_t from, struct pst_error *error);
@@ -205,8 +205,8 @@ PST_CHECKED enum pst_status pst_batch_derive(struct pst_batch *out, const struct
                                              const struct pst_batch *in, struct pst_error *error);
 
 /*
- * Leaves some samples in a batch, all of whose tensors are its own memory (pst_header_replace). rows: their
- * places, ascending, [count]; count may be 0.
+ * Keeps only some samples of a batch. All its tensors must be its own memory (pst_header_replace). rows:
+ * their places, ascending, [count]; count may be 0.
  */
 void pst_batch_keep(struct pst_batch *batch, const struct pst_header *header, const size_t *rows,
                     size_t count);
@@ -224,21 +224,21 @@ size_t pst_spec_elements(const struct pst_tensor_spec *spec);
  * Turns n samples of a u8, f16 or f32 tensor into numbers.
  * spec, tensor: the tensor; u8 becomes scale · element + offset.
  * numbers: receives [n, elements].
- * Returns PST_OK; PST_BAD_DATA where the dtype is another one, scale and offset lead beyond f32, or a number
- * is NaN or infinite (the message names the sample within the batch).
+ * Returns PST_OK; PST_BAD_DATA if the dtype is another one, scale and offset lead beyond f32, or a number is
+ * NaN or infinite (the message names the sample within the batch).
  */
 PST_CHECKED enum pst_status pst_tensor_to_f32(const struct pst_tensor_spec *spec,
                                               const struct pst_tensor *tensor, size_t n, float *numbers,
                                               struct pst_error *error);
 
 /*
- * A tensor's description as in a header, as a JSON object owned by the caller; NULL where memory is short.
+ * A tensor's description as in a header, as a JSON object owned by the caller; NULL if memory is short.
  */
 PST_CHECKED struct json_t *pst_spec_to_json(const struct pst_tensor_spec *spec);
 
 /*
- * And back: keys that are not known are passed over; sample_bytes stays 0.
- * due: receives in words what the key should hold, if it is not that; borrowed.
+ * The reverse: unknown keys are skipped; sample_bytes stays 0.
+ * due: receives, in words, what the key that is returned should hold; borrowed.
  * Returns NULL, or the first key that is missing or is not what it should be.
  */
 PST_CHECKED const char *pst_spec_from_json(struct pst_tensor_spec *spec, const struct json_t *object,
@@ -259,33 +259,42 @@ PST_CHECKED enum pst_status pst_spec_of_classes(const struct pst_tensor_spec *sp
  */
 bool pst_target_kind(const char *name, bool *logits);
 
+/* Whether a tensor of that name holds a hint, the outputs of a teacher's layer: hint/NAME. */
+bool pst_target_is_hint(const char *name);
+
 /*
- * Finds the tensor of targets or predictions that is meant; one rule for all stages. It is the one that is
- * named; otherwise the mean, whose name is a kind alone ("soft"), in the order of the kinds; otherwise the
- * only KIND/NAME of the first kind that has any. named: NULL if the user named none. option: the option that
+ * Whether 'y' holds the share of each class in a mixed sample, in place of labels: f32 [classes] with a
+ * temperature, which is 1.
+ */
+bool pst_labels_are_mixed(const struct pst_header *header);
+
+/*
+ * Finds the tensor of targets or predictions to use, by one rule for all stages: the one that is named;
+ * otherwise the mean, whose name is only a kind ("soft"), in the order of the kinds; otherwise the only
+ * KIND/NAME of the first kind that has any. named: NULL if the user named none. option: the option that
  * chooses one, for messages ("--of"). kinds: "soft", "logits" or others, in their order; ended by NULL.
  * index: receives its place; PST_NONE (with PST_OK) if none was named and there is none.
  * Returns PST_OK; PST_BAD_DATA if the one that is named is missing (the message lists the stream's tensors),
- * or if none was named and several could be meant.
+ * or if none was named and several are possible.
  */
 PST_CHECKED enum pst_status pst_target_find(const struct pst_header *header, const char *named,
                                             const char *option, const char *const *kinds, size_t *index,
                                             struct pst_error *error);
 
 /*
- * A teacher need not be asked about every sample. Beside its tensor KIND/NAME then stands asked/NAME, u8, 1
- * for a sample that it was asked about and 0 for one whose row is zeros and says nothing.
+ * A teacher need not answer every sample. Then there is a tensor asked/NAME beside its tensor KIND/NAME, u8:
+ * 1 for a sample that it answered, and 0 for one whose row is zeros and does not count.
  */
 
 /*
  * Finds asked/NAME for a tensor. name: of the tensor. index: receives its place; PST_NONE if there is none,
- * and so all rows count. Returns PST_OK; PST_BAD_DATA if it is not one u8 a sample.
+ * because all rows count. Returns PST_OK; PST_BAD_DATA if it is not one u8 a sample.
  */
 PST_CHECKED enum pst_status pst_target_asked(const struct pst_header *header, const char *name, size_t *index,
                                              struct pst_error *error);
 
-/* Refuses a tensor that has rows which do not count, for those who need all. Returns PST_OK or PST_BAD_DATA.
- */
+/* Refuses a tensor with rows that do not count, for stages that need all rows. Returns PST_OK or
+ * PST_BAD_DATA. */
 PST_CHECKED enum pst_status pst_target_whole(const struct pst_header *header, const char *name,
                                              struct pst_error *error);
 
@@ -307,42 +316,42 @@ enum pst_row_kind {
 PST_CHECKED enum pst_status pst_rows_check(const struct pst_tensor_spec *spec, const float *rows, size_t n,
                                            enum pst_row_kind kind, struct pst_error *error);
 
-/* The same of rows that count. asked: [n], 0: the row does not count and is not looked at; NULL: all do. */
+/* The same for rows that count. asked: [n], 0: the row does not count and is not checked; NULL: all do. */
 PST_CHECKED enum pst_status pst_rows_check_asked(const struct pst_tensor_spec *spec, const float *rows,
                                                  const unsigned char *asked, size_t n, enum pst_row_kind kind,
                                                  struct pst_error *error);
 
 /* ---- what inputs and outputs stand for -----------------------------------------------------------------
  *
- * A header may say it under the keys `inputs` (columns, mean, deviation), `class_names` and `output_names`,
- * and a model keeps what the stream said that it learned from. An object with those of the keys that are
- * there is called `about`; docs/stream-format.md has what stands in it.
+ * A header may have this under the keys `inputs` (columns, mean, deviation), `class_names` and
+ * `output_names`, and a model keeps it from the stream that it learned from. An object with those of the keys
+ * that exist is called `about`; docs/stream-format.md defines its contents.
  */
 
 /*
- * What a header says of inputs and outputs, checked. about: receives a new object, also on failure; owned.
- * Returns PST_OK; PST_BAD_DATA if something in it is not as it should be; PST_TRY_AGAIN.
+ * Gets `about` from a header, checked. about: receives a new object, also on failure; owned. Returns PST_OK;
+ * PST_BAD_DATA if something in it is not valid; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_header_about(const struct pst_header *header, struct json_t **about,
                                              struct pst_error *error);
 
-/* Checks such an object. Returns PST_OK or PST_BAD_DATA; the caller says where it stands. */
+/* Checks such an object. Returns PST_OK or PST_BAD_DATA; the caller adds its place. */
 PST_CHECKED enum pst_status pst_about_check(const struct json_t *about, struct pst_error *error);
 
 /*
- * Whether a stream's inputs were made as those that a model learned from. Bytes need not be standardised
- * alike, for each network does that itself. stream, model: `about` of both; NULL: it says nothing. who: what
- * messages call the model. Returns PST_OK or PST_BAD_DATA.
+ * Checks that a stream's inputs were made as those that a model learned from. stream, model: their `about`;
+ * NULL: not known. who: what messages call the model. bytes: inputs are bytes, whose standardisation need
+ * not be the same, because each network does that itself. Returns PST_OK or PST_BAD_DATA.
  */
 PST_CHECKED enum pst_status pst_about_compare_inputs(const struct json_t *stream, const struct json_t *model,
                                                      const char *who, bool bytes, struct pst_error *error);
 
-/* Whether the classes or outputs that both name are called alike. Returns PST_OK or PST_BAD_DATA. */
+/* Checks that classes or outputs that both name have the same names. Returns PST_OK or PST_BAD_DATA. */
 PST_CHECKED enum pst_status pst_about_compare_outputs(const struct json_t *stream, const struct json_t *model,
                                                       const char *who, struct pst_error *error);
 
-/* The same for a model that learns on: its outputs may become others, but not the same ones in another order.
- * Returns PST_OK or PST_BAD_DATA. */
+/* The same for a model whose training continues: its outputs may become others, but not the same ones in
+ * another order. Returns PST_OK or PST_BAD_DATA. */
 PST_CHECKED enum pst_status pst_about_compare_order(const struct json_t *stream, const struct json_t *model,
                                                     const char *who, struct pst_error *error);
 
@@ -352,11 +361,10 @@ PST_CHECKED enum pst_status pst_about_compare_order(const struct json_t *stream,
  * the settings that matter, the digests of its files, and under `from` the origins of the tensors that it was
  * made from. Its values are texts or lists of texts, and its origin is the digest of the entry as JSON with
  * sorted keys and no white space. Two tensors belong together if their origins are the same;
- * docs/stream-format.md has it for other languages.
+ * docs/stream-format.md defines it for other languages.
  */
 
-/* Gives a tensor an origin, for a stage that brings it from elsewhere; the others' are computed by the frame.
- */
+/* Sets the origin of a tensor that a stage brings from elsewhere; the frame computes all others. */
 void pst_header_set_origin(struct pst_header *header, size_t index, const char *origin);
 
 /* Whether a text is an origin: 64 hexadecimal digits in lower case. */
@@ -373,8 +381,16 @@ PST_CHECKED enum pst_status pst_lineage_enter(struct pst_header *header, struct 
 PST_CHECKED enum pst_status pst_lineage_merge(struct pst_header *header, const struct json_t *lineage,
                                               struct pst_error *error);
 
-/* Whether every entry of a lineage is what its origin says. Returns PST_OK, PST_BAD_DATA or PST_TRY_AGAIN. */
+/* Checks that every entry of a lineage has the digest that is its origin. Returns PST_OK, PST_BAD_DATA or
+ * PST_TRY_AGAIN. */
 PST_CHECKED enum pst_status pst_lineage_check(const struct json_t *lineage, struct pst_error *error);
+
+/* Adds a text to a list, unless the list has it already. */
+void pst_lineage_add(struct json_t *list, const char *text);
+
+/* Adds in this way the origins that an entry has under a key: "from", those of what it was made from, or
+ * "learned_from", of what its model learned from. */
+void pst_lineage_add_origins(struct json_t *list, const struct json_t *entry, const char *key);
 
 /* The part of a lineage that leads to some origins; owned by the caller; NULL if memory is short. */
 PST_CHECKED struct json_t *pst_lineage_part(const struct json_t *lineage, const char *const *origins,
@@ -384,7 +400,7 @@ PST_CHECKED struct json_t *pst_lineage_part(const struct json_t *lineage, const 
  * its first line is indented. */
 PST_CHECKED char *pst_lineage_tree(const struct json_t *lineage, const char *origin, int depth);
 
-/* Says in words how two origins differ: "temperature-softmax temperature=4 here, temperature-softmax
+/* Writes in words how two origins differ: "temperature-softmax temperature=4 here, temperature-softmax
  * temperature=2 there". */
 void pst_lineage_difference(const struct json_t *a_lineage, const char *a, const struct json_t *b_lineage,
                             const char *b, char *text, size_t size);
@@ -392,7 +408,7 @@ void pst_lineage_difference(const struct json_t *a_lineage, const char *a, const
 /* ---- integrity --------------------------------------------------------------------------------------- */
 
 /*
- * CRC-32C (Castagnoli; RFC 3720, appendix B.4), by the processor's instruction where it has one.
+ * CRC-32C (Castagnoli; RFC 3720, appendix B.4), by the processor's instruction if it has one.
  * crc: 0, or the result for the bytes before these.
  */
 uint32_t pst_crc32c(uint32_t crc, const void *bytes, size_t size);
@@ -435,14 +451,13 @@ PST_CHECKED enum pst_status pst_reader_header(struct pst_reader *reader, struct 
 PST_CHECKED enum pst_status pst_reader_next(struct pst_reader *reader, struct pst_batch *batch,
                                             struct pst_error *error);
 
-/* What has been read so far; after PST_END it is what the trailer says. Valid as long as the reader. */
+/* What has been read so far; after PST_END it equals the trailer. Valid as long as the reader. */
 const struct pst_trailer *pst_reader_trailer(const struct pst_reader *reader);
 
 /* Seconds that the reader waited for its input so far. */
 double pst_reader_waited(const struct pst_reader *reader);
 
-/* Ends a pst_reader_next that waits in another thread; see pst_input_interrupt, which says what is returned.
- */
+/* Ends a pst_reader_next that waits in another thread; returns as pst_input_interrupt. */
 bool pst_reader_interrupt(struct pst_reader *reader);
 
 /* Frees a reader and closes its input; NULL is allowed. */
@@ -468,8 +483,8 @@ PST_CHECKED enum pst_status pst_writer_header(struct pst_writer *writer, const s
                                               struct pst_error *error);
 
 /*
- * Writes a batch. Checksums are computed for tensors that have none yet and passed on for those that have.
- * Returns PST_OK; PST_BAD_DATA where the batch does not fit the header or the order; what the output returns.
+ * Writes a batch. Checksums are computed for tensors that have none yet, and passed on for the others.
+ * Returns PST_OK; PST_BAD_DATA if the batch does not fit the header or the order; what the output returns.
  */
 PST_CHECKED enum pst_status pst_writer_batch(struct pst_writer *writer, struct pst_batch *batch,
                                              struct pst_error *error);
@@ -483,7 +498,7 @@ PST_CHECKED enum pst_status pst_writer_finish(struct pst_writer *writer, struct 
 /* What has been written so far. */
 const struct pst_trailer *pst_writer_trailer(const struct pst_writer *writer);
 
-/* Bytes written so far, framing and all. */
+/* Bytes written so far, with framing. */
 uint64_t pst_writer_bytes(const struct pst_writer *writer);
 
 /* Seconds that the writer waited for its output so far. */
@@ -499,7 +514,7 @@ uint64_t pst_batch_check(const struct pst_batch *batch, size_t tensors);
 
 /*
  * Packs one batch as a stream of its own in memory, to be sent as one message.
- * header: declares the batch's tensors; its first is taken from the batch.
+ * header: declares the batch's tensors; the parcel's `first` is the batch's seq.
  * buffer, size: receive the bytes and their number; the buffer is reused.
  * Returns what pst_writer_batch returns.
  */
@@ -509,7 +524,7 @@ PST_CHECKED enum pst_status pst_parcel_pack(const struct pst_header *header, str
 /*
  * Unpacks what pst_parcel_pack made, with all the checks of a reader.
  * header: receives the header; owned by the caller. batch: receives the batch; reused, or {0}.
- * Returns PST_OK; PST_BAD_DATA where it is anything but one whole batch (header is then {0}); PST_TRY_AGAIN.
+ * Returns PST_OK; PST_BAD_DATA if it is anything but one whole batch (header is then {0}); PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_parcel_open(const void *bytes, size_t size, size_t max_message,
                                             struct pst_header *header, struct pst_batch *batch,

@@ -46,7 +46,7 @@ enum pst_status pst_file_open(const char *path, int *fd, struct pst_error *error
     return pst_fail(error, PST_BAD_DATA, "%s: is not a regular file", path);
 }
 
-/* For how long readers that follow may keep a writer waiting. */
+/* How long a writer waits at most for readers that follow. */
 #define LOCK_SECONDS 10.0
 
 static void forget(struct pst_atomic_file *file)
@@ -73,8 +73,8 @@ static bool has_name(int fd, const char *name)
 }
 
 /*
- * A reader that follows holds a shared lock for a moment, and any number of them may do so by turns. A
- * writer's lock is not shared, so one that cannot be shared now is a writer's.
+ * A reader that follows holds a shared lock for a moment, and many readers may do so by turns. A writer's
+ * lock is exclusive, so if a shared lock fails, too, a writer holds the file.
  */
 enum pst_status pst_lock_for_writer(int fd)
 {
@@ -93,7 +93,7 @@ enum pst_status pst_lock_for_writer(int fd)
     return PST_OK;
 }
 
-/* Refuses a NAME.part that whoever writes into would damage something else. */
+/* Refuses a NAME.part if writing into it would damage something else. */
 static enum pst_status check_part(const struct pst_atomic_file *file, const struct stat *status,
                                   enum pst_leftover leftover, struct pst_error *error)
 {
@@ -112,9 +112,9 @@ static enum pst_status check_part(const struct pst_atomic_file *file, const stru
 }
 
 /*
- * Opens the .part and locks it; only then is what a dead writer left there thrown away. Between the two
- * another writer may have completed the file or given it up: then what is locked is not the .part any more,
- * perhaps even the whole file, and all begins anew.
+ * Opens the .part and locks it; only a locked .part is emptied of what a dead writer left. Between open and
+ * lock another writer may complete the file or abandon it. Then the locked file is no longer the .part, and
+ * may be the whole file, so it is opened again.
  */
 static enum pst_status lock_part(struct pst_atomic_file *file, struct pst_error *error)
 {
@@ -135,7 +135,7 @@ static enum pst_status lock_part(struct pst_atomic_file *file, struct pst_error 
     return PST_OK;
 }
 
-/* mode: of the file that this one is to replace; 0: there is none. */
+/* mode: of the file that this one will replace; 0: there is none. */
 static enum pst_status open_part(struct pst_atomic_file *file, mode_t mode, enum pst_leftover leftover,
                                  struct pst_error *error)
 {
@@ -167,7 +167,7 @@ char *pst_real_name(const char *path)
     if (real != NULL || errno != ENOENT || length == 0 || path[length - 1] == '/')
         return real;
     const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
-    ssize_t linked = readlink(path, target, sizeof target - 1); /* to what is not there: no circle */
+    ssize_t linked = readlink(path, target, sizeof target - 1); /* the target does not exist: no circle */
     char *folder = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
     char *before = folder == NULL ? NULL : realpath(folder, NULL);
     free(folder);
@@ -238,7 +238,7 @@ enum pst_status pst_atomic_open(struct pst_atomic_file *file, const char *path, 
 
 bool pst_sync_folder(const char *path)
 {
-    char copy[PATH_MAX]; /* when the file is whole, memory must not be what is short */
+    char copy[PATH_MAX]; /* a whole file must not fail because memory is short */
     if ((size_t)snprintf(copy, sizeof copy, "%s", path) >= sizeof copy) {
         errno = ENAMETOOLONG;
         return false;

@@ -1,5 +1,5 @@
-/* What a file is that stands in another's place, as its first bytes tell. A new kind is a row of the table.
- */
+/* Which kind a file is that was given in place of another, by its first bytes. A new kind is a row of the
+ * table. */
 #include "pipestill/base.h"
 
 #include <string.h>
@@ -12,7 +12,9 @@ static bool is_one_of(unsigned char byte, const char *bytes)
     return byte != '\0' && strchr(bytes, byte) != NULL;
 }
 
-/* Eight bytes of length, of which no header needs more than four, and then the header in JSON. */
+/*
+ * Eight bytes of length, then the header in JSON. No header is so long that it needs more than four of them.
+ */
 static bool is_safetensors(const unsigned char *start, size_t size)
 {
     return size > 8 && (start[4] | start[5] | start[6] | start[7]) == 0;
@@ -24,13 +26,13 @@ static bool is_idx(const unsigned char *start, size_t size)
     return size > 4 && start[2] >= 0x08 && start[2] <= 0x0E && start[3] >= 1;
 }
 
-/* A protobuf that begins with ONNX's version and goes on with one of the fields that may follow. */
+/* A protobuf that begins with ONNX's version and continues with one of the fields that may follow. */
 static bool is_onnx(const unsigned char *start, size_t size)
 {
     return size > 4 && start[1] >= 1 && start[1] < 32 && is_one_of(start[2], "\x12\x1a\x22\x3a\x42");
 }
 
-/* "<!doctype html" or "<html", in letters of either size. */
+/* "<!doctype html" or "<html", in upper or lower case. */
 static bool is_html(const unsigned char *start, size_t size)
 {
     static const char *const marks[] = { "<!doctype html", "<html" };
@@ -46,7 +48,7 @@ static bool is_html(const unsigned char *start, size_t size)
     return false;
 }
 
-/* A first line of text with something between columns, which is not the beginning of JSON. */
+/* A first line of text that has a separator of columns and does not begin as JSON does. */
 static bool is_csv(const unsigned char *start, size_t size)
 {
     size_t columns = 1;
@@ -68,7 +70,7 @@ static bool is_csv(const unsigned char *start, size_t size)
 static const struct {
     const char *mark; /* its first bytes, from `at` on */
     size_t at, length;
-    bool (*also)(const unsigned char *start, size_t size); /* what else must be so; NULL: nothing */
+    bool (*also)(const unsigned char *start, size_t size); /* what else must be true; NULL: nothing */
     enum pst_file_kind kind;
     const char *is;
 } kinds[] = {

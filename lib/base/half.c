@@ -1,5 +1,5 @@
-/* Numbers of 16 bits: IEEE 754 binary16, by integer arithmetic and two additions that round for us, without
- * branches, so that loops over them can be vectorised. */
+/* Numbers of 16 bits: IEEE 754 binary16, by integer arithmetic and additions that round. There are no
+ * branches, so loops over them can be vectorised. */
 #include "pipestill/base.h"
 
 #include <string.h>
@@ -18,7 +18,8 @@ static float number_of(uint32_t bits)
     return number;
 }
 
-/* The same exponent and fraction read as f32 are too small by 2^112; subnormal ones come out right, too. */
+/* The same exponent and fraction, read as f32, are too small by a factor of 2^112. This also holds for
+ * subnormals. */
 static inline float to_f32(uint16_t half)
 {
     uint32_t magnitude = half & 0x7FFFU, sign = (half & 0x8000U) << 16;
@@ -33,7 +34,7 @@ float pst_half_to_f32(uint16_t half)
 
 /*
  * Below 2^-14 a unit of a half is 2^-24, the unit of an f32 from 0.5 to 1: adding 0.5 rounds to it. Above,
- * half of the last kept bit, less one unit where that bit is even, is added before the rest is cut off.
+ * half of the last kept bit is added before the rest is cut off; one unit less if that bit is even.
  */
 uint16_t pst_half_from_f32(float number)
 {

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Hands a line on without what ends it. */
+/* Hands on a line without its end. */
 static enum pst_status take_line(char *line, size_t length, pst_take_line *take, void *context,
                                  struct pst_error *error)
 {

@@ -1,5 +1,5 @@
-/* A text that is made with stdio. open_memstream does not tell if a piece of it found no memory; this does.
- */
+/* A text that is made with stdio. open_memstream does not report that there was no memory for a part of it;
+ * this does. */
 #include "pipestill/linux.h"
 
 #include "pipestill/base.h"
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Makes room for so many bytes more and a NUL. */
+/* Makes room for `size` more bytes and a NUL. */
 static bool grow(struct pst_text *text, size_t size)
 {
     if (text->used + size < text->room)

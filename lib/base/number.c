@@ -1,5 +1,6 @@
 /* Numbers in text, parsed strictly and written alike in every locale, and the clock. */
 #include "pipestill/base.h"
+#include "pipestill/vectorised.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -10,8 +11,8 @@
 #include <string.h>
 #include <time.h>
 
-/* Has the C locale's numbers in this thread; what it had before is to be given to uselocale again. This
- * cannot fail: the C library has that locale built in. */
+/* Sets the C locale in this thread. Returns the locale before, to be given to uselocale afterwards. This
+ * cannot fail, because the C locale is built into the C library. */
 static locale_t use_plain_numbers(void)
 {
     return uselocale(newlocale(LC_ALL_MASK, "C", (locale_t)0));
@@ -55,7 +56,7 @@ bool pst_parse_real(const char *text, double *value)
     return true;
 }
 
-/* strtod also takes white space, hexadecimal, "inf" and "nan"; none of them is meant here. */
+/* strtod also takes white space, hexadecimal, "inf" and "nan"; these are refused here. */
 static bool is_decimal(const char *text)
 {
     bool digit = false;
@@ -109,13 +110,31 @@ enum pst_status pst_check_machine(struct pst_error *error)
         "it on a little-endian one, such as x86-64");
 }
 
+#define LANES 16 /* that are compared side by side */
+
+VECTORISED float pst_largest_number(const float *numbers, size_t count)
+{
+    float most[LANES];
+    size_t i = 0;
+    for (size_t lane = 0; lane < LANES; lane++)
+        most[lane] = numbers[0];
+    for (; i + LANES <= count; i += LANES)
+        for (size_t lane = 0; lane < LANES; lane++)
+            most[lane] = numbers[i + lane] > most[lane] ? numbers[i + lane] : most[lane];
+    for (; i < count; i++)
+        most[0] = numbers[i] > most[0] ? numbers[i] : most[0];
+    for (size_t lane = 1; lane < LANES; lane++)
+        most[0] = most[lane] > most[0] ? most[lane] : most[0];
+    return most[0];
+}
+
 size_t pst_largest(const float *numbers, size_t count)
 {
-    size_t best = 0;
-    for (size_t i = 1; i < count; i++)
-        if (numbers[i] > numbers[best])
-            best = i;
-    return best;
+    float most = pst_largest_number(numbers, count);
+    for (size_t i = 0; i < count; i++)
+        if (numbers[i] == most)
+            return i;
+    return 0; /* the first one is no number, and nothing is larger */
 }
 
 double pst_seconds(void)

@@ -1,4 +1,4 @@
-/* Numbers as text by the million: far faster than printf, and the same in every locale. */
+/* Numbers as text: far faster than printf, and the same in every locale. */
 #include "pipestill/base.h"
 
 #include <math.h>
@@ -23,7 +23,8 @@ size_t pst_put_i64(char *text, int64_t number)
     return 1 + pst_put_u64(text + 1, -(uint64_t)number);
 }
 
-/* 10^power, power from -38 to 53, times a number: two roundings at most, so an error below 2^-51 of it. */
+/* 10^power, power from -38 to 53, times a number. It is rounded twice at most, so its relative error is
+ * below 2^-51. */
 static double times_ten(double number, int power)
 {
     static const double tens[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10,
@@ -32,7 +33,7 @@ static double times_ten(double number, int power)
                                    1e33, 1e34, 1e35, 1e36, 1e37, 1e38, 1e39, 1e40, 1e41, 1e42, 1e43,
                                    1e44, 1e45, 1e46, 1e47, 1e48, 1e49, 1e50, 1e51, 1e52, 1e53 };
     size_t at = (size_t)(power < 0 ? -power : power);
-    if (at >= sizeof tens / sizeof *tens) /* of no f32 */
+    if (at >= sizeof tens / sizeof *tens) /* no f32 needs it */
         return 0;
     return power >= 0 ? number * tens[at] : number / tens[at];
 }
@@ -47,8 +48,8 @@ static int first_power(double number)
 }
 
 /*
- * How far a decimal number may be from an f32 and still be read back as that: a bit less than half the gap
- * below it, which is never the wider one. The bit less is 2^-46 of the number or more, which is above the
+ * How far a decimal number may be from an f32 to be read back as it: a bit less than half the gap to the f32
+ * below, because the gap above is never smaller. That bit is at least 2^-46 of the number, more than the
  * errors of times_ten.
  */
 static double most_away(float number)
@@ -62,8 +63,9 @@ static double most_away(float number)
 }
 
 /*
- * The fewest digits, from 6 on, that are read back as the same f32; nine always are. number: finite and above
- * 0. power: receives that of the first digit. Returns the digits as a whole number without zeros at its end.
+ * The fewest digits, 6 or more, that are read back as the same f32. Nine are always enough. number: finite
+ * and above 0. power: receives that of the first digit. Returns the digits as a whole number without zeros
+ * at its end.
  */
 static uint64_t shortest_digits(float number, int *power)
 {

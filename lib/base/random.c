@@ -1,27 +1,14 @@
 /* Philox4x32-10 (Salmon et al. 2011) and the distributions drawn from it. */
 #include "pipestill/base.h"
+#include "pipestill/vectorised.h"
 
 #include <math.h>
 #include <string.h>
 
 void pst_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
 {
-    uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
-    uint32_t k0 = key[0], k1 = key[1];
-    for (int round = 0; round < 10; round++) {
-        uint64_t p0 = (uint64_t)0xD2511F53U * c0;
-        uint64_t p1 = (uint64_t)0xCD9E8D57U * c2;
-        c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
-        c1 = (uint32_t)p1;
-        c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
-        c3 = (uint32_t)p0;
-        k0 += 0x9E3779B9U;
-        k1 += 0xBB67AE85U;
-    }
-    out[0] = c0;
-    out[1] = c1;
-    out[2] = c2;
-    out[3] = c3;
+    memcpy(out, counter, 4 * sizeof *out);
+    pst_philox_rounds(out, key);
 }
 
 /* The finalizer of SplitMix64 (Steele, Lea, Flood 2014): close seeds give keys that are far apart. */
@@ -59,6 +46,36 @@ uint32_t pst_random_u32(struct pst_random *random)
         random->used = 0;
     }
     return random->block[random->used++];
+}
+
+/* Computes several blocks at once, and puts the words of each block together. */
+VECTORISED static void make_blocks(const struct pst_random *random, uint32_t blocks[PST_PHILOX_BLOCKS][4])
+{
+    uint32_t words[4][PST_PHILOX_BLOCKS];
+    pst_philox_blocks(random->counter, random->key, words);
+    for (size_t i = 0; i < PST_PHILOX_BLOCKS; i++)
+        for (size_t k = 0; k < 4; k++)
+            blocks[i][k] = words[k][i];
+}
+
+void pst_random_fill(struct pst_random *random, uint32_t *words, size_t count)
+{
+    uint32_t blocks[PST_PHILOX_BLOCKS][4];
+    const size_t most = PST_PHILOX_BLOCKS * 4;
+    while (random->used < 4 && count > 0) {
+        *words++ = random->block[random->used++];
+        count--;
+    }
+    while (count > 0) {
+        size_t here = count < most ? count : most, last = (here - 1) / 4;
+        make_blocks(random, blocks);
+        memcpy(words, blocks, here * sizeof *words);
+        memcpy(random->block, blocks[last], sizeof random->block);
+        random->counter[0] += (uint32_t)last + 1;
+        random->used = (unsigned)(here - 4 * last);
+        words += here;
+        count -= here;
+    }
 }
 
 static uint64_t random_u64(struct pst_random *random)

@@ -1,4 +1,4 @@
-/* Shortage in libraries that do not pass it on: a mark for one, a look beforehand for another. */
+/* Shortage of memory in libraries that do not report it: jansson gets a mark, OpenBLAS a check beforehand. */
 #include "pipestill/linux.h"
 
 #include "pipestill/base.h"
@@ -40,8 +40,7 @@ enum pst_status pst_shortage_or(enum pst_status usual)
 
 enum pst_status pst_check_blas_memory(size_t threads, struct pst_error *error)
 {
-    const size_t buffer = (size_t)128
-                          << 20; /* OpenBLAS's BUFFER_SIZE, of address space more than of memory */
+    const size_t buffer = (size_t)128 << 20; /* OpenBLAS's BUFFER_SIZE; mostly address space */
     size_t size;
     void *memory = pst_multiply(threads, buffer, &size)
                        ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)

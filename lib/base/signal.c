@@ -1,14 +1,16 @@
-/* Signals that only set a mark: to stop, for programs that have something to save, and to report. */
+/* Signals that only set a mark: for programs that save something before they stop, and for reports. */
 #include "pipestill/base.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 
-static volatile sig_atomic_t received, asked;
+/* Handlers may use them, and threads look at them. */
+static atomic_int received, asked;
 
 /*
- * The second one ends the program at once, whichever the first was. Not SIGHUP: when a terminal is closed,
- * one comes from the kernel and one from the shell, and the first has something to save.
+ * The second signal ends the program at once, except SIGHUP: when a terminal is closed, the kernel and the
+ * shell send one each, and the program has to save something after the first.
  */
 static void mark(int number)
 {
@@ -38,7 +40,7 @@ static void handle(int number, void (*handler)(int), unsigned flags)
 
 void pst_stop_on_signals(void)
 {
-    /* No SA_RESTART: a read that waits must return. */
+    /* Without SA_RESTART, so that a read that waits returns. */
     handle(SIGINT, mark, 0);
     handle(SIGTERM, mark, 0);
     struct sigaction before;

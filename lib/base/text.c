@@ -1,11 +1,11 @@
-/* Foreign text made fit for messages and for JSON: letters of UTF-8 (RFC 3629), none of which is cut or
- * controls a terminal. */
+/* Makes foreign text safe for messages and for JSON: no letter of UTF-8 (RFC 3629) is cut, and none controls
+ * a terminal. */
 #include "pipestill/base.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* How many bytes a letter has that begins with this one; 0 if none does. */
+/* The length in bytes of a letter that begins with this byte; 0 if none does. */
 static size_t length_by(unsigned char first)
 {
     if (first < 0x80)
@@ -15,8 +15,8 @@ static size_t length_by(unsigned char first)
     return first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
 }
 
-/* Whether a second byte can follow a first one: too long a form, surrogates and what is beyond U+10FFFF
- * cannot. */
+/* Whether a second byte may follow a first one. Longer forms than needed, surrogates, and numbers beyond
+ * U+10FFFF are not allowed. */
 static bool may_follow(unsigned char first, unsigned char second)
 {
     unsigned char least = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
@@ -24,8 +24,8 @@ static bool may_follow(unsigned char first, unsigned char second)
     return second >= least && second <= most;
 }
 
-/* Bytes of the letter that a text begins with; 0 if that is not one. cut: receives whether the text ends in
- * it. */
+/* The length in bytes of a text's first letter; 0 if it is not valid. cut: receives whether the text ends
+ * within it. */
 static size_t letter(const char *text, bool *cut)
 {
     const unsigned char *byte = (const unsigned char *)text;

@@ -10,7 +10,6 @@
 const struct pst_common pst_usual = {
     .input = "-",
     .output = "-",
-    .threads = 1,
     .jobs = 1,
     .link = { .max_message = PST_DEFAULT_MAX_MESSAGE,
               .peer_timeout = 30,
@@ -18,7 +17,7 @@ const struct pst_common pst_usual = {
               .window_bytes = (size_t)64 << 20 },
 };
 
-/* All of them, and the traits of which a stage has one if the option is its; 0: it is every stage's. */
+/* All of them. A stage has an option if it has one of these traits; 0: every stage has it. */
 static const struct {
     unsigned traits;
     struct pst_option option;
@@ -29,7 +28,7 @@ static const struct {
         PLACE(threads),
         .least = 1,
         .most = 1024,
-        .help = "threads of the matrix product",
+        .help = "threads of the matrix product; without it 1, or with oneDNN one for each idle processor",
         .silent = true } },
     { PST_PARALLEL,
       { .name = "jobs",
@@ -37,7 +36,7 @@ static const struct {
         PLACE(jobs),
         .least = 1,
         .most = 64,
-        .help = "batches that are worked on at once; what is written is the same",
+        .help = "batches that are worked on at once; the output is the same",
         .silent = true } },
     { PST_READS,
       { .letter = 'i',
@@ -46,7 +45,7 @@ static const struct {
         PLACE(input),
         .metavar = "ENDPOINT",
         .files = PST_FILE_READ | PST_FILE_ENDPOINT,
-        .help = "where to read: -, a file, tcp://host:port, ipc://path, or listen: before these two",
+        .help = "where to read: -, a file, [listen:]tcp://host:port or [listen:]ipc://path",
         .silent = true } },
     { PST_WRITES,
       { .letter = 'o',
@@ -55,7 +54,7 @@ static const struct {
         PLACE(output),
         .metavar = "ENDPOINT",
         .files = PST_FILE_REPLACED | PST_FILE_ENDPOINT,
-        .help = "where to write: -, a file, tcp://host:port, ipc://path, or listen: before these two",
+        .help = "where to write: -, a file, [listen:]tcp://host:port or [listen:]ipc://path",
         .silent = true } },
     { PST_WRITES,
       { .name = "force",
@@ -71,7 +70,7 @@ static const struct {
         PLACE(zstd),
         .metavar = "LEVEL",
         .most = 19,
-        .help = "compress what is written, 1 fast to 19 small; 0: not",
+        .help = "compress the output, 1 fast to 19 small; 0: no",
         .silent = true } },
     { LINKS,
       { .name = "max-message",
@@ -90,7 +89,7 @@ static const struct {
         .metavar = "SECONDS",
         .least = 0.5,
         .most = 86400,
-        .help = "a link's other side is lost after so long without a sign of life",
+        .help = "the other side of a link is lost if nothing comes for this long",
         .needs = "(a link)|follow",
         .silent = true } },
     { LINKS,
@@ -110,7 +109,7 @@ static const struct {
         .metavar = "BYTES",
         .least = 1,
         .most = 1099511627776.0,
-        .help = "and bytes; one batch is always allowed",
+        .help = "bytes that a link's reader lets its writer send ahead; one batch is always allowed",
         .needs = "(a link to read from)",
         .silent = true } },
     { LINKS,
@@ -118,7 +117,7 @@ static const struct {
         .type = PST_STRING,
         PLACE(link.key),
         .metavar = "FILE",
-        .help = "encrypt links; this side's key file, made by keygen: HOST.key",
+        .help = "encrypt links: this side's key file, made by keygen, HOST.key",
         .files = PST_FILE_READ,
         .needs = "(a link)",
         .silent = true } },
@@ -127,7 +126,7 @@ static const struct {
         .type = PST_STRING,
         PLACE(link.server_key),
         .metavar = "KEY",
-        .help = "connecting: the listener's public key: HOST.public, or the line that keygen printed",
+        .help = "if this side connects: the listener's public key, HOST.public or keygen's line",
         .files = PST_FILE_READ,
         .needs = "(a link that connects)",
         .silent = true } },
@@ -136,7 +135,7 @@ static const struct {
         .type = PST_STRING,
         PLACE(link.allow),
         .metavar = "FILE",
-        .help = "listening: a file with the public keys that may connect, one a line: allowed",
+        .help = "if this side listens: a file of the public keys that may connect, one a line",
         .files = PST_FILE_READ,
         .needs = "(a link that listens)",
         .silent = true } },
@@ -160,13 +159,13 @@ static const struct {
         .name = "quiet",
         .type = PST_FLAG,
         PLACE(quiet),
-        .help = "draw no progress line, and give no advice on speed",
+        .help = "show no progress line and no advice on speed",
         .silent = true } },
 };
 
 static void add_option(struct pst_frame *frame, const struct pst_option *option)
 {
-    assert(frame->option_count < MOST_OPTIONS); /* how many there are, the program's source says */
+    assert(frame->option_count < MOST_OPTIONS); /* their number is fixed in the program's source */
     frame->options[frame->option_count++] = option;
 }
 

@@ -1,5 +1,4 @@
-/* The files that a command line names: what is written must be nothing that is also read, or written twice.
- */
+/* The files that a command line names. A file must not be both written and read, or written twice. */
 #include "lib/cli/frame.h"
 
 #include <errno.h>
@@ -39,7 +38,7 @@ bool pst_named_is_link(const struct pst_named *named)
 
 /* ---- which files these are ----------------------------------------------------------------------------- */
 
-/* A file, by what it is, and, if it is not there yet, by what it will be called. */
+/* What identifies a file: device and inode, or, if it does not exist yet, its path. */
 struct identity {
     bool exists;
     dev_t device;
@@ -49,7 +48,7 @@ struct identity {
     char *path; /* all links resolved; owned; NULL: nothing can have this name */
 };
 
-/* Terminals and other devices, sockets and folders may well be named twice. */
+/* Only files and pipes may not be named twice; devices (terminals), sockets and folders may. */
 static bool is_alone(mode_t mode)
 {
     return S_ISREG(mode) || S_ISFIFO(mode);
@@ -92,16 +91,16 @@ static bool is_same(const struct identity *a, const struct identity *b)
 
 /* ---- what is written ----------------------------------------------------------------------------------- */
 
-/* A file that would be written, beside all that are named. */
+/* A file that would be written, to be compared with all that are named. */
 struct writing {
     const struct pst_frame *frame;
     const struct pst_named *writer;
     size_t at; /* the writer's place among all that are named */
     struct identity file;
-    const char *ending; /* ".part" if the file is not the one that is named, but the one that it is before */
+    const char *ending; /* ".part" if the file is NAME.part, and not the one that is named */
 };
 
-/* What a message calls the one who names a file. */
+/* What a message calls the option or argument that names a file. */
 static const char *describe(const struct pst_named *named, char text[80])
 {
     bool standard = strcmp(named->value, "-") == 0;
@@ -134,7 +133,7 @@ static enum pst_status compare_path(const struct writing *writing, const struct 
     return status;
 }
 
-/* The names of a list, whole and in parts: a part that does not name a file is like no other. */
+/* Compares a list as one name, and each part of it. A part that is not a file's name does no harm. */
 static enum pst_status compare_list(const struct writing *writing, const struct pst_named *other,
                                     struct pst_error *error)
 {
@@ -175,7 +174,7 @@ static enum pst_status compare_all(const struct writing *writing, struct pst_err
     return status;
 }
 
-/* Checks the file that is written before another has its name: NAME.part. */
+/* Checks NAME.part, which is written before the file gets its name. */
 static enum pst_status check_part(struct writing *writing, struct pst_error *error)
 {
     if ((writing->writer->files & PST_FILE_REPLACED) == 0 || writing->file.path == NULL ||
@@ -193,7 +192,7 @@ static enum pst_status check_part(struct writing *writing, struct pst_error *err
     return compare_all(writing, error);
 }
 
-/* A recording may have taken long to make. Models are made again and again under one name. */
+/* A recording may have taken long to make. Models are often replaced on purpose. */
 static enum pst_status check_replaced(const struct writing *writing, struct pst_error *error)
 {
     const unsigned stream = PST_FILE_REPLACED | PST_FILE_ENDPOINT;
@@ -211,7 +210,7 @@ static enum pst_status check_writer(const struct pst_frame *frame, size_t at, co
     struct writing writing = { .frame = frame, .writer = writer, .at = at, .ending = "" };
     bool standard = strcmp(writer->value, "-") == 0;
     if (standard && (writer->files & PST_FILE_ENDPOINT) == 0)
-        return PST_OK; /* refused by whoever opens it */
+        return PST_OK; /* refused when it is opened */
     if (standard)
         identify_descriptor(STDOUT_FILENO, &writing.file);
     else

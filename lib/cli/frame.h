@@ -18,7 +18,7 @@ struct pst_common {
     bool quiet, force;
 };
 
-/* What the progress line and the log tell. */
+/* What the progress line and the log show. */
 struct pst_progress {
     bool draws, drawn, elsewhere;
     double started; /* the program */
@@ -35,24 +35,25 @@ struct pst_frame {
     struct pst_run run; /* the stage's, with its own struct */
     void *usual;        /* the stage's struct before the options were parsed */
     struct pst_common common;
-    const struct pst_option *options[MOST_OPTIONS]; /* the stage's, then those in common */
+    const struct pst_option *options[MOST_OPTIONS]; /* the stage's own, then those in common */
     bool seen[MOST_OPTIONS];                        /* on the command line */
     size_t own_count, option_count;
     char **operands; /* [operand_count], borrowed from argv */
     size_t operand_count;
     struct json_t *details;    /* what the history says of this stage */
-    bool verbatim;             /* which is nothing */
-    const char *effect;        /* on samples; NULL: adds */
-    struct json_t *matters;    /* what decides what its tensors hold, as texts; NULL: nothing but options */
-    struct json_t *matters_to; /* from a tensor's name to what decides about it alone; NULL: nothing */
-    struct json_t *made;       /* from a tensor's name to what it is made from; NULL: nothing is said */
-    struct json_t *learned,
-        *learned_from; /* lineage and origins of the stage's model; NULL: nothing is said */
-    FILE *log;         /* NULL without --log */
+    bool verbatim;             /* no history entry is added */
+    const char *effect;        /* on samples; NULL: "adds" of a filter, otherwise none */
+    struct json_t *matters;    /* what determines its tensors' contents, as texts; NULL: only options do */
+    struct json_t *matters_to; /* the same for one tensor each, by its name; NULL: nothing */
+    struct json_t *made;       /* what each tensor is made from, by its name; NULL: not declared */
+    struct json_t *learned, *learned_from; /* lineage and origins of the stage's model; NULL: not declared */
+    FILE *log;                             /* NULL without --log */
     struct pst_progress progress;
     struct pst_streams streams;
     struct pst_header out; /* of what is written */
-    bool input_ended;      /* its trailer came, and fits */
+    uint64_t next_seq;     /* of a source's next batch */
+    bool other_kernels;    /* OpenBLAS does not multiply */
+    bool input_ended;      /* its trailer was read, and fits */
     bool abandoned;        /* a thread still waits for input and uses what the frame owns */
 };
 
@@ -68,7 +69,7 @@ static inline bool pst_frame_writes(const struct pst_frame *frame)
 
 /* ---- options ------------------------------------------------------------------------------------------- */
 
-/* What the options in common are if they are not given. */
+/* The defaults of the options in common. */
 extern const struct pst_common pst_usual;
 
 /* Lists the options of this program. */
@@ -76,18 +77,18 @@ void pst_list_options(struct pst_frame *frame);
 
 /*
  * Parses the command line, checks that every option has an effect, and notes the options for the history.
- * Returns PST_OK; PST_USAGE; PST_END if --help or --version was asked for and answered.
+ * Returns PST_OK; PST_USAGE; PST_END if --help or --version was given, and its text was printed.
  */
 PST_CHECKED enum pst_status pst_parse_options(struct pst_frame *frame, int argc, char **argv,
                                               struct pst_error *error);
 
-/* The place of an option by its name, of so many letters; PST_NONE: the stage does not have it. */
+/* The place of the option with a name, [length]; PST_NONE if the stage does not have it. */
 size_t pst_option_find(const struct pst_frame *frame, const char *name, size_t length);
 
 /* The struct that holds the value of an option: the stage's own, or that of the options in common. */
 void *pst_option_object(const struct pst_frame *frame, size_t at);
 
-/* Refuses options that were given and would do nothing: see pst_option.needs. Returns PST_OK or PST_USAGE. */
+/* Refuses options that were given without effect: see pst_option.needs. Returns PST_OK or PST_USAGE. */
 PST_CHECKED enum pst_status pst_check_needs(const struct pst_frame *frame, struct pst_error *error);
 
 /* What an option needs, in words: "--shuffle or --limit"; "" if it needs nothing. */
@@ -104,30 +105,31 @@ struct pst_named {
     unsigned files;     /* of enum pst_file_use */
 };
 
-/* The i-th name of a file or endpoint, those that are usual included. Returns false behind the last. */
+/* The i-th option or operand, as a name of a file or endpoint, defaults included. Returns false behind the
+ * last. */
 bool pst_named_at(const struct pst_frame *frame, size_t i, struct pst_named *named);
 
 /* Whether a name is that of a link. */
 bool pst_named_is_link(const struct pst_named *named);
 
 /*
- * Refuses a command line by which a file would be written that is also read, or written twice, and an output
- * that would replace a file without --force. Nothing is opened. Returns PST_OK; PST_USAGE; PST_TRY_AGAIN.
+ * Refuses a command line if it would write a file that it also reads or writes elsewhere, or if the output
+ * would replace a file without --force. Opens nothing. Returns PST_OK; PST_USAGE; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_check_files(const struct pst_frame *frame, struct pst_error *error);
 
 /*
  * The text of --help, to be freed; NULL if memory is short.
- * as_table: that of --list-options instead, which completion and suggestions are made from. Columns have tabs
- * between: in the first line the stage's name, its kind (source, filter, sink or tool) and its purpose; in
- * the others an option, its letter, its metavar (empty: it takes no value), its choices and its help.
+ * as_table: the text of --list-options instead, for completion and suggestions. Tabs separate its columns:
+ * in the first line the stage's name, its kind (source, filter, sink or tool) and its purpose; in the others
+ * an option, its letter, its metavar (empty: it takes no value), its choices and its help.
  */
 PST_CHECKED char *pst_help_text(const struct pst_frame *frame, bool as_table);
 
-/* Fails with PST_USAGE for an option that the stage does not have, and says which is probably meant. */
+/* Fails with PST_USAGE because the stage does not have an option; the message suggests another one. */
 enum pst_status pst_unknown_option(const struct pst_frame *frame, const char *text, struct pst_error *error);
 
-/* What values an option takes, in words: "a whole number from 1 to 100". */
+/* Which values an option takes, in words: "a whole number from 1 to 100". */
 void pst_describe_values(const struct pst_option *option, char *text, size_t size);
 
 /* Writes a value to its place in a struct; false if it is not one of the option's values. */
@@ -141,31 +143,31 @@ PST_CHECKED struct json_t *pst_option_to_json(const struct pst_option *option, c
 /* Opens the log of --log. */
 PST_CHECKED enum pst_status pst_log_open(struct pst_frame *frame, struct pst_error *error);
 
-/* Closes the log, if there is one. Returns false, and has said so, if not all of it could be written. */
+/* Closes the log, if there is one. Returns false, after a message, if not all of it could be written. */
 PST_CHECKED bool pst_log_close(struct pst_frame *frame);
 
-/* Begins to count (header: what is known of the whole), takes the line off the terminal, and writes the log's
+/* Begins to count (header: the totals that are known); removes the line from the terminal; writes the log's
  * closing event. */
 void pst_progress_begin(struct pst_frame *frame, const struct pst_header *header, bool output_is_pipe);
 void pst_progress_clear(struct pst_frame *frame);
 void pst_progress_end(struct pst_frame *frame, enum pst_status status);
 
 /*
- * Says, if the kernels that multiply matrices leave much of the processor unused, what would help: in the
- * log, and on a terminal. A file or pipe on standard error is not written to, for what reads it expects
- * failures there and nothing else.
+ * If the kernels that multiply matrices leave much of the processor unused, says so, and what would help, in
+ * the log and on a terminal. Nothing is written to a file or pipe on standard error, because its reader
+ * expects only failures.
  */
 void pst_say_slow_blas(struct pst_frame *frame);
 
 /* ---- SIGUSR1 ------------------------------------------------------------------------------------------- */
 
-/* What a program is doing. With --jobs, what one of the jobs is. */
+/* What a program is doing; with --jobs, what one of its jobs is doing. */
 enum pst_doing { PST_STARTING, PST_WAITING_FOR_INPUT, PST_WORKING, PST_WAITING_FOR_OUTPUT, PST_ENDING };
 
-/* From now on SIGUSR1 prints the state of this program. stage: its name, which stays. */
+/* From now on SIGUSR1 prints the state of this program. stage: its name; must stay valid. */
 void pst_state_begin(const char *stage);
 
-/* What SIGUSR1 prints; both may be called by any thread. */
+/* Set what SIGUSR1 prints. Any thread may call them. */
 void pst_state_doing(enum pst_doing doing);
 void pst_state_figures(const struct pst_progress *progress);
 
@@ -178,10 +180,10 @@ PST_CHECKED enum pst_status pst_streams_open(struct pst_frame *frame, struct pst
 PST_CHECKED enum pst_status pst_origins_compute(struct pst_frame *frame, const struct pst_header *in,
                                                 struct pst_header *out, struct pst_error *error);
 
-/* Has the stage look at the headers, and writes its own. */
+/* Calls the stage's on_header, and writes its header. */
 PST_CHECKED enum pst_status pst_headers_pass(struct pst_frame *frame, struct pst_error *error);
 
-/* Closes the streams; links tell their other sides why, if the run failed. */
+/* Closes the streams. If the run failed, links send the reason to their other sides. */
 void pst_streams_close(struct pst_frame *frame, enum pst_status status, const struct pst_error *error);
 
 /* ---- batches ------------------------------------------------------------------------------------------- */
@@ -190,26 +192,39 @@ void pst_streams_close(struct pst_frame *frame, enum pst_status status, const st
 struct pst_job {
     struct pst_run run;
     struct pst_batch in, out;
-    uint64_t seq;  /* of a source's next batch */
-    double waited; /* seconds, for input, when the batch was read */
+    uint64_t seq;  /* of a source's batch */
+    double waited; /* seconds waited for input until the batch was read */
 };
 
 /*
- * The three steps of a batch: it is read; the stage answers to it; the answer is written and counted.
- * pst_job_answer returns PST_END also if the stage wants no more; a reader's last batch still counts.
+ * The three steps of a batch: it is read, or a source takes it; the stage answers it; the answer is written
+ * and counted. pst_job_answer also returns PST_END if the stage needs no more batches; if it reads, this
+ * last batch still counts.
  */
 PST_CHECKED enum pst_status pst_job_read(struct pst_job *job, struct pst_error *error);
 PST_CHECKED enum pst_status pst_job_answer(struct pst_job *job, struct pst_error *error);
 PST_CHECKED enum pst_status pst_job_write(struct pst_job *job, struct pst_error *error);
 
-/* Whether what pst_job_answer returned leaves something to write or count. */
+/* The first step without a note for SIGUSR1, and without the time: for a thread that only reads. */
+PST_CHECKED enum pst_status pst_job_fetch(struct pst_job *job, struct pst_error *error);
+
+/* The second and the third step. Returns what pst_job_answer returns, or why the answer could not be written.
+ */
+PST_CHECKED enum pst_status pst_job_finish(struct pst_job *job, struct pst_error *error);
+
+/* Whether there is something to write or count after pst_job_answer returned this status. */
 bool pst_job_has_answer(const struct pst_job *job, enum pst_status status);
 
 /* Frees a job's batches. */
 void pst_job_free(struct pst_job *job);
 
-/* Does all batches, one after another, or on --jobs threads. Returns PST_END after the last. */
+/* Processes all batches: one after another; the same while a thread reads ahead; or in --jobs threads.
+ * Returns PST_END after the last. */
 PST_CHECKED enum pst_status pst_batches_pass(struct pst_frame *frame, struct pst_error *error);
+PST_CHECKED enum pst_status pst_ahead_pass(struct pst_frame *frame, struct pst_error *error);
 PST_CHECKED enum pst_status pst_jobs_pass(struct pst_frame *frame, struct pst_error *error);
+
+/* Whether a thread is to read ahead: the stage gains by it, and there is a processor for it. */
+bool pst_may_read_ahead(const struct pst_frame *frame);
 
 #endif

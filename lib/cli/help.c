@@ -63,7 +63,8 @@ void pst_describe_values(const struct pst_option *option, char *text, size_t siz
     }
 }
 
-/* Writes the value that an option has in a struct; false if there is none to show. */
+/* Writes the value that an option has in a struct; false if there is none to show: a number below the least
+ * one stands for an option that was not given. */
 static bool describe_default(const struct pst_option *option, const void *object, char *text, size_t size)
 {
     json_t *value = option->type == PST_FLAG ? NULL : pst_option_to_json(option, object);
@@ -73,7 +74,7 @@ static bool describe_default(const struct pst_option *option, const void *object
         snprintf(text, size, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
     else if (json_is_real(value))
         snprintf(text, size, "%.15g", json_real_value(value));
-    bool shown = value != NULL;
+    bool shown = value != NULL && !(json_is_number(value) && json_number_value(value) < option->least);
     json_decref(value);
     return shown;
 }
@@ -98,7 +99,7 @@ static void describe_value(const struct pst_option *option, const void *object, 
         snprintf(text, size, "(%s)", values);
 }
 
-/* What value an option takes, and what it does nothing without. */
+/* Which value an option takes, and which other options it needs. */
 static void describe_option(const struct pst_frame *frame, const struct pst_option *option,
                             const void *object, char *text, size_t size)
 {
@@ -144,7 +145,7 @@ static void print_help(FILE *out, const struct pst_frame *frame)
     if (frame->own_count > 0)
         fputs("\nOptions:\n", out);
     print_options(out, frame, 0, frame->own_count, frame->usual);
-    fputs("\nOptions of every stage:\n", out);
+    fputs("\nCommon options:\n", out);
     print_options(out, frame, frame->own_count, frame->option_count, &pst_usual);
     fprintf(out, "  %-30s %s\n  %-30s %s\n", "-h, --help", "show this text", "    --version",
             "show the version");

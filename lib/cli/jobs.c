@@ -1,6 +1,7 @@
 /*
- * --jobs: several threads answer to batches. One at a time reads the next batch and takes a ticket with it;
- * all work; and each waits for its turn to write, so that answers, errors and bytes are those of one job.
+ * --jobs: several threads answer batches. One thread at a time reads the next batch, or lets a source take
+ * it, and takes a ticket with it. All threads work at once, but write in the order of their tickets, so
+ * answers, errors and bytes are those of one job.
  */
 #include "lib/cli/frame.h"
 
@@ -17,10 +18,10 @@ struct worker {
 };
 
 struct crew {
-    pthread_mutex_t lock; /* of what follows, up to the error */
+    pthread_mutex_t lock; /* for the members from here to the error */
     pthread_cond_t change;
     size_t working;         /* threads that have not ended */
-    bool reading;           /* one of them reads */
+    bool reading;           /* a thread reads */
     bool closed;            /* there is nothing more to read */
     uint64_t tickets, turn; /* batches read, and the one that is to be written */
     enum pst_status status; /* PST_OK until a batch, or the stream's end, ends the run */
@@ -42,8 +43,8 @@ static bool begin_reading(struct crew *crew)
 }
 
 /*
- * Gives a ticket for what was read, or for the end that was met. Returns false if the run has ended
- * meanwhile: no thread waits for this one any more, and what the stage owns may be gone.
+ * Gives a ticket for a batch, or for the stream's end. Returns false if the run has ended meanwhile: then no
+ * thread waits for this one, and the stage's memory may be freed.
  */
 static bool end_reading(struct crew *crew, enum pst_status status, uint64_t *ticket)
 {
@@ -58,7 +59,7 @@ static bool end_reading(struct crew *crew, enum pst_status status, uint64_t *tic
     return open;
 }
 
-/* Waits until all that was read before is written. Returns whether the run goes on. */
+/* Waits until all batches before are written. Returns whether the run continues. */
 static bool begin_turn(struct crew *crew, uint64_t ticket)
 {
     pthread_mutex_lock(&crew->lock);
@@ -83,7 +84,7 @@ static void end_turn(struct crew *crew, enum pst_status status, const struct pst
     pthread_mutex_unlock(&crew->lock);
 }
 
-/* Takes a batch through; false if it was the last. */
+/* Takes a batch through all steps. Returns false if there are no more. */
 static bool pass_batch(struct crew *crew, struct pst_job *job)
 {
     struct pst_error error = { 0 };
@@ -122,28 +123,58 @@ static void *work(void *argument)
     return NULL;
 }
 
+static void free_worker(struct worker *worker, const struct pst_stage *stage)
+{
+    if (stage->leave != NULL)
+        stage->leave(&worker->job.run);
+    pst_job_free(&worker->job);
+    free(worker->job.run.self);
+}
+
+/* Ends the run before it begins: there is no memory for what each job needs. */
+static void refuse_jobs(struct crew *crew, size_t jobs)
+{
+    crew->closed = true;
+    crew->status = pst_fail(&crew->error, PST_TRY_AGAIN, "--jobs %zu: there is memory for only %zu of them",
+                            jobs, crew->count);
+}
+
+/* Lets a job take the memory that it needs. */
+static bool join(const struct pst_frame *frame, struct pst_job *job)
+{
+    const struct pst_stage *stage = frame->stage;
+    struct pst_batch *out = pst_frame_writes(frame) ? &job->out : NULL;
+    if (stage->join == NULL)
+        return true;
+    return (out == NULL || pst_batch_follow(out, &frame->out, NULL) == PST_OK) &&
+           stage->join(&job->run, out, NULL) == PST_OK;
+}
+
 /* Starts a worker with a copy of the stage's struct. Returns false if memory or threads are short. */
 static bool start_worker(struct crew *crew, struct pst_frame *frame)
 {
+    const struct pst_stage *stage = frame->stage;
     struct worker *worker = &crew->workers[crew->count];
-    size_t size = frame->stage->size;
+    size_t size = stage->size;
     *worker = (struct worker){ .crew = crew, .job.run.frame = frame };
     worker->job.run.self = pst_allocate(1, size + 1, NULL);
     if (worker->job.run.self == NULL)
         return false;
     memcpy(worker->job.run.self, frame->run.self, size);
-    crew->working++;
-    if (pthread_create(&worker->thread, NULL, work, worker) != 0) {
-        crew->working--;
-        free(worker->job.run.self);
-        return false;
+    bool joined = join(frame, &worker->job);
+    if (joined && pthread_create(&worker->thread, NULL, work, worker) == 0) {
+        crew->working++;
+        crew->count++;
+        return true;
     }
-    crew->count++;
-    return true;
+    if (!joined)
+        refuse_jobs(crew, frame->common.jobs);
+    free_worker(worker, stage);
+    return false;
 }
 
-/* Starts all workers, who wait for the lock until all are there. What is written does not depend on how many
- * they are, so the run goes on with fewer. */
+/* Starts all workers; they wait for the lock until all are started. The output does not depend on their
+ * number, so the run continues with fewer. */
 static enum pst_status start_workers(struct crew *crew, struct pst_frame *frame, struct pst_error *error)
 {
     size_t jobs = frame->common.jobs;
@@ -151,7 +182,7 @@ static enum pst_status start_workers(struct crew *crew, struct pst_frame *frame,
     while (crew->count < jobs && start_worker(crew, frame))
         continue;
     pthread_mutex_unlock(&crew->lock);
-    if (crew->count == jobs)
+    if (crew->count == jobs || crew->status != PST_OK)
         return PST_OK;
     pst_fail(error, PST_TRY_AGAIN, "--jobs %zu: only %zu could be started", jobs, crew->count);
     if (crew->count == 0)
@@ -160,14 +191,15 @@ static enum pst_status start_workers(struct crew *crew, struct pst_frame *frame,
     return PST_OK;
 }
 
-/* Waits until all threads have ended. Returns false if one is left that waits for input and cannot be told.
+/*
+ * Waits until all threads have ended. Returns false if one is left that waits for input and cannot be woken.
  */
 static bool wait_for_workers(struct crew *crew, struct pst_reader *reader)
 {
     bool told = false;
     pthread_mutex_lock(&crew->lock);
     while (crew->working > 0) {
-        bool alone = crew->closed && crew->reading && crew->working == 1;
+        bool alone = reader != NULL && crew->closed && crew->reading && crew->working == 1;
         if (alone && !told && !(told = pst_reader_interrupt(reader)))
             break;
         pthread_cond_wait(&crew->change, &crew->lock);
@@ -185,13 +217,8 @@ static bool wait_for_workers(struct crew *crew, struct pst_reader *reader)
 
 static void free_crew(struct crew *crew, const struct pst_frame *frame)
 {
-    for (size_t i = 0; i < crew->count; i++) {
-        struct worker *worker = &crew->workers[i];
-        if (frame->stage->leave != NULL)
-            frame->stage->leave(&worker->job.run);
-        pst_job_free(&worker->job);
-        free(worker->job.run.self);
-    }
+    for (size_t i = 0; i < crew->count; i++)
+        free_worker(&crew->workers[i], frame->stage);
     pthread_mutex_destroy(&crew->lock);
     pthread_cond_destroy(&crew->change);
     free(crew);

@@ -1,16 +1,23 @@
-/* Whether matrices are multiplied as fast as the processor can, as far as the user can do something about it.
- */
+/* Whether matrices are multiplied as fast as the processor can. Reported only if the user can change it. */
 #include "lib/cli/frame.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+void pst_multiplied_by(struct pst_run *run, const char *name)
+{
+    if (name == NULL)
+        return;
+    run->frame->other_kernels = true;
+    pst_log(run, "kernels", json_pack("{s:s}", "kernels", name));
+}
+
 void pst_say_slow_blas(struct pst_frame *frame)
 {
     const char *unused = NULL;
     const char *kernel = frame->stage->blas_kernel == NULL ? NULL : frame->stage->blas_kernel(&unused);
-    if (kernel == NULL || unused == NULL)
+    if (kernel == NULL || unused == NULL || frame->other_kernels)
         return;
     const char *asked = getenv("OPENBLAS_CORETYPE");
     bool was_asked = asked != NULL && asked[0] != '\0';

@@ -1,4 +1,4 @@
-/* What a program says: lines on standard error, text on standard output, events in the log. */
+/* What a program writes: lines on standard error, text on standard output, events in the log. */
 #include "lib/cli/frame.h"
 
 #include <errno.h>
@@ -22,7 +22,7 @@ void pst_say(struct pst_run *run, const char *format, ...)
     char whole[1200];
     snprintf(whole, sizeof whole, "%s: %s\n", run->frame->stage->name, line);
     if (pst_write_all(STDERR_FILENO, whole, strlen(whole), "standard error", NULL) != PST_OK)
-        return; /* nowhere is left to say so */
+        return; /* there is no other place to report this */
 }
 
 void pst_say_unlocked(struct pst_run *run, const char *path)
@@ -46,7 +46,9 @@ enum pst_status pst_print_line(struct pst_run *run, char *text, struct pst_error
     return status == PST_OK ? pst_print(run, "\n", error) : status;
 }
 
-/* Whether a file is empty or begins as a log does: lines at the end would damage any other. */
+/*
+ * Whether a file is empty or begins as a log does. Lines that are appended to another file would damage it.
+ */
 static bool may_be_log(const char *path)
 {
     static const char beginning[] = "{\"time\":";
@@ -54,7 +56,7 @@ static bool may_be_log(const char *path)
     struct stat status;
     FILE *file = stat(path, &status) == 0 && S_ISREG(status.st_mode) ? fopen(path, "re") : NULL;
     if (file == NULL)
-        return true; /* opening it to write says what is wrong, if anything is */
+        return true; /* opening it to write reports what is wrong */
     size_t got = fread(bytes, 1, sizeof bytes - 1, file);
     fclose(file);
     return got == 0 || strcmp(bytes, beginning) == 0;

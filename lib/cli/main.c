@@ -11,20 +11,48 @@
 
 /* ---- beginning ----------------------------------------------------------------------------------------- */
 
+/* How often a thread of oneDNN looks for work before it sleeps: 0.1 or 0.2 milliseconds. To sleep at once
+ * costs more, because the next product comes soon. */
+#define SPINS "3000"
+
+/* By its path, because a process gets its name from that; by the link itself if a new version has replaced
+ * the file. */
+static void start_again(char **argv)
+{
+    char path[4096];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length > 0 && length < (ssize_t)sizeof path - 1) {
+        path[length] = '\0';
+        execv(path, argv);
+    }
+    execv("/proc/self/exe", argv);
+}
+
 /*
- * OpenBLAS makes its threads when it is loaded, before main, and idle ones spin. So the number has to be in
- * the environment before this program starts: it starts itself again if it is not.
+ * OpenBLAS makes its threads when it is loaded, before main. Idle ones spin, as those of OpenMP do. So the
+ * number of threads, and how they wait, must be in the environment before the program starts. If they are
+ * not, the program starts itself again.
  */
 static void settle_threads(const struct pst_frame *frame, char **argv)
 {
     char wanted[24];
-    snprintf(wanted, sizeof wanted, "%zu", frame->common.threads);
+    size_t threads = frame->common.threads;
+    snprintf(wanted, sizeof wanted, "%zu", threads == 0 ? 1 : threads);
     const char *set = getenv("OPENBLAS_NUM_THREADS");
-    if ((frame->stage->traits & PST_BLAS) == 0 || (set != NULL && strcmp(set, wanted) == 0))
+    bool as_wanted = set != NULL && strcmp(set, wanted) == 0,
+         may_spin = threads != 1 && getenv("OMP_WAIT_POLICY") == NULL;
+    if ((frame->stage->traits & PST_BLAS) == 0 || (as_wanted && !may_spin))
         return;
-    if (setenv("OPENBLAS_NUM_THREADS", wanted, 1) == 0)
-        execv("/proc/self/exe", argv);
-    /* Without /proc it goes on as it is: slower, not wrong. */
+    if (setenv("OPENBLAS_NUM_THREADS", wanted, 1) == 0 && setenv("OMP_WAIT_POLICY", "passive", 0) == 0 &&
+        setenv("GOMP_SPINCOUNT", SPINS, 0) == 0)
+        start_again(argv);
+    /* If that fails, the program continues as it is: slower, not wrong. */
+}
+
+size_t pst_threads(const struct pst_run *run)
+{
+    const struct pst_common *common = &run->frame->common;
+    return common->threads == 0 && common->jobs > 1 ? 1 : common->threads;
 }
 
 static bool uses_blas(const struct pst_frame *frame)
@@ -39,11 +67,20 @@ static enum pst_status check_blas(const struct pst_frame *frame, struct pst_erro
     return uses_blas(frame) ? pst_check_blas_memory(most, error) : PST_OK;
 }
 
-/* OpenBLAS's threads that found no buffer try for ever, and when the program ends, it waits for them. */
+/* OpenBLAS's threads without a buffer try to get one for ever, and OpenBLAS waits for them when the program
+ * ends. */
 static bool may_wait_for_blas(const struct pst_frame *frame)
 {
     struct rlimit limit;
     return uses_blas(frame) && (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY);
+}
+
+/* Only after a second start, which loses handlers: a signal in between would end the program or be lost. */
+static void hear_signals(const struct pst_stage *stage)
+{
+    if (stage->on_interrupt != NULL)
+        pst_stop_on_signals();
+    pst_state_begin(stage->name);
 }
 
 static enum pst_status begin(struct pst_frame *frame, int argc, char **argv, struct pst_error *error)
@@ -58,6 +95,7 @@ static enum pst_status begin(struct pst_frame *frame, int argc, char **argv, str
     if (status == PST_OK)
         settle_threads(frame, kept);
     free(kept);
+    hear_signals(frame->stage);
     if (status == PST_OK)
         status = pst_check_files(frame, error);
     if (status == PST_OK)
@@ -85,8 +123,8 @@ char *pst_settings_text(const struct pst_run *run)
 }
 
 /*
- * jansson goes on without what it had no memory for: a text lacks a letter, whole JSON counts as damaged. So
- * after a shortage nothing is finished, and what then looked like a fault of the input is not told as one.
+ * If memory is short, jansson leaves things out without an error: a text lacks a letter, intact JSON looks
+ * damaged. So after a shortage no output is completed, and apparent faults of the input are not reported.
  */
 static enum pst_status after_shortage(enum pst_status status, struct pst_error *error)
 {
@@ -95,7 +133,8 @@ static enum pst_status after_shortage(enum pst_status status, struct pst_error *
 
 /* ---- running ------------------------------------------------------------------------------------------- */
 
-/* A sink says that its whole input was less than announced: a recording that was cut short and repaired. */
+/* A sink reports that its input is complete, but has fewer batches than announced: a recording was cut short
+ * and repaired. */
 static void say_if_short(struct pst_frame *frame)
 {
     const struct pst_header *header = &frame->streams.header;
@@ -114,7 +153,11 @@ static enum pst_status run_batches(struct pst_frame *frame, struct pst_error *er
     enum pst_status status = pst_headers_pass(frame, error);
     if (status != PST_OK)
         return status;
-    status = frame->common.jobs > 1 ? pst_jobs_pass(frame, error) : pst_batches_pass(frame, error);
+    frame->next_seq = frame->out.first;
+    if (frame->common.jobs > 1)
+        status = pst_jobs_pass(frame, error);
+    else
+        status = pst_may_read_ahead(frame) ? pst_ahead_pass(frame, error) : pst_batches_pass(frame, error);
     if (status == PST_END)
         status = after_shortage(status, error);
     if (status == PST_END) {
@@ -123,7 +166,7 @@ static enum pst_status run_batches(struct pst_frame *frame, struct pst_error *er
             say_if_short(frame);
         return status;
     }
-    /* The stage saves what it can, and the first error stays the one that is reported. */
+    /* The stage saves what it can; the first error is the one that is returned. */
     struct pst_error second = { 0 };
     if (stage->on_interrupt != NULL && stage->on_interrupt(&frame->run, &second) != PST_OK &&
         strstr(error->message, second.message) == NULL)
@@ -152,7 +195,7 @@ static enum pst_status run(struct pst_frame *frame, struct pst_error *error)
 
 /* ---- ending -------------------------------------------------------------------------------------------- */
 
-/* Who reads a pipe has a reason of its own to leave, which it tells, or had enough, like head. */
+/* A reader of a pipe that left early has reported its own error, or needed no more, like head. */
 static bool is_told_by_reader(const struct pst_frame *frame, enum pst_status status)
 {
     return status == PST_READER_LEFT && (!pst_frame_writes(frame) || strcmp(frame->common.output, "-") == 0);
@@ -168,7 +211,7 @@ static void report(struct pst_frame *frame, enum pst_status status, const struct
         pst_say(&frame->run, "'%s --help' shows all options", frame->stage->name);
 }
 
-/* Says what went wrong, closes what is common, and turns a status into an exit code. */
+/* Reports an error, frees what all stages share, and turns a status into an exit code. */
 static int end(struct pst_frame *frame, enum pst_status status, struct pst_error *error)
 {
     status = after_shortage(status == PST_END ? PST_OK : status, error);
@@ -192,14 +235,14 @@ static int end(struct pst_frame *frame, enum pst_status status, struct pst_error
         raise(number);
     }
     if (frame->abandoned || may_wait_for_blas(frame))
-        _exit((int)status); /* the thread that was abandoned uses what would be freed */
+        _exit((int)status); /* the abandoned thread still uses what exit would free */
     return (int)status;
 }
 
 /*
- * A listener says that it waits, on a terminal or not: without a first connection it does so for ever, and a
- * job's log would hold nothing that tells a run that waits from one that works. No error comes of this, so it
- * stays one message for one cause.
+ * A listener says that it waits, on a terminal or not: it waits for ever for a first connection, and
+ * otherwise a job's log could not tell a run that waits from one that works. No error follows from this, so
+ * one cause still has one message.
  */
 static void say_waiting(void *frame, const char *name)
 {
@@ -231,8 +274,9 @@ static struct pst_frame *new_frame(const struct pst_stage *stage)
 }
 
 /*
- * Takes descriptors 0 to 2 that whoever started this left closed: a file that is opened would get them, and
- * messages would go into it. They are opened the wrong way round, so that using them is still an error.
+ * Opens those of the descriptors 0 to 2 that are closed at the start: otherwise a file would get one of
+ * them, and messages would be written into it. They are opened in the wrong direction, so that their use is
+ * still an error.
  */
 static void reserve_descriptors(void)
 {
@@ -249,9 +293,6 @@ int pst_main(int argc, char **argv, const struct pst_stage *stage)
     json_set_alloc_funcs(pst_marking_malloc, free);
     signal(SIGPIPE, SIG_IGN); /* a reader that leaves is an error of write, with a message */
     signal(SIGXFSZ, SIG_IGN); /* and so is a file that grows beyond a limit */
-    if (stage->on_interrupt != NULL)
-        pst_stop_on_signals();
-    pst_state_begin(stage->name);
     enum pst_status status = pst_check_machine(&error);
     if (status == PST_OK)
         status = begin(frame, argc, argv, &error);

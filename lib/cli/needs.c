@@ -1,4 +1,4 @@
-/* Options that would do nothing, as the tables say what they depend on. */
+/* Options that would have no effect: the tables say what each one needs. */
 #include "lib/cli/frame.h"
 
 #include <jansson.h>
@@ -21,7 +21,7 @@ void *pst_option_object(const struct pst_frame *frame, size_t at)
 
 /* ---- what there is ------------------------------------------------------------------------------------- */
 
-/* Whether an option was given, and not as 0. */
+/* Whether an option was given with a value other than 0. */
 static bool is_on(const struct pst_frame *frame, size_t at)
 {
     json_t *value = pst_option_to_json(frame->options[at], pst_option_object(frame, at));
@@ -30,7 +30,7 @@ static bool is_on(const struct pst_frame *frame, size_t at)
     return frame->seen[at] && !zero;
 }
 
-/* Whether an option has a word of its choices, given or not. */
+/* Whether an option has this word as its value, given or by default. */
 static bool has_word(const struct pst_frame *frame, size_t at, const char *word, size_t length)
 {
     const struct pst_option *option = frame->options[at];
@@ -60,7 +60,7 @@ static bool is_of_kind(const struct pst_named *named, const struct kind *kind)
            (!kind->listens || listens) && (!kind->connects || !listens);
 }
 
-/* Whether the command line has a stream of a kind, which is named by so many letters. */
+/* Whether the command line has a stream of the kind with this name, [length]. */
 static bool has_stream(const struct pst_frame *frame, const char *words, size_t length)
 {
     const struct kind *kind = NULL;
@@ -78,7 +78,7 @@ static bool has_stream(const struct pst_frame *frame, const char *words, size_t 
 
 /* One of the alternatives of a list. */
 struct alternative {
-    const char *text, *word; /* word: behind "="; NULL: there is none */
+    const char *text, *word; /* word: after "="; NULL: there is none */
     size_t length;           /* of the text before "=" */
     size_t word_length;
     size_t at; /* the option; PST_NONE: it is a link, or the stage does not have the option */

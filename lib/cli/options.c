@@ -1,4 +1,4 @@
-/* Command lines: getopt_long does the splitting, the tables say what values mean. */
+/* Command lines: getopt_long splits them, the tables say what values mean. */
 #include "pipestill/linux.h"
 
 #include "lib/cli/frame.h"
@@ -35,7 +35,7 @@ static void build_parser(struct parser *parser, const struct pst_frame *frame)
 
 /* ---- values ------------------------------------------------------------------------------------------ */
 
-/* An option that may come several times: its values are collected for the history as they come. */
+/* An option that may be given several times: its values are collected for the history, in their order. */
 static enum pst_status take_listed(struct pst_frame *frame, const struct pst_option *option,
                                    const char *value, struct pst_error *error)
 {
@@ -63,7 +63,8 @@ static enum pst_status set_value(const struct pst_option *option, void *object, 
     return pst_fail(error, PST_USAGE, "--%s: '%s' is not %s", option->name, value, values);
 }
 
-/* The value of an option. A second one must be the same: which of two is meant is not to be guessed. */
+/* The value of an option. A second value must equal the first, because the program cannot guess which one is
+ * meant. */
 static enum pst_status take_value(struct pst_frame *frame, size_t at, const char *value,
                                   struct pst_error *error)
 {
@@ -150,8 +151,8 @@ static enum pst_status take_option(struct pst_frame *frame, int code, char **arg
         return pst_unknown_option(frame, text, error);
     }
     if (optopt != 0 && optopt < LONG_ONLY) {
-        /* A byte of a letter beyond ASCII: the word is named whole. getopt moves on only after its last byte.
-         */
+        /* A byte of a letter beyond ASCII: the message names the whole word. getopt moves on only after its
+         * last byte. */
         const char *before = argv[optind - 1];
         bool last = *before == '-' && strchr(before, optopt) != NULL;
         return pst_unknown_option(frame, last ? before : argv[optind], error);

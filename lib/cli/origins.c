@@ -1,5 +1,5 @@
-/* Origins: what made each tensor that this stage writes, put together from its options, its files and the
- * origins of the tensors that came. Every stage's are computed here, so none can forget it. */
+/* Origins: what made each tensor that this stage writes, computed from its options, its files and the
+ * origins of the tensors that it read. This is done here for all stages, so none can forget it. */
 #include "lib/cli/frame.h"
 
 #include <jansson.h>
@@ -7,7 +7,7 @@
 
 /* ---- what stages say --------------------------------------------------------------------------------- */
 
-/* object[key] = value, made if it is not there. value: stolen. */
+/* object[key] = value; makes the object if it does not exist. value: stolen. */
 static enum pst_status set(json_t **object, const char *key, json_t *value, struct pst_error *error)
 {
     if (*object == NULL)
@@ -89,7 +89,7 @@ static json_t *real_text(double number)
     return json_string(text);
 }
 
-/* A value as text, the same in every language; lists become lists of texts. */
+/* A value as text, the same in every locale; lists become lists of texts. */
 static json_t *as_text(const json_t *value)
 {
     char text[64];
@@ -104,7 +104,7 @@ static json_t *as_text(const json_t *value)
     return json_string(text);
 }
 
-/* Whether an option has the value that it has if it is not given. */
+/* Whether a value is the option's default. */
 static bool is_usual(const struct pst_frame *frame, const struct pst_option *option, const json_t *value)
 {
     json_t *usual = pst_option_to_json(option, frame->usual);
@@ -113,7 +113,7 @@ static bool is_usual(const struct pst_frame *frame, const struct pst_option *opt
     return same;
 }
 
-/* Enters the options that decide about one tensor, or, with NULL, about all. */
+/* Enters the options that determine one tensor, or, with NULL, all of them. */
 static void enter_options(const struct pst_frame *frame, const char *tensor, json_t *entry)
 {
     for (size_t i = 0; i < frame->own_count; i++) {
@@ -123,11 +123,12 @@ static void enter_options(const struct pst_frame *frame, const char *tensor, jso
                                     : option->tensor != NULL && strcmp(option->tensor, tensor) == 0;
         if (meant && value != NULL && !option->silent && !option->of_samples &&
             !is_usual(frame, option, value))
-            json_object_set_new(entry, option->name, as_text(value));
+            json_object_set_new(entry, option->in_origins != NULL ? option->in_origins : option->name,
+                                as_text(value));
     }
 }
 
-/* The stage's name and every setting that decides what all its tensors hold. */
+/* The stage's name and every setting that determines all its tensors. */
 static json_t *common_entry(const struct pst_frame *frame)
 {
     json_t *entry = json_pack("{s:s}", "stage", frame->stage->name);

@@ -49,7 +49,7 @@ static int columns(void)
     return size.ws_col;
 }
 
-/* "[=====>    ] 52%, 0:41 left", or nothing where the whole is not known. */
+/* "[=====>    ] 52%, 0:41 left", or nothing if the total is not known. */
 static void describe_share(const struct pst_progress *progress, char *text, size_t size, double elapsed)
 {
     enum { WIDTH = 20 };
@@ -68,7 +68,7 @@ static void describe_share(const struct pst_progress *progress, char *text, size
              (double)((long)left % 60));
 }
 
-/* In percent of the time since the program started: it may have waited for the header, too. */
+/* In percent of the time since the program started, because it may also have waited for the header. */
 static double waited_share(const struct pst_progress *progress, double waited, double now)
 {
     double share = now > progress->started ? 100 * waited / (now - progress->started) : 0;

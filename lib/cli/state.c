@@ -1,7 +1,6 @@
 /*
- * SIGUSR1: one line says what the program is doing. The handler prints it itself, for a stage that waits
- * would not get round to it; so it calls nothing but write and the clock, and what it prints is kept here, in
- * numbers that are always whole.
+ * SIGUSR1: one line says what the program is doing. The handler itself prints it, because a stage that waits
+ * could not. So it calls only write and the clock, and it reads its figures from here, where each is atomic.
  */
 #include "lib/cli/frame.h"
 
@@ -41,7 +40,7 @@ static void add_number(struct line *line, uint64_t number)
     add(line, digits + at);
 }
 
-/* "3 of 5"; the whole is left out where it is not known. */
+/* "3 of 5"; the total is left out if it is not known. */
 static void add_share(struct line *line, uint64_t part, uint64_t whole)
 {
     add_number(line, part);
@@ -75,7 +74,7 @@ static void print_state(int number)
     struct line line = { .length = 0 };
     (void)number;
     if (atomic_load(&state.draws))
-        add(&line, "\r\033[K"); /* the progress line comes again by itself */
+        add(&line, "\r\033[K"); /* the progress line is drawn again later */
     add(&line, state.stage);
     add(&line, ": ");
     add(&line, words[atomic_load(&state.doing)]);

@@ -54,7 +54,7 @@ enum pst_status pst_streams_open(struct pst_frame *frame, struct pst_error *erro
 
 /* ---- headers ------------------------------------------------------------------------------------------- */
 
-/* Only the last stage of a pipeline draws, or all would draw over each other. */
+/* Only the last stage of a pipeline draws; otherwise all would draw over each other. */
 static bool output_is_pipe(const struct pst_frame *frame)
 {
     struct stat status;

@@ -1,4 +1,4 @@
-/* Options that a stage does not have: which one is probably meant, of this stage or of another. */
+/* An option that a stage does not have: which one the user probably means, of this stage or of another. */
 #include "pipestill/linux.h"
 
 #include "lib/cli/frame.h"
@@ -35,7 +35,7 @@ static const struct {
     { "quiet", " silent " },
 };
 
-/* Our name for what other programs call by a word; the word itself if it is not in the list. */
+/* Our name for an option that other programs call by this word; the word itself if it is not in the list. */
 static const char *our_name(const char *word)
 {
     char padded[40];
@@ -74,7 +74,7 @@ static size_t distance(const char *a, const char *b)
     return row[length];
 }
 
-/* The stage's option whose name is nearest to a word, or NULL if none is near. far: receives how far. */
+/* The stage's option whose name is nearest to a word, or NULL if none is near. far: receives the distance. */
 static const char *nearest_option(const struct pst_frame *frame, const char *word, size_t *far)
 {
     const char *nearest = NULL;
@@ -92,8 +92,8 @@ static const char *nearest_option(const struct pst_frame *frame, const char *wor
 /* ---- options of other stages ------------------------------------------------------------------------- */
 
 /*
- * The folder of this program. Each program in it is asked for its options, so it must be one that holds
- * nothing but stages: that of an installation, or of a build.
+ * The folder of this program. Every program in it is run with --list-options, so it must hold only stages:
+ * the folder of an installation, or of a build.
  */
 static bool find_folder(char folder[4096])
 {
@@ -146,7 +146,7 @@ enum pst_status pst_unknown_option(const struct pst_frame *frame, const char *te
     if (sscanf(text, "--%31[^=]", word) == 1) {
         name = our_name(word);
         nearest = nearest_option(frame, name, &far);
-        /* An option that another stage has, letter by letter, is likelier than one that differs by two. */
+        /* An exact name of another stage's option is likelier than one that differs by two letters. */
         if (far > 1)
             find_owners(name, owners, sizeof owners);
     }

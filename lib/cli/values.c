@@ -1,4 +1,4 @@
-/* Values of options: as words of a command line, and as what a stream's history says of them. */
+/* Values of options: as words of a command line, and as JSON in a stream's history. */
 #include "lib/cli/frame.h"
 
 #include <jansson.h>
@@ -11,7 +11,7 @@ static bool is_bytes(const struct pst_option *option)
     return option->metavar != NULL && strcmp(option->metavar, "BYTES") == 0;
 }
 
-/* A whole number, with a suffix for powers of 1024 if bytes are meant. */
+/* A whole number, with a suffix for powers of 1024 if it counts bytes. */
 static bool parse_size(const struct pst_option *option, const char *value, uint64_t *number)
 {
     uint64_t most = option->least == 0 && option->most == 0 ? INT64_MAX : (uint64_t)option->most;

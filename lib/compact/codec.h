@@ -1,6 +1,6 @@
 /*
- * codec.h: the forms of soft targets, a row (one sample) at a time. A row is classes numbers: probabilities,
- * or logits where the tensor is one of logits.
+ * codec.h: the forms of soft targets, a row (one sample) at a time. A row has a probability for each class,
+ * or a logit if the tensor holds logits.
  */
 #ifndef PIPESTILL_LIB_COMPACT_CODEC_H
 #define PIPESTILL_LIB_COMPACT_CODEC_H
@@ -33,26 +33,26 @@ static inline void pst_parts_of(const struct pst_target *target, const struct ps
                                                  sample * target->parts[i].sample_bytes;
 }
 
-/* What is wrong with a row, in words that follow "sample 3 of the batch: "; NULL where nothing is. */
+/* What is wrong with a row, in words that follow "sample 3 of the batch: "; NULL if nothing is. */
 typedef const char *pst_fault;
 
 /*
  * Settles what the parts are: their names, dtypes and shapes, from the fields before them.
- * Returns PST_OK; PST_BAD_DATA where a name becomes too long.
+ * Returns PST_OK; PST_BAD_DATA if a name becomes too long.
  */
 PST_CHECKED enum pst_status pst_target_parts(struct pst_target *target, struct pst_error *error);
 
 /*
  * Makes a row compact.
  * row: [classes], checked by pst_rows_check. parts: where the sample's elements go, one pointer a part.
- * random: for draws; else NULL.
+ * random: for draws; otherwise NULL.
  * scratch: [classes].
  */
 PST_CHECKED pst_fault pst_row_pack(const struct pst_target *target, const float *row,
                                    void *const parts[MOST_PARTS], struct pst_random *random, double *scratch);
 
-/* And back. parts: of one sample. row: receives [classes]: probabilities that sum to 1, or logits; those of
- * PST_COMPACT_F32 are only copied, and await pst_rows_check. scratch: [classes]. */
+/* Restores a row. parts: of one sample. row: receives [classes]: probabilities that sum to 1, or logits;
+ * those of PST_COMPACT_F32 are only copied, and still need pst_rows_check. scratch: [classes]. */
 PST_CHECKED pst_fault pst_row_restore(const struct pst_target *target, const void *const parts[MOST_PARTS],
                                       float *row, double *scratch);
 
@@ -69,45 +69,44 @@ double pst_row_divergence(const struct pst_target *target, const float *full, co
 PST_CHECKED pst_fault pst_u8_pack(const struct pst_target *target, const float *row, uint8_t *levels,
                                   uint16_t *step, uint16_t *largest, double *scratch);
 
-/* And back. levels: [classes]. largest: looked at for logits only. row: receives [classes]. scratch:
- * [classes].
- */
+/* Restores a row. levels: [classes]. largest: finite; used for logits only. row: receives [classes]. scratch:
+ * [classes]. */
 PST_CHECKED pst_fault pst_u8_restore(const struct pst_target *target, const uint8_t *levels, uint16_t step,
                                      uint16_t largest, float *row, double *scratch);
 
 /* How far below the largest log-probability the levels reach, in nats. */
 double pst_u8_reach(size_t classes);
 
-/* The powers e^(-step · level), [classes], of levels [classes]; by a table where there are many, and plainly.
- */
+/* The powers e^(-step · level) of levels, both [classes]. The first uses a table if there are many
+ * classes. */
 void pst_u8_powers(const uint8_t *levels, double step, size_t classes, double *powers);
 void pst_u8_powers_plain(const uint8_t *levels, double step, size_t classes, double *powers);
 
 /*
- * The k likeliest of a row [classes], from the likeliest on, of equally likely ones the lower class first.
- * chosen: receives [k]. Returns the others' sum.
+ * Chooses the k likeliest of a row [classes]: the likeliest first, and of equals the lower class. chosen:
+ * receives [k]. Returns the others' sum.
  */
 double pst_top_choose(const float *row, size_t classes, size_t k, uint16_t *chosen);
 
 /* Keeps the likeliest. chosen, logs: receive [kept] classes and, as halves, the logarithms of their
- * probabilities. tail: receives that of all others' sum. row: [classes]. */
+ * probabilities. tail: receives that of the sum of all others. row: [classes]. */
 PST_CHECKED pst_fault pst_top_pack(const struct pst_target *target, const float *row, uint16_t *chosen,
                                    uint16_t *logs, uint16_t *tail);
 
-/* And back: the others share the tail evenly. chosen, logs: [kept]. row: receives [classes]. scratch:
+/* Restores a row: the others share the tail evenly. chosen, logs: [kept]. row: receives [classes]. scratch:
  * [classes]. */
 PST_CHECKED pst_fault pst_top_restore(const struct pst_target *target, const uint16_t *chosen,
                                       const uint16_t *logs, uint16_t tail, float *row, double *scratch);
 
 /*
- * Systematic sampling (Madow, Madow 1944): the classes in which the points (offset + j) / draws, j from 0 on,
- * fall when [0, 1) is shared among all classes by their probabilities. Class c is drawn draws · p_c times on
- * average over offsets, and never a whole time more or less than that.
+ * Systematic sampling (Madow, Madow 1944): [0, 1) is divided among all classes by their probabilities, and
+ * each point (offset + j) / draws, j from 0 on, draws the class that it falls in. Class c is drawn draws ·
+ * p_c times on average over offsets; a count differs from that by less than 1.
  * row: a distribution. offset: in [0, 1). drawn: receives [draws] classes, in ascending order.
  */
 void pst_draw_systematically(const float *row, size_t classes, double offset, size_t draws, uint16_t *drawn);
 
-/* And back: a class has the share of the draws that fell on it. drawn: [kept]. row: receives [classes]. */
+/* Restores a row: a class's probability is its share of the draws. drawn: [kept]. row: receives [classes]. */
 PST_CHECKED pst_fault pst_draws_restore(const struct pst_target *target, const uint16_t *drawn, float *row);
 
 #endif

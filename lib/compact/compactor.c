@@ -42,7 +42,7 @@ static enum pst_status find_target(const struct pst_header *header, const char *
     return status;
 }
 
-/* Whether the form fits the target, and how many classes it keeps. */
+/* Checks that the form fits the target, and settles how many classes it keeps. */
 static enum pst_status settle_form(struct pst_target *target, const struct pst_compact_options *options,
                                    struct pst_error *error)
 {
@@ -99,6 +99,8 @@ static enum pst_status settle_inputs(struct pst_compactor *compactor, struct pst
     compactor->x = pst_header_find(header, "x");
     compactor->y = pst_header_find(header, "y");
     compactor->id = pst_header_find(header, "id");
+    if (pst_labels_are_mixed(header))
+        compactor->y = PST_NONE; /* a digest covers labels, not shares of classes */
     if (digest && (compactor->x == PST_NONE || compactor->id == PST_NONE))
         return pst_fail(error, PST_BAD_DATA, "the stream has no tensor '%s', which --inputs digest wants",
                         compactor->x == PST_NONE ? "x" : "id");
@@ -116,17 +118,32 @@ static enum pst_status settle_inputs(struct pst_compactor *compactor, struct pst
 
 /* ---- the header ---- */
 
-enum tensor_action { STAYS, REPLACED, LEFT_OUT, LOST };
+enum tensor_action { STAYS, HALVED, REPLACED, LEFT_OUT, LOST };
 
 static enum tensor_action action_of(const struct pst_compactor *compactor, size_t index)
 {
     const struct pst_target *target = &compactor->description.targets[0];
+    const struct pst_tensor_spec *spec = &compactor->original.tensors[index];
     bool logits;
     if (index == target->at)
         return REPLACED;
-    if (pst_target_kind(compactor->original.tensors[index].name, &logits))
+    if (pst_target_kind(spec->name, &logits))
         return LOST;
+    if (compactor->half && pst_target_is_hint(spec->name) && spec->dtype == PST_DTYPE_F32)
+        return HALVED;
     return compactor->description.digest && index == compactor->x ? LEFT_OUT : STAYS;
+}
+
+/* Declares a tensor that stays, as it is or with numbers of half the size. */
+static enum pst_status declare_stays(struct pst_compactor *compactor, size_t index, bool halved,
+                                     struct pst_error *error)
+{
+    struct pst_tensor_spec spec = compactor->original.tensors[index];
+    if (!halved)
+        return pst_header_pass_tensor(&compactor->compact, &spec, index, NULL, error);
+    spec.dtype = PST_DTYPE_F16;
+    spec.origin[0] = '\0';
+    return pst_header_add_tensor(&compactor->compact, &spec, NULL, error);
 }
 
 /* Declares what stays, and lists what does not. lost: receives names. */
@@ -143,8 +160,8 @@ static enum pst_status sort_tensors(struct pst_compactor *compactor, json_t *los
                 return pst_fail(error, PST_TRY_AGAIN, "out of memory for a header");
             continue;
         }
-        if (action == STAYS) {
-            enum pst_status status = pst_header_pass_tensor(&compactor->compact, spec, i, NULL, error);
+        if (action == STAYS || action == HALVED) {
+            enum pst_status status = declare_stays(compactor, i, action == HALVED, error);
             if (status != PST_OK)
                 return status;
         } else {
@@ -221,6 +238,7 @@ enum pst_status pst_compactor_new(struct pst_compactor **made, const struct pst_
     if (compactor == NULL)
         return PST_TRY_AGAIN;
     compactor->description.digest = options->digest;
+    compactor->half = options->half;
     enum pst_status status = pst_header_copy(&compactor->original, original, error);
     if (status == PST_OK)
         status = choose_target(compactor, options, error);

@@ -99,7 +99,7 @@ static bool is_text(const json_t *object, const char *key, const char *text)
     return found != NULL && strcmp(found, text) == 0;
 }
 
-/* Two kinds of compact streams that were made once, and are no longer read. */
+/* Refuses two kinds of compact streams that only older versions made. */
 static enum pst_status refuse_old(const json_t *object, struct pst_error *error)
 {
     const json_t *targets = json_object_get(object, "targets");
@@ -122,7 +122,7 @@ static bool take_size(const json_t *object, const char *name, json_int_t most, s
     return number >= 1 && number <= most;
 }
 
-/* What top-k and sampled say besides. */
+/* Takes the number of classes that top-k or sampled keeps. */
 static bool take_kept(const json_t *object, struct pst_target *target)
 {
     json_int_t classes = (json_int_t)target->classes;

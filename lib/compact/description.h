@@ -2,7 +2,7 @@
  * description.h: the key `compact` of a header, which says how the stream's original is restored:
  *
  *   inputs   "keep", or "digest" if x was left out
- *   targets  objects with name, form, classes, and temperature, top and draws where they apply
+ *   targets  objects with name, form, classes, and, if they apply, temperature, top and draws
  *   tensors  the original tensors that are left out or have another form: what a header says of a tensor,
  *            and `place`, where it stands among the tensors that are restored
  *   lost     names of tensors that are not restored
@@ -30,14 +30,14 @@ struct pst_description {
 };
 
 /*
- * The key as JSON, owned by the caller; NULL where memory is short.
+ * The key as JSON, owned by the caller; NULL if memory is short.
  * lost: names, borrowed.
  */
 PST_CHECKED struct json_t *pst_description_to_json(const struct pst_description *description,
                                                    const struct json_t *lost);
 
 /*
- * Parses the key and checks everything that can be known from it alone.
+ * Parses the key and checks all of it that needs no other part of the header.
  * Returns PST_OK; PST_BAD_DATA; PST_TRY_AGAIN. On failure the description is {0}.
  */
 PST_CHECKED enum pst_status pst_description_from_json(struct pst_description *description,

@@ -11,8 +11,7 @@ static double sum_of(const float *row, size_t classes)
     return sum;
 }
 
-/* A class that was restored as impossible counts as the smallest normal f32, or one such would be infinite.
- */
+/* A class that was restored as 0 counts as the smallest normal f32; otherwise the sum would be infinite. */
 static double of_probabilities(const float *full, const float *restored, size_t classes)
 {
     double divergence = 0, share = sum_of(full, classes);

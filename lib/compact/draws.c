@@ -1,5 +1,5 @@
-/* Classes drawn from soft targets without bias, for large outputs: many rows' gradients add up to the full
- * ones. */
+/* Classes drawn from soft targets without bias, for many classes: over many rows, gradients are on average
+ * the full ones. */
 #include "lib/compact/codec.h"
 
 #include <string.h>
@@ -11,7 +11,7 @@ void pst_draw_systematically(const float *row, size_t classes, double offset, si
         sum += (double)row[c];
     double scale = (double)draws / sum;
     size_t count = 0;
-    uint16_t last = 0; /* class that is not impossible */
+    uint16_t last = 0; /* class with a probability above 0 */
     for (size_t c = 0; c < classes && count < draws; c++) {
         if (!(row[c] > 0))
             continue;
@@ -34,7 +34,7 @@ pst_fault pst_draws_restore(const struct pst_target *target, const uint16_t *dra
             return "a class that was drawn is not one of the classes";
         row[drawn[i]] -= 1;
     }
-    /* A count is below 0 until it has become a share. */
+    /* A count is below 0 until it is made a share. */
     for (size_t i = 0; i < target->kept; i++) {
         if (row[drawn[i]] < 0)
             row[drawn[i]] = (float)(-(double)row[drawn[i]] / (double)target->kept);

@@ -1,4 +1,4 @@
-/* The forms by name, the tensors that each consists of, and a row's way into its form and back. */
+/* The forms: their names, the tensors of each, and a row packed into its form and restored. */
 #include "lib/compact/codec.h"
 
 #include <stdio.h>
@@ -12,7 +12,8 @@ const char *pst_compact_form_name(enum pst_compact_form form)
 
 /* ---- parts ---- */
 
-/* Adds a part PREFIX + the tensor's name + SUFFIX, with so many elements a sample; 0: one without a shape. */
+/* Adds a part PREFIX + the tensor's name + SUFFIX, with so many elements a sample; 0: one, without a
+ * shape. */
 static bool add_part(struct pst_target *target, const char *prefix, const char *suffix, enum pst_dtype dtype,
                      size_t elements)
 {

@@ -1,6 +1,6 @@
 /*
- * Logits in 8 bits: level q stands for q steps below the largest. Softmax does not see what is added to all
- * logits, so for probabilities the largest need not be kept; level 0 is its.
+ * Logits in 8 bits: level q stands for q steps below the largest. Softmax does not change if all logits grow
+ * by the same number, so for probabilities the largest need not be kept: it has level 0.
  */
 #include "lib/compact/codec.h"
 
@@ -9,8 +9,8 @@
 #define LEVELS 256
 
 /*
- * A class that a teacher gives 1e-30 must not cost the others their resolution: log-probabilities end here,
- * and all classes that are lifted to this end together get no more than e^-12, or 6e-6, of the largest.
+ * A class with a probability of 1e-30 must not make the steps coarse for the others, so log-probabilities end
+ * here. All classes that are lifted to this end together get at most e^-12, or 6e-6, of the largest.
  */
 double pst_u8_reach(size_t classes)
 {
@@ -57,7 +57,7 @@ pst_fault pst_u8_pack(const struct pst_target *target, const float *row, uint8_t
         scratch[c] = fmin(top - scratch[c], reach);
         range = fmax(range, scratch[c]);
     }
-    /* Never below a 255th, so that the lowest class has a level, too. */
+    /* Rounded up, so that the lowest class has a level, too. */
     *step = half_from_below(range / (LEVELS - 1));
     if (!is_finite(*step))
         return "its logits are too far apart for 256 levels";

@@ -1,6 +1,8 @@
 /* Making a stream smaller, batch by batch; and what that loses. */
 #include "lib/compact/compactor.h"
 
+#include <math.h>
+
 static void digest_inputs(const struct pst_compactor *compactor, const struct pst_batch *original,
                           struct pst_batch *compact)
 {
@@ -39,7 +41,36 @@ static enum pst_status pack_targets(const struct pst_compactor *compactor, const
     return PST_OK;
 }
 
-/* Memory for a row as it is worked on, and for one that is restored. */
+static enum pst_status halve(const struct pst_tensor_spec *spec, const float *numbers, uint16_t *halves,
+                             size_t n, struct pst_error *error)
+{
+    size_t elements = pst_spec_elements(spec);
+    for (size_t i = 0; i < n * elements; i++) {
+        halves[i] = pst_half_from_f32(numbers[i]);
+        if (!isfinite(pst_half_to_f32(halves[i])))
+            return pst_fail(error, PST_BAD_DATA,
+                            "tensor '%s', sample %zu of the batch: f16 cannot hold %g; leave --hints f16 out",
+                            spec->name, i / elements, (double)numbers[i]);
+    }
+    return PST_OK;
+}
+
+/* Converts the hints to f16 that do not pass as they are. */
+static enum pst_status halve_hints(const struct pst_compactor *compactor, const struct pst_batch *original,
+                                   struct pst_batch *compact, struct pst_error *error)
+{
+    enum pst_status status = PST_OK;
+    for (size_t i = 0; compactor->half && i < compactor->compact.tensor_count && status == PST_OK; i++) {
+        const struct pst_tensor_spec *spec = &compactor->compact.tensors[i];
+        if (!pst_target_is_hint(spec->name) || spec->passed_from != PST_NONE)
+            continue;
+        size_t from = pst_header_find(&compactor->original, spec->name);
+        status = halve(spec, original->tensors[from].data, compact->tensors[i].data, original->n, error);
+    }
+    return status;
+}
+
+/* Reserves memory for a row's scratch and for a restored row. */
 static enum pst_status make_room(const struct pst_compactor *compactor, struct pst_buffer *scratch,
                                  struct pst_error *error)
 {
@@ -58,7 +89,8 @@ enum pst_status pst_compactor_pack(const struct pst_compactor *compactor, const 
         return status;
     if (compactor->digest != PST_NONE)
         digest_inputs(compactor, original, compact);
-    return pack_targets(compactor, original, compact, scratch->data, error);
+    status = halve_hints(compactor, original, compact, error);
+    return status == PST_OK ? pack_targets(compactor, original, compact, scratch->data, error) : status;
 }
 
 enum pst_status pst_compactor_compare(const struct pst_compactor *compactor, const struct pst_batch *original,

@@ -78,8 +78,8 @@ static const struct pst_absent *absent_at(const struct pst_description *descript
     return NULL;
 }
 
-/* Declares the original's tensors in their order: at each place what was left out there, or the next that
- * passes. */
+/* Declares the original's tensors in their order: at each place the one that was left out there, or the next
+ * that passes. */
 static enum pst_status declare_all(struct pst_restorer *restorer, const bool *taken, struct pst_error *error)
 {
     const struct pst_header *compact = &restorer->compact;
@@ -108,7 +108,7 @@ static enum pst_status declare_all(struct pst_restorer *restorer, const bool *ta
     return PST_OK;
 }
 
-/* Finds the restored places of the targets. */
+/* Finds the targets' places among the restored tensors. */
 static enum pst_status find_targets(struct pst_restorer *restorer, struct pst_error *error)
 {
     for (size_t t = 0; t < restorer->description.target_count; t++) {
@@ -119,14 +119,14 @@ static enum pst_status find_targets(struct pst_restorer *restorer, struct pst_er
                             target->dense.name);
         if (target->classes > restorer->most_classes)
             restorer->most_classes = target->classes;
-        /* What comes back from a form is what the form holds, not what it was made from. */
+        /* The restored numbers are those of the form, not those that it was made from. */
         pst_header_set_origin(&restorer->restored, target->at,
                               restorer->compact.tensors[target->part_at[0]].origin);
     }
     return PST_OK;
 }
 
-/* Takes the key away: what is restored is no compact stream. */
+/* Removes the key, because the restored stream is not compact. */
 static void forget_key(struct pst_header *header)
 {
     json_object_del(header->other, PST_COMPACT_KEY);
@@ -181,7 +181,7 @@ enum pst_status pst_restorer_new(struct pst_restorer **made, const struct pst_he
 
 /* ---- batches ---- */
 
-/* Two bytes can stand for 65,536 classes, so a small message could ask for more memory than there is. */
+/* Two bytes can stand for 65,536 classes, so a small message could need more memory than there is. */
 static enum pst_status check_size(const struct pst_restorer *restorer, const struct pst_batch *compact,
                                   struct pst_error *error)
 {

@@ -30,7 +30,7 @@ double pst_top_choose(const float *row, size_t classes, size_t k, uint16_t *chos
     for (size_t at = k / 2; at-- > 0;)
         sift(row, chosen, k, at);
     for (size_t c = k; c < classes; c++) {
-        /* Of equal ones the one that is there stays: it is the lower class. */
+        /* Of equals the one in the heap stays: it is the lower class. */
         if (row[c] > row[chosen[0]]) {
             others += (double)row[chosen[0]];
             chosen[0] = (uint16_t)c;
@@ -48,16 +48,15 @@ double pst_top_choose(const float *row, size_t classes, size_t k, uint16_t *chos
     return others;
 }
 
-/* A log-probability is never above 0; rounding in its f32 may have put it there. */
+/* A log-probability is never above 0, but rounding to f32 may have put a probability above 1. */
 static uint16_t log_to_half(double probability)
 {
     return pst_half_from_f32((float)fmin(log(probability), 0));
 }
 
 /*
- * The tail's mass is summed over the tail, never taken as 1 less the others, of which nothing is left where
- * these are nearly 1. In double no f32 above 0 is lost in such a sum, so its logarithm is the tail's
- * log-sum-exp.
+ * The tail's mass is a sum over the tail, not 1 minus the others: that has no digits left if these are nearly
+ * 1. In double such a sum loses no f32 above 0, so its logarithm is the tail's log-sum-exp.
  */
 pst_fault pst_top_pack(const struct pst_target *target, const float *row, uint16_t *chosen, uint16_t *logs,
                        uint16_t *tail)
@@ -68,7 +67,7 @@ pst_fault pst_top_pack(const struct pst_target *target, const float *row, uint16
     return NULL;
 }
 
-/* What a half stands for as a log-probability; NaN where it is none. Minus infinity is one, of 0. */
+/* The probability whose logarithm a half is; NaN if the half is above 0 or NaN. Minus infinity gives 0. */
 static double probability_of(uint16_t half)
 {
     double logarithm = (double)pst_half_to_f32(half);

@@ -1,5 +1,5 @@
-/* Which samples are taken: a bit for each, and counts that lead to the k-th one taken. */
-#include "pipestill/data.h"
+/* Which samples are taken: a bit for each, and counts by which the k-th one taken is found. */
+#include "pipestill/view.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +72,21 @@ uint64_t pst_chosen_at(const struct pst_chosen *chosen, uint64_t number)
     for (; left > 0; left--)
         word &= word - 1;
     return at * WORD + (uint64_t)__builtin_ctzll(word);
+}
+
+enum pst_status pst_chosen_part(const struct pst_chosen *chosen, const struct pst_labels *labels,
+                                const bool *mask, bool is, struct pst_chosen *part, struct pst_error *error)
+{
+    enum pst_status status = pst_chosen_all(part, chosen->samples, error);
+    if (status != PST_OK)
+        return status;
+    memcpy(part->words, chosen->words, words_for(chosen->samples) * sizeof *part->words);
+    part->count = chosen->count;
+    for (uint64_t i = pst_chosen_next(chosen, 0); i < chosen->samples; i = pst_chosen_next(chosen, i + 1))
+        if (mask[labels->class_of(labels->labels, i)] != is)
+            pst_chosen_drop(part, i);
+    pst_chosen_count(part);
+    return PST_OK;
 }
 
 void pst_chosen_free(struct pst_chosen *chosen)

@@ -1,9 +1,9 @@
 /* Lists of classes, as people write them: "7,8" or "0-4,9". */
-#include "pipestill/data.h"
+#include "pipestill/view.h"
 
 #include <string.h>
 
-/* Takes a number off the front of the text. Returns what follows, or NULL where there is no number. */
+/* Takes a number off the front of the text. Returns what follows, or NULL if there is no number. */
 static const char *take_number(const char *text, uint64_t *number)
 {
     char digits[20];

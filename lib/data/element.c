@@ -65,7 +65,7 @@ static void convert(enum pst_element element, const void *elements, size_t count
 size_t pst_element_numbers(enum pst_element element, const void *elements, size_t count, double scale,
                            double offset, float *numbers)
 {
-    enum { BLOCK = 1024 }; /* numbers that stay in the nearest cache until they are looked at */
+    enum { BLOCK = 1024 }; /* numbers that stay in the nearest cache until they are checked */
     size_t size = pst_element_size(element);
     for (size_t at = 0; at < count; at += BLOCK) {
         size_t end = count - at < BLOCK ? count : at + BLOCK, wrong = 0;

@@ -1,7 +1,7 @@
 /* How people write digits: open and closed fours, crossed sevens, ones with and without a serif, … */
 #include "lib/data/glyphs.h"
 
-/* A stroke a line reads best. */
+/* One stroke in each line is easiest to read. */
 /* clang-format off */
 const struct pst_glyph_class pst_digit_glyphs[10] = {
     { { /* 0: closed at the top; begun with a hook; slashed */

@@ -1,4 +1,4 @@
-/* Files that may be gzip: what is said of one that cannot be read on. */
+/* Files that may be gzip: the error if one cannot be read on. */
 #include "lib/data/gzip.h"
 
 #include <errno.h>

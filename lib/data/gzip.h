@@ -1,4 +1,4 @@
-/* gzip.h: what the readers of files that may be gzip say when zlib cannot go on. */
+/* gzip.h: the error of the readers of files that may be gzip, if zlib cannot go on. */
 #ifndef PIPESTILL_LIB_DATA_GZIP_H
 #define PIPESTILL_LIB_DATA_GZIP_H
 

@@ -1,4 +1,4 @@
-/* Labels, as the types of data sets have them in common. */
+/* Labels: what the types of data sets share. */
 #include "pipestill/data.h"
 
 #include <stdio.h>

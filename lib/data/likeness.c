@@ -60,7 +60,7 @@ static enum pst_status compare_classes(struct pst_dataset *dataset, const struct
                                            dataset->classes, error);
     if (status != PST_OK || dataset->classes == like->classes)
         return status;
-    dataset->classes = like->classes; /* of the last ones there is no sample here */
+    dataset->classes = like->classes; /* the set has no sample of the last ones */
     free((void *)dataset->class_names);
     dataset->class_names = NULL;
     if (like->class_names == NULL)
@@ -91,7 +91,7 @@ static enum pst_status copy_standard(struct pst_standard *copy, const struct pst
     return status;
 }
 
-/* As many targets as are predicted were checked before. */
+/* compare_outputs has checked that the number of outputs fits. */
 static enum pst_status take_targets(struct pst_dataset *dataset, const struct pst_likeness *like,
                                     struct pst_error *error)
 {
@@ -113,7 +113,7 @@ static enum pst_status take_standard(struct pst_dataset *dataset, const struct p
     return copy_standard(&dataset->standard, wanted, error);
 }
 
-/* Numbers that were made otherwise have the same shape, and mean something else. */
+/* Numbers that were made otherwise have the same shape, but another meaning. */
 static enum pst_status compare_making(const struct pst_dataset *dataset, const struct pst_likeness *like,
                                       struct pst_error *error)
 {

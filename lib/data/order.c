@@ -1,5 +1,5 @@
 /* The order of an epoch. */
-#include "pipestill/data.h"
+#include "pipestill/view.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /*
- * A pen that draws smooth lines. Only +, −, ·, / and square roots, which IEEE 754 fixes to the bit, so a
- * drawing is the same on every machine.
+ * A pen that draws smooth lines. It computes only +, −, ·, / and square roots, which IEEE 754 defines to the
+ * bit, so a drawing is the same on every machine.
  */
 #include "lib/data/pen.h"
 

@@ -1,5 +1,5 @@
-/* Where sets with a name of their own are looked for: a folder that is named, a variable, the usual folders.
- */
+/* Where sets with a fixed name, such as MNIST, are looked for: a named folder, a variable, the usual
+ * folders. */
 #include "lib/data/places.h"
 
 #include <limits.h>

@@ -1,4 +1,4 @@
-/* places.h: where sets with a name of their own are looked for. Private to lib/data. */
+/* places.h: where sets with a fixed name, such as MNIST, are looked for. Private to lib/data. */
 #ifndef PIPESTILL_LIB_DATA_PLACES_H
 #define PIPESTILL_LIB_DATA_PLACES_H
 
@@ -16,7 +16,7 @@ struct pst_places {
 
 /*
  * Finds the folder of a set: the one that is named, otherwise that of the variable, otherwise the first of
- * the usual ones that has it. named: NULL: none is. found: handed to is_in, which keeps there what it finds.
+ * the usual ones that has it. named: NULL: none is. found: handed to is_in, which stores there what it finds.
  * Returns PST_OK, or PST_NO_INPUT.
  */
 PST_CHECKED enum pst_status pst_find_place(const struct pst_places *places, const char *named, void *found,

@@ -1,7 +1,7 @@
 /*
  * Which samples of a set are taken. Each rule gives every class a quota, and one pass then draws that many of
- * the class's samples (Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S), which needs no memory
- * but a bit a sample.
+ * the class's samples (Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S). This needs one bit of
+ * memory for each sample.
  */
 #include "lib/data/sequences.h"
 
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What choosing works on. Sets without labels count as one class. */
+/* The state of choosing. Sets without labels count as one class. */
 struct pool {
     const struct pst_labels *labels;
     struct pst_chosen *chosen;
@@ -61,7 +61,7 @@ static uint64_t scale_down(uint64_t total, uint64_t share, uint64_t whole, uint6
     return (uint64_t)(product / whole);
 }
 
-/* What is left of a class's share behind the point. */
+/* What the whole part of a class's share leaves. */
 struct rest {
     uint64_t remainder;
     size_t class;
@@ -175,7 +175,7 @@ static enum pst_status take_share(struct pool *pool, const struct pst_selection_
     return PST_OK;
 }
 
-/* Leaves out what the caller has chosen to leave out. */
+/* Leaves out the samples for which the caller's is_out is true. */
 static enum pst_status drop_out(struct pool *pool, struct pst_error *error)
 {
     const struct pst_labels *labels = pool->labels;

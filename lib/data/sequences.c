@@ -1,4 +1,4 @@
-/* Which sequences of a set are taken: those of some speakers, and so many. */
+/* Which sequences of a set are taken: those of some speakers, and at most a given number. */
 #include "lib/data/sequences.h"
 
 #include <stdlib.h>
@@ -20,8 +20,7 @@ static void draw(bool *marks, size_t count, size_t wanted, struct pst_random *ra
     }
 }
 
-/* Takes the marks off sequences of speakers that are held out, or, of the validation split, off all others.
- */
+/* Removes the marks of sequences of held-out speakers; for the validation split, of all others. */
 static enum pst_status hold_out(const struct pst_dataset *dataset, const struct pst_selection_rules *rules,
                                 bool *taken, struct pst_error *error)
 {

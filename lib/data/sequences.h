@@ -2,7 +2,7 @@
 #ifndef PIPESTILL_LIB_DATA_SEQUENCES_H
 #define PIPESTILL_LIB_DATA_SEQUENCES_H
 
-#include "pipestill/data.h"
+#include "pipestill/view.h"
 
 /*
  * Chooses whole sequences: first speakers, then utterances.

@@ -1,5 +1,5 @@
-/* What --splice says, of a data set or a recording. Apart from views, for replay has none. */
-#include "pipestill/data.h"
+/* The value of --splice, of a data set or a recording. It has its own file because replay has no view. */
+#include "pipestill/view.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Mean and deviation of each channel: fitted to the samples that are learned from. */
-#include "pipestill/data.h"
+#include "pipestill/view.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -38,7 +38,7 @@ void pst_standard_apply(const struct pst_standard *standard, size_t elements, fl
 
 /* Sums while samples pass: the mean so far, and the sum of squares about it (Welford 1962). */
 struct sums {
-    double *mean, *squares; /* [channels]: where the standard is going to be */
+    double *mean, *squares; /* [channels]: where the standard will be */
     size_t channels, run;   /* elements of a channel in a sample */
     double count;           /* numbers of a channel so far */
 };
@@ -50,8 +50,7 @@ static void add_number(struct sums *sums, size_t channel, double count, double n
     sums->squares[channel] += before * (number - sums->mean[channel]);
 }
 
-/* elements: of a sample, as the set has them, for numbers of 32 bits are too coarse for what is far from 0.
- */
+/* elements: of a sample, as the set has them, because numbers of 32 bits are too coarse far from 0. */
 static void add_sample(struct sums *sums, const struct pst_dataset *dataset, const void *elements)
 {
     for (size_t channel = 0; channel < sums->channels; channel++)
@@ -63,12 +62,12 @@ static void add_sample(struct sums *sums, const struct pst_dataset *dataset, con
     sums->count += (double)sums->run;
 }
 
-/* From sums to deviations. What never varies cannot be scaled. */
+/* Turns sums into deviations. A channel that never varies is divided by 1. */
 static void divide(struct pst_standard *standard, double count)
 {
     for (size_t i = 0; i < standard->channels; i++) {
         double deviation = sqrt(standard->deviation[i] / count);
-        double least = 1e-12 * fabs(standard->mean[i]); /* of rounding alone */
+        double least = 1e-12 * fabs(standard->mean[i]); /* that rounding alone may give */
         standard->deviation[i] = deviation > least ? deviation : 1;
     }
 }

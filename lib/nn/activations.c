@@ -1,4 +1,4 @@
-/* Activations: functions of one number. A row of the table and two short functions are one. */
+/* Activations: functions of one number. Each has a row of the table and two short functions. */
 #include "pipestill/layers.h"
 
 #include <math.h>
@@ -94,7 +94,7 @@ static double none_slope(double x, double slope)
 
 /* ---- whole rows -------------------------------------------------------------------------------------- */
 
-/* The loops of one activation: single precision where a row is read and written, double between. */
+/* The loops of one activation: rows are in single precision, the computation in double. */
 #define ROWS(NAME)                                                                               \
     static void NAME##_forward(const float *inputs, float *outputs, size_t count, float slope)   \
     {                                                                                            \
@@ -122,7 +122,7 @@ ROWS(none)
 
 #define LEAKY_SLOPE 0.01
 
-/* ReLU halves the variance of what it lets through (He et al. 2015); gelu and silu do about the same. */
+/* ReLU halves the mean square of its inputs (He et al. 2015); gelu and silu do about the same. */
 const struct pst_activation pst_activation_relu = { .name = "relu", .variance = 2, FUNCTIONS(relu) };
 const struct pst_activation pst_activation_none = { .name = "none", .variance = 1, FUNCTIONS(none) };
 

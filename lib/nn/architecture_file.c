@@ -1,5 +1,5 @@
-/* Architectures for people: in a file, over several lines with comments; and shown with a mark below a place.
- */
+/* Architectures for people: in a file, with lines and comments; and in a message, with a mark below a
+ * place. */
 #include "pipestill/nn.h"
 
 #include <errno.h>
@@ -15,14 +15,14 @@ static bool is_space(char letter)
     return letter == ' ' || letter == '\t' || letter == '\n' || letter == '\r';
 }
 
-/* Whether white space between these two letters means nothing, for one of them separates words, or is within
- * one. */
+/* Whether white space between these two letters has no meaning, because one of them separates words or joins
+ * parts of a word. */
 static bool joins(char before, char after)
 {
     return before == '\0' || strchr("-(|*,:=", before) != NULL || strchr("-)|*,:=", after) != NULL;
 }
 
-/* Where the next letter is that is neither white space nor in a comment. line: counts on. */
+/* The next letter that is neither white space nor in a comment. line: grows with each line passed. */
 static const char *next_letter(const char *from, size_t *line)
 {
     for (; is_space(*from) || *from == '#'; from++) {
@@ -126,7 +126,7 @@ void pst_architecture_mark(const char *architecture, struct pst_place place, cha
     mark[at + (carets > 0 ? carets : 1)] = '\0';
 }
 
-/* lines: of the text in its file; NULL: it is no file's. */
+/* lines: the line in its file of each letter of the text; NULL: the text is not from a file. */
 static enum pst_status parse(struct pst_network *network, const char *text, const char *from,
                              const size_t *lines, char excerpt[PST_EXCERPT], char mark[PST_EXCERPT],
                              struct pst_error *error)

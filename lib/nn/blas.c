@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Another library with cblas.h lacks it. */
+/* Weak, because other libraries with cblas.h do not have it. */
 extern char *openblas_get_corename(void) __attribute__((weak));
 
-/* So wide that OpenBLAS does not take the way that needs no buffer. */
+/* So wide that OpenBLAS does not use its way for small matrices, which needs no buffer. */
 enum { WIDTH = 128 };
 
 enum pst_status pst_blas_claim(struct pst_error *error)
@@ -40,8 +40,7 @@ static bool is_among(const char *name, const char *const *names)
     return *names != NULL;
 }
 
-/* The parts of each that OpenBLAS's kernels need; a processor with fewer is not one for which they are made.
- */
+/* The parts of AVX-512 that OpenBLAS's kernels need; below, those of AVX2. A processor must have all. */
 static bool has_avx512(void)
 {
 #ifdef __x86_64__

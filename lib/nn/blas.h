@@ -5,8 +5,8 @@
 #include "pipestill/base.h"
 
 /*
- * Has OpenBLAS reserve this thread's buffer now, which it keeps, so that no later matrix product has to.
- * Returns PST_OK, or PST_TRY_AGAIN if there is no room for it.
+ * Makes OpenBLAS reserve this thread's buffer now. It keeps the buffer, so no later matrix product has to
+ * reserve one. Returns PST_OK, or PST_TRY_AGAIN if memory is short.
  */
 PST_CHECKED enum pst_status pst_blas_claim(struct pst_error *error);
 

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Words of a text, each as often as "3*" repeats it. Activations that a layer takes over are no layers, so a
- * limit of these alone would let 512*(512*(512*(none))) go on and on. */
+/* The most words of a text, each as often as "3*" repeats it. Activations that a layer takes over are not
+ * layers, so with a limit of layers alone, 512*(512*(512*(none))) would take almost for ever. */
 #define MOST_WORDS (4 * PST_MAX_LAYERS)
 
-/* One text that is read. */
+/* The text that is read. */
 struct reading {
     const char *text;
     struct pst_place *place;
@@ -30,7 +30,7 @@ static void set_place(const struct reading *reading, struct span span)
     *reading->place = (struct pst_place){ span.at, span.end - span.at };
 }
 
-/* Where a part ends that begins at `at`: before the next of the marks outside of parentheses. */
+/* Where the part at the span's beginning ends: before the next mark outside of parentheses. */
 static size_t part_end(const struct reading *reading, struct span span, char mark)
 {
     size_t depth = 0, at = span.at;
@@ -41,7 +41,7 @@ static size_t part_end(const struct reading *reading, struct span span, char mar
     return at;
 }
 
-/* Each "(" has a ")", or the message shows the place of the one that has none. */
+/* Checks that each "(" has a ")"; if not, the message shows the place of the one without. */
 static enum pst_status check_parentheses(const struct reading *reading, struct span span)
 {
     size_t opened[PST_CHAIN_DEPTH] = { 0 }, depth = 0, at = span.at;
@@ -137,7 +137,7 @@ static enum pst_status find_type(struct pst_layer *layer, const char *word, stru
     return PST_OK;
 }
 
-/* Reads the chains of a layer, with "|" between. span: what stands between the parentheses. */
+/* Reads the chains of a layer, with "|" between. span: the text between the parentheses. */
 static enum pst_status read_inner(struct reading *reading, const struct pst_layer *layer, struct span span)
 {
     enum pst_status status = PST_OK;
@@ -158,7 +158,7 @@ static enum pst_status read_inner(struct reading *reading, const struct pst_laye
     return status;
 }
 
-/* Reads one word into a layer. What it owns is its chain's to free, also on failure. */
+/* Reads one word into a layer. Its chain frees what it owns, also on failure. */
 static enum pst_status read_layer(struct reading *reading, struct pst_layer *layer, struct span span)
 {
     struct span head = { span.at, part_end(reading, span, '(') };
@@ -223,8 +223,8 @@ static enum pst_status add_layer(struct reading *reading, struct pst_chain *chai
 
 /* ---- words ------------------------------------------------------------------------------------------- */
 
-/* Reads "3*": how many times what follows stands there; 1 if there is no such thing. span: receives what
- * follows. Returns false if the number is not one. */
+/* Reads "3*", how often the rest repeats; times is 1 if there is no "*". span: receives the rest. Returns
+ * false if the number is out of range. */
 static bool read_times(const struct reading *reading, struct span *span, uint64_t *times)
 {
     char digits[8] = "";

@@ -1,6 +1,6 @@
-/* Checkpoints: a safetensors file with flat vectors, and the state of whoever trains as strings in its
- * metadata. */
-#include "pipestill/nn.h"
+/* Checkpoints: a safetensors file with flat vectors, and the state of the program that trains as strings in
+ * its metadata. */
+#include "pipestill/training.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define MOST_HEADER ((size_t)16 << 20) /* bytes; what a student is trained with takes some thousand */
+#define MOST_HEADER ((size_t)16 << 20) /* bytes; student-trainer's state takes some thousand */
 
 #define CHECKPOINT_FORMAT "pipestill-checkpoint"
 
@@ -22,17 +22,42 @@ static struct pst_named_tensor vector(const char *name, const float *data, size_
     return tensor;
 }
 
+enum { MOST_VECTORS = 5 + 3 * PST_MAX_TERMS };
+
+/* The vectors of projections, parameters and optimiser: "match.0.parameters" for the first term that
+ * compares a layer. Returns how many vectors there are. */
+static size_t match_vectors(const struct pst_training *training, struct pst_named_tensor *vectors)
+{
+    size_t count = 0;
+    for (size_t m = 0; m < training->match_count; m++) {
+        const struct pst_match *match = &training->matches[m];
+        const float *const data[] = { match->projection.parameters, match->optimiser.first,
+                                      match->optimiser.second };
+        static const char *const names[] = { "parameters", "first", "second" };
+        for (size_t i = 0; i < 3; i++) {
+            char name[32];
+            snprintf(name, sizeof name, "match.%zu.%s", m, names[i]);
+            if (data[i] != NULL)
+                vectors[count++] = vector(name, data[i], match->projection.parameter_count);
+        }
+    }
+    return count;
+}
+
 enum pst_status pst_checkpoint_write(const char *path, const struct pst_training *training, const float *best,
                                      const json_t *state, struct pst_error *error)
 {
     size_t count = training->network.parameter_count, tensors = 0;
-    struct pst_named_tensor all[4];
+    struct pst_named_tensor all[MOST_VECTORS];
     all[tensors++] = vector("parameters", training->network.parameters, count);
     all[tensors++] = vector("optimiser.first", training->optimiser.first, count);
     if (training->optimiser.second != NULL)
         all[tensors++] = vector("optimiser.second", training->optimiser.second, count);
+    if (training->average != NULL)
+        all[tensors++] = vector("average", training->average, count);
     if (best != NULL)
         all[tensors++] = vector("best", best, count);
+    tensors += match_vectors(training, all + tensors);
     char step[24];
     snprintf(step, sizeof step, "%llu", (unsigned long long)training->optimiser.step);
     json_t *metadata = json_pack("{s:s, s:s, s:s}", "format", CHECKPOINT_FORMAT, "architecture",
@@ -46,8 +71,8 @@ enum pst_status pst_checkpoint_write(const char *path, const struct pst_training
     return status;
 }
 
-/* Whether the header of a safetensors file has the mark of a checkpoint. The quotes of a text that holds the
- * mark have backslashes before them. */
+/* Whether the header of a safetensors file has the mark of a checkpoint. The same mark inside a string would
+ * have backslashes before its quotes. */
 static bool has_mark(FILE *file)
 {
     unsigned char prefix[8];
@@ -96,6 +121,20 @@ static bool restore(const struct pst_safetensors *file, const char *name, float 
     return false;
 }
 
+/* Restores the projections, with the step of the network's optimiser. Returns whether all were there. */
+static bool restore_matches(const struct pst_safetensors *file, const struct pst_training *training)
+{
+    struct pst_named_tensor vectors[MOST_VECTORS];
+    bool whole = true;
+    for (size_t i = 0, count = match_vectors(training, vectors); i < count; i++)
+        whole =
+            whole && restore(file, vectors[i].name, (float *)(uintptr_t)vectors[i].data, vectors[i].shape[0]);
+    for (size_t m = 0; m < training->match_count; m++)
+        if (training->matches[m].optimiser.first != NULL)
+            training->matches[m].optimiser.step = training->optimiser.step;
+    return whole;
+}
+
 static bool same_text(const struct pst_safetensors *file, const char *key, const char *text)
 {
     const char *said = json_string_value(json_object_get(file->metadata, key));
@@ -121,10 +160,11 @@ enum pst_status pst_checkpoint_read(const char *path, struct pst_training *train
     else if (!restore(&file, "parameters", training->network.parameters, count) ||
              !restore(&file, "optimiser.first", optimiser->first, count) ||
              (optimiser->second != NULL && !restore(&file, "optimiser.second", optimiser->second, count)) ||
-             !pst_parse_u64(step, 0, INT64_MAX, &optimiser->step))
+             (training->average != NULL && !restore(&file, "average", training->average, count)) ||
+             !pst_parse_u64(step, 0, INT64_MAX, &optimiser->step) || !restore_matches(&file, training))
         status = pst_fail(error, PST_BAD_DATA, "%s: is not a checkpoint of this optimiser", path);
     if (status == PST_OK && best != NULL && !restore(&file, "best", best, count))
-        memcpy(best, training->network.parameters, count * sizeof *best);
+        memcpy(best, pst_training_result(training), count * sizeof *best);
     *state = same_text(&file, "format", CHECKPOINT_FORMAT) ? json_incref(file.metadata) : NULL;
     pst_safetensors_free(&file);
     return status;

@@ -1,4 +1,4 @@
-/* Biases of classes that a student's transfer set got wrong: found from its predictions. */
+/* Finds, from a student's predictions, the biases of classes that its transfer set taught it wrongly. */
 #include "pipestill/nn.h"
 
 #include <float.h>
@@ -8,8 +8,8 @@
 
 /* ---- fewest errors ------------------------------------------------------------------------------------- */
 
-/* A sample's prediction changes from the best of the other classes to the best of the free ones where the
- * shift passes `at`; this makes `gain` errors more. */
+/* A sample's prediction changes from the best of the other classes to the best of the free ones when the
+ * shift passes `at`; this adds `gain` errors. */
 struct change {
     double at;
     int gain;
@@ -36,10 +36,10 @@ static struct change find_change(const struct pst_class_bias_problem *problem, s
     return (struct change){ best[0] - best[1], (class[1] != (size_t)label) - (class[0] != (size_t)label) };
 }
 
-/* The middle of the best interval; changes at the same place happen together. */
+/* The middle of the interval with fewest errors. Changes at the same place count together. */
 static double best_shift(const struct change *changes, size_t count)
 {
-    long errors = 0, fewest = 0; /* relative to those of a shift of -∞ */
+    long errors = 0, fewest = 0; /* compared with a shift of -∞ */
     double begin = -INFINITY, end = changes[0].at;
     for (size_t i = 0; i < count; i++) {
         errors += changes[i].gain;
@@ -103,7 +103,7 @@ static enum pst_status check_mass(const struct pst_class_bias_problem *problem, 
     return PST_OK;
 }
 
-/* Adds up the probabilities of each class, each sample's softmax taken with the biases. sums: [classes]. */
+/* Adds up the probabilities of each class over the samples, by softmax with the biases. sums: [classes]. */
 static void add_up(const struct pst_class_bias_problem *problem, const double *bias, double *p, double *sums)
 {
     size_t classes = problem->classes;

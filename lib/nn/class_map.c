@@ -9,7 +9,7 @@
 
 /* ---- old classes by name ------------------------------------------------------------------------------- */
 
-/* qsort has no context, so what is sorted carries its name. */
+/* qsort has no context, so each item that is sorted has its name. */
 struct named {
     const char *name;
     uint32_t number;
@@ -154,7 +154,7 @@ static int by_new_name(const void *left, const void *right)
     return strcmp(a->name, b->name);
 }
 
-/* Two new classes may only have one name if it is that of two old ones. */
+/* Two new classes may have the same name only if two old ones have it. */
 static enum pst_status check_names(struct pst_class_map_maker *maker, struct pst_error *error)
 {
     const struct pst_new_class **named = pst_allocate(maker->count, sizeof *named, error);
@@ -176,7 +176,7 @@ static enum pst_status check_names(struct pst_class_map_maker *maker, struct pst
     return status;
 }
 
-/* Gives the class of the rest all that no line names. */
+/* Puts all old classes that no line names into the class of the rest. */
 static enum pst_status settle_rest(struct pst_class_map_maker *maker, struct pst_error *error)
 {
     size_t left = 0;
@@ -208,8 +208,8 @@ static enum pst_status allocate(struct pst_class_map *map, size_t kept, struct p
                : PST_TRY_AGAIN;
 }
 
-/* Counts the members of each class, then puts each old class in its place: begin[c] is where the next goes,
- * and so the end of class c, the beginning of class c + 1, when all are there. */
+/* Counts the members of each class, then puts each old class in its place. begin[c] is where the next member
+ * of class c goes, so in the end it is the end of class c, which is the beginning of class c + 1. */
 static void place_members(struct pst_class_map *map, const struct pst_old_class *found)
 {
     for (size_t i = 0; i < map->from; i++) {

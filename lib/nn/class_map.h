@@ -1,4 +1,4 @@
-/* class_map.h: a map of classes while it is made: text and names of another model lead to the same calls. */
+/* class_map.h: a map of classes while it is made; from a text or another model's names by the same calls. */
 #ifndef LIB_NN_CLASS_MAP_H
 #define LIB_NN_CLASS_MAP_H
 
@@ -55,13 +55,13 @@ PST_CHECKED enum pst_status pst_maker_put_rest(struct pst_class_map_maker *maker
 PST_CHECKED enum pst_status pst_maker_find(const struct pst_class_map_maker *maker, const char *name,
                                            size_t *class, struct pst_error *error);
 
-/* Ends the map. dustbin: see pst_class_map_parse. status: what came of the calls so far. Frees the maker. */
+/* Ends the map. dustbin: see pst_class_map_parse. status: of the calls so far. Frees the maker. */
 PST_CHECKED enum pst_status pst_maker_end(struct pst_class_map_maker *maker, enum pst_status status,
                                           const char *dustbin, struct pst_class_map *map,
                                           struct pst_error *error);
 
 /*
- * As pst_class_map_parse, but reads one line of a file of sets, by its name, whose classes stay as they are.
+ * As pst_class_map_parse, but reads one line of a file of sets, by its name. Its classes stay as they are.
  * set: the name; NULL: the text is a map.
  */
 PST_CHECKED enum pst_status pst_class_map_parse_set(struct pst_class_map *map, const struct pst_classes *old,

@@ -1,7 +1,8 @@
-/* Maps of classes from files, and as a command line names them. */
+/* Maps of classes from files, and from the words of a command line. */
 #include "lib/nn/class_map.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -61,4 +62,17 @@ enum pst_status pst_class_map_named(struct pst_class_map *map, const struct pst_
             : pst_class_map_read(map, old, path, colon != NULL ? colon + 1 : NULL, dustbin, error);
     free(path);
     return status;
+}
+
+char *pst_class_map_numbers(const struct pst_class_map *map)
+{
+    struct pst_text text;
+    FILE *out = pst_text_open(&text);
+    const char *between = "";
+    for (size_t i = 0; out != NULL && i < map->from; i++)
+        if (map->new_of[i] >= 0) {
+            fprintf(out, "%s%zu", between, i);
+            between = ",";
+        }
+    return pst_text_close(&text);
 }

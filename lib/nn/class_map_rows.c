@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-/* A class that is alone is copied, so a map that only reorders is exact. */
+/* For maps in which every new class is one old class: copying is exact. */
 static void gather(const struct pst_class_map *map, const float *from, float *to)
 {
     const uint32_t *members = map->members;
@@ -25,7 +25,7 @@ static void add_up(const struct pst_class_map *map, const float *from, float *to
     }
 }
 
-/* Divides a row by what is left of it. Returns the share that was left out. */
+/* Divides a row by the sum of the classes that stay. Returns the share that was left out. */
 static double renormalise(const struct pst_class_map *map, const float *from, float *to)
 {
     double left = 0, lost = 0;

@@ -5,15 +5,15 @@
 #include <string.h>
 
 #define WORD_SIZE 1024    /* bytes of a name with its final NUL */
-#define LONGEST_NOTE 1000 /* of a map in a lineage; longer ones stand there as a digest */
+#define LONGEST_NOTE 1000 /* bytes of a map in a lineage; for longer ones there is a digest */
 
 /* A name or number. */
 struct word {
     char text[WORD_SIZE];
-    bool quoted; /* so it is a name, whatever it looks like */
+    bool quoted; /* so it is a name, even if it looks like a number */
 };
 
-/* What is read: up to `end`; at a line's end there stands a NUL. */
+/* The text that is read; a NUL ends it. */
 struct cursor {
     struct pst_class_map_maker *maker;
     const char *at;
@@ -29,13 +29,14 @@ static void skip_blanks(struct cursor *cursor)
     cursor->at += strspn(cursor->at, " \t\r");
 }
 
-/* Whether nothing more stands in the line, or before a ";", which is as good as a new one. */
+/* Whether the line ends here. A ";" ends a line, too. */
 static bool at_end(const struct cursor *cursor)
 {
     return *cursor->at == '\0' || *cursor->at == '\n' || *cursor->at == ';' || *cursor->at == '#';
 }
 
-/* In quotes everything may stand; \" and \\ are a quote and a backslash. Returns bytes, or WORD_SIZE. */
+/* Quotes may hold all bytes; \" and \\ are a quote and a backslash. Returns the number of bytes, or
+ * WORD_SIZE if there are too many or the quote has no end. */
 static size_t read_quoted(struct cursor *cursor, char *text)
 {
     size_t length = 0;
@@ -77,7 +78,7 @@ static enum pst_status read_word(struct cursor *cursor, struct word *word, struc
 
 /* ---- old classes --------------------------------------------------------------------------------------- */
 
-/* Takes "7" or "0-4" apart. Returns false if the word is neither, and so a name. */
+/* Reads "7" or "0-4". Returns false if the word is neither, so it is a name. */
 static bool is_range(const struct word *word, uint64_t *first, uint64_t *last)
 {
     char text[48];
@@ -87,7 +88,7 @@ static bool is_range(const struct word *word, uint64_t *first, uint64_t *last)
     char *hyphen = strchr(text, '-');
     if (hyphen != NULL)
         *hyphen = '\0';
-    /* What is too large for a number is still none of a name. */
+    /* Digits that are too large for a number are not a name either. */
     if (text[0] == '\0' || text[strspn(text, "0123456789")] != '\0')
         return false;
     if (hyphen != NULL && (hyphen[1] == '\0' || hyphen[1 + strspn(hyphen + 1, "0123456789")] != '\0'))
@@ -152,7 +153,7 @@ static bool more_follow(struct cursor *cursor, enum pst_status *status, struct p
     return *status == PST_OK;
 }
 
-/* The classes that were just read, and their weight, go to the new class. */
+/* Puts the classes of the word that was just read, with their weight, into the new class. */
 static enum pst_status put_classes(struct cursor *cursor, struct pst_error *error)
 {
     size_t first = 0, last = 0;
@@ -165,7 +166,7 @@ static enum pst_status put_classes(struct cursor *cursor, struct pst_error *erro
     return status;
 }
 
-/* What stands behind "NEW =". */
+/* Reads what follows "NEW =". */
 static enum pst_status read_members(struct cursor *cursor, struct pst_error *error)
 {
     const struct word *word = &cursor->word;
@@ -183,7 +184,7 @@ static enum pst_status read_members(struct cursor *cursor, struct pst_error *err
     return status;
 }
 
-/* Classes that stay as they are: each is a new one by itself. The first word was read. */
+/* Reads classes that stay as they are: each is a new class by itself. The first word was read before. */
 static enum pst_status read_singles(struct cursor *cursor, struct pst_error *error)
 {
     const char *const *names = cursor->maker->old->names;
@@ -223,7 +224,7 @@ static enum pst_status read_line(struct cursor *cursor, struct pst_error *error)
     return status == PST_OK ? read_members(cursor, error) : status;
 }
 
-/* Passes over what is left of a line. */
+/* Skips the rest of a line. */
 static void skip_line(struct cursor *cursor)
 {
     while (!at_end(cursor)) {
@@ -234,7 +235,7 @@ static void skip_line(struct cursor *cursor)
     }
 }
 
-/* Reads a line of a file of sets if it is the one of this name: its classes stay as they are. */
+/* Reads a line of a file of sets, if it has the set's name: its classes stay as they are. */
 static enum pst_status read_set(struct cursor *cursor, struct pst_error *error)
 {
     skip_blanks(cursor);

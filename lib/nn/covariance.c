@@ -1,13 +1,12 @@
-/* The covariance of rows: sums in double, in the order of the rows, whatever pieces they come in. */
+/* The covariance of rows: sums in double, in the order of the rows, however they are divided into calls. */
 #include "pipestill/class_sets.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK                                                                                    \
-    64 /* rows for which the square is gone through once; each of its sums still adds row by row \
-        */
+/* Rows that one pass over the square adds; each of its sums still adds them row by row. */
+#define BLOCK 64
 
 enum pst_status pst_covariance_start(struct pst_covariance *covariance, size_t size, struct pst_error *error)
 {
@@ -43,7 +42,7 @@ static void add_block(struct pst_covariance *covariance)
     covariance->waiting = 0;
 }
 
-/* Rows are measured from the first, so those that are all alike have a covariance of exactly 0. */
+/* The first row is subtracted from all, so rows that are all alike have a covariance of exactly 0. */
 void pst_covariance_add(struct pst_covariance *covariance, const float *rows, size_t n)
 {
     size_t size = covariance->size;

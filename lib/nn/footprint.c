@@ -1,7 +1,8 @@
-/* What a network takes: numbers to learn, multiplications, memory. Nothing is computed with, so programs that
- * look at networks need no BLAS. */
+/* What a network needs: numbers to learn, multiplications, memory. No pass is made, so programs that only
+ * inspect networks need no BLAS. */
 #include "pipestill/nn.h"
 
+#include "lib/nn/channels.h"
 #include "lib/nn/passes.h"
 
 static size_t add(size_t a, size_t b)
@@ -39,7 +40,9 @@ size_t pst_network_memory(const struct pst_network *network, size_t most, bool t
 {
     const struct pst_chain *chain = &network->chain;
     size_t outputs = pst_network_outputs(network);
-    size_t sample = add(pst_network_inputs(network), add(chain->memory[training], outputs));
+    size_t inputs =
+        pst_shape_moves(&chain->in) ? 2 * pst_network_inputs(network) : pst_network_inputs(network);
+    size_t sample = add(inputs, add(chain->memory[training], outputs));
     size_t once = pst_chain_scratch(chain, training);
     if (training) {
         sample = add(sample, outputs);

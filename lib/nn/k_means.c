@@ -16,7 +16,7 @@ struct clustering {
     double *distances; /* [count]: of each point to its centre, squared; owned */
     size_t *cluster;   /* [count]: of each point; owned */
     size_t *members;   /* [clusters]; owned */
-    size_t *order;     /* [count]: in which points come; owned */
+    size_t *order;     /* [count]: of the points in a round; owned */
     struct pst_random random;
 };
 
@@ -39,7 +39,8 @@ static void copy_point(struct clustering *run, size_t point, size_t centre)
 
 /* ---- the first centres --------------------------------------------------------------------------------- */
 
-/* A point, as likely as it is far from all centres so far; if all points are centres, the next one. */
+/* Draws a point, with a probability proportional to its squared distance from the nearest centre so far; if
+ * all points are centres, gives the next one. */
 static size_t draw_point(struct clustering *run, size_t next)
 {
     double sum = 0;
@@ -101,7 +102,7 @@ static void fill_cluster(struct clustering *run, size_t cluster)
     copy_point(run, farthest, cluster);
 }
 
-/* Puts every point to its nearest centre. Returns whether any changed its place. */
+/* Assigns every point to its nearest centre. Returns whether any point changed its cluster. */
 static bool assign(struct clustering *run)
 {
     bool changed = false;
@@ -130,8 +131,8 @@ static void move_centres(struct clustering *run)
             run->centres[k * run->size + c] /= (double)run->members[k];
 }
 
-/* Shows all points once, in a random order; the nearest centre becomes the mean of all that it has seen.
- * seen: [clusters]. */
+/* Goes through all points once, in a random order; the nearest centre of each becomes the mean of all points
+ * that it got so far. seen: [clusters], how many it got. */
 static void show_points(struct clustering *run, uint64_t *seen)
 {
     for (size_t i = run->count; i > 1; i--) {

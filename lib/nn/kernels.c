@@ -1,19 +1,11 @@
 /* The loops between the matrix products, for vector instructions; kernels.h says what each computes. */
 #include "lib/nn/kernels.h"
+#include "pipestill/vectorised.h"
 
 #include "pipestill/base.h"
 
 #include <math.h>
 #include <string.h>
-
-/* A kernel is compiled for several processors, and the best one is chosen when the program starts. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(PST_SANITIZED)
-#define VECTORISED __attribute__((target_clones("default", "avx2", "avx512f")))
-#else
-#define VECTORISED
-#endif
-
-#define INLINE static inline __attribute__((always_inline))
 
 VECTORISED void pst_kernel_bias(float *values, const float *restrict bias, size_t n, size_t width)
 {
@@ -37,7 +29,7 @@ VECTORISED void pst_kernel_bias_relu(float *values, const float *restrict bias, 
 
 struct pst_drop pst_drop_start(double share, uint64_t seed, size_t layer, uint64_t epoch)
 {
-    /* 65535 at most, so that something is left to divide by. */
+    /* 65535 at most, so that the divisor below is not 0. */
     double threshold = fmin(round(share * 65536), 65535);
     struct pst_drop drop = { .epoch = (uint32_t)epoch,
                              .threshold = (uint32_t)threshold,
@@ -46,48 +38,24 @@ struct pst_drop pst_drop_start(double share, uint64_t seed, size_t layer, uint64
     return drop;
 }
 
-/* Blocks of Philox made side by side, each for DROP_BITS units. */
-#define DROP_BLOCKS 16
+/* Units for one block of Philox, and for all blocks that are computed side by side. */
 #define DROP_BITS 8
-
-/* pst_philox for counters first, first + 1, …: the same rounds, in a loop that can be vectorised. */
-INLINE void philox_blocks(const struct pst_drop *drop, uint32_t first, uint64_t id,
-                          uint32_t words[4][DROP_BLOCKS])
-{
-    for (uint32_t block = 0; block < DROP_BLOCKS; block++) {
-        uint32_t c0 = first + block, c1 = drop->epoch, c2 = (uint32_t)id, c3 = (uint32_t)(id >> 32);
-        uint32_t k0 = drop->key[0], k1 = drop->key[1];
-        for (int round = 0; round < 10; round++) {
-            uint64_t p0 = (uint64_t)0xD2511F53U * c0;
-            uint64_t p1 = (uint64_t)0xCD9E8D57U * c2;
-            c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
-            c1 = (uint32_t)p1;
-            c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
-            c3 = (uint32_t)p0;
-            k0 += 0x9E3779B9U;
-            k1 += 0xBB67AE85U;
-        }
-        words[0][block] = c0;
-        words[1][block] = c1;
-        words[2][block] = c2;
-        words[3][block] = c3;
-    }
-}
+#define DROP_UNITS (PST_PHILOX_BLOCKS * DROP_BITS)
 
 VECTORISED void pst_kernel_drop(float *restrict row, size_t width, const struct pst_drop *drop, uint64_t id)
 {
-    uint32_t words[4][DROP_BLOCKS];
-    uint32_t bits[DROP_BLOCKS * DROP_BITS];
+    uint32_t words[4][PST_PHILOX_BLOCKS], bits[DROP_UNITS];
+    uint32_t counter[4] = { 0, drop->epoch, (uint32_t)id, (uint32_t)(id >> 32) };
     uint32_t threshold = drop->threshold;
     float scale = drop->scale;
-    for (size_t at = 0; at < width; at += DROP_BLOCKS * DROP_BITS) {
-        philox_blocks(drop, (uint32_t)(at / DROP_BITS), id, words);
-        for (size_t block = 0; block < DROP_BLOCKS; block++)
+    for (size_t at = 0; at < width; at += DROP_UNITS, counter[0] += PST_PHILOX_BLOCKS) {
+        pst_philox_blocks(counter, drop->key, words);
+        for (size_t block = 0; block < PST_PHILOX_BLOCKS; block++)
             for (size_t word = 0; word < 4; word++) {
                 bits[block * DROP_BITS + 2 * word] = words[word][block] & 0xffff;
                 bits[block * DROP_BITS + 2 * word + 1] = words[word][block] >> 16;
             }
-        size_t here = width - at < DROP_BLOCKS * DROP_BITS ? width - at : DROP_BLOCKS * DROP_BITS;
+        size_t here = width - at < DROP_UNITS ? width - at : DROP_UNITS;
         for (size_t i = 0; i < here; i++)
             row[at + i] = bits[i] < threshold ? 0 : row[at + i] * scale;
     }
@@ -167,6 +135,42 @@ VECTORISED double pst_kernel_sum(const float *values, size_t count)
     return total(sums);
 }
 
+VECTORISED double pst_kernel_add_up(const double *values, size_t count, double sum)
+{
+    double sums[SUMS] = { sum };
+    size_t i = 0;
+    for (; count >= PST_FEW && i + SUMS <= count; i += SUMS)
+        for (size_t lane = 0; lane < SUMS; lane++)
+            sums[lane] += values[i + lane];
+    for (; i < count; i++)
+        sums[0] += values[i];
+    return total(sums);
+}
+
+/* Without their signs, floats have the order of their bits, and NaN is above all of them. */
+INLINE uint32_t magnitude(const float *value)
+{
+    uint32_t bits;
+    memcpy(&bits, value, sizeof bits);
+    return bits & 0x7fffffffU;
+}
+
+VECTORISED bool pst_kernel_within(const float *values, size_t count, float most)
+{
+    uint32_t largest[2 * SUMS] = { 0 };
+    size_t i = 0;
+    for (; i + 2 * SUMS <= count; i += 2 * SUMS)
+        for (size_t lane = 0; lane < 2 * SUMS; lane++) {
+            uint32_t here = magnitude(values + i + lane);
+            largest[lane] = here > largest[lane] ? here : largest[lane];
+        }
+    for (; i < count; i++)
+        largest[0] = magnitude(values + i) > largest[0] ? magnitude(values + i) : largest[0];
+    for (size_t lane = 1; lane < 2 * SUMS; lane++)
+        largest[0] = largest[lane] > largest[0] ? largest[lane] : largest[0];
+    return largest[0] <= magnitude(&most);
+}
+
 VECTORISED double pst_kernel_squares(const float *values, size_t count, float middle)
 {
     double sums[SUMS] = { 0 };
@@ -220,8 +224,7 @@ VECTORISED void pst_kernel_add(float *restrict sums, const float *restrict value
         sums[i] += values[i];
 }
 
-/* A number that has faded away is 0: arithmetic on subnormal numbers is many times slower on some processors.
- */
+/* Makes tiny numbers 0, because arithmetic on subnormal numbers is many times slower on some processors. */
 INLINE float faded(float value)
 {
     return fabsf(value) < 0x1p-100F ? 0 : value;

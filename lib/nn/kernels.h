@@ -6,46 +6,50 @@
 #ifndef PIPESTILL_NN_KERNELS_H
 #define PIPESTILL_NN_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Fewer numbers than this are added up one after another. */
+enum { PST_FEW = 32 };
 
 /* values[n, width] += bias[width] */
 void pst_kernel_bias(float *values, const float *bias, size_t n, size_t width);
 
-/* values[n, width] = max(0, values + bias[width]); NaN stays NaN, for the loss to show it. */
+/* values[n, width] = max(0, values + bias[width]); NaN stays NaN, so that the loss shows it. */
 void pst_kernel_bias_relu(float *values, const float *bias, size_t n, size_t width);
 
-/* Dropout of the units of one layer in one epoch; scale is that of what is kept. */
+/* Dropout of the units of one layer in one epoch. */
 struct pst_drop {
     uint32_t key[2];
     uint32_t epoch;
     uint32_t threshold; /* of 65536; units whose 16 bits are below are dropped */
-    float scale;        /* 65536 / (65536 - threshold) */
+    float scale;        /* of units that are kept: 65536 / (65536 - threshold) */
 };
 
 /* Sets up the dropout of a share of a layer's inputs; pst_dropout in nn.h has the rule. */
 struct pst_drop pst_drop_start(double share, uint64_t seed, size_t layer, uint64_t epoch);
 
-/* row[width] = 0 where the unit is dropped for sample id, row · scale where it is kept. */
+/* row[width] = 0 if the unit is dropped for sample id, row · scale if it is kept. */
 void pst_kernel_drop(float *row, size_t width, const struct pst_drop *drop, uint64_t id);
 
 /* sums[width] = the sum of values[n, width] over its rows, first row first. */
 void pst_kernel_column_sums(const float *values, float *sums, size_t n, size_t width);
 
 /*
- * The way back through dropout and ReLU: gradient[n, width] = gradient · scale where activation > 0, 0
- * elsewhere (a dropped unit's activation is 0), and sums[width] as pst_kernel_column_sums of the result.
+ * The way back through dropout and ReLU: gradient[n, width] = gradient · scale if activation > 0, otherwise
+ * 0 (a dropped unit's activation is 0), and sums[width] as pst_kernel_column_sums of the result.
  */
 void pst_kernel_relu_gradient(float *gradient, const float *activation, float scale, float *sums, size_t n,
                               size_t width);
 
-/* The same of one long row, without the sums. */
+/* The same for one long row, without the sums. */
 void pst_kernel_relu_mask(float *gradient, const float *activation, float scale, size_t count);
 
 /* values[channels, spread] += bias[channels] */
 void pst_kernel_spread_bias(float *values, const float *bias, size_t channels, size_t spread);
 
-/* sums[channels] = the sum of values[n, channels, spread] over samples and what is spread. */
+/* sums[channels] = the sum of values[n, channels, spread] over samples and places. */
 void pst_kernel_spread_sums(const float *values, float *sums, size_t n, size_t channels, size_t spread);
 
 /* The sum of values[count], of its squares around a middle, and of its products with others, in lanes of
@@ -53,6 +57,12 @@ void pst_kernel_spread_sums(const float *values, float *sums, size_t n, size_t c
 double pst_kernel_sum(const float *values, size_t count);
 double pst_kernel_squares(const float *values, size_t count, float middle);
 double pst_kernel_products(const float *values, const float *others, size_t count, float middle);
+
+/* sum + the sum of values[count]: of up to 31 one after another, of more in lanes. */
+double pst_kernel_add_up(const double *values, size_t count, double sum);
+
+/* Whether every one of values[count] is a number between -most and most. */
+bool pst_kernel_within(const float *values, size_t count, float most);
 
 /* outputs[count] = (values - middle) · scale + offset; both may be the same memory. */
 void pst_kernel_rescale(float *outputs, const float *values, size_t count, float middle, float scale,
@@ -62,13 +72,28 @@ void pst_kernel_rescale(float *outputs, const float *values, size_t count, float
 void pst_kernel_blend(float *result, const float *gradient, const float *values, size_t count, float a,
                       float b, float middle, float c);
 
-/* A statistic moves the share of the way to what was measured. */
+/* statistic[count] moves a share of the way to measured[count]. */
 void pst_kernel_follow(float *statistic, const float *measured, size_t count, float share);
+
+/*
+ * Exponentials and logarithms of many numbers at once, in double, within 2 units in the last place of the
+ * true ones, and the same bits on every processor. results must be other memory than the arguments. NaN
+ * stays NaN.
+ */
+
+/* results[count] = exp((logits - largest) / temperature - log_sum); 0 if the exponent is below -708. It must
+ * be at most 700. */
+void pst_kernel_softmax(double *results, const float *logits, size_t count, double largest,
+                        double temperature, double log_sum);
+
+/* results[count] = log values, which are finite and at least 0. The result for 0 is 0, because 0 · log 0
+ * counts as 0. */
+void pst_kernel_log(double *results, const float *values, size_t count);
 
 /* sums[count] += values[count] */
 void pst_kernel_add(float *sums, const float *values, size_t count);
 
-/* One step of an optimiser, in single precision. Not every kind looks at every number. */
+/* One step of an optimiser, in single precision. Not every kind uses every number. */
 struct pst_step {
     float rate;     /* learning rate; Adam: divided by 1 - beta1^step */
     float decay;    /* weight decay; Adam: times the learning rate */
@@ -87,7 +112,7 @@ void pst_kernel_nesterov(float *weight, float *velocity, const float *gradient, 
 void pst_kernel_adam(float *weight, float *first, float *second, const float *gradient, size_t count,
                      const struct pst_step *step);
 
-/* Scales row[width] down to an L2 norm of most where it is longer. The square is summed in double. */
+/* Scales row[width] down to an L2 norm of `most` if it is longer. The square is summed in double. */
 void pst_kernel_limit_norm(float *row, size_t width, double most);
 
 #endif

@@ -37,7 +37,7 @@ void pst_metrics_set_top(struct pst_metrics *metrics, size_t top)
     snprintf(metrics->top_title, sizeof metrics->top_title, "top-%zu accuracy", top);
 }
 
-/* How many classes come before one of them: those that are more probable, and of equal ones the first. */
+/* How many classes come before a class: more probable ones, and equally probable ones of lower number. */
 static size_t rank_of(const struct pst_prediction *prediction, size_t class, size_t classes)
 {
     const double *log_p = prediction->log_probabilities, mine = log_p[class];

@@ -1,4 +1,4 @@
-/* metrics.h: what reports share, in whatever form they are printed. */
+/* metrics.h: what all printed forms of reports share. */
 #ifndef PIPESTILL_NN_METRICS_H
 #define PIPESTILL_NN_METRICS_H
 

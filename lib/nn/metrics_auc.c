@@ -64,7 +64,7 @@ void pst_auc_free(struct pst_auc *auc)
 
 /* ---- ranks --------------------------------------------------------------------------------------------- */
 
-/* A whole number that is larger where the score is; 0 and -0 are equal. */
+/* A whole number in the same order as the score; 0 and -0 are equal. */
 static uint32_t key_of(float score)
 {
     uint32_t bits;
@@ -84,7 +84,7 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Turns how often each digit comes into where the first key with it goes. */
+/* Turns the count of each digit into the place of the first key with it. */
 static void add_up(size_t starts[DIGITS])
 {
     size_t sum = 0;
@@ -118,8 +118,8 @@ static const uint32_t *sort_keys(uint32_t *keys, uint32_t *scratch, size_t count
     return keys;
 }
 
-/* Twice the number of pairs in which the positive has the higher key, and once that of equal ones. Both are
- * sorted. */
+/* Twice the number of pairs in which the positive has the higher key, plus the number of equal pairs. Both
+ * arrays are sorted. */
 static uint64_t count_wins(const uint32_t *positives, size_t p, const uint32_t *negatives, size_t n)
 {
     uint64_t wins = 0;
@@ -134,8 +134,8 @@ static uint64_t count_wins(const uint32_t *positives, size_t p, const uint32_t *
     return wins;
 }
 
-/* Sorts the samples into those with the label, at the front of the keys, and those without. Returns how many
- * have it. Which comes next no processor can guess, so every key is written to both places. */
+/* Divides the keys: samples with the label go to keys, those without to scratch. Returns how many have it.
+ * Every key is written to both, because a processor cannot predict such a branch. */
 static size_t split_keys(const struct pst_auc *auc, size_t label, uint32_t *keys, uint32_t *scratch)
 {
     size_t positives = 0, negatives = 0;

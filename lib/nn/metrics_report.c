@@ -86,7 +86,8 @@ static json_t *json_of(const struct pst_figure *figure)
     }
 }
 
-/* Adds the name of a class, output or label beside its number: of a row's own number as "name". */
+/* Adds the name of a class, output or label beside its number. own: the number is the row's own; the key is
+ * then "name". */
 static bool add_name(json_t *object, const struct pst_report *report, const struct pst_figure *figure,
                      bool own)
 {
@@ -111,7 +112,7 @@ static bool add_figures(json_t *object, const struct pst_report *report, const s
     return good;
 }
 
-/* Adds a list of rows to the object of the report, if there are any. */
+/* Adds the report's rows to its object as a list, if there are any. */
 static bool add_rows(json_t *object, const struct pst_report *report, const struct pst_rows *rows)
 {
     json_t *list = json_array();
@@ -178,7 +179,7 @@ static void write_value(FILE *out, const struct pst_figure *figure)
     fprintf(out, "\t%s\t%s\n", figure->key, text);
 }
 
-/* Whether a figure of that key came already: `samples` is there twice if predictions are compared. */
+/* Whether a figure of this key came before: `samples` comes twice if predictions are compared. */
 static bool is_repeated(const struct pst_figures *figures, size_t at)
 {
     for (size_t i = 0; i < at; i++)
@@ -202,7 +203,7 @@ static void write_place(FILE *out, const struct pst_report *report, const char *
     fprintf(out, "%s\t%zu\t%s", scope, row, named && report->names != NULL ? report->names[row] : "");
 }
 
-/* A row's own number stands in the second column, and its name in the third. */
+/* A row's own number is in the second column, and its name in the third. */
 static void write_rows(FILE *out, const struct pst_report *report, const struct pst_rows *rows)
 {
     for (size_t i = 0; i < rows->count; i++) {
@@ -214,7 +215,7 @@ static void write_rows(FILE *out, const struct pst_report *report, const struct 
     }
 }
 
-/* What is 0 is left out, for most of it is. */
+/* Leaves out zeros, because most counts are 0. */
 static void write_confusion(FILE *out, const struct pst_report *report)
 {
     size_t classes = report->rows.count;

@@ -14,7 +14,7 @@
 static const struct {
     const char *unit;
     int digits; /* behind the point; below 0: six significant ones */
-    int column; /* least width in a table, with what stands between columns */
+    int column; /* least width in a table, with the gap before it */
 } forms[] = {
     [PST_FIGURE_COUNT] = { "", 0, 11 },     [PST_FIGURE_SHARE] = { " %", 4, 12 },
     [PST_FIGURE_RATIO] = { "", 6, 11 },     [PST_FIGURE_NATS] = { " nats", 6, 16 },
@@ -32,7 +32,7 @@ static size_t letters_of(const char *text)
     return letters;
 }
 
-/* Bytes of the first few letters of a text. */
+/* Bytes of the first letters of a text. */
 static size_t bytes_of(const char *text, size_t letters)
 {
     size_t bytes = 0;
@@ -57,7 +57,7 @@ static void write_member(char cell[CELL], const struct pst_report *report, size_
     snprintf(cell, CELL, "%*zu %.*s%s", digits, number, bytes, name, cut ? "…" : "");
 }
 
-/* A number and its unit; what is undefined is called so. */
+/* Writes a number and its unit, or the word `undefined`. */
 static void write_cell(char cell[CELL], const struct pst_report *report, const struct pst_figure *figure,
                        const char *undefined)
 {
@@ -75,7 +75,7 @@ static void write_cell(char cell[CELL], const struct pst_report *report, const s
         pst_print_plain(cell, CELL, "%.*f%s", digits, value, forms[figure->form].unit);
 }
 
-/* Names begin at the left of their column, and everything else ends at its right. */
+/* Names are aligned to the left of their column, everything else to the right. */
 static void print_cell(FILE *out, const char *cell, size_t width, size_t gap, bool left, bool last)
 {
     size_t letters = letters_of(cell) + (left ? gap : 0);
@@ -107,7 +107,7 @@ struct choice {
     size_t *rows; /* [count], in their order; owned; NULL: the first ones */
 };
 
-/* Chooses the worst rows if there are too many, of equally bad ones the first. Returns false if memory is
+/* Chooses the worst rows if there are too many; of equally bad rows, the first. Returns false if memory is
  * short. */
 static bool choose_rows(struct choice *choice, const struct pst_rows *rows, size_t most)
 {
@@ -146,7 +146,7 @@ static void widen(size_t *width, size_t letters)
     *width = letters > *width ? letters : *width;
 }
 
-/* The width of each column, which titles and cells fit into. */
+/* Finds the width of each column, so that titles and cells fit. */
 static void measure(const struct pst_report *report, const struct pst_rows *rows, const struct choice *choice,
                     size_t widths[PST_MOST_FIGURES])
 {

@@ -1,4 +1,4 @@
-/* Reading models: this project's own files, which say their architecture. model_adopt.c reads others. */
+/* Reading models: this project's own files, which name their architecture. model_adopt.c reads others. */
 #include "lib/nn/model.h"
 
 #include <float.h>
@@ -14,9 +14,8 @@ static const char *said(const struct pst_safetensors *file, const char *key)
 }
 
 /*
- * The activation that the file names, or else the one that the user names. A model of this project names its
- * activations in its architecture.
- * activation: the user's, or NULL; receives the one that counts.
+ * Chooses the activation that the file names, otherwise the one that the user names. A model of this project
+ * names its activations in its architecture. activation: the user's, or NULL; receives the chosen one.
  */
 static enum pst_status choose_activation(const struct pst_safetensors *file, const char *path,
                                          const char **activation, struct pst_error *error)
@@ -37,8 +36,8 @@ static enum pst_status choose_activation(const struct pst_safetensors *file, con
     return PST_OK;
 }
 
-/* How inputs were made: input_scale and input_offset, one number or one for each channel of the inputs, or as
- * many as their elements fall into when a network sees pictures as one row. */
+/* Reads how inputs were made: input_scale and input_offset. Each is one number, or one for each channel; if
+ * a network takes pictures as one row, the count must divide its elements. */
 static enum pst_status read_scale(const struct pst_safetensors *file, const char *path,
                                   struct pst_network *network, struct pst_error *error)
 {
@@ -63,7 +62,7 @@ static enum pst_status read_scale(const struct pst_safetensors *file, const char
     return PST_OK;
 }
 
-/* What the model learned from; a text that is not that is an error, not passed over. */
+/* Reads what the model learned from. A text that is not a lineage is an error. */
 static enum pst_status read_lineage(const struct pst_safetensors *file, const char *path,
                                     struct pst_network *network, struct pst_error *error)
 {

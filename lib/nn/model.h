@@ -4,12 +4,11 @@
 
 #include "pipestill/nn.h"
 
-/* The metadata's "format". Everything else that begins like the family is a file of this project, but not a
- * model. */
+/* The metadata's "format". A file with another format of this family is this project's, but not a model. */
 #define PST_MODEL_FORMAT "pipestill-model-1"
 #define PST_FORMAT_FAMILY "pipestill-"
 
-/* The keys of what inputs and outputs stand for, each a JSON text in the metadata. */
+/* The keys about the meaning of inputs and outputs, each a JSON text in the metadata. */
 #define PST_ABOUT_KEYS 5
 extern const char *const pst_about_keys[PST_ABOUT_KEYS];
 
@@ -18,8 +17,8 @@ PST_CHECKED enum pst_status pst_model_check_format(const struct pst_safetensors 
                                                    bool *own, struct pst_error *error);
 
 /*
- * Takes what inputs and outputs stand for. about: receives a new object, also on failure.
- * Returns PST_OK; PST_BAD_DATA for what is not JSON; PST_TRY_AGAIN.
+ * Reads the meaning of inputs and outputs. about: receives a new object, also on failure. Returns PST_OK;
+ * PST_BAD_DATA for a text that is not JSON; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_model_take_about(const struct pst_safetensors *file, const char *path,
                                                  struct json_t **about, struct pst_error *error);
@@ -33,8 +32,8 @@ PST_CHECKED enum pst_status pst_tensor_values(const struct pst_named_tensor *ten
 
 /*
  * Makes a network from the tensors of a file that another tool made: NAME.0.weight, NAME.0.bias,
- * NAME.1.weight and so on are dense layers in the order of their numbers. activation: the word of what stands
- * between the layers; NULL if neither the file nor the user says it. Returns PST_OK; PST_BAD_DATA (the
+ * NAME.1.weight and so on are dense layers in the order of their numbers. activation: the word of the one
+ * between the layers; NULL if neither the file nor the user names it. Returns PST_OK; PST_BAD_DATA (the
  * message names the tensor); PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_model_adopt(const struct pst_safetensors *file, const char *path,

@@ -1,5 +1,5 @@
-/* What a model says of its inputs and outputs. Apart from the rest of a model, so that a program that only
- * asks for this needs no networks. */
+/* The meaning of a model's inputs and outputs. A file of its own, so that a program that reads only this
+ * needs no networks. */
 #include "lib/nn/model.h"
 
 #include <jansson.h>
@@ -24,7 +24,7 @@ enum pst_status pst_model_check_format(const struct pst_safetensors *file, const
     return PST_OK;
 }
 
-/* Each key is a JSON text, whose contents are the business of those who use them. */
+/* Each key is a JSON text. Its contents are not checked here, but by those who use them. */
 enum pst_status pst_model_take_about(const struct pst_safetensors *file, const char *path,
                                      struct json_t **about, struct pst_error *error)
 {

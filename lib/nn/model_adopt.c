@@ -1,4 +1,4 @@
-/* Models of other tools: what looks like the dense layers of a state dict. */
+/* Models of other tools: tensors with the names of dense layers in a state dict. */
 #include "lib/nn/model.h"
 
 #include <jansson.h>
@@ -19,9 +19,8 @@ struct found_layers {
 };
 
 /*
- * Takes a name apart: anything, a number, ".weight" or ".bias".
- * prefix: receives the bytes before the number.
- * Returns true, or false where the name is not like that.
+ * Divides a name into anything, a number, and ".weight" or ".bias". prefix: receives the number of bytes
+ * before the number. Returns false if the name is not like that.
  */
 static bool parse_name(const char *name, size_t *prefix, uint64_t *number, bool *is_bias)
 {
@@ -38,7 +37,7 @@ static bool parse_name(const char *name, size_t *prefix, uint64_t *number, bool 
     return pst_parse_u64(text, 0, UINT64_MAX, number);
 }
 
-/* The layer of that number, made where there is none yet; NULL where there are too many. */
+/* Finds the layer of that number, or makes it; NULL if there are too many. */
 static struct found *find_layer(struct found_layers *layers, uint64_t number)
 {
     for (size_t i = 0; i < layers->count; i++)
@@ -115,7 +114,7 @@ static enum pst_status check_shapes(const struct pst_named_tensor *weight,
     return PST_OK;
 }
 
-/* Checks that a layer is whole and fits the layer before, NULL for the first. */
+/* Checks that a layer is complete and fits the layer before it. before: NULL for the first. */
 static enum pst_status check_layer(const struct found *layer, const struct found *before, const char *path,
                                    struct pst_error *error)
 {
@@ -171,7 +170,7 @@ static char *describe_layers(const struct found_layers *layers, const char *acti
     return pst_text_close(&text);
 }
 
-/* The metadata may say the architecture: with the activation between the layers, or the widths alone. */
+/* Checks the architecture in the metadata, if there is one: with activations, or the widths alone. */
 static enum pst_status check_architecture(const struct pst_safetensors *file,
                                           const struct found_layers *layers,
                                           const struct pst_network *network, const char *path,

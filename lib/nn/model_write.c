@@ -36,7 +36,7 @@ static json_t *number_list(const double *numbers, size_t count)
     return list;
 }
 
-/* Adds what inputs and outputs stand for. Returns false if memory is short. */
+/* Adds the meaning of inputs and outputs. Returns false if memory is short. */
 static bool add_about(json_t *metadata, const json_t *about)
 {
     bool whole = true;
@@ -50,8 +50,8 @@ static bool add_about(json_t *metadata, const json_t *about)
     return whole;
 }
 
-/* The metadata of a model; NULL if memory is short. Of this project's models "activation" is the one that is
- * not named between two dense layers. */
+/* The metadata of a model; NULL if memory is short. In a model of this project "activation" is the one that
+ * is implied between two dense layers. */
 static json_t *describe(const struct pst_network *network, const json_t *extra)
 {
     size_t channels = network->input_channels;

@@ -1,5 +1,5 @@
-/* Nearest neighbours of rows that change while they are asked for: matrix products for a block of rows at a
- * time, and plain distances to what has changed since. */
+/* Nearest neighbours of rows that change between calls: a matrix product for a block of rows at a time, and
+ * plain distances to rows that have changed since. */
 #include "pipestill/neighbours.h"
 
 #include <cblas.h>
@@ -99,8 +99,8 @@ static void consider(const struct pst_neighbours *neighbours, size_t row, size_t
         *best = (struct best){ other, sum };
 }
 
-/* Looks at the rows whose products say that they may be the nearest: the error of |a|² + |b|² - 2ab in f32
- * is a part of |a|² + |b|². */
+/* Computes the distances of the rows that may be the nearest according to the products. The error of |a|² +
+ * |b|² - 2ab in f32 is bounded by a part of |a|² + |b|². */
 static void consider_products(struct pst_neighbours *neighbours, size_t row, struct best *best)
 {
     const float *products = neighbours->products + (row - neighbours->first) * neighbours->count;

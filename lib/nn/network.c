@@ -9,8 +9,8 @@
 
 /* ---- parameters -------------------------------------------------------------------------------------- */
 
-/* Calls visit for every parameter of a chain, in the order in which they stand in the flat vector. prefix: of
- * their names, "layers.". Returns false as soon as visit does. */
+/* Calls visit for every parameter of a chain, in the order of the flat vector. prefix: of their names,
+ * "layers.". Returns false as soon as visit does. */
 static bool visit_chain(struct pst_chain *chain, const char *prefix, void *context,
                         bool (*visit)(void *context, struct pst_parameter *parameter, const char *prefix))
 {
@@ -75,7 +75,7 @@ static enum pst_status make_parameters(struct pst_network *network, struct pst_e
 
 /* ---- networks ---------------------------------------------------------------------------------------- */
 
-/* The architecture as it is written in one way only. */
+/* Writes the architecture in its one normal form. */
 static enum pst_status describe(struct pst_network *network, struct pst_error *error)
 {
     struct pst_text text;
@@ -89,7 +89,7 @@ static enum pst_status describe(struct pst_network *network, struct pst_error *e
     return network->architecture != NULL ? PST_OK : pst_fail(error, PST_TRY_AGAIN, "out of memory");
 }
 
-/* Reads the shape that stands before the first "-". words: receives where what follows begins. */
+/* Reads the shape before the first "-". words: receives where the rest begins. */
 static enum pst_status parse_input(const char *architecture, struct pst_shape *shape, size_t *words,
                                    struct pst_place *place, struct pst_error *error)
 {
@@ -196,7 +196,7 @@ enum pst_status pst_network_set_scale(struct pst_network *network, size_t channe
 
 bool pst_network_scale_outputs(struct pst_network *network, const double *scale, const double *offset)
 {
-    /* A layer of units alone, with biases and without an activation, is written as their number. */
+    /* A dense layer with biases and without an activation is written as a number alone. */
     const char *last = strrchr(network->architecture, '-');
     if (last == NULL || last[1 + strspn(last + 1, "0123456789")] != '\0' || network->tensor_count < 2)
         return false;

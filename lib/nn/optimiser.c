@@ -1,7 +1,8 @@
 /* Optimisers: each parameter is updated in one pass when its gradient arrives. */
-#include "pipestill/nn.h"
+#include "pipestill/training.h"
 
 #include "lib/nn/kernels.h"
+#include "lib/nn/parallel.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -40,7 +41,7 @@ void pst_optimiser_begin(struct pst_optimiser *optimiser, double learning_rate)
     optimiser->rate = learning_rate;
 }
 
-/* The step under way in the numbers of the kernels. weight_decay: 0 for what does not decay. */
+/* The current step, as the kernels take it. weight_decay: 0 for parameters that do not decay. */
 static struct pst_step current_step(const struct pst_optimiser *optimiser, double weight_decay)
 {
     const struct pst_optimiser_settings *settings = &optimiser->settings;
@@ -61,8 +62,8 @@ static struct pst_step current_step(const struct pst_optimiser *optimiser, doubl
 }
 
 /* Updates `count` parameters from place `at` of the flat vectors. */
-static void update(const struct pst_optimiser *optimiser, const struct pst_step *step, size_t at,
-                   size_t count, const float *gradient)
+static void update_some(const struct pst_optimiser *optimiser, const struct pst_step *step, size_t at,
+                        size_t count, const float *gradient)
 {
     float *parameters = optimiser->network->parameters + at;
     float *first = optimiser->first + at;
@@ -79,10 +80,36 @@ static void update(const struct pst_optimiser *optimiser, const struct pst_step 
     }
 }
 
+/* So many parameters are worth a thread. */
+#define PIECE 16384
+
+struct all {
+    const struct pst_optimiser *optimiser;
+    const struct pst_step *step;
+    size_t at, count;
+    const float *gradient;
+};
+
+static void update_piece(const void *context, size_t piece)
+{
+    const struct all *all = context;
+    size_t from = piece * PIECE, rest = all->count - from;
+    update_some(all->optimiser, all->step, all->at + from, rest < PIECE ? rest : PIECE, all->gradient + from);
+}
+
+static void update(const struct pst_optimiser *optimiser, const struct pst_step *step, size_t at,
+                   size_t count, const float *gradient)
+{
+    const struct all all = { optimiser, step, at, count, gradient };
+    pst_parallel(optimiser->threads, (count + PIECE - 1) / PIECE, update_piece, &all);
+}
+
 void pst_optimiser_take(void *context, const struct pst_parameter *tensor, const float *gradient)
 {
     const struct pst_optimiser *optimiser = context;
     const struct pst_optimiser_settings *settings = &optimiser->settings;
+    if (tensor->at < settings->first)
+        return;
     if (tensor->follows > 0) {
         pst_kernel_follow(optimiser->network->parameters + tensor->at, gradient, tensor->count,
                           tensor->follows);

@@ -1,4 +1,4 @@
-/* Passes and updates in plain loops and double precision: the oracle of the fast ones. */
+/* Passes and updates in plain loops and double precision: the oracle for the fast ones. */
 #include "lib/nn/plain.h"
 
 #include <math.h>
@@ -45,7 +45,7 @@ static void free_values(double **values, size_t count)
     free(values);
 }
 
-/* What every layer gives: values[i] is [n, out of layer i]. NULL if memory is short. */
+/* The outputs of every layer: values[i] is [n, out of layer i]. NULL if memory is short. */
 static double **all_values(const struct pst_chain *chain, const struct pst_plain_pass *pass,
                            const double *inputs)
 {
@@ -62,6 +62,9 @@ static double **all_values(const struct pst_chain *chain, const struct pst_plain
             memcpy(values[i], inputs, count * sizeof **values);
         else
             layer->type->plain_forward(layer, pass, inputs, values[i]);
+        for (size_t t = 0; t < pass->tap_count; t++)
+            if (pass->taps[t].layer == layer)
+                memcpy(pass->taps[t].outputs, values[i], count * sizeof **values);
         inputs = values[i];
     }
     return values;
@@ -78,21 +81,34 @@ bool pst_plain_chain_forward(const struct pst_chain *chain, const struct pst_pla
     return values != NULL;
 }
 
+/* Adds the gradients of the taps on a layer. */
+static void add_taps(const struct pst_layer *layer, const struct pst_plain_pass *pass, double *gradient)
+{
+    for (size_t t = 0; t < pass->tap_count; t++)
+        for (size_t i = 0; pass->taps[t].layer == layer && pass->taps[t].gradient != NULL &&
+                           i < pass->n * pst_shape_elements(&layer->out);
+             i++)
+            gradient[i] += pass->taps[t].gradient[i];
+}
+
 bool pst_plain_chain_backward(const struct pst_chain *chain, const struct pst_plain_pass *pass,
                               const double *inputs, const double *gradient, double *input_gradient,
                               double *parameter_gradient)
 {
     double **values = all_values(chain, pass, inputs), **gradients = all_values(chain, pass, inputs);
     bool good = values != NULL && gradients != NULL;
+    if (good)
+        memcpy(gradients[chain->count - 1], gradient,
+               pass->n * pst_shape_elements(&chain->out) * sizeof *gradient);
     for (size_t i = chain->count; good && i-- > 0;) {
         const struct pst_layer *layer = &chain->layers[i];
         double *to = i > 0 ? gradients[i - 1] : input_gradient;
+        add_taps(layer, pass, gradients[i]);
         if (layer->type->in_place)
-            memcpy(to, gradient, pass->n * pst_shape_elements(&layer->in) * sizeof *to);
+            memcpy(to, gradients[i], pass->n * pst_shape_elements(&layer->in) * sizeof *to);
         else
-            layer->type->plain_backward(layer, pass, i > 0 ? values[i - 1] : inputs, gradient, to,
+            layer->type->plain_backward(layer, pass, i > 0 ? values[i - 1] : inputs, gradients[i], to,
                                         parameter_gradient);
-        gradient = to;
     }
     free_values(values, chain->count);
     free_values(gradients, chain->count);

@@ -1,21 +1,21 @@
 /*
- * plain.h: passes and updates in plain loops and double precision, slow and easy to check: what the fast ones
- * are compared with, and what finite differences are taken of. Parameters, gradients and optimiser states are
+ * plain.h: passes and updates in plain loops and double precision, slow and easy to check. Tests compare the
+ * fast ones with these, and these with finite differences. Parameters, gradients and optimiser states are
  * flat vectors laid out as a network's parameters.
  */
 #ifndef PIPESTILL_NN_PLAIN_H
 #define PIPESTILL_NN_PLAIN_H
 
-#include "pipestill/nn.h"
+#include "pipestill/training.h"
 
 /*
- * By what dropout multiplies a unit in training: 0 or 1 / (share kept).
+ * The factor by which dropout multiplies a unit in training: 0 or 1 / (share kept).
  * layer: 0 for the network's input, l for the units behind the l-th activation.
  */
 double pst_plain_drop_factor(double share, uint64_t seed, uint64_t epoch, uint64_t id, size_t layer,
                              size_t unit);
 
-/* The same for a sample of a pass; 1 if the share is 0. */
+/* The factor for a sample of a pass; 1 if the share is 0. */
 double pst_plain_drop(const struct pst_plain_pass *pass, double share, size_t sample, size_t layer,
                       size_t unit);
 

@@ -1,5 +1,5 @@
-/* Reading safetensors files (github.com/huggingface/safetensors describes the format): eight bytes of length,
- * a header in JSON, the tensors' bytes. Nothing in the file is believed before it is checked. */
+/* Reading safetensors files (github.com/huggingface/safetensors describes the format): eight bytes of
+ * length, a header in JSON, the tensors' bytes. Everything in the file is checked before it is used. */
 #include "lib/nn/safetensors.h"
 
 #include <errno.h>
@@ -41,7 +41,7 @@ static enum pst_status read_all(int fd, void *bytes, size_t size, const char *pa
     return PST_OK;
 }
 
-/* What load makes of a file: where its sections are in memory. */
+/* Where the sections of a loaded file are in memory. */
 struct sections {
     const char *header;
     size_t header_size;
@@ -69,7 +69,7 @@ static enum pst_status load_prefix(int fd, size_t size, const char *path, unsign
     return PST_OK;
 }
 
-/* Reads the file into memory, shifted so that the data section is aligned whatever the header's length. */
+/* Reads the file into memory, shifted so that the data section is aligned for every length of the header. */
 static enum pst_status load_bytes(int fd, size_t size, const char *path, struct pst_safetensors *file,
                                   struct sections *sections, struct pst_error *error)
 {
@@ -123,7 +123,7 @@ static enum pst_status parse(const char *path, const struct sections *sections, 
     *header = json_loadb(sections->header, sections->header_size, JSON_REJECT_DUPLICATES, &problem);
     if (*header != NULL)
         return PST_OK;
-    /* jansson has a code for every fault of the text, and none if its own memory was short. */
+    /* jansson sets a code for every fault of the text, and none if memory was short. */
     enum json_error_code code = json_error_code(&problem);
     if (code == json_error_out_of_memory || code == json_error_unknown)
         return pst_fail(error, PST_TRY_AGAIN, "%s: out of memory for the header", path);
@@ -133,7 +133,7 @@ static enum pst_status parse(const char *path, const struct sections *sections, 
                     problem.position + PREFIX);
 }
 
-/* Takes a name over. Control characters would break the one line of a message. */
+/* Copies a name. Control characters are refused, because they would break the one line of a message. */
 static enum pst_status take_name(const char *key, const char *path, struct pst_named_tensor *tensor,
                                  struct pst_error *error)
 {
@@ -148,7 +148,7 @@ static enum pst_status take_name(const char *key, const char *path, struct pst_n
     return PST_OK;
 }
 
-/* Takes dtype and shape over. Returns what is wrong, or NULL; bytes: receives what they make together. */
+/* Copies dtype and shape. bytes: receives the size of the tensor. Returns what is wrong, or NULL. */
 static const char *take_shape(const char *dtype, const json_t *shape, struct pst_named_tensor *tensor,
                               size_t *bytes)
 {
@@ -174,7 +174,7 @@ static const char *take_shape(const char *dtype, const json_t *shape, struct pst
     return NULL;
 }
 
-/* Takes one entry of the header over. Returns what is wrong, or NULL. */
+/* Reads one entry of the header. Returns what is wrong, or NULL. */
 static const char *take_entry(const json_t *entry, const struct sections *sections,
                               struct pst_named_tensor *tensor)
 {
@@ -222,7 +222,7 @@ static int by_offset(const void *left, const void *right)
     return strcmp(a->name, b->name);
 }
 
-/* The tensors must fill the data section without overlap and without holes. */
+/* Checks that the tensors fill the data section without overlap and without gaps. */
 static enum pst_status check_layout(const char *path, const struct pst_safetensors *file,
                                     const struct sections *sections, struct pst_error *error)
 {
@@ -265,7 +265,7 @@ static enum pst_status take_tensors(const char *path, json_t *header, const stru
     return check_layout(path, file, sections, error);
 }
 
-/* A file of this project says its checksum; others, and older ones, do not. */
+/* Checks the checksum, if the file has one: files of other tools and older files have none. */
 static enum pst_status check_sum(const char *path, json_t *header, const struct pst_safetensors *file,
                                  struct pst_error *error)
 {

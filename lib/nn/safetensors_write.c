@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The header's entry for one tensor; NULL where memory is short. */
+/* The header's entry for one tensor; NULL if memory is short. */
 static json_t *describe(const struct pst_named_tensor *tensor, size_t begin)
 {
     json_t *shape = json_array();
@@ -41,7 +41,7 @@ enum pst_status pst_safetensors_checksum(const json_t *header, const struct pst_
     return good ? PST_OK : pst_fail(error, PST_TRY_AGAIN, "out of memory for a checksum");
 }
 
-/* Enters the checksum into the header's metadata. Returns whether it could. */
+/* Enters the checksum into the header's metadata. Returns false if memory is short. */
 static bool seal(json_t *header, const struct pst_named_tensor *tensors, size_t count)
 {
     char checksum[PST_DIGEST_TEXT];
@@ -52,8 +52,8 @@ static bool seal(json_t *header, const struct pst_named_tensor *tensors, size_t 
             json_object_set_new(metadata, PST_CHECKSUM_KEY, json_string(checksum)) == 0);
 }
 
-/* The whole header as text, to be freed; NULL where memory is short. Keys are sorted, so that the order in
- * which metadata was put together does not show. */
+/* The whole header as text, to be freed; NULL if memory is short. Keys are sorted, so the text does not
+ * depend on the order in which metadata was added. */
 static char *header_text(const json_t *metadata, const struct pst_named_tensor *tensors, size_t count)
 {
     json_t *header = json_object();
@@ -71,8 +71,7 @@ static char *header_text(const json_t *metadata, const struct pst_named_tensor *
     return text;
 }
 
-/* Writes the length and the header, which ends with spaces where the data would not start at a multiple of 8.
- */
+/* Writes the length and the header, with spaces at its end so that the data start at a multiple of 8. */
 static enum pst_status write_header(int fd, const char *text, const char *name, struct pst_error *error)
 {
     size_t length = strlen(text), padding = (8 - length % 8) % 8;

@@ -1,9 +1,9 @@
 /* Learning rates over time. */
-#include "pipestill/nn.h"
+#include "pipestill/training.h"
 
 #include <math.h>
 
-/* How far the run is between the end of the warm-up and its own end, [0, 1]. */
+/* How far the training is between the end of the warm-up and its own end, [0, 1]. */
 static double progress(const struct pst_schedule *schedule, double epoch)
 {
     double span = schedule->epochs - schedule->warm_up;
@@ -19,7 +19,7 @@ static double planned_rate(const struct pst_schedule *schedule, double epoch)
     double past = progress(schedule, epoch), share;
     switch (schedule->kind) {
     case PST_STEP:
-        /* The small addition keeps a quotient such as 0.3 / 0.1 from falling short of a whole number. */
+        /* The small addition is for quotients such as 0.3 / 0.1, which is slightly below a whole number. */
         return schedule->rate * pow(schedule->gamma, floor(epoch / schedule->step_epochs + 1e-9));
     case PST_LINEAR:
         return schedule->rate * (1 - past) + schedule->final_rate * past;

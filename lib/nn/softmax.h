@@ -4,6 +4,9 @@
 
 #include <stddef.h>
 
+/* How many classes are computed together. */
+enum { PST_AT_ONCE = 128 };
+
 /*
  * The normaliser of softmax(logits / T): with it, T · log softmax of class j is logits[j] - largest -
  * T · log_sum, which stays finite for finite logits at any T.
@@ -13,7 +16,7 @@ struct pst_normaliser {
     double log_sum; /* log Σ exp((logits - largest) / T), from 0 to log classes */
 };
 
-/* The normaliser of one row. classes ≥ 1; temperature > 0. NaN where a logit is NaN or +infinity. */
+/* The normaliser of one row. classes ≥ 1; temperature > 0. NaN if a logit is NaN or +infinity. */
 struct pst_normaliser pst_normalise(const float *logits, size_t classes, double temperature);
 
 #endif

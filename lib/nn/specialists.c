@@ -1,11 +1,11 @@
-/* A generalist and specialists combined, by EM over groups of classes that the same specialists know. */
+/* Combines a generalist and specialists, by EM over groups of classes that the same specialists know. */
 #include "pipestill/specialists.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SMALLEST 0x1p-126 /* a probability of 0 counts as this, so that none is a veto */
+#define SMALLEST 0x1p-126 /* counts instead of a probability of 0, so that no network can exclude a class */
 
 enum pst_status pst_combination_start(struct pst_combination *work, size_t classes, size_t most,
                                       struct pst_error *error)
@@ -45,7 +45,8 @@ void pst_combination_free(struct pst_combination *work)
 
 /* ---- groups -------------------------------------------------------------------------------------------- */
 
-/* The group for those of a group that an opinion knows; it may have been the first of an empty one. */
+/* The group for those classes of a group that an opinion knows. It is made at the first of them, in the
+ * place of an empty group if there is one. */
 static uint32_t split_group(struct pst_combination *work, uint32_t group, size_t opinion, uint32_t stamp)
 {
     if (work->stamp[group] != stamp) {
@@ -60,7 +61,7 @@ static uint32_t split_group(struct pst_combination *work, uint32_t group, size_t
     return work->split[group];
 }
 
-/* Puts classes into groups: at first all are in one, and each opinion takes out what it knows. */
+/* Divides classes into groups: at first all are in one; each opinion splits off those that it knows. */
 static void find_groups(struct pst_combination *work, const struct pst_opinion *opinions, size_t count)
 {
     memset(work->group_of, 0, work->classes * sizeof *work->group_of);
@@ -82,7 +83,8 @@ static void find_groups(struct pst_combination *work, const struct pst_opinion *
 
 /* ---- steps --------------------------------------------------------------------------------------------- */
 
-/* What does not change: the generalist's probability of each class and those of specialists who know it. */
+/* Adds up what stays the same in all steps: the generalist's probability of each class, and those of the
+ * specialists that know it. */
 static void add_up(struct pst_combination *work, const float *generalist, const struct pst_opinion *opinions,
                    size_t count)
 {
@@ -117,7 +119,7 @@ static double step(struct pst_combination *work, const struct pst_opinion *opini
     return change;
 }
 
-/* Whether a specialist says what the generalist says, to the bit. */
+/* Whether a specialist's probabilities are the generalist's, to the bit. */
 static bool agrees(const struct pst_opinion *opinion, const float *generalist, size_t classes)
 {
     double others = 0;

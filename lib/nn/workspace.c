@@ -1,26 +1,33 @@
 /* The memory of forward and backward passes, laid out once in one piece, and the passes of whole networks. */
 #include "pipestill/nn.h"
 
-#include "lib/nn/blas.h"
+#include "lib/nn/channels.h"
 #include "lib/nn/kernels.h"
+#include "lib/nn/kernels/products.h"
 #include "lib/nn/passes.h"
 
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Pointers lead into memory. */
 struct pst_workspace {
     struct pst_pass pass;   /* the last one */
     float *input;           /* [room, inputs] */
+    float *moved;           /* the same with the channels last; NULL if there is no difference */
+    bool channels_last;     /* kernels and network can have it so */
     float *logits;          /* [room, outputs] */
     float *logits_gradient; /* [room, outputs]; NULL without training */
     float *gradients;       /* of one layer's parameters; NULL without training */
     float *scratch;         /* of one layer */
     float *chain;           /* [room, chain->memory] */
-    void *memory;           /* owned */
+    struct pst_kernels kernels;
+    const struct pst_tap *taps; /* [tap_count]; borrowed */
+    size_t tap_count;
+    void *memory; /* owned */
 };
 
-/* A piece of memory that is handed out from its start; with base NULL it only counts what would be needed. */
+/* Memory that is given out from its start. base NULL: only counts what is needed. */
 struct carving {
     float *base;
     size_t used;
@@ -43,6 +50,8 @@ static void lay_out(struct pst_workspace *workspace, const struct pst_network *n
 {
     size_t room = workspace->pass.room, outputs = pst_network_outputs(network);
     workspace->input = carve(carving, room, pst_network_inputs(network));
+    if (pst_shape_moves(&network->chain.in))
+        workspace->moved = carve(carving, room, pst_network_inputs(network));
     workspace->chain = carve(carving, room, network->chain.memory[training]);
     workspace->logits = carve(carving, room, outputs);
     workspace->scratch = carve(carving, 1, pst_chain_scratch(&network->chain, training));
@@ -53,7 +62,8 @@ static void lay_out(struct pst_workspace *workspace, const struct pst_network *n
 }
 
 enum pst_status pst_workspace_new(struct pst_workspace **workspace, const struct pst_network *network,
-                                  size_t most, bool training, struct pst_error *error)
+                                  size_t most, bool training, const struct pst_arithmetic *arithmetic,
+                                  struct pst_error *error)
 {
     *workspace = NULL;
     struct pst_workspace *made = pst_allocate(1, sizeof *made, error);
@@ -73,7 +83,10 @@ enum pst_status pst_workspace_new(struct pst_workspace **workspace, const struct
     }
     carving = (struct carving){ .base = made->memory };
     lay_out(made, network, training, &carving);
-    enum pst_status status = pst_blas_claim(error);
+    enum pst_status status = pst_kernels_open(&made->kernels, arithmetic, error);
+    made->channels_last = made->kernels.type != NULL && made->kernels.type->convolve != NULL &&
+                          pst_chain_takes_channels_last(&network->chain) &&
+                          !pst_shape_moves(&network->chain.out);
     if (status == PST_OK)
         *workspace = made;
     else
@@ -83,14 +96,28 @@ enum pst_status pst_workspace_new(struct pst_workspace **workspace, const struct
 
 void pst_workspace_free(struct pst_workspace *workspace)
 {
-    if (workspace != NULL)
-        free(workspace->memory);
+    if (workspace == NULL)
+        return;
+    pst_kernels_close(&workspace->kernels);
+    free(workspace->memory);
     free(workspace);
+}
+
+enum pst_status pst_workspace_check(const struct pst_workspace *workspace, struct pst_error *error)
+{
+    if (workspace->kernels.status != PST_OK && error != NULL)
+        *error = workspace->kernels.error;
+    return workspace->kernels.status;
 }
 
 float *pst_workspace_input(struct pst_workspace *workspace)
 {
     return workspace->input;
+}
+
+size_t pst_workspace_threads(const struct pst_workspace *workspace)
+{
+    return workspace->kernels.threads;
 }
 
 const float *pst_workspace_logits(const struct pst_workspace *workspace)
@@ -105,13 +132,47 @@ float *pst_workspace_logits_gradient(struct pst_workspace *workspace)
 
 /* ---- passes ------------------------------------------------------------------------------------------ */
 
+/* The input in the order of channels that the first layer takes. */
+static const float *moved_input(const struct pst_network *network, struct pst_workspace *workspace)
+{
+    if (!workspace->pass.channels_last || workspace->moved == NULL)
+        return workspace->input;
+    pst_channels_to_last(&network->chain.in, workspace->pass.n, workspace->input, workspace->moved);
+    return workspace->moved;
+}
+
+/* Has the kernels go through as many of the first layers at once as they can. Returns how many; 0: none. */
+static size_t use_at_once(const struct pst_network *network, struct pst_workspace *workspace)
+{
+    const struct pst_pass *pass = &workspace->pass;
+    struct pst_kernels *kernels = &workspace->kernels;
+    const struct pst_chain *chain = &network->chain;
+    if (kernels->type->plan == NULL || !kernels->arithmetic.constant || pass->tap_count > 0)
+        return 0;
+    size_t layers = kernels->type->plan(kernels, chain, pass, workspace->input);
+    if (layers == 0)
+        return 0;
+    size_t at = chain->layers[layers - 1].out_at[false] * pass->room;
+    kernels->type->run(kernels, workspace->input,
+                       layers == chain->count ? workspace->logits : workspace->chain + at);
+    return layers;
+}
+
 void pst_forward(const struct pst_network *network, struct pst_workspace *workspace, size_t n)
 {
-    workspace->pass = (struct pst_pass){
-        .n = n, .room = workspace->pass.room, .parameters = network->parameters, .scratch = workspace->scratch
-    };
-    pst_chain_forward(&network->chain, &workspace->pass, workspace->input, workspace->logits,
-                      workspace->chain);
+    pst_kernels_begin(&workspace->kernels);
+    workspace->pass = (struct pst_pass){ .n = n,
+                                         .room = workspace->pass.room,
+                                         .channels_last = workspace->channels_last,
+                                         .parameters = network->parameters,
+                                         .scratch = workspace->scratch,
+                                         .kernels = &workspace->kernels,
+                                         .taps = workspace->taps,
+                                         .tap_count = workspace->tap_count };
+    size_t done = use_at_once(network, workspace);
+    const float *inputs = done > 0 ? NULL : moved_input(network, workspace);
+    pst_chain_forward_from(&network->chain, &workspace->pass, done, inputs, workspace->logits,
+                           workspace->chain);
 }
 
 void pst_forward_training(const struct pst_network *network, struct pst_workspace *workspace, size_t n,
@@ -119,12 +180,19 @@ void pst_forward_training(const struct pst_network *network, struct pst_workspac
 {
     struct pst_pass *pass = &workspace->pass;
     size_t inputs = pst_network_inputs(network);
+    pst_kernels_begin(&workspace->kernels);
     *pass = (struct pst_pass){ .n = n,
                                .room = pass->room,
                                .training = true,
+                               /* Dropout is by units' numbers, which count with channels first. */
+                               .channels_last =
+                                   workspace->channels_last && !(dropout != NULL && dropout->hidden > 0),
                                .parameters = network->parameters,
                                .gradients = workspace->gradients,
                                .scratch = workspace->scratch,
+                               .kernels = &workspace->kernels,
+                               .taps = workspace->taps,
+                               .tap_count = workspace->tap_count,
                                .epoch = epoch,
                                .ids = ids };
     if (dropout != NULL)
@@ -134,15 +202,33 @@ void pst_forward_training(const struct pst_network *network, struct pst_workspac
         for (size_t sample = 0; sample < n; sample++)
             pst_kernel_drop(workspace->input + sample * inputs, inputs, &drop, ids[sample]);
     }
-    pst_chain_forward(&network->chain, pass, workspace->input, workspace->logits, workspace->chain);
+    pst_chain_forward(&network->chain, pass, moved_input(network, workspace), workspace->logits,
+                      workspace->chain);
+}
+
+void pst_workspace_tap(struct pst_workspace *workspace, const struct pst_tap *taps, size_t count)
+{
+    workspace->taps = taps;
+    workspace->tap_count = count;
+}
+
+void pst_backward_to_input(struct pst_network *network, struct pst_workspace *workspace, size_t n,
+                           pst_gradient_taker *take, void *context, float *input_gradient)
+{
+    bool moved = workspace->pass.channels_last && workspace->moved != NULL;
+    workspace->pass.n = n;
+    workspace->pass.take = take;
+    workspace->pass.context = context;
+    pst_chain_backward(&network->chain, &workspace->pass, moved ? workspace->moved : workspace->input,
+                       workspace->logits, workspace->logits_gradient, input_gradient, workspace->chain);
+    if (!moved || input_gradient == NULL)
+        return;
+    memcpy(workspace->moved, input_gradient, n * pst_network_inputs(network) * sizeof *input_gradient);
+    pst_channels_to_first(&network->chain.in, n, workspace->moved, input_gradient);
 }
 
 void pst_backward(struct pst_network *network, struct pst_workspace *workspace, size_t n,
                   pst_gradient_taker *take, void *context)
 {
-    workspace->pass.n = n;
-    workspace->pass.take = take;
-    workspace->pass.context = context;
-    pst_chain_backward(&network->chain, &workspace->pass, workspace->input, workspace->logits,
-                       workspace->logits_gradient, NULL, workspace->chain);
+    pst_backward_to_input(network, workspace, n, take, context, NULL);
 }

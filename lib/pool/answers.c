@@ -1,13 +1,12 @@
-/* What workers say: greetings, failures, and answers, which must be to what was asked, and of the same work
- * as the first. */
+/* The messages of workers: greetings, failures, and answers. An answer must be to the batch that was given,
+ * and of the same work as the first answer. */
 #include "lib/pool/pool.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
-/* ---- whether workers do the same: an answer's header tells what was done, by which program and which model
- * ---- */
+/* ---- whether workers do the same: an answer's header tells the program and the model ---- */
 
 static bool same_specs(const struct pst_tensor_spec *first, const struct pst_tensor_spec *other)
 {
@@ -30,7 +29,7 @@ static bool answer_follows_input(const struct pst_header *answer, const struct p
     return true;
 }
 
-/* Whether a tensor of two answers is made from the same things; one without an origin is not known. */
+/* Whether a tensor of two answers has the same origin. why: receives the difference. */
 static bool same_origin(const struct pst_header *first, const struct pst_header *other, size_t i, char *why,
                         size_t size)
 {
@@ -88,7 +87,7 @@ static enum pst_status begin_output(struct pst_pool *pool, const struct pst_head
     return status;
 }
 
-/* Joins an answer's tensors to the batch that was asked about. */
+/* Adds an answer's tensors to its batch. */
 static enum pst_status keep(struct pst_pool *pool, struct slot *slot, struct pst_error *error)
 {
     enum pst_status status = pst_batch_follow(&slot->batch, &pool->header, error);
@@ -110,14 +109,14 @@ static enum pst_status keep(struct pst_pool *pool, struct slot *slot, struct pst
 
 /* What is known of an answer before it is read. */
 struct arrival {
-    size_t place; /* whose it is */
+    size_t place; /* the worker's */
     bool current; /* it is of the worker's session, not of one before */
     bool had_it;  /* the batch was its job */
     const struct pst_pool_control *control;
 };
 
-/* A worker could not do a batch: another one tries, but not for ever. Returns PST_OK, or PST_BAD_DATA if the
- * batch has failed too often. */
+/* A worker could not do a batch: another one tries, up to MOST_FAILURES times. Returns PST_OK, or
+ * PST_BAD_DATA if the batch has failed too often. */
 static enum pst_status take_failure(struct pst_pool *pool, size_t place, uint64_t seq, bool had_it,
                                     const char *why, struct pst_error *error)
 {
@@ -127,7 +126,7 @@ static enum pst_status take_failure(struct pst_pool *pool, size_t place, uint64_
     worker->failed_in_a_row++;
     pst_say(pool->run, "worker %s: batch %llu failed: %s", worker->name, (unsigned long long)seq, why);
     enum pst_status status = slot == NULL ? PST_OK : pst_pool_blame(pool, slot, worker, why, error);
-    /* The last one stays: it may be the batches' fault, which then stops the run. */
+    /* The last worker stays: if the batches are to blame, they stop the run. */
     if (status == PST_OK && worker->failed_in_a_row >= MOST_FAILURES && worker->present &&
         pst_pool_present(pool) > 1)
         pst_pool_dismiss(pool, place, "is dismissed: it failed three times in a row");
@@ -140,7 +139,7 @@ static enum pst_status fail(struct pst_pool *pool, const struct arrival *arrival
     return take_failure(pool, arrival->place, arrival->control->seq, arrival->had_it, why, error);
 }
 
-/* Whether an answer is to the very batch that was asked about. */
+/* Whether an answer is to this batch. */
 static bool is_answer_to(const struct pst_batch *answer, const struct pst_pool_control *control,
                          const struct pst_batch *batch, size_t own)
 {
@@ -148,7 +147,7 @@ static bool is_answer_to(const struct pst_batch *answer, const struct pst_pool_c
            control->check == pst_batch_check(batch, own);
 }
 
-/* Takes an answer that could be read, for what it says it is. */
+/* Checks an answer that could be read, and keeps it if it fits. */
 static enum pst_status judge(struct pst_pool *pool, const struct arrival *arrival,
                              const struct pst_header *header, struct pst_error *error)
 {
@@ -157,7 +156,7 @@ static enum pst_status judge(struct pst_pool *pool, const struct arrival *arriva
     char why[344], line[520];
     if (strcmp(header->run, input->run) != 0) {
         pool->of_another_run++;
-        /* It may have been on its way since before this dispatcher came; a job of this session's was not. */
+        /* It may have been sent before this dispatcher started; an answer of this session was not. */
         return arrival->current ? fail(pool, arrival, "the answer is of another run", error) : PST_OK;
     }
     if (!answer_follows_input(header, input, why, sizeof why))
@@ -200,7 +199,7 @@ static enum pst_status take_answer(struct pst_pool *pool, const struct arrival *
     return status;
 }
 
-/* Takes what a worker that is known says of its jobs. */
+/* Takes a known worker's message about its jobs. */
 static enum pst_status take_job_outcome(struct pst_pool *pool, size_t place,
                                         const struct pst_message *message,
                                         const struct pst_pool_control *control, struct pst_error *error)

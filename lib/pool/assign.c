@@ -9,8 +9,8 @@ static bool has_room(const struct pst_pool *pool, const struct worker *worker, d
     return worker->present && worker->job_count < worker->credit && !pst_pool_is_late(pool, worker, now);
 }
 
-/* Whether a worker is chosen before another: the less busy one. What has cost a worker goes to one that
- * has shown that it works, if it can: most of those that die do so early. */
+/* Whether a worker is chosen before another: the less busy one. But a batch that a lost worker was at goes to
+ * one that has answered before, because most lost workers are lost early. */
 static bool goes_before(const struct worker *worker, const struct worker *other, const struct slot *slot)
 {
     if (slot->losses > 0 && (worker->answered > 0) != (other->answered > 0))
@@ -18,7 +18,7 @@ static bool goes_before(const struct worker *worker, const struct worker *other,
     return worker->job_count < other->job_count;
 }
 
-/* The best of the workers with room, of those that have not failed this batch while there are such. */
+/* The best worker with room. One that has failed this batch is chosen only if no other can try. */
 static size_t choose(const struct pst_pool *pool, const struct slot *slot, double now)
 {
     bool others = slot->failures > 0 && pst_pool_others_can_try(pool, slot, now);
@@ -52,7 +52,7 @@ static enum pst_status give(struct pst_pool *pool, struct slot *slot, size_t pla
     return pst_pool_add_job(worker, slot->batch.seq, pst_seconds(), error);
 }
 
-/* The answers that are to come, as far as batches have been given out. */
+/* The number of batches that were given out and are not answered. */
 static size_t awaited(struct pst_pool *pool, uint64_t filled)
 {
     size_t count = 0;
@@ -82,7 +82,7 @@ enum pst_status pst_pool_give_out(struct pst_pool *pool, struct pst_error *error
     size_t most = pst_window_room_for_answers(&pool->window);
     for (uint64_t i = oldest; i < filled && room > 0; i++) {
         struct slot *slot = pst_window_slot(&pool->window, i);
-        /* An answer is kept until those before it are there, so they must have room; the oldest goes on. */
+        /* An answer is kept until those before it are there, so it needs room, except the oldest. */
         bool allowed = slot->given || i == oldest || answers < most;
         size_t worker = slot->state == SLOT_WAITING && allowed ? choose(pool, slot, now) : NO_WORKER;
         if (worker == NO_WORKER)

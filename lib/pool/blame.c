@@ -1,6 +1,6 @@
 /*
- * Whose fault it is: a batch that fails, hangs or costs one worker after the other must not eat the pool, and
- * a worker that fails whatever it gets must not spoil the run.
+ * Whose fault it is. A batch that fails, hangs or ends one worker after the other must not use up the pool,
+ * and a worker that fails every batch must not end the run.
  */
 #include "lib/pool/pool.h"
 
@@ -8,8 +8,8 @@
 #include <string.h>
 
 /*
- * Where no other worker can try, the same one counts again; but not before so many seconds, for on a busy
- * machine a command may take that long to start.
+ * If no other worker can try, a failure of the same one counts again, but only after so many seconds, because
+ * on a busy machine a command may take that long to start.
  */
 #define SAME_AGAIN 3.0
 

@@ -1,4 +1,4 @@
-/* Starting and ending a worker's child: in a process group of its own, so that all of a pipeline ends. */
+/* Starting and ending a worker's child: in a process group of its own, so that a whole pipeline ends. */
 #include "pipestill/linux.h"
 
 #include "lib/pool/command.h"
@@ -21,7 +21,7 @@ static void close_pair(int pair[2])
     }
 }
 
-/* Starts it with these three as standard input, output and error. Returns 0 or an error's number. */
+/* Starts the child with these three as standard input, output and error. Returns 0 or an errno. */
 static int spawn(char **arguments, pid_t *child, int in, int out, int says)
 {
     posix_spawn_file_actions_t actions;
@@ -67,7 +67,7 @@ enum pst_status pst_child_start(char **arguments, pid_t *child, int *in, int *ou
     return PST_OK;
 }
 
-/* Whether the child has ended; it is left to be asked for its exit code. */
+/* Whether the child has ended. It is not reaped, so its exit code can still be read. */
 static bool has_ended(pid_t child)
 {
     siginfo_t info = { 0 };
@@ -91,7 +91,7 @@ int pst_child_end(pid_t child, double seconds)
         while (!has_ended(child) && pst_seconds() < until)
             nap();
     }
-    /* The child itself is not reaped yet, so its number cannot be another's by now. */
+    /* The child itself is not reaped yet, so no other process can have its number. */
     kill(-child, SIGKILL);
     int status = 0;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)

@@ -32,7 +32,7 @@ static void notify(struct command *command)
 
 /* ---- feeding ---- */
 
-/* The next task to feed, or NULL where there will be none. */
+/* The next task to feed, or NULL if there will be none. */
 static struct task *next_to_feed(struct command *command)
 {
     pthread_mutex_lock(&command->lock);
@@ -52,8 +52,7 @@ static bool is_patient(struct command *command)
     return patient;
 }
 
-/* Feeds the child. What goes wrong here, the collector sees too: the child's stream ends without a trailer.
- */
+/* Feeds the child. The collector notices a failure here, too: the child's stream ends without a trailer. */
 static void *feed(void *argument)
 {
     struct command *command = argument;
@@ -71,14 +70,14 @@ static void *feed(void *argument)
         status = pst_writer_finish(command->writer, &error);
     if (status != PST_OK && status != PST_READER_LEFT)
         pst_say(command->run, "%s", error.message);
-    pst_writer_free(command->writer); /* the child sees the end */
+    pst_writer_free(command->writer); /* the child's input ends */
     command->writer = NULL;
     return NULL;
 }
 
 /* ---- collecting ---- */
 
-/* What a command adds: the tensors behind the input's, which must be as they were. */
+/* Finds the tensors that a command adds, behind the input's, which must be as they were. */
 static enum pst_status settle_answers(struct command *command, const struct pst_header *out,
                                       struct pst_error *error)
 {
@@ -121,7 +120,7 @@ static enum pst_status answer(struct command *command, struct task *task, const 
     return pst_parcel_pack(&command->answers, &added, &task->answer, &task->answer_size, error);
 }
 
-/* Takes one batch from the child. PST_OK; PST_END; or why it cannot go on. */
+/* Takes one batch from the child. Returns PST_OK; PST_END; or an error. */
 static enum pst_status collect_one(struct command *command, struct pst_batch *batch, struct pst_error *error)
 {
     enum pst_status status = pst_reader_next(command->reader, batch, error);
@@ -174,7 +173,7 @@ static void *collect(void *argument)
 
 /* ---- listening ---- */
 
-/* Keeps the end of what is said. */
+/* Keeps the end of what the child writes. */
 static void remember(struct command *command, const char *text, size_t size)
 {
     if (size > SAID) {
@@ -312,7 +311,7 @@ struct task *pst_command_give_up(struct command *command)
 
 /* ---- ending ---- */
 
-/* How the child ended, and its last words, on one line. */
+/* How the child ended, and what it last wrote, on one line. */
 static void describe_end(const struct command *command, int code, char *why, size_t size)
 {
     /* A command whose reader has gone ends because the collector stopped; the collector has the reason. */
@@ -341,7 +340,7 @@ int pst_command_stop(struct command *command, bool patient, char *why, size_t si
     pthread_cond_signal(&command->change);
     bool ended = command->ended;
     pthread_mutex_unlock(&command->lock);
-    /* A child whose stream is over by itself is about to tell why. */
+    /* A child that has ended its stream itself may still write why. */
     int code = pst_child_end(command->child, patient ? 30 : ended ? 2 : 0);
     pthread_join(command->feeder, NULL);
     pthread_join(command->collector, NULL);

@@ -1,7 +1,7 @@
 /*
  * command.h: a worker's child. The jobs' batches go into its standard input as one stream, numbered from 0;
- * the stream that comes out is cut into answers again. One thread feeds, one collects, one listens to what
- * the child says on standard error; the main thread puts jobs and takes answers.
+ * the stream that comes out is cut into answers again. One thread feeds, one collects, one reads what the
+ * child writes on standard error; the main thread puts jobs and takes answers.
  */
 #ifndef PIPESTILL_LIB_COMMAND_H
 #define PIPESTILL_LIB_COMMAND_H
@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <sys/types.h>
 
-enum { SAID = 320 }; /* bytes of the child's last words */
+enum { SAID = 320 }; /* bytes that are kept of what the child writes */
 
 /* A job: the batch, and its answer once there is one. */
 struct task {
@@ -43,8 +43,8 @@ struct command {
     uint64_t put, fed, answered, taken;
     bool closing, aborting; /* no more jobs will come; stop at once */
     bool ended;             /* the child's stream is over */
-    struct pst_error error; /* why, where it was not the trailer */
-    bool refused;           /* and it was we who would have no more of it: what it wrote is no answer */
+    struct pst_error error; /* why, if it was not the trailer */
+    bool refused;           /* and this side ended it: what it wrote is no answer */
     char said[SAID];
     size_t said_size;
 };
@@ -53,7 +53,7 @@ struct command {
 PST_CHECKED enum pst_status pst_command_new(struct command *command, struct pst_run *run, char **arguments,
                                             size_t room, struct pst_error *error);
 
-/* Starts the child for the stream of this header. Returns PST_OK; PST_UNAVAILABLE where it cannot be started;
+/* Starts the child for the stream of this header. Returns PST_OK; PST_UNAVAILABLE if it cannot be started;
  * PST_TRY_AGAIN. */
 PST_CHECKED enum pst_status pst_command_start(struct command *command, const struct pst_header *header,
                                               struct pst_error *error);
@@ -63,7 +63,7 @@ bool pst_command_is_full(const struct command *command);
 /* Puts a job; batch: exchanged for one that is not in use. */
 void pst_command_put(struct command *command, struct pst_batch *batch);
 
-/* The oldest task if it is answered, or NULL; valid until command_took. */
+/* The oldest task if it is answered, or NULL; valid until pst_command_took. */
 struct task *pst_command_answer(struct command *command);
 void pst_command_took(struct command *command);
 
@@ -72,12 +72,12 @@ bool pst_command_has_ended(struct command *command);
 
 /*
  * Ends the child, at once or after it has done what was put (patient).
- * why: receives how it ended, in words. Returns the exit code; 128 and the signal's number where one ended
+ * why: receives how it ended, in words. Returns the exit code; 128 + the signal's number if a signal ended
  * it.
  */
 int pst_command_stop(struct command *command, bool patient, char *why, size_t size);
 
-/* The oldest task without an answer after command_stop, or NULL; gives it up. */
+/* The oldest task without an answer after pst_command_stop, or NULL; gives it up. */
 struct task *pst_command_give_up(struct command *command);
 
 void pst_command_free(struct command *command);
@@ -85,8 +85,8 @@ void pst_command_free(struct command *command);
 /* child.c: starts the child; in, out, says: receive this side's ends of its pipes. */
 PST_CHECKED enum pst_status pst_child_start(char **arguments, pid_t *child, int *in, int *out, int *says,
                                             struct pst_error *error);
-/* Waits for the child, up to so many seconds or until a signal asks to stop, and kills what is left of its
- * group. Returns as command_stop. */
+/* Waits for the child, up to so many seconds or until a signal stops the stage, and kills what is left of its
+ * group. Returns as pst_command_stop. */
 int pst_child_end(pid_t child, double seconds);
 
 #endif

@@ -1,4 +1,4 @@
-/* The dispatcher's loop: takes what workers say, gives out batches, and writes the oldest when it is
+/* The dispatcher's loop: takes the workers' messages, gives out batches, and writes the oldest when it is
  * answered. */
 #include "lib/pool/pool.h"
 
@@ -23,7 +23,7 @@ enum pst_status pst_pool_open(struct pst_pool **pool, struct pst_run *run, const
     return pst_socket_open(&(*pool)->socket, address, pst_link_options(run), error);
 }
 
-/* Takes all that workers have said, waiting up to so many seconds for the first. */
+/* Takes all messages of workers. Waits up to so many seconds for the first. */
 static enum pst_status take_messages(struct pst_pool *pool, double seconds, struct pst_error *error)
 {
     enum { AT_ONCE = 256 };
@@ -37,7 +37,7 @@ static enum pst_status take_messages(struct pst_pool *pool, double seconds, stru
         if (status == PST_OK)
             status = pst_pool_take(pool, &message, &fault);
         else if (status == PST_BAD_DATA)
-            status = PST_OK; /* rubbish from a stranger */
+            status = PST_OK; /* a stranger's message */
         if (status != PST_OK)
             return pst_fail(error, status, "%s", fault.message);
     }
@@ -92,7 +92,7 @@ static enum pst_status dispatch(struct pst_pool *pool, struct pst_error *error)
     }
 }
 
-/* Workers learn how the run has ended. */
+/* Tells the workers how the run has ended. */
 static void tell_end(struct pst_pool *pool, enum pst_status status, const char *why)
 {
     if (status == PST_OK)

@@ -12,7 +12,7 @@
 
 enum {
     MOST_FAILURES = 3,  /* of a batch, and of a worker in a row */
-    MOST_LOSSES = 10,   /* of workers that were at the same batch: most die of something else */
+    MOST_LOSSES = 10,   /* of workers that were at the same batch: most are lost for another reason */
     MOST_CREDIT = 1024, /* jobs that a worker may have: the most of its --ahead */
     WORKER_NAME = 96,
     MOST_GREETINGS = 10,   /* of a worker in a row, each of which gives up jobs */
@@ -21,7 +21,7 @@ enum {
 
 /* ---- window.c: batches that were read and are not yet written ---- */
 
-/* A worker as a batch remembers it, which may have gone since. */
+/* A worker that failed a batch. It may have gone since. */
 struct failed_worker {
     uint8_t peer[PST_PEER_SIZE];
     char name[WORKER_NAME];
@@ -35,10 +35,10 @@ struct slot {
     size_t bytes;
     bool given;      /* to some worker, at least once */
     uint64_t holder; /* number of the worker that it was given to last, or 0 */
-    size_t failures; /* answers that were none, or did not come in time */
+    size_t failures; /* failed, wrong or late answers */
     struct failed_worker failed_by[MOST_FAILURES];
     double failed_at; /* the last time */
-    size_t losses;    /* workers that went while they were at it */
+    size_t losses;    /* workers that were lost while they were at it */
 };
 
 /* A ring of slots. Batches are counted from 0; number i is in slots[i % room]. */
@@ -53,7 +53,7 @@ struct window {
     size_t spare_count, spare_bytes;
     size_t room, room_bytes;
     uint64_t filled, emptied;
-    uint64_t answered;     /* of them, those that have their answers */
+    uint64_t answered;     /* batches in the window that have their answers */
     size_t bytes;          /* of the batches in the window and their answers */
     size_t largest;        /* of the largest batch so far */
     size_t largest_answer; /* and of the largest answer */
@@ -76,17 +76,16 @@ double pst_window_waited(struct window *window);
 struct slot *pst_window_slot(struct window *window, uint64_t number);
 /* A slot has its answer, which takes so many bytes more. */
 void pst_window_answered(struct window *window, struct slot *slot, size_t bytes);
-/* For how many answers there is room, those that are awaited counted. */
+/* How many answers there is room for, including those that are awaited. */
 size_t pst_window_room_for_answers(struct window *window);
 /* Empties the oldest slot, which has its answer. */
 void pst_window_advance(struct window *window);
-/* Ends the thread, where it does not wait for input that cannot be interrupted; returns whether it has ended.
- */
+/* Ends the thread, unless it waits for input that cannot be interrupted. Returns whether it has ended. */
 bool pst_window_close(struct window *window);
 
 /* ---- the pool ---- */
 
-/* A batch that a worker has, whether or not others have got it since. */
+/* A batch that a worker has. Others may have got it since. */
 struct job {
     uint64_t seq;
     double given_at;
@@ -94,7 +93,7 @@ struct job {
 };
 
 struct worker {
-    uint64_t number; /* in the order of coming, from 1: what others remember it by */
+    uint64_t number; /* in the order of coming, from 1; a slot's holder */
     uint8_t peer[PST_PEER_SIZE];
     char name[WORKER_NAME];
     bool present;
@@ -106,11 +105,11 @@ struct worker {
     uint64_t answered, samples, failed;
     unsigned failed_in_a_row;
     size_t returned_in_a_row;  /* jobs, since it was last done with one */
-    unsigned greeted_in_a_row; /* so often it has forgotten jobs since then */
+    unsigned greeted_in_a_row; /* greetings that gave up jobs, since then */
     double since;              /* when it came */
 };
 
-/* What those did who went. */
+/* The sums of the workers that have gone. */
 struct departed {
     uint64_t workers, answered, samples, failed;
 };
@@ -146,7 +145,7 @@ struct pst_pool {
 
 #define NO_WORKER SIZE_MAX
 
-/* ---- workers.c: who there is, and what each has to do ---- */
+/* ---- workers.c: the workers that are there, and the jobs of each ---- */
 
 /* The place in pool->workers of a peer that has greeted before, or NO_WORKER. */
 size_t pst_pool_find(const struct pst_pool *pool, const uint8_t *peer);
@@ -156,21 +155,21 @@ size_t pst_pool_present(const struct pst_pool *pool);
 PST_CHECKED enum pst_status pst_pool_add(struct pst_pool *pool, const uint8_t *peer, struct pst_error *error);
 /* Keeps only the sums of the workers that have gone. */
 void pst_pool_forget_departed(struct pst_pool *pool);
-/* The slot of a batch that still wants an answer, or NULL. */
+/* The slot of a batch that has no answer yet, or NULL. */
 struct slot *pst_pool_slot(struct pst_pool *pool, uint64_t seq);
 /* Whether a worker has this batch. */
 bool pst_pool_holds(const struct worker *worker, uint64_t seq);
 /* Notes that a worker has a batch. Returns PST_OK or PST_TRY_AGAIN. */
 PST_CHECKED enum pst_status pst_pool_add_job(struct worker *worker, uint64_t seq, double now,
                                              struct pst_error *error);
-/* A worker is done with a job, or gives it up: the batch waits again until it has an answer. Returns whether
- * the worker had it. */
+/* Removes a job that a worker has done or gives up. The batch waits again if it has no answer. Returns
+ * whether the worker had it. */
 bool pst_pool_drop_job(struct pst_pool *pool, struct worker *worker, uint64_t seq);
 /* All that a worker has waits again for another. */
 void pst_pool_drop_jobs(struct pst_pool *pool, struct worker *worker);
-/* Whether a worker takes too long for what it is at. */
+/* Whether a worker takes too long for its first job. */
 bool pst_pool_is_late(const struct pst_pool *pool, const struct worker *worker, double now);
-/* Finds the jobs that take too long, which others get then. */
+/* Finds the jobs that take too long, and lets others get their batches. */
 void pst_pool_check_times(struct pst_pool *pool, double now);
 
 /* ---- blame.c: whose fault it is ---- */
@@ -183,35 +182,35 @@ bool pst_pool_others_can_try(const struct pst_pool *pool, const struct slot *slo
 PST_CHECKED enum pst_status pst_pool_blame(struct pst_pool *pool, struct slot *slot,
                                            const struct worker *worker, const char *why,
                                            struct pst_error *error);
-/* A worker says that it is there. If its command is late all the same, that may be the fault of the batch
- * that it is at; one that is stopped or cut off says nothing. Returns as blame_batch. */
+/* Takes a worker's ping. If its command is late, the batch that it is at may be to blame; a worker that is
+ * stopped or cut off sends no ping. Returns as pst_pool_blame. */
 PST_CHECKED enum pst_status pst_pool_check_command(struct pst_pool *pool, const struct worker *worker,
                                                    struct pst_error *error);
-/* A worker has gone: that may be the fault of the batch that it was at. Too many such losses are
- * pool->verdict. */
+/* A worker is lost: the batch that it was at may be to blame. Too many such losses set pool->verdict. */
 void pst_pool_count_loss(struct pst_pool *pool, const struct worker *worker);
 
-/* ---- presence.c: who comes and goes, and what they are told ---- */
+/* ---- presence.c: workers come and go, and get messages ---- */
 
-/* Takes a greeting; a worker that greets again has forgotten its jobs. One that does so again and again is
- * dismissed. */
+/* Takes a greeting. A worker that greets again has given up its jobs. After MOST_GREETINGS of these in a row
+ * it is dismissed. */
 PST_CHECKED enum pst_status pst_pool_welcome(struct pst_pool *pool, const struct pst_message *message,
                                              const struct pst_pool_control *control, struct pst_error *error);
 /* Sends a message to a worker; one that cannot be reached is lost, which is no error. */
 PST_CHECKED enum pst_status pst_pool_send_to(struct pst_pool *pool, size_t worker, enum pst_pool_kind kind,
                                              uint64_t seq, const void *bytes, size_t size,
                                              struct pst_error *error);
-/* Sends a message without a job to all who are there. */
+/* Sends a message without a job to all workers that are there. */
 void pst_pool_tell_all(struct pst_pool *pool, enum pst_pool_kind kind, const char *text);
-/* Tells a worker to go for good, and why. */
+/* Dismisses a worker for ever, and tells it why. */
 void pst_pool_dismiss(struct pst_pool *pool, size_t worker, const char *why);
-/* A worker has given a job back untried: more in a row than it may have at once, and it is dismissed. */
+/* Counts a job that a worker gives back untried. After more in a row than it may have at once, it is
+ * dismissed. */
 void pst_pool_count_return(struct pst_pool *pool, size_t worker);
-/* A worker is done with a job, well or not: what it gave back and forgot before does not count any more. */
+/* A worker has done a job or failed it: jobs that it gave back or gave up before no longer count. */
 void pst_pool_count_outcome(struct worker *worker);
 /* Whether a peer was dismissed; the last MOST_TURNED_AWAY are remembered. */
 bool pst_pool_was_dismissed(const struct pst_pool *pool, const uint8_t *peer);
-/* Looks after workers that went, batches that take too long, and a pool that is empty. */
+/* Handles lost workers, batches that take too long, and an empty pool. */
 PST_CHECKED enum pst_status pst_pool_look_after(struct pst_pool *pool, struct pst_error *error);
 
 /* ---- assign.c ---- */
@@ -221,13 +220,13 @@ PST_CHECKED enum pst_status pst_pool_give_out(struct pst_pool *pool, struct pst_
 
 /* ---- answers.c ---- */
 
-/* Takes what a peer says: a greeting, an answer, a failure, or something that no peer should say. */
+/* Takes a peer's message: a greeting, an answer, a failure, or one that no peer should send. */
 PST_CHECKED enum pst_status pst_pool_take(struct pst_pool *pool, const struct pst_message *message,
                                           struct pst_error *error);
 
 /* ---- report.c ---- */
 
-/* Shows the state if it is asked for (pst_report_on_signal) or due; end: in any case. */
+/* Shows the state if a signal came (pst_report_on_signal) or it is due; end: in any case. */
 void pst_pool_report(struct pst_pool *pool, bool end);
 
 #endif

@@ -1,4 +1,4 @@
-/* Who is there: workers greet, are lost or dismissed, and are told what happens. */
+/* Which workers are there: they greet, are lost or dismissed, and get messages. */
 #include "lib/pool/pool.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #define PING_EVERY 0.5    /* seconds */
 #define ALONE_TO_TELL 0.5 /* seconds */
 
-/* A worker has gone: what it had is to be given out again. */
+/* A worker is lost: its batches are given out again. */
 static void lose_worker(struct pst_pool *pool, size_t worker, const char *why)
 {
     struct worker *lost = &pool->workers[worker];
@@ -45,7 +45,7 @@ void pst_pool_dismiss(struct pst_pool *pool, size_t worker, const char *why)
     struct pst_error unheard;
     uint64_t next = pool->turned_away_count++ % MOST_TURNED_AWAY;
     memcpy(pool->turned_away[next], pool->workers[worker].peer, PST_PEER_SIZE);
-    pst_pool_drop_jobs(pool, &pool->workers[worker]); /* first, for no batch is to blame */
+    pst_pool_drop_jobs(pool, &pool->workers[worker]); /* first, because no batch is to blame */
     if (pst_pool_send_to(pool, worker, PST_POOL_REFUSE, 0, why, strlen(why), &unheard) != PST_OK)
         pst_say(pool->run, "%s", unheard.message);
     lose_worker(pool, worker, why);
@@ -61,8 +61,8 @@ bool pst_pool_was_dismissed(const struct pst_pool *pool, const uint8_t *peer)
 }
 
 /*
- * An honest worker gives jobs back when its command fails, all but the one that it blames, so it is done with
- * one before it can give as many back as it may have.
+ * If a worker's command fails, it gives all jobs back except the one that it blames. So it is done with one
+ * before it gives back as many as it may have.
  */
 void pst_pool_count_return(struct pst_pool *pool, size_t worker)
 {

@@ -1,20 +1,20 @@
 /*
- * protocol.h: what a dispatcher and its workers say to each other. A job and its answer are streams of one
+ * protocol.h: the messages between a dispatcher and its workers. A job and its answer are streams of one
  * batch (pst_parcel_pack), so everything that a reader checks is checked here too.
  *
- *   READY     worker: here I am, or here again, and know of no jobs; seq: how many I take; payload: my name
+ *   READY     worker: it is here, or here again, and has no jobs; seq: how many it takes; payload: its name
  *   JOB       dispatcher: payload: a batch and its header
  *   ANSWER    worker: payload: the same batch with nothing but the tensors that the command added
  *   FAILED    worker: the command failed on batch seq; payload: why
  *   RETURNED  worker: batch seq was not tried, and will not be
- *   WHO       dispatcher: I do not know you; greet
- *   PING      both: still there?
+ *   WHO       dispatcher: the worker is not known; greet
+ *   PING      both: still there
  *   END       dispatcher: all batches are answered; leave
- *   REFUSE    dispatcher: I want no answers of yours; payload: why
+ *   REFUSE    dispatcher: no answers are taken; payload: why
  *   STOP      dispatcher: the run failed; payload: why
  *
  * A worker's greeting begins a session with a number of its own choice, which jobs and answers carry, so
- * neither side takes what was meant for a session before.
+ * neither side takes a message of an earlier session.
  */
 #ifndef PIPESTILL_LIB_PROTOCOL_H
 #define PIPESTILL_LIB_PROTOCOL_H
@@ -53,8 +53,8 @@ PST_CHECKED enum pst_status pst_pool_send(struct pst_socket *socket, const uint8
                                           size_t size, struct pst_error *error);
 
 /*
- * Reads a message's control frame. Returns PST_OK; PST_BAD_DATA where it is none; PST_UNAVAILABLE where it is
- * of another version.
+ * Reads a message's control frame. Returns PST_OK; PST_BAD_DATA if it is none; PST_UNAVAILABLE if it is of
+ * another version.
  */
 PST_CHECKED enum pst_status pst_pool_parse(const struct pst_message *message,
                                            struct pst_pool_control *control, struct pst_error *error);

@@ -1,10 +1,10 @@
-/* The pool's state: on the progress line, in the log, and on standard error when SIGUSR1 asks. */
+/* The pool's state: on the progress line, in the log, and on standard error after SIGUSR1. */
 #include "lib/pool/pool.h"
 
 #include <jansson.h>
 
 #define LOG_EVERY 2.0  /* seconds */
-#define SAY_EVERY 10.0 /* seconds, where the terminal's progress line is a later stage's */
+#define SAY_EVERY 10.0 /* seconds, if the terminal's progress line is a later stage's */
 
 static uint64_t in_flight(const struct pst_pool *pool)
 {

@@ -15,7 +15,7 @@ static size_t batch_bytes(const struct pst_batch *batch)
     return bytes;
 }
 
-/* Whether another batch may be read. What is in the window gets answers, which must have room too. */
+/* Whether another batch may be read. Batches in the window get answers, which need room, too. */
 static bool has_room(const struct window *window)
 {
     uint64_t held = window->filled - window->emptied;
@@ -151,7 +151,7 @@ size_t pst_window_room_for_answers(struct window *window)
     return answers;
 }
 
-/* Keeps a batch for its memory, where the window's bytes leave room for it. */
+/* Keeps a batch, to use its memory again, if the window's bytes leave room for it. */
 static void put_aside(struct window *window, struct pst_batch *batch)
 {
     size_t bytes = batch_bytes(batch);

@@ -76,7 +76,7 @@ static enum pst_status greet(struct pst_worker *worker, struct pst_error *error)
     return send(worker, PST_POOL_READY, worker->settings->ahead, name, strlen(name), error);
 }
 
-/* Greets on every new connection, and gives up when there was none for too long. */
+/* Greets on every new connection, and gives up if there was none for too long. */
 static enum pst_status look_after_connection(struct pst_worker *worker, struct pst_error *error)
 {
     double now = pst_seconds(), cut = pst_socket_cut_for(worker->socket);

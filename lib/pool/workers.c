@@ -23,7 +23,7 @@ size_t pst_pool_present(const struct pst_pool *pool)
     return count;
 }
 
-/* Of workers who have gone only the sum is kept, so that thousands may come and go. */
+/* Of workers that have gone only the sums are kept, so that thousands may come and go. */
 void pst_pool_forget_departed(struct pst_pool *pool)
 {
     size_t kept = 0;
@@ -85,7 +85,7 @@ enum pst_status pst_pool_add_job(struct worker *worker, uint64_t seq, double now
     return PST_OK;
 }
 
-/* A worker's batch waits for another one, unless it is answered, or another's by now. */
+/* A worker's batch waits for another one, unless it is answered, or another worker has it. */
 static void requeue(struct pst_pool *pool, const struct worker *worker, uint64_t seq)
 {
     struct slot *slot = pst_pool_slot(pool, seq);
@@ -104,7 +104,7 @@ bool pst_pool_drop_job(struct pst_pool *pool, struct worker *worker, uint64_t se
     worker->job_count--;
     memmove(worker->jobs + at, worker->jobs + at + 1, (worker->job_count - at) * sizeof *worker->jobs);
     worker->answered_at = pst_seconds();
-    /* It can begin the others only now. */
+    /* The worker can begin the others only now. */
     for (size_t i = 0; i < worker->job_count; i++)
         worker->jobs[i].late = false;
     return true;

@@ -6,8 +6,7 @@
 
 #define FROM_START UINT32_MAX /* in place of a node */
 
-/* A state somewhere in the words. Besides itself it follows those of its arcs, all of which stand before it.
- */
+/* A state in the words. It can follow itself and the nodes of its arcs, which all stand before it. */
 struct node {
     uint32_t first; /* of its arcs */
     uint16_t arcs, state;

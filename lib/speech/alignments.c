@@ -9,10 +9,10 @@ struct reading {
     struct pst_alignments *alignments;
     const struct pst_corpus *corpus;
     double shift;
-    size_t utterance, room; /* whose lines are read; room: for its states */
+    size_t utterance, room; /* the one whose lines are read; room: for its states */
 };
 
-/* The state of a name, "AA.0"; the number of states if there is none. */
+/* The state with a name, "AA.0"; the number of states if there is none. */
 static size_t find_state(const struct pst_corpus *corpus, char *name)
 {
     uint64_t state;

@@ -12,7 +12,7 @@
 
 enum section { BEFORE_DATA, IN_DATA, IN_SINGLE, IN_PAIRS, BEHIND_END };
 
-/* What is being read. */
+/* The state of reading. */
 struct arpa {
     const struct pst_lexicon *lexicon;
     struct pst_language_model *model;
@@ -34,7 +34,7 @@ static bool read_log(const char *text, double *log_p)
     return true;
 }
 
-/* The place of a word in the table: in a row, or, as the word before, of a row. */
+/* The place of a word in the table: in a row, or, if it is the word before, of a row. */
 static size_t place_of(const struct arpa *arpa, const char *word, bool before)
 {
     if (strcasecmp(word, before ? "<s>" : "</s>") == 0)

@@ -76,7 +76,7 @@ size_t pst_corpus_find(const struct pst_corpus *corpus, const char *name)
     return found != NULL ? found->number : corpus->count;
 }
 
-/* Whether a word of a transcript is none: <s>, <sil>, ++NOISE++. */
+/* Whether a word of a transcript is a mark: <s>, <sil>, ++NOISE++. */
 static bool is_mark(const char *word)
 {
     return (word[0] == '<' && word[strlen(word) - 1] == '>') || strncmp(word, "++", 2) == 0;

@@ -53,7 +53,7 @@ void pst_corpus_state_name(const struct pst_corpus *corpus, size_t state, char *
 
 /* ---- words ------------------------------------------------------------------------------------------- */
 
-/* Takes the number off a form that is not the first, "A(2)". */
+/* Removes the number of a form that is not the first, "A(2)". */
 static void cut_form(char *word)
 {
     char *open = strrchr(word, '(');

@@ -20,7 +20,7 @@ static char *cut_word(char *line)
     return rest;
 }
 
-/* "UTTERANCE PATH"; paths count from the folder of the list. */
+/* "UTTERANCE PATH"; paths are relative to the folder of the list. */
 static enum pst_status take_sound(void *context, char *line, struct pst_error *error)
 {
     const struct part *part = context;

@@ -1,5 +1,4 @@
-/* Language models: a table of log p(word | word before), dense, for then the search need not follow backoff.
- */
+/* Language models: a dense table of log p(word | word before), so that the search need not follow backoff. */
 #include "lib/speech/language_model.h"
 
 #include <stdlib.h>

@@ -6,7 +6,8 @@
 
 /*
  * A bigram with backoff, which becomes a table: log p(w | v) is that of the pair, if it is there, otherwise
- * backoff[v] + single[w]. Places are those of the table: `words` is the beginning before, and the end behind.
+ * backoff[v] + single[w]. Places are those of the table: `words` is the beginning as the word before, and the
+ * end as the word.
  */
 struct backoff {
     double *single;  /* [words + 1] */

@@ -73,7 +73,7 @@ static void estimate_single(double *log_p, const struct counts *counts)
     }
 }
 
-/* The weight of what comes after a word for the first time: it makes all p(. | before) add up to 1. */
+/* The log weight of words that were never seen after a word: it makes all p(. | before) add up to 1. */
 static double backoff_of(const double *pairs, const double *single, size_t side, double discount)
 {
     double sum = 0, freed = 0, unseen = 0;
@@ -85,7 +85,7 @@ static double backoff_of(const double *pairs, const double *single, size_t side,
     return sum == 0 ? 0 : log(freed / sum / unseen);
 }
 
-/* If every word has come behind `before`, what is freed goes back to them alike. */
+/* If every word was seen behind `before`, nothing is discounted there. */
 static void estimate_pairs(struct pst_language_model *model, const struct backoff *backoff,
                            const struct counts *counts)
 {

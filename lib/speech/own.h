@@ -10,23 +10,24 @@ struct pst_corpus_name {
 };
 
 struct pst_corpus_own {
-    char **blocks; /* [count]: memory that lives as long as the corpus */
+    char **blocks; /* [count]: memory that is freed with the corpus */
     size_t count, room;
     size_t utterance_room, phone_room, word_room;
     struct pst_corpus_name *by_name; /* [utterances], in the order of names */
 };
 
-/* Memory that lives as long as the corpus, zeroed. NULL, with an error, if memory is short. */
+/* Memory that is freed with the corpus, zeroed. NULL, with an error, if memory is short. */
 PST_CHECKED void *pst_corpus_allocate(struct pst_corpus *corpus, size_t size, struct pst_error *error);
 
-/* A copy of a text that lives as long as the corpus; NULL, with an error, if memory is short. */
+/* A copy of a text that is freed with the corpus; NULL, with an error, if memory is short. */
 PST_CHECKED const char *pst_corpus_text(struct pst_corpus *corpus, const char *text, struct pst_error *error);
 
 /* Appends an utterance without words. Texts are copied. Returns PST_OK or PST_TRY_AGAIN. */
 PST_CHECKED enum pst_status pst_corpus_add(struct pst_corpus *corpus, const struct pst_utterance *utterance,
                                            struct pst_error *error);
 
-/* Makes names findable. Returns PST_OK; PST_BAD_DATA for a name that comes twice; PST_TRY_AGAIN. */
+/* Sorts the names, so that they can be found. Returns PST_OK; PST_BAD_DATA for a name that comes twice;
+ * PST_TRY_AGAIN. */
 PST_CHECKED enum pst_status pst_corpus_index(struct pst_corpus *corpus, struct pst_error *error);
 
 /* Gives an utterance its words, from words between blanks, which are changed; marks such as <s> are left

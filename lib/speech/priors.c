@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Of a state that no frame is in: log 0 would forbid nothing, but prefer the state above all others. */
+/* Of a state that no frame is in: log 0, which is subtracted, would put it above all others. */
 #define LEAST_COUNT 0.5
 
 enum pst_status pst_alignments_priors(const struct pst_alignments *alignments,

@@ -8,7 +8,7 @@
 #define SILENCE UINT32_MAX /* in place of a word */
 
 /* States in a row: a pronunciation, or a copy of silence. The first of its places is the one before its first
- * state: what enters the chain with the next frame waits there. */
+ * state: a path that enters with the next frame waits there. */
 struct chain {
     uint32_t at;     /* its first place */
     uint32_t states; /* behind it */
@@ -35,10 +35,10 @@ struct pst_search {
     size_t *first_chain; /* [words + 1] of each word; the last is that of silence */
     bool silence;
     uint16_t *state;  /* [places]: of each place in a chain */
-    float *score;     /* [places], of the best path to there, less what `offset` sums up */
+    float *score;     /* [places], of the best path to there, less pst_search_utterance's `offset` */
     uint32_t *record; /* [places], of that path */
     float *weighed;   /* [words + 1, words + 1]: the language model's scores */
-    float *bias;      /* [states]: taken from log_p */
+    float *bias;      /* [states]: subtracted from log_p */
     float beam;
     float *acoustic; /* [states], of this frame */
     float *left;     /* [words + 1]: the best score of a path that may leave a context */

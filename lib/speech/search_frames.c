@@ -1,6 +1,6 @@
 /*
  * The search for the words of an utterance: Viterbi's algorithm, all paths in step with the frames. Of the
- * paths that are in the same place only the best one is kept; what it went through stands in its records.
+ * paths that are in the same place only the best one is kept; its words are in its records.
  */
 #include "lib/speech/search.h"
 
@@ -64,7 +64,7 @@ static void advance(struct pst_search *search, struct chain *chain)
     chain->alive = true;
 }
 
-/* Returns the best score. least: a chain that has none above is given up. */
+/* Moves all chains. least: a chain without a score above it is given up. Returns the best score. */
 static float advance_all(struct pst_search *search, float least)
 {
     float best = -INFINITY;
@@ -161,7 +161,7 @@ static void begin(struct pst_search *search)
     enter_words(search, -INFINITY, 0);
 }
 
-/* Writes down the words that lead to a record, the last one first, and turns them round. */
+/* Writes down the words that lead to a record, the last one first, and then reverses them. */
 static enum pst_status trace_back(const struct pst_search *search, uint32_t at, size_t frames,
                                   struct pst_hypothesis *hypothesis, struct pst_error *error)
 {
@@ -187,8 +187,8 @@ static enum pst_status trace_back(const struct pst_search *search, uint32_t at, 
     return PST_OK;
 }
 
-/* Scores are kept near 0, or an f32 could not tell those of long utterances apart: what the best path of the
- * frame before had is taken from every path, and summed up. */
+/* Scores are kept near 0, because an f32 could not tell those of long utterances apart: the best score of the
+ * frame before is subtracted from every path, and summed up. */
 enum pst_status pst_search_utterance(struct pst_search *search, const float *log_p, size_t frames,
                                      struct pst_hypothesis *hypothesis, struct pst_error *error)
 {

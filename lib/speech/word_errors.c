@@ -2,9 +2,8 @@
 #include "pipestill/speech.h"
 
 /*
- * The cost of an alignment of both. Fewest errors come first, then, of as few, the one with the fewest
- * deletions and insertions. Both are sums, so the pair is one sum of errors · 2^32 + deletions and
- * insertions.
+ * The cost of an alignment of both. The best one has the fewest errors, and among these the fewest deletions
+ * and insertions. Both are sums, so the cost is one sum: errors · 2^32 + deletions + insertions.
  */
 #define ONE_ERROR ((uint64_t)1 << 32)
 #define SUBSTITUTION ONE_ERROR

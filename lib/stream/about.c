@@ -1,4 +1,4 @@
-/* What inputs and outputs stand for: keys of a header that loader writes and models keep. */
+/* The meaning of inputs and outputs: keys of a header that loader writes and models keep. */
 #include "pipestill/stream.h"
 
 #include <jansson.h>
@@ -11,7 +11,7 @@ enum { INPUTS, CLASS_NAMES, OUTPUT_NAMES, OUTPUTS, KEYS };
 
 /* ---- checks ------------------------------------------------------------------------------------------ */
 
-/* A text that is the same in C: without NUL. */
+/* A text without NUL, so that C sees all of it. */
 static bool is_text(const json_t *text)
 {
     return json_is_string(text) && strlen(json_string_value(text)) == json_string_length(text);
@@ -25,7 +25,7 @@ static bool are_texts(const json_t *list)
     return good;
 }
 
-/* Whether no two columns have the same name. Returns false, too, if memory is short. */
+/* Whether all columns have different names. Also returns false if memory is short. */
 static bool names_differ(const json_t *columns)
 {
     json_t *names = json_object();
@@ -37,7 +37,7 @@ static bool names_differ(const json_t *columns)
     return differ;
 }
 
-/* Finite numbers, and above 0 if they are deviations. */
+/* Whether all are finite numbers and, if they are deviations, above 0. */
 static bool are_numbers(const json_t *list, bool positive)
 {
     bool good = json_is_array(list);
@@ -58,7 +58,7 @@ static bool is_column(const json_t *column)
            (missing == NULL || json_is_number(missing));
 }
 
-/* The same of a map's mean and deviation, which need not be there. */
+/* What is wrong with a map's mean and deviation, which are optional; NULL: nothing. */
 static const char *wrong_in_standard(const json_t *map)
 {
     const json_t *mean = json_object_get(map, "mean"), *deviation = json_object_get(map, "deviation");
@@ -80,7 +80,7 @@ static bool is_splice(const json_t *splice)
     return good;
 }
 
-/* What of `inputs` is not as it should be; NULL: it is. */
+/* What is wrong with `inputs`; NULL: nothing. */
 static const char *wrong_in_inputs(const json_t *inputs)
 {
     const json_t *columns = json_object_get(inputs, "columns");
@@ -159,7 +159,7 @@ static const char *other_column(const json_t *has, const json_t *wants)
     return NULL;
 }
 
-/* What was made, or spliced, otherwise has the same shape, and means something else. */
+/* Inputs made or spliced in another way may have the same shape, but mean something else. */
 static enum pst_status compare_making(const json_t *has, const json_t *wants, const char *who,
                                       struct pst_error *error)
 {

@@ -30,9 +30,9 @@ uint32_t pst_crc32c_plain(uint32_t crc, const void *bytes, size_t size)
 #if defined(__x86_64__)
 
 /*
- * The instruction takes three cycles, but each cycle can begin another one. So long blocks are cut into three
- * lanes that run side by side, each from 0 but the first. A CRC is moved past a lane of other bytes by moving
- * it past as many zeros, which is linear in its bits: a look into a table for each of its bytes.
+ * The instruction takes three cycles, but each cycle can begin another one. So long blocks are cut into
+ * three lanes that are computed at once; the second and third begin at 0. To add a lane behind it, a CRC is
+ * moved past as many zeros. That is linear in its bits, so it takes one table lookup for each of its bytes.
  */
 #define LANE 2048
 

@@ -34,7 +34,7 @@ enum pst_status pst_header_copy(struct pst_header *copy, const struct pst_header
 {
     *copy = *header;
     copy->tensors = pst_allocate(header->tensor_count, sizeof *copy->tensors, error);
-    copy->history = json_copy(header->history); /* entries are shared, for nothing changes one */
+    copy->history = json_copy(header->history); /* entries are shared, because nothing changes them */
     copy->lineage = header->lineage == NULL ? NULL : json_copy(header->lineage);
     copy->other = header->other == NULL ? NULL : json_copy(header->other);
     if (copy->tensors == NULL || copy->history == NULL || (header->other != NULL && copy->other == NULL) ||
@@ -82,7 +82,7 @@ void pst_header_free(struct pst_header *header)
     *header = (struct pst_header){ 0 };
 }
 
-/* The bytes of one sample; false where the shape is out of bounds. */
+/* Computes the bytes of one sample. Returns false if the shape is out of bounds. */
 static bool measure(struct pst_tensor_spec *spec)
 {
     if (spec->rank >= PST_MAX_RANK)
@@ -101,7 +101,7 @@ enum pst_status pst_header_add_tensor(struct pst_header *header, const struct ps
 {
     struct pst_tensor_spec measured = *spec;
     measured.passed_from = PST_NONE;
-    measured.origin[0] = '\0'; /* a description that was copied has that of another tensor */
+    measured.origin[0] = '\0'; /* a copied description has another tensor's origin */
     char text[128];
     if (spec->name[0] == '\0')
         return pst_fail(error, PST_BAD_DATA, "a tensor without a name");
@@ -175,6 +175,10 @@ enum pst_status pst_header_require(const struct pst_header *header, const char *
     if (*index == PST_NONE)
         return pst_fail(error, PST_BAD_DATA, "the stream has no tensor '%s'", name);
     const struct pst_tensor_spec *spec = &header->tensors[*index];
+    if (dtype == PST_DTYPE_I32 && strcmp(name, "y") == 0 && pst_labels_are_mixed(header))
+        return pst_fail(error, PST_BAD_DATA,
+                        "tensor 'y' holds shares of classes, for samples were mixed, and labels are needed; "
+                        "leave out loader's --mixup and --cutmix");
     if (spec->dtype != dtype || spec->rank != rank)
         return pst_fail(error, PST_BAD_DATA,
                         "tensor '%s' is %s of rank %zu a sample; %s of rank %zu is needed", name,
@@ -240,7 +244,7 @@ json_t *pst_header_to_json(const struct pst_header *header)
     return object;
 }
 
-/* Takes a key out of the object, so that what is left at the end is what this version does not know. */
+/* Takes a key out of the object, so that at the end only keys are left that this version does not use. */
 static json_t *take_key(json_t *object, const char *name)
 {
     json_t *value = json_object_get(object, name);
@@ -298,7 +302,7 @@ static enum pst_status take_run(struct pst_header *header, json_t *object, struc
     return status;
 }
 
-/* Whether a tensor says another temperature than what made it does. */
+/* Whether a tensor's temperature differs from that in its lineage. */
 static bool contradicts_lineage(const struct pst_header *header, const struct pst_tensor_spec *spec)
 {
     const json_t *entry = json_object_get(header->lineage, spec->origin);

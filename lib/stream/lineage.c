@@ -1,5 +1,5 @@
 /* Lineage: what made each tensor of a stream, as a map from origins to entries. An origin is the SHA-256 of
- * its entry as JSON text, so nothing in it can be changed without a trace. */
+ * its entry as JSON text, so every change of an entry is found. */
 #include "lib/stream/wire.h"
 
 #include <stdio.h>
@@ -13,8 +13,8 @@ bool pst_is_origin(const char *text)
     return text != NULL && strlen(text) == PST_DIGEST_TEXT - 1 && strspn(text, IS_HEX) == PST_DIGEST_TEXT - 1;
 }
 
-/* The letters in \u001B and its kin in lower case, as most languages write them. Nothing else that is escaped
- * begins with \u00. */
+/* Makes the letters of escapes such as \u001B lower case, as most languages write them. All other escapes
+ * have two letters. */
 static void lower_escapes(char *text)
 {
     for (char *at = text; (at = strchr(at, '\\')) != NULL; at += 2)
@@ -69,7 +69,7 @@ static bool is_text_list(const json_t *value)
     return json_is_array(value);
 }
 
-/* Values are text or lists of text, so that every language writes the same bytes. */
+/* Values are texts or lists of texts, so that every language writes the same bytes. */
 static bool is_entry(const json_t *entry)
 {
     const char *key;
@@ -139,7 +139,7 @@ static bool is_link(const char *key)
     return strcmp(key, "from") == 0 || strcmp(key, "learned_from") == 0;
 }
 
-/* A value as words; digests are cut to what tells them apart. */
+/* A value as words; digests are cut to their first 12 digits. */
 static void print_value(FILE *out, const char *key, const json_t *value)
 {
     const char *text = json_string_value(value);
@@ -178,7 +178,7 @@ static void print_entry(FILE *out, const json_t *entry)
     }
 }
 
-/* seen: the entries that stand above already, so that none is printed twice. */
+/* seen: the entries that are printed already, so that none is printed twice. */
 static void print_tree(FILE *out, const json_t *lineage, const char *origin, int depth, json_t *seen)
 {
     const json_t *entry = json_object_get(lineage, origin);
@@ -213,7 +213,7 @@ char *pst_lineage_tree(const json_t *lineage, const char *origin, int depth)
 
 /* ---- differences ------------------------------------------------------------------------------------- */
 
-/* The two lineages that are compared, and where the words go. */
+/* The two lineages that are compared, and where the words are written. */
 struct comparison {
     const json_t *a, *b;
     FILE *out;
@@ -221,7 +221,7 @@ struct comparison {
 
 static bool differ(const struct comparison *compared, const char *a, const char *b);
 
-/* The first pair of origins in two lists that differ. Returns whether words were found for it. */
+/* Writes how the first pair of origins in two lists differs. Returns false if nothing was written. */
 static bool lists_differ(const struct comparison *compared, const json_t *a, const json_t *b)
 {
     size_t count = json_array_size(a);
@@ -236,7 +236,8 @@ static bool lists_differ(const struct comparison *compared, const json_t *a, con
     return false;
 }
 
-/* Whether a key comes before another one. A setting tells people more than a digest, which may be over it. */
+/* Whether a key comes before another one. A setting tells people more than a digest, which may be made from
+ * it. */
 static bool comes_before(const char *key, const json_t *value, const char *other, const json_t *other_value)
 {
     bool digest = pst_is_origin(json_string_value(value));
@@ -244,8 +245,8 @@ static bool comes_before(const char *key, const json_t *value, const char *other
     return digest != other_digest ? other_digest : strcmp(key, other) < 0;
 }
 
-/* The first key of entry a whose value b lacks or has otherwise, with its value; *first, if that is before.
- */
+/* The first key of entry a, with its value, that b lacks or that has another value in b; *first, if that
+ * comes before. */
 static void find_difference(const json_t *a, const json_t *b, const char **first, const json_t **its)
 {
     const char *key;
@@ -303,4 +304,21 @@ void pst_lineage_difference(const json_t *a_lineage, const char *a, const json_t
     else
         snprintf(text, size, "%.12s here, %.12s there", a, b);
     free(words);
+}
+
+/* ---- lists of origins -------------------------------------------------------------------------------- */
+
+void pst_lineage_add(json_t *list, const char *text)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (strcmp(json_string_value(json_array_get(list, i)), text) == 0)
+            return;
+    json_array_append_new(list, json_string(text));
+}
+
+void pst_lineage_add_origins(json_t *list, const json_t *entry, const char *key)
+{
+    const json_t *origins = json_object_get(entry, key);
+    for (size_t i = 0; i < json_array_size(origins); i++)
+        pst_lineage_add(list, json_string_value(json_array_get(origins, i)));
 }

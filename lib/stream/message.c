@@ -43,7 +43,7 @@ void pst_source_skip(struct pst_source_buffer *source, uint64_t bytes)
     source->offset += bytes;
 }
 
-/* Reads what comes behind the buffer's contents, of which `waiting` bytes are not taken yet. */
+/* Reads the bytes behind the buffer's contents. waiting: bytes of the buffer that are not taken yet. */
 static enum pst_status read_on(struct pst_source_buffer *source, size_t waiting, void *bytes, size_t size,
                                size_t *got, struct pst_error *error)
 {

@@ -1,6 +1,6 @@
 /*
- * Reading a stream, and trusting nothing in it. A message's metadata comes before its data and under a
- * checksum of its own, so every size is known to be true before memory is reserved for it.
+ * Reading a stream, and checking all of it. A message's metadata comes before its data and has its own
+ * checksum, so every size is checked before memory is reserved for it.
  */
 #include "lib/stream/reader.h"
 
@@ -34,7 +34,7 @@ void pst_reader_free(struct pst_reader *reader)
     free(reader);
 }
 
-/* Puts the place in front of an error: the input, the byte, and the batch that was due. */
+/* Puts the place in front of an error: the input, the byte, and the batch that should come there. */
 static enum pst_status fail_here(struct pst_reader *reader, const char *what, struct pst_error *error)
 {
     return pst_fail_at(error, "%s, byte %" PRIu64 ", %s %" PRIu64, reader->source.input->name,
@@ -48,7 +48,7 @@ static enum pst_status bad(struct pst_error *error, const char *what)
 
 /* ---- header ------------------------------------------------------------------------------------------ */
 
-/* What began as no stream may be known for what it is: all that came of it is still in the buffer. */
+/* If the input is not a stream, its first bytes, which are still in the buffer, may tell what it is. */
 static enum pst_status fail_start(const struct pst_source_buffer *source, struct pst_error *error)
 {
     bool from_start = source->offset == source->at;
@@ -111,7 +111,7 @@ static bool fits(const struct pst_reader *reader, uint64_t n)
     return n <= reader->max_message;
 }
 
-/* Takes the head of a tensor's bin, and notes where its bytes begin. bytes: receives how many they are. */
+/* Takes the head of a tensor's bin, and notes where its bytes begin. bytes: receives their number. */
 static enum pst_status take_bin(struct pst_reader *reader, size_t n, size_t index, size_t *bytes,
                                 struct pst_error *error)
 {
@@ -131,7 +131,7 @@ static enum pst_status take_bin(struct pst_reader *reader, size_t n, size_t inde
     return PST_OK;
 }
 
-/* Takes the contents of a tensor's bin, whose head said that it has `bytes` bytes. */
+/* Takes the contents of a tensor's bin. bytes: their number, from its head. */
 static enum pst_status take_contents(struct pst_reader *reader, size_t index, const struct pst_tensor *tensor,
                                      size_t bytes, struct pst_error *error)
 {
@@ -321,7 +321,7 @@ enum pst_status pst_reader_skim(struct pst_reader *reader, struct pst_skimmed *m
 
 /* ---- parcels ------------------------------------------------------------------------------------------- */
 
-/* Reads the one batch and sees that nothing but the trailer follows. */
+/* Reads the one batch and checks that only the trailer follows. */
 static enum pst_status read_the_only_batch(struct pst_reader *reader, struct pst_header *header,
                                            struct pst_batch *batch, struct pst_error *error)
 {

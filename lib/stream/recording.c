@@ -1,6 +1,6 @@
 /*
- * Recordings: streams in files. Where the batches are, as runs of batches that are alike, says the index in
- * the trailer, or else a look at every message.
+ * Recordings: streams in files. The places of batches, as runs of batches that are alike, come from the
+ * index in the trailer, or from a scan of every message if there is none.
  */
 #include "lib/stream/recording.h"
 
@@ -47,6 +47,9 @@ enum pst_status pst_recording_add(struct pst_recording *recording, const struct 
 enum pst_status pst_recording_add_batch(struct pst_recording *recording, const struct pst_skimmed *message,
                                         struct pst_error *error)
 {
+    if (message->n > UINT32_MAX)
+        return pst_fail(error, PST_BAD_DATA, "a batch of %llu samples: in a recording it has at most %llu",
+                        (unsigned long long)message->n, (unsigned long long)UINT32_MAX);
     return pst_recording_add(recording,
                              &(struct pst_run){ .begin = message->begin,
                                                 .bytes = message->end - message->begin,
@@ -107,7 +110,10 @@ size_t pst_recording_find(const struct pst_recording *recording, uint64_t sample
 
 /* ---- the trailer's index ----------------------------------------------------------------------------- */
 
-/* How a trailer begins, and a batch at least, when they are written with the shortest heads. */
+/*
+ * The first bytes of a trailer, and the fewest bytes of a batch, if they are written with the shortest
+ * heads.
+ */
 static const char trailer_mark[] = "\x83\xa4kind\xa7trailer\xa4meta";
 
 enum { TRAILER_MARK = sizeof trailer_mark - 1, LEAST_BATCH = 40 };
@@ -117,7 +123,7 @@ static enum pst_status bad(struct pst_error *error, const char *what)
     return pst_fail(error, PST_BAD_DATA, "%s", what);
 }
 
-/* The last place in bytes where the mark is; NULL where it is nowhere. */
+/* The last place of the mark in bytes; NULL if there is none. */
 static const char *find_last(const char *bytes, size_t size, const char *mark, size_t mark_size)
 {
     for (size_t at = size; at >= mark_size; at--) {
@@ -128,9 +134,9 @@ static const char *find_last(const char *bytes, size_t size, const char *mark, s
 }
 
 /*
- * Looks for a trailer that ends where the file ends. It is found from behind, by its mark, and believed when
- * it has the right form and checksum; a stream written with other heads is simply scanned.
- * begin: receives where it begins. Returns PST_OK; PST_END where there is none; PST_IO_ERROR; PST_TRY_AGAIN.
+ * Looks for a trailer that ends where the file ends. Searches backwards for its mark, and checks its form
+ * and checksum. A trailer with other heads is not found, so the recording is scanned.
+ * begin: receives where it begins. Returns PST_OK; PST_END if there is none; PST_IO_ERROR; PST_TRY_AGAIN.
  */
 static enum pst_status find_trailer(struct pst_recording *recording, uint64_t *begin, struct pst_error *error)
 {
@@ -154,7 +160,7 @@ static enum pst_status find_trailer(struct pst_recording *recording, uint64_t *b
     return status == PST_OK && message.end == recording->size ? PST_OK : PST_END;
 }
 
-/* Whether batches of so many samples can have so few bytes. */
+/* Whether the batches of a run have enough bytes for their samples. */
 static bool is_long_enough(const struct pst_header *header, const struct pst_index_run *run)
 {
     size_t least = LEAST_BATCH, bytes = 0;
@@ -166,7 +172,7 @@ static bool is_long_enough(const struct pst_header *header, const struct pst_ind
     return run->bytes >= least;
 }
 
-/* Lists the batches of a run. begin: where it begins; receives where it ends. end: of all batches. */
+/* Lists the batches of a run. begin: where the run begins; receives where it ends. end: of all batches. */
 static enum pst_status add_run(struct pst_recording *recording, const struct pst_index_run *run,
                                uint64_t *begin, uint64_t end, struct pst_error *error)
 {
@@ -182,7 +188,7 @@ static enum pst_status add_run(struct pst_recording *recording, const struct pst
     return pst_recording_add(recording, &added, run->count, error);
 }
 
-/* Lists all batches by the index. trailer: where the trailer begins, which is at hand in the reader. */
+/* Lists all batches by the index. trailer: where it begins; the reader has just read it. */
 static enum pst_status use_index(struct pst_recording *recording, uint64_t trailer, struct pst_error *error)
 {
     struct pst_reader *reader = recording->reader;
@@ -220,7 +226,7 @@ static enum pst_status add_skimmed(struct pst_recording *recording, const struct
     return pst_recording_add_batch(recording, message, error);
 }
 
-/* Names the place of what ended a scan, and for one that is not a matter of two streams the way on. */
+/* Adds the place to an error that ended a scan and, if stream-repair can help, the command. */
 static enum pst_status fail_scan(const struct pst_recording *recording, uint64_t begin, bool mendable,
                                  struct pst_error *error)
 {
@@ -259,7 +265,7 @@ static enum pst_status scan(struct pst_recording *recording, struct pst_error *e
 
 /* ---- opening ----------------------------------------------------------------------------------------- */
 
-/* Takes the sums of the trailer, which is at hand, and compares what is known already. */
+/* Takes the sums of the trailer that the reader has just read, and compares what is known already. */
 static enum pst_status take_sums(struct pst_recording *recording, struct pst_error *error)
 {
     struct pst_trailer *said = &recording->said;
@@ -320,7 +326,7 @@ enum pst_status pst_recording_open(struct pst_recording **recording, const char 
     struct pst_input *input;
     struct pst_link_settings settings = pst_link_settings_default();
     struct stat named;
-    if (stat(path, &named) == 0 && S_ISFIFO(named.st_mode)) /* to open it would wait for its writer */
+    if (stat(path, &named) == 0 && S_ISFIFO(named.st_mode)) /* opening it would wait for its writer */
         return not_a_file(path, error);
     enum pst_status status = pst_input_open(&input, path, &settings, error);
     if (status != PST_OK)

@@ -1,11 +1,13 @@
-/* recording.h: the inside of a recording, shared by what opens one and what reads from one. */
+/*
+ * recording.h: the inside of a recording, shared by the code that opens one and the code that reads from it.
+ */
 #ifndef PIPESTILL_LIB_RECORDING_H
 #define PIPESTILL_LIB_RECORDING_H
 
 #include "lib/stream/reader.h"
 #include "pipestill/recording.h"
 
-/* Batches one after another that are alike. A stream of batches of one size has a run or two an epoch. */
+/* Batches that are alike and follow each other. A stream of batches of one size has a run or two an epoch. */
 struct pst_run {
     uint64_t begin;  /* byte of the file where the first begins */
     uint64_t bytes;  /* of each */
@@ -14,7 +16,7 @@ struct pst_run {
     uint64_t seq;    /* of the first */
     uint64_t epoch;  /* of all */
     uint32_t n;      /* samples of each */
-    uint32_t data;   /* from where a batch begins to its first tensor's bytes; 0: not known yet */
+    uint32_t data;   /* from a batch's start to its first tensor's bytes; 0: not known yet */
 };
 
 /* A batch that was read whole. */
@@ -31,17 +33,17 @@ struct pst_recording {
     size_t run_count, room;
     struct pst_run *runs;    /* [room]; owned */
     uint64_t *seen;          /* a bit a batch: it was read, and its checksums fit; owned */
-    uint64_t *laid_out;      /* a bit a batch: it was seen, and its rows are where its run says; owned */
-    struct pst_trailer came; /* sums of all batches that were seen */
-    struct pst_trailer said; /* what the trailer says that they are; {0} in a salvage */
+    uint64_t *laid_out;      /* a bit a batch: it was read, and its rows are where its run says; owned */
+    struct pst_trailer came; /* sums of all batches that were read */
+    struct pst_trailer said; /* the same sums from the trailer; {0} in a salvage */
     uint64_t samples;
     uint64_t left_out;          /* damaged batches (salvage) */
     uint64_t trailer_begin;     /* salvage: where its trailer begins; 0: it has none */
-    struct pst_trailer trailer; /* salvage: what that says */
+    struct pst_trailer trailer; /* salvage: its sums */
     struct pst_batch whole;     /* of salvage */
-    uint64_t budget;            /* bytes that batches which are kept may take */
-    bool in_order;              /* samples are asked for in their order */
-    size_t kept_count;          /* 0 until the first sample is asked for */
+    uint64_t budget;            /* bytes that kept batches may take */
+    bool in_order;              /* samples are read in their order */
+    size_t kept_count;          /* 0 until the first sample is read */
     struct pst_kept *kept;      /* [kept_count]; batch i is kept at i modulo kept_count, if at all; owned */
 };
 
@@ -54,17 +56,17 @@ static inline uint64_t pst_bin_head(uint64_t bytes)
 /*
  * Adds batches at the end.
  * run: begin, bytes, seq, epoch and n of the first of them; the rest is computed. count: how many, ≥ 1.
- * Returns PST_OK; PST_BAD_DATA where so many samples cannot be counted; PST_TRY_AGAIN.
+ * Returns PST_OK; PST_BAD_DATA if there are too many samples to count; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_recording_add(struct pst_recording *recording, const struct pst_run *run,
                                               uint64_t count, struct pst_error *error);
 
-/* Adds a batch that was looked at, at the end. Returns as pst_recording_add. */
+/* Adds, at the end, a batch that was skimmed. Returns as pst_recording_add. */
 PST_CHECKED enum pst_status pst_recording_add_batch(struct pst_recording *recording,
                                                     const struct pst_skimmed *message,
                                                     struct pst_error *error);
 
-/* The run that holds a batch or, where `by_sample`, a sample. There must be one. */
+/* The run that holds a batch or, if by_sample, a sample. There must be one. */
 struct pst_run *pst_recording_run(const struct pst_recording *recording, uint64_t number, bool by_sample);
 
 /* Batches of a run. */
@@ -78,9 +80,9 @@ uint64_t pst_recording_due(const struct pst_recording *recording);
 
 /*
  * Reads all of the file behind its header and lists the batches that are whole; left_out and trailer_begin
- * tell what else is there.
- * Returns PST_OK; PST_BAD_DATA where two streams are in the file, or a whole batch exceeds the limit for
- * messages: that is not damage; PST_IO_ERROR; PST_TRY_AGAIN; PST_STOPPED.
+ * tell what else there is.
+ * Returns PST_OK; PST_BAD_DATA if two streams are in the file, or a whole batch exceeds the limit for
+ * messages, which is not damage; PST_IO_ERROR; PST_TRY_AGAIN; PST_STOPPED.
  */
 PST_CHECKED enum pst_status pst_recording_salvage(struct pst_recording *recording, struct pst_error *error);
 

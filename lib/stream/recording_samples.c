@@ -1,4 +1,5 @@
-/* Batches and samples of a recording, read in any order: each checked once, and kept as memory allows. */
+/* Batches and samples of a recording, read in any order. Each batch is checked when it is first read, and
+ * kept if memory allows. */
 #include "lib/stream/recording.h"
 
 #include <inttypes.h>
@@ -39,7 +40,7 @@ static enum pst_status count_once(struct pst_recording *recording, size_t index,
 
 /*
  * Whether the batch that was just read has the layout that pst_recording_copy computes: the shortest heads.
- * Then only where its first tensor begins need be kept.
+ * Then it is enough to note where its first tensor begins.
  */
 static bool is_plain(const struct pst_reader *reader, size_t n)
 {
@@ -96,7 +97,7 @@ enum pst_status pst_recording_read(struct pst_recording *recording, size_t index
 /* Bytes that one batch takes in memory. */
 static size_t bytes_of_batch(const struct pst_recording *recording)
 {
-    enum { MALLOC = 32 }; /* what an allocation takes besides, about */
+    enum { MALLOC = 32 }; /* about what an allocation takes in addition */
     const struct pst_header *header = &recording->reader->header;
     size_t of_sample = 0, of_batch = sizeof(struct pst_kept), most = 1;
     for (size_t i = 0; i < header->tensor_count; i++) {
@@ -135,7 +136,7 @@ static enum pst_status make_kept(struct pst_recording *recording, struct pst_err
 
 /*
  * Makes sure that a batch's checksums fit, and that its rows can be read.
- * whole: receives the batch where it is kept in memory; NULL where rows are to be read from the file.
+ * whole: receives the batch if it is kept in memory; NULL if its rows have to be read from the file.
  */
 static enum pst_status check_once(struct pst_recording *recording, size_t index,
                                   const struct pst_batch **whole, struct pst_error *error)
@@ -146,7 +147,7 @@ static enum pst_status check_once(struct pst_recording *recording, size_t index,
         return status;
     struct pst_kept *kept = &recording->kept[index % recording->kept_count];
     if (kept->index != index) {
-        /* What is kept stays if rows of this one can be read without it. */
+        /* The kept batch stays if the rows of this one can be read from the file. */
         if (!recording->in_order && kept->index != PST_NONE && is_marked(recording->laid_out, index))
             return PST_OK;
         kept->index = PST_NONE;
@@ -161,12 +162,11 @@ static enum pst_status check_once(struct pst_recording *recording, size_t index,
 
 /* ---- samples ----------------------------------------------------------------------------------------- */
 
-/* Samples that stand one after another in a batch, once the batch was checked. */
+/* Samples that follow each other in a batch that was checked. */
 struct stretch {
-    const struct pst_tensor
-        *kept;     /* of the batch, where it is kept in memory; NULL: it is in the file alone */
-    uint64_t data; /* byte of the file where its first tensor begins */
-    size_t n, row; /* samples of the batch, and the first that is meant */
+    const struct pst_tensor *kept; /* of the batch, if it is kept in memory; NULL: it is only in the file */
+    uint64_t data;                 /* byte of the file where its first tensor begins */
+    size_t n, row;                 /* samples of the batch, and the place of the first one to read */
 };
 
 static enum pst_status find_stretch(struct pst_recording *recording, uint64_t sample, struct stretch *stretch,
@@ -179,7 +179,7 @@ static enum pst_status find_stretch(struct pst_recording *recording, uint64_t sa
     const struct pst_batch *whole;
     enum pst_status status = check_once(recording, run->first + (size_t)within, &whole, error);
     stretch->kept = whole == NULL ? NULL : whole->tensors;
-    stretch->data = run->begin + within * run->bytes + run->data; /* which the check has told */
+    stretch->data = run->begin + within * run->bytes + run->data; /* set by the check */
     return status;
 }
 
@@ -200,7 +200,7 @@ static enum pst_status take_rows(struct pst_recording *recording, const struct s
                                         recording->reader->source.input->name);
 }
 
-/* Bytes of the file from where a tensor of a batch begins to where the next one does. */
+/* Bytes of the file from the start of a tensor of a batch to that of the next one. */
 static uint64_t step(const struct pst_recording *recording, size_t tensor, size_t n)
 {
     const struct pst_header *header = &recording->reader->header;

@@ -1,6 +1,7 @@
 /*
- * What is whole of a recording that was cut short or damaged, and giving one that was cut short its true end.
- * Every message is read; if one is not whole, the next is looked for by how a message begins.
+ * The whole batches of a recording that was cut short or damaged, and an end for one that was cut short.
+ * Every message is read; if one is not whole, the next is searched for by the first bytes that every message
+ * has.
  */
 #include "lib/stream/recording.h"
 
@@ -21,7 +22,7 @@ enum { MARK = sizeof mark - 1 };
 
 /*
  * Finds the next place where a message may begin.
- * from: where to look from. Returns PST_OK; PST_END where there is none; PST_IO_ERROR; PST_STOPPED.
+ * from: where to search from. Returns PST_OK; PST_END if there is none; PST_IO_ERROR; PST_STOPPED.
  */
 static enum pst_status find_next(struct pst_recording *recording, uint64_t from, uint64_t *found,
                                  struct pst_error *error)
@@ -46,9 +47,9 @@ static enum pst_status find_next(struct pst_recording *recording, uint64_t from,
 }
 
 /*
- * Looks at the message that begins at a byte.
- * Returns PST_OK; PST_END where there is no whole one; PST_BAD_DATA where there is one that is too large for
- * this program, or of another run, which is not damage; PST_IO_ERROR; PST_TRY_AGAIN; PST_STOPPED.
+ * Skims the message that begins at a byte.
+ * Returns PST_OK; PST_END if there is no whole one; PST_BAD_DATA if it is too large for this program, or of
+ * another run, which is not damage; PST_IO_ERROR; PST_TRY_AGAIN; PST_STOPPED.
  */
 static enum pst_status look(struct pst_recording *recording, uint64_t begin, struct pst_skimmed *message,
                             struct pst_error *error)
@@ -63,7 +64,7 @@ static enum pst_status look(struct pst_recording *recording, uint64_t begin, str
     return status;
 }
 
-/* Reads a batch, and lists it where it is whole. Returns PST_OK; PST_END where it is not; and as look. */
+/* Reads a batch, and lists it if it is whole. Returns PST_OK; PST_END if it is not; and as look. */
 static enum pst_status take_batch(struct pst_recording *recording, const struct pst_skimmed *message,
                                   struct pst_error *error)
 {
@@ -80,7 +81,7 @@ static enum pst_status take_batch(struct pst_recording *recording, const struct 
     return pst_recording_add_batch(recording, message, error);
 }
 
-/* Notes the trailer, which knows how many batches there were. */
+/* Notes the trailer, and counts the batches that are missing before it. */
 static enum pst_status take_trailer(struct pst_recording *recording, const struct pst_skimmed *message)
 {
     const struct pst_envelope *trailer = &recording->reader->envelope;
@@ -104,7 +105,8 @@ static enum pst_status take_message(struct pst_recording *recording, const struc
                                               : take_trailer(recording, message);
 }
 
-/* Without a trailer the header's plan tells what is missing at the end, and else that something is. */
+/* Without a trailer, counts what is missing at the end by the header's plan; without a plan, bytes behind
+ * the last batch count as one. */
 static void count_missing(struct pst_recording *recording)
 {
     const struct pst_header *header = &recording->reader->header;
@@ -147,7 +149,7 @@ struct repairing {
     const char *path;
     int fd;                          /* of the recording, locked */
     struct pst_recording *recording; /* owned */
-    uint64_t end;                    /* byte behind its last whole batch */
+    uint64_t end;                    /* the byte after its last whole batch */
     struct pst_index index;          /* of all batches; owned */
     struct pst_repair *result;
 };
@@ -186,7 +188,7 @@ static enum pst_status look_at_all(struct repairing *repair, size_t max_message,
     return PST_OK;
 }
 
-/* What the trailer is to say. */
+/* Computes what the new trailer holds. */
 static void count_batches(struct repairing *repair)
 {
     const struct pst_recording *recording = repair->recording;
@@ -256,7 +258,7 @@ static enum pst_status cut_and_end(struct repairing *repair, const struct pst_pa
     return status;
 }
 
-/* A trailer that is there must be that of what came, or something was lost, or put in its place. */
+/* If there is a trailer, it must fit the batches; otherwise some were lost or replaced. */
 static enum pst_status check_trailer(const struct repairing *repair, struct pst_error *error)
 {
     const struct pst_recording *recording = repair->recording;

@@ -1,14 +1,27 @@
-/* Tensors of targets and predictions: which one is meant, and whether its rows are what they must be. */
+/* Tensors of targets and predictions: which one to use, and whether its rows are valid. */
 #include "pipestill/stream.h"
+#include "pipestill/vectorised.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+bool pst_target_is_hint(const char *name)
+{
+    return strncmp(name, "hint/", 5) == 0;
+}
 
 bool pst_target_kind(const char *name, bool *logits)
 {
     *logits = strcmp(name, "logits") == 0 || strncmp(name, "logits/", 7) == 0;
     return *logits || strcmp(name, "soft") == 0 || strncmp(name, "soft/", 5) == 0;
+}
+
+bool pst_labels_are_mixed(const struct pst_header *header)
+{
+    size_t y = pst_header_find(header, "y");
+    return y != PST_NONE && header->tensors[y].dtype == PST_DTYPE_F32 && header->tensors[y].temperature > 0;
 }
 
 void pst_header_names(const struct pst_header *header, char *text, size_t size)
@@ -48,16 +61,15 @@ enum pst_status pst_target_find(const struct pst_header *header, const char *nam
         size_t first;
         size_t count = pst_header_find_all(header, *kind, &first, 1);
         if (count > 1)
-            return pst_fail(error, PST_BAD_DATA,
-                            "the stream has several %s/NAME; average them first, or choose with %s", *kind,
-                            option);
+            return pst_fail(error, PST_BAD_DATA, "the stream has several %s/NAME; %schoose with %s", *kind,
+                            strcmp(*kind, "hint") == 0 ? "" : "average them first, or ", option);
         if (count == 1)
             *index = first;
     }
     return PST_OK;
 }
 
-/* Says what is wrong with a row: the first number that cannot be, otherwise the sum. */
+/* Says what is wrong with a row: the first number that is not valid, otherwise the sum. */
 static enum pst_status refuse_row(const struct pst_tensor_spec *spec, const float *row, size_t sample,
                                   enum pst_row_kind kind, double sum, struct pst_error *error)
 {
@@ -72,24 +84,53 @@ static enum pst_status refuse_row(const struct pst_tensor_spec *spec, const floa
                     spec->name, sample, sum);
 }
 
+/* Sums are computed, and numbers compared, side by side. */
+enum { LANES = 16 };
+
+VECTORISED static double sum_of_row(const float *row, size_t count)
+{
+    double sums[LANES] = { 0 };
+    size_t j = 0;
+    for (; j + LANES <= count; j += LANES)
+        for (size_t lane = 0; lane < LANES; lane++)
+            sums[lane] += (double)row[j + lane];
+    for (; j < count; j++)
+        sums[0] += (double)row[j];
+    for (size_t lane = 1; lane < LANES; lane++)
+        sums[0] += sums[lane];
+    return sums[0];
+}
+
+/* The smallest number of a row; NaN does not count. */
+VECTORISED static float least_of_row(const float *row, size_t count)
+{
+    float least[LANES];
+    size_t j = 0;
+    for (size_t lane = 0; lane < LANES; lane++)
+        least[lane] = FLT_MAX;
+    for (; j + LANES <= count; j += LANES)
+        for (size_t lane = 0; lane < LANES; lane++)
+            least[lane] = row[j + lane] < least[lane] ? row[j + lane] : least[lane];
+    for (; j < count; j++)
+        least[0] = row[j] < least[0] ? row[j] : least[0];
+    for (size_t lane = 1; lane < LANES; lane++)
+        least[0] = least[lane] < least[0] ? least[lane] : least[0];
+    return least[0];
+}
+
 enum pst_status pst_rows_check_asked(const struct pst_tensor_spec *spec, const float *rows,
                                      const unsigned char *asked, size_t n, enum pst_row_kind kind,
                                      struct pst_error *error)
 {
     size_t count = pst_spec_elements(spec);
-    float least = kind == PST_ROW_DISTRIBUTION ? 0 : -HUGE_VALF;
     for (size_t i = 0; i < n; i++) {
         if (asked != NULL && asked[i] == 0)
             continue;
         const float *row = rows + i * count;
-        double sum = 0;
-        bool good = true;
-        for (size_t j = 0; j < count; j++) {
-            good = good && isfinite(row[j]) && row[j] >= least;
-            sum += (double)row[j];
-        }
+        double sum = sum_of_row(row, count);
+        bool good = isfinite(sum); /* no sum of finite floats is too large for a double */
         if (kind == PST_ROW_DISTRIBUTION)
-            good = good && fabs(sum - 1) <= PST_DISTRIBUTION_TOLERANCE;
+            good = fabs(sum - 1) <= PST_DISTRIBUTION_TOLERANCE && least_of_row(row, count) >= 0;
         if (!good)
             return refuse_row(spec, row, i, kind, sum, error);
     }

@@ -105,7 +105,7 @@ static bool get_origin(const json_t *object, char origin[PST_DIGEST_TEXT])
     return true;
 }
 
-/* Takes one key over. Returns whether it is what it should be. */
+/* Takes the value of one key. Returns whether it is valid. */
 static bool take_name(struct pst_tensor_spec *spec, const json_t *object)
 {
     return pst_json_text(json_object_get(object, "name"), spec->name, sizeof spec->name);
@@ -191,8 +191,7 @@ static void u8_to_f32(const uint8_t *elements, size_t count, float scale, float 
         numbers[i] = scale * (float)elements[i] + offset;
 }
 
-/* The place of the first number that is not finite, or count. Sums of differences from itself stay 0 without
- * one. */
+/* The place of the first number that is not finite, or count. If there is none, the sum of all x - x is 0. */
 static size_t first_not_finite(const float *numbers, size_t count)
 {
     float trouble = 0;

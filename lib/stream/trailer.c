@@ -7,7 +7,7 @@
 
 /* ---- the index ---------------------------------------------------------------------------------------- */
 
-#define MOST_RUNS 32768 /* at most some 700 KB of metadata, which may have 1 MiB */
+#define MOST_RUNS 32768 /* about 700 KB of metadata at most; the limit is 1 MiB */
 
 enum { FIELDS = 4 }; /* numbers of a run */
 

@@ -14,7 +14,7 @@ static uint64_t big_endian(const uint8_t *bytes, size_t count)
     return number;
 }
 
-/* The heads 0xc0 … 0xdf: what they are, and how many bytes of number follow. */
+/* The heads 0xc0 … 0xdf: their kind, and how many bytes of number follow. */
 static const struct {
     enum pst_token_kind kind;
     uint8_t width;
@@ -112,7 +112,7 @@ bool pst_cursor_text(struct pst_cursor *cursor, char *text, size_t size)
 bool pst_cursor_skip(struct pst_cursor *cursor)
 {
     enum { DEEPEST = 16 };
-    uint64_t left[DEEPEST]; /* values still to come at each depth */
+    uint64_t left[DEEPEST]; /* values that have yet to come at each depth */
     size_t depth = 0;
     left[0] = 1;
     for (;;) {
@@ -129,7 +129,7 @@ bool pst_cursor_skip(struct pst_cursor *cursor)
         if (token.kind != PST_TOKEN_ARRAY && token.kind != PST_TOKEN_MAP)
             continue;
         if (++depth == DEEPEST || token.number > (size_t)(cursor->end - cursor->at))
-            return false; /* every value takes a byte at least */
+            return false; /* every value takes at least a byte */
         left[depth] = token.kind == PST_TOKEN_MAP ? 2 * token.number : token.number;
     }
 }
@@ -150,7 +150,7 @@ static bool take_field(struct pst_cursor *cursor, struct pst_meta_field *field)
     return good;
 }
 
-/* Takes the value of a key, or steps over that of one that this version does not know. */
+/* Takes the value of a key, or steps over it if this version does not use the key. */
 static bool take_value(struct pst_cursor *cursor, const char *key, struct pst_meta_field *fields,
                        size_t count)
 {
@@ -237,10 +237,10 @@ static json_t *to_json(const msgpack_object *object)
     return NULL;
 }
 
-/* What metadata may hold: an empty map is one byte there, and some 240 in memory. */
+/* Limits of metadata: an empty map takes one byte there, and about 240 in memory. */
 enum { MOST_VALUES = 1 << 19, MOST_CONTAINERS = 1 << 16 };
 
-/* Whether it is one value, and not of more parts than its memory is bounded by. */
+/* Whether it is one value, with no more parts than these limits. */
 static bool is_one_value(const uint8_t *bytes, size_t size)
 {
     struct pst_cursor cursor = { .at = bytes, .end = bytes + size };
@@ -256,7 +256,7 @@ static bool is_one_value(const uint8_t *bytes, size_t size)
 
 json_t *pst_unpack_json(const void *bytes, size_t size)
 {
-    /* msgpack-c reserves what a head announces, so the announcements are checked first. */
+    /* msgpack-c reserves memory for the size in a head, so these sizes are checked first. */
     if (!is_one_value(bytes, size))
         return NULL;
     msgpack_unpacked unpacked;

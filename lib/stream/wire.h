@@ -1,7 +1,7 @@
 /*
- * wire.h: the bytes of the format. MessagePack is read one token at a time, over memory that is not trusted:
- * nothing is reserved for what a token announces, and whoever reads on checks it against what may come there.
- * It is written by msgpack-c. Metadata are maps of numbers, or JSON values.
+ * wire.h: the bytes of the format. MessagePack is read one token at a time, from memory that may hold
+ * anything: no memory is reserved for the size in a token, and the caller checks that size. msgpack-c writes
+ * it. Metadata are maps of numbers, or JSON values.
  */
 #ifndef PIPESTILL_LIB_WIRE_H
 #define PIPESTILL_LIB_WIRE_H
@@ -33,7 +33,7 @@ struct pst_token {
 
 #define PST_TOKEN_MOST 9 /* bytes of the longest token head */
 
-/* Reads the head of one token. Returns its length in bytes; 0 where size is too small to hold it. */
+/* Reads the head of one token. Returns its length in bytes; 0 if size is too small to hold it. */
 size_t pst_token_read(const uint8_t *bytes, size_t size, struct pst_token *token);
 
 /* A place in a block of metadata. */
@@ -41,8 +41,8 @@ struct pst_cursor {
     const uint8_t *at, *end;
 };
 
-/* Reads one token and, for STR and BIN, steps over its bytes (`bytes` receives where they are). False at any
- * fault. */
+/* Reads one token and, for STR and BIN, steps over its bytes (`bytes` receives where they are). Returns
+ * false at any fault. */
 PST_CHECKED bool pst_cursor_next(struct pst_cursor *cursor, struct pst_token *token, const uint8_t **bytes);
 
 /* Reads a map's head. */
@@ -60,27 +60,27 @@ struct pst_meta_field {
     uint64_t *numbers; /* receives them: [1], or [length] of a list */
     bool list;
     size_t length; /* how many the list must have */
-    uint64_t most; /* what each may be at most; 0: whatever it is */
+    uint64_t most; /* the largest value allowed; 0: any */
     bool optional; /* it may be absent */
     bool seen;     /* receives whether it was there; starts as false */
 };
 
 /*
  * Reads metadata, which must be a map: each of the fields must be there once, or at most once if it is
- * optional; other keys are passed over. Returns whether it is so.
+ * optional; other keys are skipped. Returns whether that holds.
  */
 PST_CHECKED bool pst_meta_take(const void *meta, size_t size, struct pst_meta_field *fields, size_t count);
 
 /*
- * Unpacks one block of metadata, which must be one value of kinds that JSON has, of at most 2^19 values, 2^16
- * of them maps or arrays. Returns the value, owned by the caller; NULL where it is anything else, or memory
- * is short.
+ * Unpacks one block of metadata. It must be one value of kinds that JSON has, with at most 2^19 values in
+ * it, 2^16 of them maps or arrays. Returns the value, owned by the caller; NULL if it is anything else, or
+ * memory is short.
  */
 PST_CHECKED json_t *pst_unpack_json(const void *bytes, size_t size);
 
 /*
- * Sets a key of a JSON object that is being made; takes the value. If that, the value or the object is NULL
- * for want of memory, the object is freed and becomes NULL, so that it is enough to look once, at the end.
+ * Sets a key of a JSON object that is being made; takes the value. If this fails, or the value or the object
+ * is NULL, because memory is short, the object is freed and becomes NULL. So one check at the end is enough.
  */
 void pst_json_put(json_t **object, const char *name, json_t *value);
 

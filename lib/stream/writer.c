@@ -1,7 +1,7 @@
 /*
  * Writing a stream. Every message is a map with its keys in this order: "kind", "meta" (MessagePack in a
- * bin), "crc" (CRC-32C of meta) and, in a batch, "data" (one bin a tensor). Tensors' bytes go out from where
- * they are.
+ * bin), "crc" (CRC-32C of meta) and, in a batch, "data" (one bin a tensor). Tensors' bytes are not copied
+ * into the message.
  */
 #include "lib/stream/message.h"
 #include "lib/stream/trailer.h"
@@ -14,7 +14,7 @@
 struct pst_writer {
     struct pst_output *output;
     struct pst_trailer so_far;
-    struct pst_header header; /* what was declared */
+    struct pst_header header; /* as it was declared */
     size_t id_index;
     uint64_t next_seq;
     uint64_t bytes; /* written so far */
@@ -22,8 +22,8 @@ struct pst_writer {
     struct pst_packed frame;        /* all bytes of a message but the tensors' own */
     struct iovec *parts;            /* of a batch: frame, data, bin head, data, … */
     struct iovec *contents;         /* of a batch's bins, [tensor_count] */
-    struct pst_zstd_packer *packer; /* NULL where tensors are written as they are */
-    struct pst_index index;         /* where the batches are, for whoever reads the stream from a file */
+    struct pst_zstd_packer *packer; /* NULL if tensors are written as they are */
+    struct pst_index index;         /* where the batches are, for reading the stream from a file */
 };
 
 enum pst_status pst_writer_new(struct pst_writer **writer, struct pst_output *output, struct pst_error *error)
@@ -137,7 +137,7 @@ static void pack_batch_meta(struct pst_writer *writer, struct pst_batch *batch)
         msgpack_pack_uint32(&packer, batch->tensors[i].crc);
 }
 
-/* Makes what stands in the bins. */
+/* Makes the contents of the bins. */
 static enum pst_status list_contents(struct pst_writer *writer, const struct pst_batch *batch,
                                      struct pst_error *error)
 {

@@ -34,7 +34,7 @@ enum pst_status pst_zstd_begin(struct pst_zstd_packer *packer, size_t count, siz
                                struct pst_error *error)
 {
     packer->used = 0;
-    /* The bound grows less than linearly, so that of the sum needs what each block may take besides. */
+    /* Several blocks need more than the bound of their sum: each one adds its own fixed part. */
     return pst_buffer_reserve(&packer->frames, pst_zstd_most(bytes) + count * pst_zstd_most(0), 0, error);
 }
 
@@ -93,8 +93,8 @@ enum pst_status pst_zstd_unpack(struct pst_zstd_unpacker *unpacker, size_t frame
                                 size_t size, struct pst_error *error)
 {
     const void *frame = unpacker->frame.data;
-    /* The library would unpack several frames one after another, and step over what calls itself skippable.
-     */
+    /* The library would also unpack several frames, one after another, and skip frames that are marked as
+     * skippable. */
     if (ZSTD_findFrameCompressedSize(frame, frame_size) != frame_size ||
         ZSTD_getFrameContentSize(frame, frame_size) != size ||
         ZSTD_decompressDCtx(unpacker->context, block, size, frame, frame_size) != size)

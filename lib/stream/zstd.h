@@ -1,5 +1,5 @@
 /*
- * zstd.h: a tensor's bytes as one Zstandard frame (RFC 8878) and back. The only file that knows the library.
+ * zstd.h: a tensor's bytes as one Zstandard frame (RFC 8878) and back. Only zstd.c uses the library.
  */
 #ifndef PIPESTILL_LIB_ZSTD_H
 #define PIPESTILL_LIB_ZSTD_H
@@ -41,8 +41,7 @@ PST_CHECKED enum pst_status pst_zstd_unpacker_new(struct pst_zstd_unpacker **unp
 size_t pst_zstd_most(size_t size);
 
 /* The fewest bytes that a frame of `size` bytes of content has: a block takes 4 bytes and holds at most 128
- * KiB (RFC 8878, section 3.1.1.2). What claims to be smaller is refused before memory is reserved for its
- * content. */
+ * KiB (RFC 8878, section 3.1.1.2). A smaller frame is refused before memory is reserved for its content. */
 size_t pst_zstd_least(size_t size);
 
 /*
@@ -55,7 +54,7 @@ PST_CHECKED enum pst_status pst_zstd_room(struct pst_zstd_unpacker *unpacker, si
 /*
  * Unpacks the frame that is in the room given last.
  * frame_size: its bytes, all of them one frame. block: receives exactly `size` bytes.
- * Returns PST_OK; PST_BAD_DATA where it is anything else than one frame of that much.
+ * Returns PST_OK; PST_BAD_DATA if it is anything but one frame of that size.
  */
 PST_CHECKED enum pst_status pst_zstd_unpack(struct pst_zstd_unpacker *unpacker, size_t frame_size,
                                             void *block, size_t size, struct pst_error *error);

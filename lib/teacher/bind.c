@@ -32,7 +32,7 @@ static enum pst_status fail_shape(const struct pst_binding *binding, const struc
         pst_spec_text(&wanted, takes, sizeof takes));
 }
 
-/* Two shapes that are the same but for dimensions of 1. */
+/* Whether two shapes are the same except for dimensions of 1. */
 static bool alike(const struct pst_tensor_spec *x, const json_t *shape)
 {
     size_t at = 0, count = json_array_size(shape);
@@ -49,8 +49,8 @@ static bool alike(const struct pst_tensor_spec *x, const json_t *shape)
     return at == count;
 }
 
-/* What a network sees as one row may have been pictures when it learned: as many elements are not enough
- * then. Rows are taken as they are. */
+/* A network whose input is one row may have learned from pictures: then the number of elements is not
+ * enough. Rows are not checked. */
 static enum pst_status check_learned_shape(const struct pst_binding *binding, const struct pst_inputs *inputs,
                                            struct pst_error *error)
 {
@@ -86,7 +86,7 @@ static enum pst_status find_x(struct pst_binding *binding, const struct pst_head
 
 /* ---- scales ------------------------------------------------------------------------------------------ */
 
-/* Whether two scales are the same but for rounding; the stream's own then keeps its bits. */
+/* Whether two scales are the same except for rounding; the stream's own then keeps its bits. */
 static bool is_near(double a, double b, double size)
 {
     return fabs(a - b) <= 1e-6 * size;
@@ -99,7 +99,7 @@ static enum pst_status make_scale(struct pst_binding *binding, size_t channels, 
     return binding->scale != NULL ? PST_OK : PST_TRY_AGAIN;
 }
 
-/* Bytes are standardised as the stream says: (scale · e + offset - mean) / deviation. */
+/* Bytes are standardised as the stream declares: (scale · e + offset - mean) / deviation. */
 static enum pst_status standardise_bytes(struct pst_binding *binding, const json_t *about,
                                          struct pst_error *error)
 {
@@ -124,7 +124,7 @@ static enum pst_status standardise_bytes(struct pst_binding *binding, const json
     return PST_OK;
 }
 
-/* Bytes are scaled as the network was trained on. */
+/* Bytes are scaled as those that the network learned from. */
 static enum pst_status scale_bytes(struct pst_binding *binding, const struct pst_inputs *inputs,
                                    const json_t *about, struct pst_error *error)
 {

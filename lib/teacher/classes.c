@@ -1,4 +1,4 @@
-/* Classes that a command line names, of a stream that may say what they are called. */
+/* Classes that a command line names, of a stream that may have names for them. */
 #include "pipestill/teacher.h"
 
 #include <jansson.h>

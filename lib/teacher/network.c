@@ -32,7 +32,6 @@ static enum pst_status open_network(struct pst_teacher *teacher, const char *pat
     teacher->in = network->chain.in;
     teacher->outputs = pst_network_outputs(network);
     teacher->description = network->architecture;
-    teacher->precision = "f32";
     teacher->input_channels = network->input_channels;
     teacher->input_scale = network->input_scale;
     teacher->about = network->about;
@@ -46,31 +45,59 @@ static void close_network(struct pst_teacher *teacher)
     free(teacher->own);
 }
 
+static enum pst_status find_hint(const struct pst_teacher *teacher, struct pst_hint *hint,
+                                 struct pst_error *error)
+{
+    const struct pst_network *network = teacher->own;
+    const struct pst_layer *layer;
+    enum pst_status status = pst_chain_find(&network->chain, hint->layer, &layer, error);
+    if (status != PST_OK)
+        return status;
+    hint->shape = layer->out;
+    hint->own = layer;
+    return PST_OK;
+}
+
+/* A session's own data: memory of passes, and taps on the layers of hints. */
+struct asked {
+    struct pst_workspace *workspace;
+    struct pst_tap taps[PST_MAX_HINTS];
+};
+
 static void release(struct pst_session *session)
 {
-    pst_workspace_free(session->own);
+    struct asked *asked = session->own;
+    if (asked != NULL)
+        pst_workspace_free(asked->workspace);
+    free(asked);
 }
 
 static enum pst_status make_room(struct pst_session *session, size_t most, struct pst_error *error)
 {
-    struct pst_workspace *workspace;
-    enum pst_status status = pst_workspace_new(&workspace, session->teacher->own, most, false, error);
+    struct pst_arithmetic arithmetic = session->teacher->arithmetic;
+    arithmetic.constant = true;
     release(session);
-    session->own = workspace;
-    return status;
+    struct asked *asked = session->own = pst_allocate(1, sizeof *asked, error);
+    if (asked == NULL)
+        return PST_TRY_AGAIN;
+    return pst_workspace_new(&asked->workspace, session->teacher->own, most, false, &arithmetic, error);
 }
 
 static float *inputs(struct pst_session *session)
 {
-    return pst_workspace_input(session->own);
+    return pst_workspace_input(((struct asked *)session->own)->workspace);
 }
 
 static enum pst_status answer(struct pst_session *session, size_t n, float *outputs, struct pst_error *error)
 {
-    (void)error;
-    pst_forward(session->teacher->own, session->own, n);
-    memcpy(outputs, pst_workspace_logits(session->own), n * session->teacher->outputs * sizeof *outputs);
-    return PST_OK;
+    struct asked *asked = session->own;
+    const struct pst_teacher *teacher = session->teacher;
+    for (size_t i = 0; i < teacher->hint_count; i++)
+        asked->taps[i] = (struct pst_tap){ .layer = teacher->hints[i].own, .outputs = session->hints[i] };
+    pst_workspace_tap(asked->workspace, asked->taps, teacher->hint_count);
+    pst_forward(teacher->own, asked->workspace, n);
+    memcpy(outputs, pst_workspace_logits(asked->workspace), n * teacher->outputs * sizeof *outputs);
+    return pst_workspace_check(asked->workspace, error);
 }
 
 const struct pst_teacher_type pst_teacher_network = {
@@ -79,6 +106,7 @@ const struct pst_teacher_type pst_teacher_network = {
     .recognises = recognises,
     .open = open_network,
     .close = close_network,
+    .hint = find_hint,
     .make_room = make_room,
     .inputs = inputs,
     .answer = answer,

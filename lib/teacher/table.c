@@ -1,4 +1,4 @@
-/* The types of teachers, and asking them. A new type is a file of its own, which defines pst_teacher_NAME,
+/* The types of teachers, and how they are used. A new type is its own file, which defines pst_teacher_NAME,
  * and a row here. */
 #include "pipestill/teacher.h"
 
@@ -18,7 +18,7 @@ enum pst_status pst_teacher_open(struct pst_teacher *teacher, const char *path, 
 {
     unsigned char start[PST_FILE_START];
     size_t size = pst_file_start(path, start, sizeof start),
-           type = 0; /* whoever opens it says what is wrong */
+           type = 0; /* if it cannot be read, opening it reports that */
     while (pst_teacher_types[type] != NULL && !pst_teacher_types[type]->recognises(start, size))
         type++;
     *teacher = (struct pst_teacher){ .type = pst_teacher_types[type] != NULL ? pst_teacher_types[type]
@@ -34,6 +34,23 @@ void pst_teacher_close(struct pst_teacher *teacher)
     if (teacher->type != NULL)
         teacher->type->close(teacher);
     *teacher = (struct pst_teacher){ 0 };
+}
+
+enum pst_status pst_teacher_hint(struct pst_teacher *teacher, const char *layer, struct pst_error *error)
+{
+    const struct pst_teacher_type *type = teacher->type;
+    if (type->hint == NULL)
+        return pst_fail(error, PST_USAGE, "a teacher that is %s gives no hints", type->help);
+    for (size_t i = 0; i < teacher->hint_count; i++)
+        if (strcmp(teacher->hints[i].layer, layer) == 0)
+            return pst_fail(error, PST_USAGE, "layer %s is there twice", layer);
+    if (teacher->hint_count == PST_MAX_HINTS)
+        return pst_fail(error, PST_USAGE, "a teacher gives at most %d hints", PST_MAX_HINTS);
+    struct pst_hint hint = { .layer = layer };
+    enum pst_status status = type->hint(teacher, &hint, error);
+    if (status == PST_OK)
+        teacher->hints[teacher->hint_count++] = hint;
+    return status;
 }
 
 float *pst_session_inputs(struct pst_session *session, size_t n, struct pst_error *error)

@@ -1,4 +1,4 @@
-/* Addresses: libzmq accepts some that cannot mean any host; these are refused here. */
+/* Addresses: libzmq accepts some that name no host; these are refused here. */
 #include "pipestill/linux.h"
 
 #include "lib/transport/socket.h"
@@ -20,8 +20,8 @@ static enum pst_status not_known(const char *text, int failure, struct pst_error
 }
 
 /*
- * libzmq binds to numbers only, and to one of them. Of a host with addresses of both versions it is the first
- * of version 4, which those who connect try first.
+ * libzmq binds to numbers only, and to one of them. If a host has addresses of both versions, that is the
+ * first of version 4, which connecting sockets try first.
  */
 static enum pst_status settle_number(struct pst_address *address, const struct addrinfo *found,
                                      const char *port, struct pst_error *error)
@@ -39,7 +39,7 @@ static enum pst_status settle_number(struct pst_address *address, const struct a
     return PST_OK;
 }
 
-/* Looks at tcp://host:port and finds the host; libzmq would try an unknown one for ever and say nothing. */
+/* Checks tcp://host:port and finds the host: libzmq would try an unknown one for ever, without an error. */
 static enum pst_status check_tcp(struct pst_address *address, bool listens, struct pst_error *error)
 {
     const char *host = address->text + strlen("tcp://"), *colon = strrchr(host, ':');
@@ -71,8 +71,8 @@ static enum pst_status check_tcp(struct pst_address *address, bool listens, stru
 }
 
 /*
- * Whether a program listens on a path. Only a refused connection tells that none does. One that is not
- * accepted for now comes of a listener who is busy, whose queue is full; it must not be waited for.
+ * Whether a program listens on a path. A refused connection shows that none does. If a busy listener's queue
+ * is full, the connection is not accepted at once; the socket does not block, so this does not wait.
  */
 static bool is_in_use(const struct sockaddr_un *name)
 {
@@ -85,8 +85,8 @@ static bool is_in_use(const struct sockaddr_un *name)
 }
 
 /*
- * libzmq takes a listener's path whatever is there: a file would be gone, and another listener's peers would
- * come here. So only what a listener left behind is taken.
+ * libzmq replaces whatever is at a listener's path: a file would be lost, and another listener's peers would
+ * connect here. So only a socket that a listener left behind is replaced.
  */
 static enum pst_status check_ipc(const char *address, bool listens, struct pst_error *error)
 {

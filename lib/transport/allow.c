@@ -19,7 +19,7 @@ struct handler {
     struct handler *next;
 };
 
-static struct handler *handlers; /* one a listening socket with an allow-list */
+static struct handler *handlers; /* one for each listening socket with an allow-list */
 
 /* Adds a key to the list. */
 static enum pst_status allow_key(struct handler *handler, const char *key, struct pst_error *error)
@@ -75,7 +75,7 @@ static void answer(struct handler *handler)
         uint8_t rest[256];
         int got = zmq_recv(handler->replies, i < FRAMES ? frames[i] : rest, 256, 0);
         if (i < FRAMES)
-            sizes[i] = got < 0 ? 0 : got > 256 ? 256 : got; /* a longer frame came cut */
+            sizes[i] = got < 0 ? 0 : got > 256 ? 256 : got; /* a longer frame was cut */
         if (got < 0 || zmq_getsockopt(handler->replies, ZMQ_RCVMORE, &more, &size) != 0)
             return;
     }
@@ -113,7 +113,7 @@ static void free_handler(struct handler *handler)
     free(handler);
 }
 
-/* Starts the thread, with all signals blocked: they are the stage's own thread's. */
+/* Starts the thread, with all signals blocked, so that the stage's own thread gets them. */
 static bool start_thread(struct handler *handler)
 {
     handler->replies = zmq_socket(handler->context, ZMQ_REP);

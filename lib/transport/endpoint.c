@@ -1,4 +1,4 @@
-/* Endpoints: which transport an endpoint belongs to, and the calls that every transport answers. */
+/* Endpoints: which transport an endpoint belongs to, and the calls that every transport has. */
 #include "lib/transport/transport.h"
 
 #include <stdio.h>

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 /*
- * The most that Linux gives to anyone. A batch of some hundred images fits whole, so a stage seldom waits in
- * the middle of one: measured, such batches pass at twice the speed that they have with 256 KiB.
+ * The most that Linux gives to any user. A batch of some hundred images fits whole, so a stage seldom waits
+ * in the middle of one. Measured: such batches pass twice as fast as with 256 KiB.
  */
 #define PIPE_BYTES (1024 * 1024)
 
@@ -24,19 +24,19 @@ struct file_input {
 
 struct file_output {
     struct pst_output output;
-    struct pst_atomic_file file; /* where fd is a file with a name */
+    struct pst_atomic_file file; /* if fd is a file with a name */
     int fd;
-    double synced;    /* when the file was last made safe from a power cut */
+    double synced;    /* when the file was last synced to disk */
     bool name_synced; /* its provisional name too */
 };
 
 /*
- * A batch that comes so long after the last time is synced to disk with all before it, whatever the kernel
- * would keep back. What came before a pause is the kernel's to write, within half a minute as Linux is set.
+ * A batch that comes so long after the last sync is synced to disk with all before it. What came before a
+ * pause is written by the kernel, within half a minute as Linux is set.
  */
 #define SYNC_SECONDS 5.0
 
-/* Not allowed to everyone at every moment, and only a matter of speed: failure does not count. */
+/* The kernel may refuse this. It only makes pipes faster, so failure does not count. */
 static void enlarge_pipe(int fd)
 {
     struct stat status;
@@ -44,7 +44,8 @@ static void enlarge_pipe(int fd)
         (void)fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES);
 }
 
-/* What read and pread said: *got, the end, or an error. PST_TRY_AGAIN: a signal came between; once more. */
+/* The result of read or pread: *got, the end, or an error. PST_TRY_AGAIN: a signal interrupted it; once
+ * more. */
 static enum pst_status judge(const struct pst_input *input, ssize_t count, size_t *got,
                              struct pst_error *error)
 {
@@ -204,8 +205,7 @@ static enum pst_status finish_output(struct pst_output *output, struct pst_error
     return PST_OK;
 }
 
-/* What a run that broke has recorded stays under its provisional name: a teacher's answers take long to make.
- */
+/* What a failed run has recorded stays under its provisional name, because a teacher's answers take long. */
 static void close_output(struct pst_output *output)
 {
     struct file_output *file = (struct file_output *)output;

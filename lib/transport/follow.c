@@ -15,13 +15,13 @@ struct follow_input {
     struct pst_input input;
     int fd;
     double patience;
-    bool locked; /* its writer holds a lock as long as it lives: the file is a NAME.part */
+    bool locked; /* its writer holds a lock until it ends: the file is a NAME.part */
 };
 
-/* How long a reader sleeps before it looks again: short beside a batch of any teacher worth waiting for. */
+/* How long a reader sleeps before it looks again: short beside a batch of a slow teacher. */
 #define PAUSE_NANOSECONDS 20000000
 
-/* Sleeps a little; false where a signal asks to stop. */
+/* Sleeps a little; false if a signal stops the stage. */
 static bool pause_briefly(void)
 {
     nanosleep(&(struct timespec){ .tv_nsec = PAUSE_NANOSECONDS }, NULL);
@@ -51,7 +51,7 @@ static enum pst_status read_follow(struct pst_input *input, void *bytes, size_t 
     const struct follow_input *follow = (const struct follow_input *)input;
     double since = pst_seconds();
     for (;;) {
-        bool last = writer_has_gone(follow); /* asked before the read: what it wrote last is then read */
+        bool last = writer_has_gone(follow); /* checked before the read, so that its last bytes are read */
         ssize_t count = read(follow->fd, bytes, size);
         if (count > 0) {
             *got = (size_t)count;
@@ -132,8 +132,8 @@ static int open_whole(const char *path, const char *part)
 }
 
 /*
- * Opens NAME.part while it is being written, else NAME, else what a dead writer left; -1 with ENOENT if there
- * is none. The whole file may get its name in between, hence twice.
+ * Opens NAME.part while it is being written, otherwise NAME, otherwise what a dead writer left; -1 with
+ * ENOENT if there is none. The whole file may get its name in between, so it tries twice.
  */
 static int open_either(const char *path, const char *part, bool *locked)
 {

@@ -39,7 +39,7 @@ enum pst_status pst_key_line(FILE *file, const char *path, char **line, size_t *
                                            : pst_fail(error, PST_BAD_DATA, "%s: is not a file of text", path);
 }
 
-/* Reads the value of a line "name value". PST_OK; PST_END where there is none; or as pst_key_line. */
+/* Reads the value of a line "name value". PST_OK; PST_END if there is none; or as pst_key_line. */
 static enum pst_status find_line(FILE *file, const char *path, const char *name, char value[PST_KEY_TEXT],
                                  struct pst_error *error)
 {
@@ -61,7 +61,7 @@ static enum pst_status find_line(FILE *file, const char *path, const char *name,
     return status;
 }
 
-/* Whether none but those who should can read a secret key, or say by their keys who may connect. */
+/* Checks that only its owner has access to a secret key, and that not everyone can write a file of keys. */
 static enum pst_status check_mode(const char *path, int fd, bool secret, struct pst_error *error)
 {
     struct stat status;
@@ -102,8 +102,8 @@ enum pst_status pst_key_pair_read(const char *path, struct pst_key_pair *pair, s
 }
 
 /*
- * The name of a file may well look like a key, which is any 40 of 85 letters; a key that is the name of a
- * file by chance does not come to pass.
+ * A text that looks like a key, any 40 of 85 letters, may be the name of a file, so a file comes first. No
+ * key is the name of a file by chance.
  */
 enum pst_status pst_public_key_read(const char *text_or_path, char key[PST_KEY_TEXT], struct pst_error *error)
 {

@@ -1,4 +1,4 @@
-/* keys.h: CURVE keys and the list of those who may connect, as secure.c puts them to use. */
+/* keys.h: CURVE keys and the list of those who may connect, which secure.c uses. */
 #ifndef PIPESTILL_LIB_KEYS_H
 #define PIPESTILL_LIB_KEYS_H
 
@@ -26,7 +26,7 @@ PST_CHECKED enum pst_status pst_key_file_open(const char *path, bool secret, FIL
 
 /*
  * Reads one whole line, however long. line: grows, to be freed; size: its room. Returns PST_OK with a line;
- * PST_END where there is none left; PST_BAD_DATA of one with a NUL, which is no text; PST_IO_ERROR.
+ * PST_END if there is none left; PST_BAD_DATA for one with a NUL, which is no text; PST_IO_ERROR.
  */
 PST_CHECKED enum pst_status pst_key_line(FILE *file, const char *path, char **line, size_t *size,
                                          struct pst_error *error);
@@ -42,7 +42,7 @@ PST_CHECKED enum pst_status pst_public_key_read(const char *text_or_path, char k
 
 /*
  * Starts the ZAP handler of a context, which admits the keys of an allow-list; pst_secure_stop ends it.
- * Returns PST_OK; PST_NO_INPUT or PST_BAD_DATA of the list; PST_TRY_AGAIN.
+ * Returns PST_OK; PST_NO_INPUT or PST_BAD_DATA for the list; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_allow_start(void *context, const char *allow, struct pst_error *error);
 

@@ -13,7 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define LINGER 3.0       /* seconds that the last message has to leave */
+#define LINGER 3.0       /* seconds for the last message to be sent */
 #define WAIT_TO_TELL 5.0 /* seconds without a first connection */
 
 static char closing_reason[512];
@@ -40,7 +40,7 @@ enum pst_status pst_link_open(struct pst_link *link, const char *endpoint, enum 
         return pst_fail(error, PST_TRY_AGAIN, "%s: there are no random numbers for a link", name);
     link->session |= 1; /* 0 is none */
     link->wait_since = pst_seconds();
-    /* To a writer come control frames and reasons only. */
+    /* A writer receives only control frames and reasons. */
     struct pst_link_settings own = *settings;
     if (role == PST_LINK_WRITER)
         own.max_message = 0;
@@ -61,7 +61,7 @@ enum pst_status pst_link_send(struct pst_link *link, const struct pst_link_contr
                               struct pst_payload *payload, struct pst_error *error)
 {
     if (link->listens && !link->met)
-        return PST_OK; /* no reader is there yet that could miss it */
+        return PST_OK; /* no peer is there yet that could miss it */
     enum pst_status status =
         pst_socket_send(link->socket, link->peer, control, sizeof *control, payload, error);
     if (status == PST_UNAVAILABLE && link->cut_since == 0)
@@ -71,7 +71,7 @@ enum pst_status pst_link_send(struct pst_link *link, const struct pst_link_contr
     return status == PST_UNAVAILABLE || status == PST_TRY_AGAIN ? PST_OK : status;
 }
 
-/* Sends a control frame with a text, without caring whether it arrives. */
+/* Sends a control frame with a text, which may be lost. */
 static void send_text(struct pst_link *link, const uint8_t *peer, enum pst_link_kind kind, const char *text)
 {
     struct pst_link_control control = pst_link_control(link, kind, 0);
@@ -80,7 +80,7 @@ static void send_text(struct pst_link *link, const uint8_t *peer, enum pst_link_
     if (payload == NULL)
         return;
     enum pst_status sent = pst_socket_send(link->socket, peer, &control, sizeof control, payload, NULL);
-    (void)sent; /* who has gone need not be told */
+    (void)sent; /* a peer that has gone does not need it */
     pst_payload_free(payload);
 }
 
@@ -101,7 +101,7 @@ static enum pst_status say_hello(struct pst_link *link, struct pst_error *error)
     return pst_link_send(link, &control, NULL, error);
 }
 
-/* Why a greeting is not one of this link's other end; NULL where it is. */
+/* Why a greeting is not one of this link's other end; NULL if it is. */
 static const char *objection(const struct pst_link *link, const struct pst_message *message,
                              const struct pst_link_control *control)
 {
@@ -142,7 +142,7 @@ static enum pst_status greet(struct pst_link *link, const struct pst_message *me
 
 /* ---- lost peers -------------------------------------------------------------------------------------- */
 
-/* A listener finds out by sending whether its peer has a connection still. */
+/* A listener sends, to find out whether its peer still has a connection. */
 static enum pst_status probe(struct pst_link *link, double now, struct pst_error *error)
 {
     /* Probes pile up at a peer that computes for hours and reads nothing; so they become rarer then. */
@@ -160,7 +160,7 @@ static enum pst_status lost(const struct pst_link *link, const char *what, struc
                     link->settings.peer_timeout);
 }
 
-/* A listener waits without limit until somebody comes, so it is to be known that it does. */
+/* A listener waits for its peer without a limit, so it says that it waits. */
 static void tell_of_waiting(struct pst_link *link, double now)
 {
     if (link->settings.on_wait == NULL || link->wait_since == 0 || now - link->wait_since < WAIT_TO_TELL)
@@ -200,7 +200,7 @@ static enum pst_status check_peer(struct pst_link *link, struct pst_error *error
 
 /* ---- receiving --------------------------------------------------------------------------------------- */
 
-/* An end without success, as the other side tells of it. */
+/* The error of a FAIL or REFUSE of the other side. */
 static enum pst_status told(struct pst_link *link, const struct pst_message *message, bool refused,
                             struct pst_error *error)
 {
@@ -211,7 +211,7 @@ static enum pst_status told(struct pst_link *link, const struct pst_message *mes
                     refused ? "refuses" : "ended", size, why);
 }
 
-/* What is not of this protocol: a listener's strangers may say what they like. */
+/* A message that is not of this protocol: a stranger may send it to a listener. */
 static enum pst_status improper(struct pst_link *link, const struct pst_message *message,
                                 struct pst_error *error)
 {
@@ -222,7 +222,7 @@ static enum pst_status improper(struct pst_link *link, const struct pst_message 
     return PST_END;
 }
 
-/* Handles what is not for the reader or writer above. PST_END: nothing is left to hand on. */
+/* Handles messages that are not for the reader or writer above. PST_END: none is to be handed on. */
 static enum pst_status sift(struct pst_link *link, const struct pst_message *message,
                             struct pst_link_control *control, struct pst_error *error)
 {
@@ -251,7 +251,7 @@ static enum pst_status sift(struct pst_link *link, const struct pst_message *mes
     return control->kind == PST_PROBE ? PST_END : PST_OK;
 }
 
-/* Takes what the socket has, if anything, and greets where the connection is a new one. */
+/* Takes what the socket has, if anything, and greets if the connection is a new one. */
 static enum pst_status receive(struct pst_link *link, double seconds, struct pst_message *message,
                                struct pst_link_control *control, struct pst_error *error)
 {
@@ -265,7 +265,7 @@ static enum pst_status receive(struct pst_link *link, double seconds, struct pst
     }
     if (status == PST_OK)
         return sift(link, message, control, error);
-    if (status == PST_END || status == PST_BAD_DATA) /* rubbish from a stranger */
+    if (status == PST_END || status == PST_BAD_DATA) /* a stranger's message */
         return PST_END;
     return pst_fail(error, status, "%s", fault.message);
 }
@@ -301,7 +301,7 @@ enum pst_status pst_link_receive(struct pst_link *link, double seconds, struct p
         enum pst_status status = receive(link, left, message, control, error);
         if (status == PST_END && is_interrupted(link))
             return pst_fail(error, PST_STOPPED, "%s: reading was ended", link->name);
-        /* Only now, for a connection that broke may have come back while this stage computed. */
+        /* Only now, because a connection that broke may have come back while this stage computed. */
         if (status == PST_END)
             status = check_peer(link, error);
         else

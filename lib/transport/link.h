@@ -8,16 +8,16 @@
  *            follow them
  *   REQUEST  reader: as GRANT, and what was sent before is lost; the writer sends what it has from `at` on
  *   END      writer: `at` messages were all
- *   DONE     reader: it has seen the end, and all is well
- *   BYE      writer: it knows that
+ *   DONE     reader: it has all messages and the end
+ *   BYE      writer: it has received DONE
  *   FAIL     either: it ends without success; the payload says why
- *   REFUSE   listener, to a stranger: not you; the payload says why
- *   PROBE    listener: is anybody there?
+ *   REFUSE   listener, to a stranger: it is not the peer; the payload says why
+ *   PROBE    listener: is the peer connected?
  *
  * A connection loses nothing while it lasts. So only a new one is a reason to send something again: the
- * connecting side greets on each, the listening side greets back, and the reader asks for what is due. The
- * writer keeps each message until it is granted away, so the window bounds its memory too. Whenever the
- * reader reads, it takes all that has come, and refuses a writer that has sent more than it was granted.
+ * connecting side greets on each, the listening side greets back, and the reader requests what is due. The
+ * writer keeps each message until the reader has used it up, so the window bounds its memory too. Whenever
+ * the reader reads, it takes all that has come, and refuses a writer that has sent more than it was granted.
  */
 #ifndef PIPESTILL_LIB_LINK_H
 #define PIPESTILL_LIB_LINK_H
@@ -61,16 +61,16 @@ struct pst_link {
     enum pst_link_role role;
     bool listens;
     uint64_t session;
-    bool met;              /* the peer has said HELLO */
-    uint64_t peer_session; /* what it said; 0 before it did */
+    bool met;              /* the peer has sent HELLO */
+    uint64_t peer_session; /* from its HELLO; 0 before that */
     uint64_t peer_most;    /* bytes of the largest message that it takes */
     uint8_t peer[PST_PEER_SIZE];
     uint32_t connection;  /* the one that was greeted last; the connecting side counts them from 1 */
-    double heard, probed; /* when the peer last said something, and was last asked to */
+    double heard, probed; /* when the peer last sent something, and was last probed */
     double cut_since;     /* when a listener found its peer gone; 0 while it is there */
     double wait_since;    /* when a listener began to wait for its peer; 0: on_wait has been called */
-    bool failed;          /* the peer said FAIL */
-    int interrupt;        /* eventfd: readable once receiving is to end; -1 if it cannot be asked for */
+    bool failed;          /* the peer sent FAIL */
+    int interrupt;        /* eventfd: readable once receiving is to end; -1: there is none */
     const char *name;     /* for messages; borrowed */
 };
 
@@ -88,8 +88,8 @@ PST_CHECKED enum pst_status pst_link_send(struct pst_link *link, const struct ps
 
 /*
  * Waits up to so many seconds for a message from the peer, answers greetings, turns strangers away, and
- * notices when the peer is lost. Returns PST_OK with a message of the peer's; PST_END where none came;
- * PST_UNAVAILABLE where the peer is lost, gave up (link->failed), or refused; PST_STOPPED by a signal or by
+ * notices when the peer is lost. Returns PST_OK with a message of the peer's; PST_END if none came;
+ * PST_UNAVAILABLE if the peer is lost, gave up (link->failed), or refused; PST_STOPPED by a signal or by
  * pst_link_interrupt; PST_IO_ERROR.
  */
 PST_CHECKED enum pst_status pst_link_receive(struct pst_link *link, double seconds,
@@ -97,20 +97,20 @@ PST_CHECKED enum pst_status pst_link_receive(struct pst_link *link, double secon
                                              struct pst_error *error);
 
 /*
- * As pst_link_receive, but takes only what has come already, and does not ask whether the peer is lost: as
+ * As pst_link_receive, but takes only what has come already, and does not check whether the peer is lost: as
  * long as there is something to do, a connection that broke may come back.
  */
 PST_CHECKED enum pst_status pst_link_take(struct pst_link *link, struct pst_message *message,
                                           struct pst_link_control *control, struct pst_error *error);
 
-/* Ends pst_link_receive in another thread, now and from now on. Only where link->interrupt is there. */
+/* Ends pst_link_receive in another thread, now and from now on. link->interrupt must not be -1. */
 void pst_link_interrupt(struct pst_link *link);
 
-/* Tells the peer that this side ends before the end: the reason of pst_closing_reason, or else `otherwise`.
- */
+/* Tells the peer that this side ends early, and why: the reason of pst_closing_reason, or else
+ * `otherwise`. */
 void pst_link_fail(struct pst_link *link, const char *otherwise);
 
-/* Closes a link. What was sent last has a few seconds to leave where there is a connection. */
+/* Closes a link. If there is a connection, the last messages have a few seconds to be sent. */
 void pst_link_close(struct pst_link *link);
 
 /* The two ends as a transport has them. */

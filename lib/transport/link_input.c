@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#define LOOK_EVERY 0.01 /* seconds; oftener would only cost time */
-#define FAREWELL 5.0    /* seconds that a reader waits at most until its writer knows that all has arrived */
+#define LOOK_EVERY 0.01 /* seconds; looking more often would only cost time */
+#define FAREWELL 5.0    /* seconds that a reader waits at most for its writer's BYE */
 
 struct link_input {
     struct pst_input input;
@@ -18,7 +18,7 @@ struct link_input {
     uint64_t due, next;        /* the number of the message that is read, and of the next one to come */
     size_t came_bytes;         /* of those in between */
     size_t read;               /* bytes of the message that is due that are used up */
-    bool all_came;             /* the writer has said that no more follow */
+    bool all_came;             /* the writer has sent END */
     bool ended;                /* and all are used up */
     double looked;             /* when all that had come was taken last */
     enum pst_status verdict;   /* not PST_OK: no more will come, and why */
@@ -58,7 +58,7 @@ static enum pst_status keep(struct link_input *in, uint64_t at, size_t size, str
                         "messages and %zu bytes ahead (--window, --window-bytes)",
                         in->input.name, in->link.settings.window_messages, in->link.settings.window_bytes);
     if (at != in->next || size == 0)
-        return PST_OK; /* it follows one that was lost and is asked for */
+        return PST_OK; /* it follows one that was lost and was requested */
     struct pst_payload *payload = pst_socket_keep(in->link.socket, error);
     if (payload == NULL)
         return PST_TRY_AGAIN;
@@ -74,15 +74,15 @@ static enum pst_status take_message(struct link_input *in, const struct pst_mess
     if (control->kind == PST_HELLO) /* a new connection */
         return grant(in, PST_REQUEST, in->link.connection, error);
     if (control->at < in->next)
-        return PST_OK; /* it was here already */
+        return PST_OK; /* it has come before */
     if (control->kind == PST_LINK_END && control->at == in->next)
         in->all_came = true;
     return control->kind == PST_DATA ? keep(in, control->at, message->payload_size, error) : PST_OK;
 }
 
 /*
- * Takes what has come, so that no writer can send more than it was granted without being found out. What ends
- * the link counts once all that came before is used up; only a violation and a signal count at once.
+ * Takes what has come, so that a writer that sends more than it was granted is found out. The end of the link
+ * counts only after all that came before is used up; a violation or a signal counts at once.
  */
 static enum pst_status take_all(struct link_input *in, struct pst_error *error)
 {
@@ -90,7 +90,7 @@ static enum pst_status take_all(struct link_input *in, struct pst_error *error)
     if (in->due < in->next && now - in->looked < LOOK_EVERY)
         return PST_OK;
     in->looked = now;
-    uint64_t most = 2 * window_messages(in); /* what is sent again too; others would be without end */
+    uint64_t most = 2 * window_messages(in); /* also what is sent again; a limit, so that this ends */
     for (uint64_t i = 0; i < most && in->verdict == PST_OK; i++) {
         struct pst_message message;
         struct pst_link_control control;
@@ -111,8 +111,8 @@ static enum pst_status take_all(struct link_input *in, struct pst_error *error)
 }
 
 /*
- * Waits for the message that is due, or the end. Only a new connection is a reason to ask for it; asking now
- * and then all the same costs nothing, for a connection that carried nothing for so long would be no more.
+ * Waits for the message that is due, or the end. Only a new connection is a reason to request it. Requests
+ * now and then cost nothing, because a connection that carried nothing for so long would have ended.
  */
 static enum pst_status await(struct link_input *in, struct pst_error *error)
 {
@@ -167,7 +167,7 @@ static enum pst_status read_link(struct pst_input *input, void *bytes, size_t si
 }
 
 /*
- * Says that all has arrived, and waits a little until the writer knows. This side has what it wanted, so
+ * Sends that all has arrived, and waits a little for the writer's BYE. This side has all that it needs, so
  * nothing that happens now is its failure.
  */
 static enum pst_status finish_input(struct pst_input *input, struct pst_error *error)

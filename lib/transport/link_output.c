@@ -9,11 +9,11 @@
 
 #define MOST_RETRIES 5 /* connections in a row that may break before the same message has passed */
 
-/* How often a message went out in vain. */
+/* How often a message was sent and did not arrive. */
 struct retries {
     uint64_t at;         /* its number */
-    double since, last;  /* when it was asked for again first, and last; 0: none was */
-    uint32_t connection; /* the one on which it was asked for last */
+    double since, last;  /* when it was requested again first, and last; 0: it was not */
+    uint32_t connection; /* the one on which it was requested last */
     unsigned count;
 };
 
@@ -24,7 +24,7 @@ struct link_output {
                                                  owned */
     uint64_t granted, next; /* messages below granted are forgotten; next is the next one's number */
     size_t kept_bytes;
-    uint64_t window_messages, window_bytes; /* as the reader said; 0 before it did */
+    uint64_t window_messages, window_bytes; /* as the reader granted; 0 before that */
     uint32_t sent_on;                       /* the connection on which all was sent again last */
     struct retries retries;
     bool ended, done;
@@ -58,15 +58,15 @@ static enum pst_status send_end(struct link_output *out, struct pst_error *error
     return pst_link_send(&out->link, &control, NULL, error);
 }
 
-/* Whether a connection that the reader asks on is the present one, on which nothing was sent again yet. */
+/* Whether the connection of a request is the present one, and nothing was sent again on it yet. */
 static bool is_fresh(const struct link_output *out, uint32_t connection)
 {
     return connection == out->link.connection && connection != out->sent_on;
 }
 
 /*
- * The connection is new: all that the reader has not used up goes out again. Once a connection is enough, and
- * for one that is gone it would only stand in the way.
+ * Sends again all that the reader has not used up, because the connection is new. Once for each connection is
+ * enough; for a connection that is gone, it would only delay other messages.
  */
 static enum pst_status send_again(struct link_output *out, uint32_t connection, struct pst_error *error)
 {
@@ -80,11 +80,11 @@ static enum pst_status send_again(struct link_output *out, uint32_t connection, 
 }
 
 /*
- * The reader asks for the first message that is kept, and so it waits for nothing else. Where connection
- * after connection breaks before this message has passed, it is too large for the line: its heartbeats wait
- * behind it and are taken for lost. Connections that break faster than anybody could wait for are counted as
- * one, for a writer that computed meanwhile hears of all of them at once.
- * fresh: nothing was sent on this connection yet, so the reason to end is not held up behind the message.
+ * The reader requests the first message that is kept, so it waits for nothing else. If connection after
+ * connection breaks before this message has passed, it is too large for the line: heartbeats wait behind it
+ * and are taken for lost. Connections that break within patience / 16 count as one, because a writer that
+ * computed meanwhile gets all requests at once.
+ * fresh: nothing was sent on this connection yet, so the reason to end does not wait behind the message.
  */
 static enum pst_status count_retry(struct link_output *out, bool fresh, struct pst_error *error)
 {
@@ -129,7 +129,7 @@ static enum pst_status obey_reader(struct link_output *out, const struct pst_lin
     return status == PST_OK ? send_again(out, control->connection, error) : status;
 }
 
-/* Takes what the reader says, waiting up to so many seconds for the first. PST_OK or an error. */
+/* Takes the reader's messages. Waits up to so many seconds for the first. PST_OK or an error. */
 static enum pst_status listen_to_reader(struct link_output *out, double seconds, struct pst_error *error)
 {
     for (;;) {
@@ -186,7 +186,7 @@ static enum pst_status write_link(struct pst_output *output, const struct iovec 
     return send_kept(out, out->next - 1, error);
 }
 
-/* Says that this was all, and waits until the reader has seen it. */
+/* Sends END, and waits until the reader has sent DONE. */
 static enum pst_status finish_output(struct pst_output *output, struct pst_error *error)
 {
     struct link_output *out = (struct link_output *)output;
@@ -198,7 +198,7 @@ static enum pst_status finish_output(struct pst_output *output, struct pst_error
         struct pst_link_control bye = pst_link_control(&out->link, PST_BYE, out->next);
         return pst_link_send(&out->link, &bye, NULL, error);
     }
-    /* A reader that used everything up and went has it all; only its last word was lost. */
+    /* A reader that used everything up and went has all messages; only its DONE was lost. */
     return status == PST_UNAVAILABLE && out->granted == out->next ? PST_OK : status;
 }
 

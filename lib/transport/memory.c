@@ -1,4 +1,4 @@
-/* Streams in memory: what makes a test or a fuzzer of everything above ten lines long. */
+/* Streams in memory: with them a test or a fuzzer of the rooms above takes ten lines. */
 #include "lib/transport/transport.h"
 
 #include <stdlib.h>

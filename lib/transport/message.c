@@ -14,7 +14,7 @@ struct pst_payload {
 
 /* ---- the connection ---- */
 
-/* Takes an event of the connection; its second frame, the address, says nothing new. */
+/* Takes an event of the connection; its second frame, the address, is not needed. */
 static void take_event(struct pst_socket *socket)
 {
     uint8_t event[6];
@@ -200,7 +200,7 @@ static enum pst_status send_failed(const struct pst_socket *socket, struct pst_e
 enum pst_status pst_socket_send(struct pst_socket *socket, const uint8_t *peer, const void *control,
                                 size_t control_size, struct pst_payload *payload, struct pst_error *error)
 {
-    /* Only the first frame can fail for want of a peer or of room; the others follow it. */
+    /* Only the first frame can fail because there is no peer or no room; the others follow it. */
     if (socket->listens && zmq_send(socket->zmq, peer, PST_PEER_SIZE, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
         return send_failed(socket, error);
     int last = payload == NULL ? 0 : ZMQ_SNDMORE;

@@ -1,7 +1,7 @@
 /*
  * CURVE (curvezmq.org, RFC 26) for links: keys from files that only their owner can read (keys.c), and an
- * allow-list that a ZAP handler checks (allow.c). CURVE alone encrypts, and admits everyone; the list is what
- * keeps strangers out.
+ * allow-list that a ZAP handler checks (allow.c). CURVE alone encrypts, and admits everyone; the list keeps
+ * strangers out.
  */
 #include "lib/transport/keys.h"
 #include "lib/transport/socket.h"

@@ -29,9 +29,9 @@ static void set_int(void *zmq, int option, int value)
 }
 
 /*
- * libzmq's own threads answer its heartbeats, so a stage that computes for long stays alive to its peer. A
- * silent connection is closed after half the time (an eighth until it is asked, three to answer), which
- * leaves the other half for noticing that and for coming back.
+ * libzmq's own threads answer its heartbeats, so a peer does not lose a stage that computes for long. A
+ * silent connection is closed after half the time (an eighth until a heartbeat is sent, three to answer it).
+ * The other half is left to notice that and to connect again.
  */
 static void set_options(struct pst_socket *socket, const struct pst_link_settings *settings)
 {
@@ -45,7 +45,7 @@ static void set_options(struct pst_socket *socket, const struct pst_link_setting
     set_int(socket->zmq, ZMQ_RECONNECT_IVL_MAX, eighth < 50 ? 50 : eighth > 1000 ? 1000 : eighth);
     set_int(socket->zmq, ZMQ_BACKLOG, 1024);
     set_int(socket->zmq, ZMQ_LINGER, 0);
-    /* Credit bounds what is on its way; a full queue would also stop heartbeats from being answered. */
+    /* The window limits what is on its way. A full queue would also stop heartbeats from being answered. */
     set_int(socket->zmq, ZMQ_RCVHWM, 100000);
     set_int(socket->zmq, ZMQ_SNDHWM, 100000);
     if (socket->listens) {
@@ -54,7 +54,7 @@ static void set_options(struct pst_socket *socket, const struct pst_link_setting
     }
 }
 
-/* A random name, by which the listener knows this peer again after a broken connection. */
+/* A random name, by which the listener recognises this peer after a broken connection. */
 static bool set_name(void *zmq)
 {
     uint8_t name[PST_PEER_SIZE];
@@ -64,7 +64,7 @@ static bool set_name(void *zmq)
     return zmq_setsockopt(zmq, ZMQ_ROUTING_ID, name, sizeof name) == 0;
 }
 
-/* Tells the connection's ups and downs to a connecting socket. A listener learns of them when it sends. */
+/* Lets a connecting socket notice when its connection begins and ends. A listener notices when it sends. */
 static bool watch(struct pst_socket *socket)
 {
     char address[64];
@@ -76,12 +76,12 @@ static bool watch(struct pst_socket *socket)
     socket->monitor = zmq_socket(socket->context, ZMQ_PAIR);
     if (socket->monitor == NULL)
         return false;
-    /* Where the queue of events had an end, libzmq's thread would wait there for this one. */
+    /* If the queue of events had a limit, libzmq's thread would wait for this one when it is full. */
     set_int(socket->monitor, ZMQ_RCVHWM, 0);
     return zmq_connect(socket->monitor, address) == 0;
 }
 
-/* A thousand connections that say nothing must not keep out the one that does. */
+/* A thousand connections that send nothing must not keep out the one that does. */
 static void raise_file_limit(void)
 {
     struct rlimit limit;
@@ -104,8 +104,8 @@ static void keep_memory(void)
 }
 
 /*
- * libzmq aborts the program where a descriptor cannot be had. A connecting socket, its monitor and its
- * connection take DESCRIPTORS; what comes later, connections to a listener, may fail without harm.
+ * libzmq aborts the program if it gets no descriptor. A connecting socket, its monitor and its connection
+ * take DESCRIPTORS; what comes later, connections to a listener, may fail without harm.
  */
 static enum pst_status check_descriptors(const char *address, struct pst_error *error)
 {
@@ -202,7 +202,7 @@ enum pst_status pst_socket_open(struct pst_socket **result, const char *endpoint
 
 /* ---- closing ---- */
 
-/* Removes what a listener has in the file system, while it still listens: afterwards it may be another's. */
+/* Removes a listener's path while it still listens: afterwards it may be another listener's. */
 static void remove_path(const struct pst_socket *socket)
 {
     static const char prefix[] = "listen:ipc://";

@@ -19,7 +19,7 @@ extern const struct pst_transport pst_file_transport;
 /* tcp:// and ipc://, to connect and to listen. */
 extern const struct pst_transport pst_zeromq_transports[4];
 
-/* Allocates a transport's own struct of that size, zeroed, with a name for messages. NULL where memory is
+/* Allocates a transport's own struct of that size, zeroed, with a name for messages. NULL if memory is
  * short. */
 void *pst_endpoint_new(size_t size, size_t name_at, const char *name, struct pst_error *error);
 

@@ -13,7 +13,7 @@ from .header import Header, Tensor
 
 
 def as_array(value: typing.Any) -> numpy.ndarray:
-    """An array of what a user gives: arrays, lists, and PyTorch's tensors wherever they are."""
+    """An array of what a user gives: arrays, lists, and PyTorch's tensors on any device."""
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
     return numpy.asarray(value)
@@ -40,10 +40,10 @@ def fit_array(tensor: Tensor, value: typing.Any, n: int | None = None) -> numpy.
 
 class Batch(collections.abc.MutableMapping):
     """Some samples. `batch["x"]` is an array whose first dimension is the samples; `batch.seq`, `batch.epoch` and `batch.n` are
-    the batch's number, its epoch, and how many samples it has.
+    the batch's number, its epoch, and its number of samples.
 
-    Arrays that came from a stream are read-only, for they are handed on with the checksums that came with them. Assign another array
-    to change a tensor (`batch["x"] = 255 - batch["x"]`), and say in the header what made it.
+    Arrays that came from a stream are read-only, because they are handed on with the checksums that came with them. To change a
+    tensor, assign another array (`batch["x"] = 255 - batch["x"]`), and say in the header what made it.
     """
 
     def __init__(self, header: Header, seq: int, epoch: int, n: int) -> None:
@@ -84,7 +84,7 @@ class Batch(collections.abc.MutableMapping):
     # ---- more than arrays ----
 
     def numbers(self, name: str) -> numpy.ndarray:
-        """A tensor as float32 numbers, those that its elements stand for by scale and offset; an array of the caller's own."""
+        """A tensor as the float32 numbers that its elements stand for by scale and offset, in a new array."""
         tensor, array = self.header[name], self[name]
         if tensor.dtype == "u8":
             if abs(tensor.scale) * 255 + abs(tensor.offset) > numpy.finfo("f4").max:
@@ -99,7 +99,7 @@ class Batch(collections.abc.MutableMapping):
         return numbers
 
     def inputs(self, name: str = "x") -> numpy.ndarray:
-        """What a network learns from: numbers(), and bytes standardised as the header says, with its mean and deviation."""
+        """What a network learns from: numbers(), and bytes standardised with the mean and deviation of the header."""
         numbers, said = self.numbers(name), self.header.inputs or {}
         if self.header[name].dtype != "u8" or "mean" not in said:
             return numbers
@@ -108,7 +108,7 @@ class Batch(collections.abc.MutableMapping):
         return ((rows - mean[:, None]) / deviation[:, None]).astype("f4").reshape(numbers.shape)
 
     def take(self, rows: typing.Any) -> Batch:
-        """A batch of some of the samples: rows is anything that chooses from an array's first dimension, such as a mask."""
+        """A batch of some of the samples. rows: any index for an array's first dimension, such as a mask."""
         ids = numpy.arange(self.n)[rows]
         taken = Batch(self.header, self.seq, self.epoch, len(ids))
         for name in self:
@@ -125,6 +125,6 @@ class Batch(collections.abc.MutableMapping):
         return self._parts.get(name)
 
     def put_part(self, name: str, data: numpy.ndarray, crc: int) -> None:
-        """Keeps a tensor's bytes with their checksum, which was found right."""
+        """Keeps a tensor's bytes with their checksum, which was checked."""
         data.flags.writeable = False
         self._parts[name] = data, crc

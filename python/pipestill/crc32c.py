@@ -1,13 +1,13 @@
 """CRC-32C, the format's checksum: by google-crc32c if it is installed, otherwise by numpy.
 
-numpy has no carry-less multiplication, so long data are made short first. Of the polynomial's multiples this one has four terms only:
+numpy has no carry-less multiplication, so long data are shortened first. One multiple of the polynomial has only four terms:
 
     x^(8 C) + x^(8 B) + x^(8 A) + 1
 
-So a byte may be taken away if it is added (exclusive or) at three places further on, by C - B, C - A and C bytes. That takes no
-table, and thousands of bytes move at once. As squaring doubles a polynomial's exponents, twice, four times … these distances
-serve as well: large steps for what is long, small ones towards the end. What is left, some C bytes, goes through a table of
-what a byte contributes by its distance from the end.
+So a byte may be removed if it is added (exclusive or) at three places C - B, C - A and C bytes later. That needs no table, and
+thousands of bytes move at once. Squaring doubles a polynomial's exponents, so twice, four times … these distances are valid,
+too: long data take large steps, and small ones towards the end. The rest, about C bytes, goes through a table of what a byte
+contributes at each distance from the end.
 """
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ except ImportError:  # not on Debian, and not needed
     google_crc32c = None
 
 A, B, C = 426, 1362, 5685
-STEPS = (C - B, C - A, C)  # where a byte that is taken away is added; the first is how many bytes move at once
+STEPS = (C - B, C - A, C)  # distances at which a removed byte is added; the first is also how many bytes move at once
 SCALES = (64, 16, 4, 1)
 SEGMENT = 1 << 20  # bytes that are worked on at once: a copy that stays in the cache
-LANE = 1024  # bytes that one look into the table takes
+LANE = 1024  # bytes of one look-up in the table
 
 
 @functools.cache
@@ -37,7 +37,7 @@ def _byte_table() -> numpy.ndarray:
 
 @functools.cache
 def _lane_tables() -> tuple[numpy.ndarray, numpy.ndarray]:
-    """What a byte becomes when 0 to LANE - 1 others follow it, and where each place of a lane begins in that table."""
+    """The table of what a byte becomes when 0 to LANE - 1 others follow it, and where each place of a lane begins in it."""
     rows = numpy.empty((LANE, 256), dtype="u4")
     rows[-1] = _byte_table()
     for place in range(LANE - 2, -1, -1):
@@ -95,7 +95,7 @@ def crc32c_numpy(data) -> int:
 
 
 def crc32c_google(data) -> int:
-    """The same by google-crc32c, which takes bytes and arrays, and refuses what may change while it looks."""
+    """The same by google-crc32c. It refuses objects that may change meanwhile, so all but bytes become arrays."""
     return google_crc32c.value(data if isinstance(data, bytes) else numpy.frombuffer(data, "u1"))
 
 

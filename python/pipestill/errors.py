@@ -1,4 +1,4 @@
-"""What can go wrong, each kind with the exit code that every stage has for it (see EXIT STATUS in pipestill(1))."""
+"""The kinds of errors, each with the exit code that every stage has for it (see EXIT STATUS in pipestill(1))."""
 from __future__ import annotations
 
 
@@ -15,7 +15,7 @@ class Usage(Error):
 
 
 class BadData(Error, ValueError):
-    """A stream is damaged, truncated, or not what is needed; or an answer is not what it must be."""
+    """A stream is damaged, truncated, or of the wrong kind; or a function's answer is wrong."""
 
     code = 65
 
@@ -39,12 +39,12 @@ class Failed(Error):
 
 
 class TryAgain(Error):
-    """Something is short or taken just now: memory, or a file that another process is writing."""
+    """Something is short or in use at the moment: memory, or a file that another process is writing."""
 
     code = 75
 
 
 class ReaderLeft(Error):
-    """Who reads the output has gone, as `head` does when it has enough. A stage ends with this code and says nothing."""
+    """The reader of the output has ended, as `head` does when it has enough. A stage ends with this code, without a message."""
 
     code = 141

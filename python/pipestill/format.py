@@ -24,7 +24,7 @@ KEYS = {"header": 3, "batch": 4, "trailer": 3}  # keys of each kind of message
 
 
 def _check_value(value: typing.Any, depth: int, most: int) -> int:
-    """Whether metadata may hold this. Returns how many values it is."""
+    """Checks whether metadata may hold this. Returns the number of its values."""
     if isinstance(value, (dict, list)):
         if depth > DEEPEST:
             raise BadData(f"containers are nested more than {DEEPEST} deep")
@@ -92,7 +92,7 @@ def _bin_head(size: int) -> bytes:
 def pack_message(kind: str, meta: dict, data: typing.Sequence | None = None) -> tuple[list, int]:
     """A message as parts that are written one after the other, and the checksum of its metadata.
 
-    data: in a batch the tensors' bytes, in the header's order; they are parts themselves and not copied.
+    data: in a batch the tensors' bytes, in the header's order; each is a part and is not copied.
     """
     packed = msgpack.packb(meta, default=lambda value: value.tolist())  # numpy's numbers and arrays
     if len(packed) > MOST_META:
@@ -113,7 +113,7 @@ def pack_message(kind: str, meta: dict, data: typing.Sequence | None = None) -> 
 
 
 def sample_hashes(epoch: int, ids: numpy.ndarray) -> int:
-    """The sum of the sample hashes of some ids (u64), not yet modulo 2^64; numpy's integers wrap as they should."""
+    """The sum of the sample hashes of some ids (u64), modulo 2^64, because numpy's integers wrap."""
     value = ids * numpy.uint64(0x9E3779B97F4A7C15) + numpy.uint64(epoch)
     for _ in range(2):
         value = (value ^ value >> numpy.uint64(32)) * numpy.uint64(0xD6E8FEB86659FD93)
@@ -121,7 +121,7 @@ def sample_hashes(epoch: int, ids: numpy.ndarray) -> int:
 
 
 class Sums:
-    """What a trailer says, counted batch by batch."""
+    """The contents of a trailer, counted batch by batch."""
 
     def __init__(self) -> None:
         self.batches = self.samples = self.batch_checksum = self.sample_checksum = 0

@@ -16,21 +16,21 @@ from .header import Header
 from .reader import Reader
 from .writer import DescriptorOutput, Writer, open_output
 
-PIPE_BYTES = 1 << 20  # the most that Linux gives to anyone: a batch of some hundred images fits whole
+PIPE_BYTES = 1 << 20  # the most that Linux gives to every user; a batch of some hundred images fits
 SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _guarded: list[int] = []  # the descriptor that standard output was moved to
 
 
 def program_name() -> str:
-    """What this program is called, for messages."""
+    """The name of this program, for messages."""
     return os.path.basename(sys.argv[0]).removesuffix(".py") or "pipestill"
 
 
 def guard_stdout() -> int:
     """Moves standard output away, so that print() and what libraries print go to standard error and not into the stream.
 
-    The decorators of stages that write streams do it in the program that is run. Call it right after `import pipestill` if what
-    stands before the decorator prints, such as what loads a model. Returns the descriptor of the output.
+    The decorators of stages that write streams do it in the program that is run. Call it right after `import pipestill` if code
+    before the decorator prints, for example when it loads a model. Returns the descriptor of the output.
     """
     if not _guarded:
         try:
@@ -44,7 +44,7 @@ def guard_stdout() -> int:
 
 
 def is_program(function: typing.Callable) -> bool:
-    """Whether a function is of the script that is run, and so its program's standard output is the stream."""
+    """Whether a function belongs to the script that is run, so the program's standard output is the stream."""
     main = sys.modules.get("__main__")
     return getattr(function, "__module__", None) == "__main__" and hasattr(main, "__file__")
 
@@ -62,7 +62,7 @@ def _take_stdin() -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with the options and errors that every stage has. reads, writes: which options there are."""
+    """argparse with the options and errors that every stage has. reads, writes: whether there are options for input and output."""
 
     def __init__(self, purpose: str, reads: bool = True, writes: bool = True, **more: typing.Any) -> None:
         super().__init__(prog=program_name(), description=purpose, allow_abbrev=False, **more)
@@ -78,7 +78,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--version", action="version", version=f"{self.prog}, of pipestill {_version()}")
 
     def _print_message(self, message: str, file: typing.Any = None) -> None:
-        """Help and version are what a user asks for: they go to standard output, wherever that is now."""
+        """Help and version go to the original standard output, even if it was moved away."""
         if file is not sys.stdout or not _guarded:
             super()._print_message(message, file)
         else:
@@ -102,7 +102,7 @@ def _version() -> str:
 
 
 def _enlarge_pipe(descriptor: int) -> None:
-    """A matter of speed only, and not allowed to everyone: failure does not count."""
+    """Makes a pipe larger, for speed only. Not every process may do this, so failure is ignored."""
     with contextlib.suppress(OSError, AttributeError, ImportError):
         import fcntl
         if fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ) < PIPE_BYTES:
@@ -110,7 +110,7 @@ def _enlarge_pipe(descriptor: int) -> None:
 
 
 class _Input:
-    """A descriptor that is read; errors say what it is."""
+    """A descriptor that is read; errors have the input's name."""
 
     def __init__(self, descriptor: int, name: str) -> None:
         self.name, self._file = name, open(descriptor, "rb", buffering=0)
@@ -124,7 +124,7 @@ class _Input:
 
 
 class _Output:
-    """An output whose errors say what it is; one whose reader has gone is no error to tell of."""
+    """An output whose errors have its name. A reader that has gone is ReaderLeft."""
 
     def __init__(self, output: typing.Any, name: str) -> None:
         self._output, self._name, self.abandon = output, name, output.abandon
@@ -191,8 +191,8 @@ def open_writer(args: argparse.Namespace, header: Header | None, **keys: typing.
 
 @contextlib.contextmanager
 def calling(what: str) -> typing.Iterator[None]:
-    """Around a call of a user's function: what it raises is shown with its traceback, and ends the stage with 70; errors of this
-    package pass as they are, and so does a reader that has left."""
+    """Around a call of a user's function: an exception from it is shown with its traceback, and ends the stage with 70. Errors of
+    this package pass unchanged, and so does a reader that has left."""
     try:
         yield
     except BrokenPipeError:
@@ -219,7 +219,7 @@ def say(message: object) -> None:
 
 
 def _as_error(error: BaseException) -> Error:
-    """An error of any kind as one that has a message and an exit code."""
+    """An error of any kind as an Error, which has a message and an exit code."""
     if isinstance(error, Error):
         return error
     if isinstance(error, MemoryError):
@@ -233,9 +233,9 @@ def _as_error(error: BaseException) -> Error:
 
 
 def run(body: typing.Callable[[], typing.Any]) -> int:
-    """Runs the body of a program as a stage's main does. Returns the exit code; errors are told in one line on standard error.
+    """Runs the body of a program as a stage's main does. Returns the exit code; an error is one line on standard error.
 
-    Ctrl-C ends the program at once and by that signal, unless whoever started it wants such signals ignored; a reader that has
+    Ctrl-C ends the program at once and by that signal, unless the parent process made it ignore that signal; a reader that has
     left ends it with 141 and without a message.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:

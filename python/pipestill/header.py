@@ -1,4 +1,4 @@
-"""Headers: which tensors a stream's batches hold, and all that is said once for the whole stream."""
+"""Headers: the tensors of a stream's batches, and all that holds for the whole stream."""
 from __future__ import annotations
 
 import copy
@@ -96,11 +96,11 @@ class Tensor:
 
 
 class Header:
-    """What a stream says once: tensors, counts, history, lineage, and keys for all later stages.
+    """What holds for a whole stream: tensors, counts, history, lineage, and keys for all later stages.
 
     tensors: a list of Tensor. classes, samples, epochs, batches, first: counts, 0 if unknown (samples of one epoch, batches of
     all; first: seq of the first batch). run: names the run of the source; drawn if it is not given. history: what the stream
-    went through, for people. lineage: entries by origin. more: every other key, also those that this version does not know;
+    went through, for people. lineage: entries by origin. more: every other key, also those that are unknown to this version;
     all are handed on. `header["x"]` is the tensor of that name, and `"x" in header` says whether there is one.
     """
 
@@ -128,7 +128,7 @@ class Header:
 
     @property
     def class_names(self) -> list[str] | None:
-        """What the classes are called, in their order; None if that is not known."""
+        """The names of the classes, in their order; None if they are not known."""
         return self.more.get("class_names")
 
     @property
@@ -138,18 +138,18 @@ class Header:
 
     @property
     def inputs(self) -> dict | None:
-        """What the elements of x are: `mean`, `deviation`, `columns`; None if nothing is said."""
+        """What the elements of x are: `mean`, `deviation`, `columns`; None if that is not known."""
         return self.more.get("inputs")
 
     @property
     def output_names(self) -> list[str] | None:
-        """What the outputs that are to be predicted are called; None if that is not known."""
+        """The names of the outputs that are predicted; None if they are not known."""
         return self.more.get("output_names")
 
     # ---- changing ----
 
     def copy(self) -> Header:
-        """A header of its own, with all that this one has. A stage hands on a changed copy."""
+        """A separate header with all that this one has. A stage hands on a changed copy."""
         return copy.deepcopy(self)
 
     def _append(self, tensor: Tensor) -> None:
@@ -181,11 +181,11 @@ class Header:
         return dataclasses.replace(tensor, origin=origin)
 
     def add(self, tensor: Tensor, entry: dict | None = None) -> None:
-        """Adds a tensor at the end. entry: what made it, as entry() gives it; None: not known, so it gets no origin."""
+        """Adds a tensor at the end. entry: what made it, as entry() returns it; None: not known, so it gets no origin."""
         self._append(self._enter(tensor, entry))
 
     def replace(self, name: str, tensor: Tensor, entry: dict | None = None) -> None:
-        """Puts another tensor in the place of `name`; it may have that name, and then batches must bring it anew."""
+        """Puts another tensor in the place of `name`. It may have the same name; then each batch must have new values for it."""
         place = self.tensors.index(self[name])
         if tensor.name != name and tensor.name in self:
             raise BadData(f"tensor '{tensor.name}' is in the stream already; choose another name")
@@ -239,7 +239,7 @@ class Header:
         return header
 
     def _check_temperature(self, tensor: Tensor) -> None:
-        """Whether a tensor says another temperature than what made it does."""
+        """Refuses a tensor whose temperature differs from that of its origin's entry."""
         said = self.lineage.get(tensor.origin, {}).get("temperature")
         try:
             differs = tensor.temperature != 0 and isinstance(said, str) and float(said) != tensor.temperature

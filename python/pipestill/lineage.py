@@ -13,7 +13,7 @@ ORIGIN = re.compile(r"[0-9a-f]{64}")
 
 
 def number_text(number: float) -> str:
-    """A number as C's %.17g writes it, as numbers stand in an entry."""
+    """A number as C's %.17g writes it, which is its form in an entry."""
     return format(float(number), ".17g")
 
 
@@ -33,7 +33,7 @@ def file_digest(path: str | os.PathLike) -> str:
 
 
 def entry_texts(settings: dict[str, typing.Any]) -> dict[str, str | list[str]]:
-    """Settings as an entry holds them: texts, or lists of texts. None is left out."""
+    """Settings in the form of an entry: texts, or lists of texts. None is left out."""
     def text(value: typing.Any) -> str:
         if isinstance(value, bool):
             return "true" if value else "false"

@@ -1,4 +1,4 @@
-"""pipestill-onnx: any network in an ONNX file as a teacher, by onnxruntime or OpenVINO, whichever is installed."""
+"""pipestill-onnx: any network in an ONNX file as a teacher, by onnxruntime or OpenVINO, the first that is installed."""
 from __future__ import annotations
 
 import math
@@ -17,7 +17,7 @@ EXTERNAL = re.compile(rb"\x0a\x08location\x12([\x01-\x7f])")  # protobuf: key "l
 
 
 class OnnxRuntime:
-    """A network that onnxruntime runs. shape: of its input, with None where a size is not fixed."""
+    """A network that onnxruntime runs. shape: of its input; None for a size that is not fixed."""
 
     def __init__(self, path: str, threads: int) -> None:
         import onnxruntime
@@ -65,7 +65,7 @@ def load(path: str, threads: int) -> typing.Any:
 
 
 def files_of(path: str) -> list[str]:
-    """The file and those beside it that hold its weights, where it names some: all of them decide what it answers."""
+    """The file, and the files beside it that it names for its weights: all of them decide what it answers."""
     with open(path, "rb") as file:
         model = file.read()
     names = {model[found.end():found.end() + found[1][0]].decode(errors="replace") for found in EXTERNAL.finditer(model)}
@@ -74,7 +74,7 @@ def files_of(path: str) -> list[str]:
 
 
 class Network:
-    """A network as a function from x [n, *shape] to rows [n, outputs], whatever number of samples the model takes at once."""
+    """A network as a function from x [n, *shape] to rows [n, outputs], for any number of samples that the model takes at once."""
 
     def __init__(self, path: str, threads: int) -> None:
         self.model, self.path = load(path, threads), path

@@ -1,4 +1,4 @@
-"""Reading a stream, and trusting nothing in it."""
+"""Reading a stream; everything in it is checked."""
 from __future__ import annotations
 
 import os
@@ -23,9 +23,9 @@ TOKENS = [("uint", head) if head < 0x80 else ("map", head & 15) if head < 0x90 e
 
 
 class Source:
-    """The bytes of an input: tokens of messages through a small buffer, and large parts straight to where they belong.
+    """The bytes of an input: tokens of messages through a small buffer, and large parts directly to their destination.
 
-    Never waits for more than is needed, so what stands in a pipe can answer a batch before the next one is written.
+    Never waits for more than is needed, so a stage in a pipe can answer a batch before the next one is written.
     """
 
     def __init__(self, file: typing.Any) -> None:
@@ -46,7 +46,7 @@ class Source:
         return readinto
 
     def fill(self, count: int) -> bool:
-        """Sees that `count` bytes, at most ROOM, are in the buffer. Returns False if the input ends before the first one."""
+        """Reads until `count` bytes, at most ROOM, are in the buffer. Returns False if the input ends before the first one."""
         if self._at + count > ROOM or self._at == self._end:
             left = self._end - self._at
             self._bytes[:left] = self._bytes[self._at:self._end]
@@ -70,7 +70,7 @@ class Source:
         return data
 
     def take_into(self, room: memoryview) -> None:
-        """The next bytes, as many as there is room for."""
+        """Fills `room` with the next bytes."""
         size, done = len(room), min(len(room), self._end - self._at)
         room[:done] = self._view[self._at:self._at + done]
         self._at += done
@@ -82,7 +82,7 @@ class Source:
         self.offset += size
 
     def token(self, kind: str) -> int:
-        """The number in a token of this kind: its value, its length, or how many it holds. Raises BadData."""
+        """The number in a token of this kind: its value, its length, or its count of elements. Raises BadData."""
         head = self.take(1)[0]
         found, number = TOKENS[head]
         if head in WIDE:
@@ -101,7 +101,7 @@ class Source:
         return bytes(self.take(size))
 
     def key(self, name: bytes) -> None:
-        """The key of a message that is due."""
+        """Takes the key that a message must have next. Raises BadData."""
         if self.word() != name:
             raise BadData(f"damaged: not the key '{name.decode()}' that is due")
 
@@ -129,8 +129,8 @@ def _unpacker() -> typing.Callable[[numpy.ndarray, int], numpy.ndarray]:
 class Reader:
     """A stream: its `header`, and its batches by iteration. All that docs/stream-format.md asks of a reader is checked.
 
-    The loop over a reader ends when the trailer came and fits; otherwise BadData says what is wrong, in which input, at which byte and
-    batch. So what stands behind the loop is done only for a whole stream. A batch is given as soon as it is there, in
+    The loop over a reader ends when the trailer has come and fits; otherwise BadData says what is wrong, in which input, at which byte
+    and batch. So code after the loop runs only for a whole stream. A batch is given as soon as it is there, in
     memory of its own.
     """
 
@@ -181,12 +181,12 @@ class Reader:
 
     @property
     def next_seq(self) -> int:
-        """The number of the batch that is due."""
+        """The number that the next batch must have."""
         return self.header.first + self._sums.batches
 
     @property
     def samples(self) -> int:
-        """How many samples came so far."""
+        """How many samples have come so far."""
         return self._sums.samples
 
     # ---- messages ----
@@ -297,7 +297,7 @@ def read(source: str | os.PathLike | typing.Any, max_message: int = MAX_MESSAGE)
     """Opens a stream: a recording's name, "-" for standard input, or a binary file that is open (a pipe, a BytesIO).
 
     max_message: bytes that a batch may have. Returns a Reader whose header was read; use it in a `with`, or close it. Raises
-    OSError if the file cannot be opened or read; BadData if what comes is no stream; Unavailable if it is compressed and
+    OSError if the file cannot be opened or read; BadData if its data are not a stream; Unavailable if it is compressed and
     zstandard is not installed.
     """
     if not isinstance(source, (str, os.PathLike)):

@@ -15,7 +15,7 @@ from .batch import Batch, as_array
 from .errors import BadData, Usage
 from .header import Header, Tensor
 
-TOLERANCE = 1e-3  # by how much probabilities may miss 1
+TOLERANCE = 1e-3  # by how much the sum of probabilities may differ from 1
 
 
 class Stage:
@@ -25,7 +25,7 @@ class Stage:
 
     def __init__(self, function: typing.Callable, stage: str, digest: str | None = None, files: typing.Any = None,
                  **history: typing.Any) -> None:
-        """digest, files: what decides about what the stage makes, a text or the names of files; one of them, or neither."""
+        """digest, files: what decides the stage's answers, as a text or as names of files; one of them, or neither."""
         if digest is not None and files is not None:
             raise Usage("a digest and files both say what the stage works with; give one of them")
         self.function, self.stage, self.digest, self.files = function, stage, digest, files
@@ -43,7 +43,7 @@ class Stage:
                             formatter_class=argparse.RawDescriptionHelpFormatter)
 
     def run(self, args: argparse.Namespace) -> None:
-        """Runs the stage with options that were parsed. Raises Error; frame.run() makes exit codes of them."""
+        """Runs the stage with parsed options. Raises Error; frame.run() makes exit codes of errors."""
         raise NotImplementedError
 
     def identify(self, key: str) -> None:
@@ -81,7 +81,7 @@ class Filter(Stage):
                 self.header(header)
 
     def answer(self, batch: Batch) -> Batch:
-        """The batch that goes out for the one that came."""
+        """The outgoing batch for an incoming one."""
         answer = self.function(batch)
         if isinstance(answer, Batch):
             return answer
@@ -110,11 +110,11 @@ class Filter(Stage):
 
 def filter(*, stage: str = "python-filter", effect: str = "adds", header: typing.Callable[[Header], None] | None = None
            ) -> typing.Callable[[typing.Callable], Filter]:
-    """A decorator that makes a filter of a function from a Batch to what is new.
+    """A decorator that makes a filter of a function from a Batch to its changes.
 
-    The function returns None (the batch is handed on as it is), a mapping from names to arrays (tensors that are added or
-    changed), or a Batch, such as batch.take(rows). header: a function that says so in the header that goes out: header.add(), .replace()
-    and .drop(). effect: "adds", "selects" (leaves samples out) or "reorders". stage: the program's name in history.
+    The function returns None (the batch is handed on unchanged), a mapping from names to arrays (tensors that are added or
+    changed), or a Batch, such as batch.take(rows). header: a function that declares this in the outgoing header by header.add(),
+    .replace() and .drop(). effect: "adds", "selects" (leaves samples out) or "reorders". stage: the program's name in the history.
     """
     return lambda function: Filter(function, stage, effect, header)
 
@@ -167,7 +167,7 @@ class Teacher(Filter):
             raise BadData(f"the teacher's answer is {rows.dtype} {list(rows.shape)}; it must be numbers "
                           f"[{batch.n}, {self.classes}], a row for each sample")
         with numpy.errstate(over="ignore"):
-            rows = rows.astype("f4", copy=False)  # what is too large for it becomes infinite, and is refused
+            rows = rows.astype("f4", copy=False)  # numbers too large for float32 become infinite, and are refused
         self._check(rows)
         batch[self.tensor] = rows
         return batch
@@ -188,17 +188,17 @@ def teacher(*, classes: int, name: str | None = None, digest: str | None = None,
     """A decorator that makes a teacher of a function from inputs to logits.
 
     The function gets x, float32 [n, *shape of a sample], the numbers that the stream's elements stand for (pixels of the loader: from 0
-    to 1), an array of its own. It returns logits [n, classes], as an array or a PyTorch tensor, row i for sample i. The stage adds
-    them as logits/NAME. name: the function's unless it is given here or by --name. raw: give the elements as they are, say
-    bytes, read-only. shape: the shape that the function wants for a sample, such as (1, 28, 28). inputs: another tensor than x.
+    to 1), in an array that it may change. It returns logits [n, classes], as an array or a PyTorch tensor, row i for sample i. The
+    stage adds them as logits/NAME. name: the function's unless it is given here or by --name. raw: the function gets the elements
+    themselves, such as bytes, read-only. shape: of a sample for the function, such as (1, 28, 28). inputs: another tensor than x.
 
     probabilities: the function returns probabilities. They become soft/NAME, with `temperature`, the T that they are at;
     `temperature-softmax --from-probs` makes logits of them.
 
     model: the file, or files, that decide what it answers; or digest: a text that names them, such as a SHA-256. With one of them the
-    tensor gets an origin, by which recordings and workers are compared, and so must all that changes the answers be named: further files
-    (`model=[__file__, "cnn.pt"]`), or settings (`crop="center"`). Without both the tensor has no origin: it is not known what
-    made it, nothing is compared, and nothing false is said.
+    tensor gets an origin, by which recordings and workers are compared. So everything that changes the answers must be named: further
+    files (`model=[__file__, "cnn.pt"]`), or settings (`crop="center"`). Without both the tensor has no origin: it is not known what
+    made it, and nothing is compared.
     """
     def make(function: typing.Callable) -> Teacher:
         return Teacher(function, classes, name or function.__name__, stage, digest, model, probabilities, temperature,
@@ -227,7 +227,7 @@ class Source(Stage):
         return parser
 
     def _declare(self, arrays: dict, epochs: int) -> Header:
-        """The header, by what the first batch holds."""
+        """The header, from the arrays of the first batch."""
         header = Header(epochs=epochs, **self.keys)
         for name, array in arrays.items():
             entry = None
@@ -276,10 +276,10 @@ def source(*, classes: int = 0, epochs: int = 1, digest: str | None = None,
 
     The generator yields batches: tuples (x, y) or (x, y, id), or dicts of arrays by name, all with the samples as the first dimension.
     It is called once for each epoch, with the epoch's number if it takes one. id is the sample's own number in its set, the same in
-    every epoch; without it samples are counted, which is allowed with one epoch only. tensors: descriptions of tensors that say
-    more than the arrays do, such as Tensor("x", "u8", (28, 28), scale=1 / 255). data: the file, or files, that the samples come
-    from; or digest: a text that names them. With one of them tensors get origins, so it and `settings` must name all that decides
-    what they hold. classes, samples (of an epoch), batches, class_names: for the header.
+    every epoch; without it samples are counted, which is allowed with one epoch only. tensors: descriptions with more than the
+    arrays have, such as Tensor("x", "u8", (28, 28), scale=1 / 255). data: the file, or files, that the samples come
+    from; or digest: a text that names them. With one of them tensors get origins, so it and `settings` must name everything that
+    decides what they hold. classes, samples (of an epoch), batches, class_names: for the header.
     """
     keys = {"classes": classes, "samples": samples, "batches": batches}
     if class_names is not None:
@@ -306,7 +306,7 @@ class Sink(Stage):
 def sink(*, stage: str = "python-sink") -> typing.Callable[[typing.Callable], Sink]:
     """A decorator that makes a sink of a function that takes a Reader and iterates over its batches.
 
-    What stands behind its loop is done only if the whole stream came and was right. What it prints goes to standard output. If
-    it returns before the end, the rest is read and checked.
+    The code after its loop runs only if the whole stream came and is valid. What it prints goes to standard output. If it
+    returns before the end, the rest is read and checked.
     """
     return lambda function: Sink(function, stage)

@@ -15,7 +15,7 @@ from .errors import BadData, Usage
 from .header import Header
 from .reader import Reader, read
 
-INTEGERS = {"i32": "i8", "u64": "i8", "u16": "i4"}  # what PyTorch wants: labels are int64, and it lacks most unsigned types
+INTEGERS = {"i32": "i8", "u64": "i8", "u16": "i4"}  # for PyTorch labels are int64, and it lacks most unsigned types
 
 
 class Stream(data.IterableDataset):
@@ -30,8 +30,8 @@ class Stream(data.IterableDataset):
     int64. names: only these tensors. samples: give single samples instead, so that a DataLoader can make batches of
     another size. epoch: only the samples of this epoch.
 
-    Several workers of a DataLoader share out a recording's batches, each of which comes once. A command's output cannot be
-    shared out, which is an error that says what to do.
+    Several workers of a DataLoader share out a recording's batches, and each batch comes once. A command's output cannot be
+    shared out; the error says what to do.
     """
 
     def __init__(self, source: str | os.PathLike | typing.Sequence[str], *, shell: bool = False,
@@ -71,7 +71,7 @@ class Stream(data.IterableDataset):
                 yield batch
 
     def _share(self) -> tuple[int, int]:
-        """Which of how many parts this process gives."""
+        """The number of this process's part, and the number of parts."""
         worker = data.get_worker_info()
         if worker is None:
             return 0, 1
@@ -93,7 +93,7 @@ class Stream(data.IterableDataset):
             if process.wait() != 0:
                 raise BadData(f"{name}: ended with exit code {process.returncode}")
         finally:
-            process.stdout.close()  # one that still writes ends by this
+            process.stdout.close()  # ends a command that still writes
             process.wait()
 
     # ---- tensors ----
@@ -102,7 +102,7 @@ class Stream(data.IterableDataset):
         return {name: torch.from_numpy(self._array(batch, name)) for name in (self.names or sorted(batch))}
 
     def _array(self, batch: Batch, name: str) -> numpy.ndarray:
-        """An array of its own: PyTorch may write to it."""
+        """A tensor's array, which PyTorch may write to."""
         dtype = batch.header[name].dtype
         if name in self.raw:
             return batch[name].copy()

@@ -16,8 +16,8 @@ from .format import Sums, pack_message, sample_hashes
 from .header import Header, Tensor
 
 MOST_PARTS = 64  # at a time; well below any IOV_MAX
-SYNC_SECONDS = 5  # a batch that comes so long after the last time is brought to disk with all before it
-MOST_RUNS = 32768  # runs of the index, all of which must fit into metadata
+SYNC_SECONDS = 5  # the first batch after this time since the last sync is synced to disk with all before it
+MOST_RUNS = 32768  # runs of the index; all must fit into metadata
 
 
 # ---- outputs -----------------------------------------------------------------------------------------------------------
@@ -47,7 +47,7 @@ class DescriptorOutput:
 
 
 class FileOutput(DescriptorOutput):
-    """Writes NAME.part, locked against a second writer, which becomes NAME when it is whole and on disk."""
+    """Writes NAME.part, locked against a second writer; it becomes NAME when it is whole and on disk."""
 
     def __init__(self, path: str, force: bool) -> None:
         """Raises Usage if the file is there; TryAgain if another run wrote or writes it; OSError."""
@@ -101,7 +101,7 @@ class FileOutput(DescriptorOutput):
             os.close(folder)
 
     def abandon(self) -> None:
-        """What was recorded stays in NAME.part, as it does if a stage fails: a teacher's answers take long to make."""
+        """The recorded bytes stay in NAME.part, as if a stage fails, because a teacher's answers take long to make."""
         if self.descriptor < 0:
             return
         if os.fstat(self.descriptor).st_size == 0:
@@ -179,7 +179,7 @@ class Writer:
         self._run = crc32c(self.header.run.encode())
 
     def _part(self, tensor: Tensor, batch: typing.Mapping, n: int) -> tuple[typing.Any, int]:
-        """A tensor's bytes and their checksum: the one that came with them, if they are handed on."""
+        """A tensor's bytes and their checksum; bytes that are handed on keep theirs."""
         came = batch.part(tensor.name) if isinstance(batch, Batch) else None
         if came is not None:
             if len(came[0]) != n * tensor.sample_bytes:
@@ -196,8 +196,8 @@ class Writer:
     def write(self, batch: typing.Mapping[str, typing.Any], epoch: int | None = None) -> None:
         """Writes a batch: arrays by name, one for each tensor of the header, and others, which are left out.
 
-        A Batch that came from a stream keeps its epoch, and each tensor that was not changed its bytes and checksum. epoch: of other
-        mappings (0). Numbers are turned into the tensor's type if they fit. Raises BadData if they do not; OSError.
+        A Batch that came from a stream keeps its epoch, and the bytes and checksum of each tensor that was not changed. epoch: for
+        other mappings (0). Numbers are converted to the tensor's type if they fit. Raises BadData if they do not; OSError.
         """
         if self.header is None:
             tensors = [Tensor.like(name, as_array(array)) for name, array in batch.items()]
@@ -246,7 +246,7 @@ class Writer:
         self.closed = True
 
     def abandon(self) -> None:
-        """Ends without a trailer: every reader will say that the stream is truncated. A file does not get its name."""
+        """Ends without a trailer, so every reader reports a truncated stream. A file does not get its name."""
         if not self.closed:
             self.closed = True
             self._output.abandon()
@@ -256,8 +256,8 @@ def write(target: str | os.PathLike | typing.Any, header: Header | None = None, 
           **keys: typing.Any) -> Writer:
     """Begins a stream: to a recording of this name, to "-" (standard output), or to a binary file that is open.
 
-    header: a Header, say of read(…) and changed. Without one the first batch's arrays say which tensors there are, and keys are
-    Header's others: write("a.pst", classes=10, class_names=[…]). force: replaces a recording of this name when the new one is whole.
+    header: a Header, such as a changed one of read(…). Without one the first batch's arrays decide which tensors there are, and keywords
+    are Header's: write("a.pst", classes=10, class_names=[…]). force: replaces a recording of this name when the new one is whole.
     Returns a Writer, for a `with`. Raises Usage if the file is there, TryAgain if NAME.part is there or another process writes
     it, OSError.
     """

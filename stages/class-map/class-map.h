@@ -9,14 +9,14 @@ struct json_t;
 /* A tensor of logits or soft targets that is mapped. */
 struct mapped {
     size_t at;    /* its place in header and batches */
-    size_t asked; /* place of what says which rows count; PST_NONE: all do */
+    size_t asked; /* place of the tensor that says which rows count; PST_NONE: all do */
     bool logits;
 };
 
-/* What was left out of a tensor's rows: a job's own, and then that of all. */
+/* What was left out of a tensor's rows: by a job, or by all jobs. */
 struct lost {
     uint64_t rows;
-    uint64_t sum; /* of the shares left out, in units of 2^-32: the same whoever adds first */
+    uint64_t sum; /* of the shares left out, in units of 2^-32; exact in any order */
     double largest;
 };
 
@@ -32,9 +32,9 @@ struct class_map {
     bool inverse, drop_samples;
     const char **only; /* --of: [only_count]; owned, the names borrowed */
     size_t only_count;
-    struct class_names old_names, new_names; /* of --old-classes, and of what the map is to be like */
+    struct class_names old_names, new_names; /* of --old-classes, and of --like */
     struct pst_class_map map;
-    size_t in, out;         /* classes of the tensors that come, and of those that go */
+    size_t in, out;         /* classes of the tensors of the input, and of the output */
     struct mapped *tensors; /* [tensor_count]; owned */
     size_t tensor_count;
     size_t y;           /* PST_NONE: there are no labels, or they stay */
@@ -46,7 +46,7 @@ struct class_map {
     struct pst_buffer shares, rows, gone; /* of a batch: double, size_t, bool; [n] */
 };
 
-/* Reads names of classes from a model; "10" stands for so many without names. from: the option's value. */
+/* Reads names of classes from a model; "10" means 10 classes without names. from: the option's value. */
 PST_CHECKED enum pst_status read_classes(struct class_names *names, const char *from, const char *option,
                                          struct pst_error *error);
 
@@ -56,11 +56,11 @@ PST_CHECKED enum pst_status take_header_names(struct class_names *names, const s
 
 void free_names(struct class_names *names);
 
-/* Makes the map, of the classes of the header's tensors. */
+/* Makes the map for the classes of the header's tensors. */
 PST_CHECKED enum pst_status make_map(struct class_map *self, const struct pst_header *in,
                                      struct pst_error *error);
 
-/* Finds what is mapped, and declares it with its new classes. */
+/* Finds the tensors to map, and declares them with their new classes. */
 PST_CHECKED enum pst_status declare(struct pst_run *run, const struct pst_header *in, struct pst_header *out,
                                     struct pst_error *error);
 
@@ -68,7 +68,7 @@ PST_CHECKED enum pst_status declare(struct pst_run *run, const struct pst_header
 PST_CHECKED enum pst_status map_batch(struct pst_run *run, const struct pst_batch *in, struct pst_batch *out,
                                       struct pst_error *error);
 
-/* Adds what a job has found to what all have found, and frees what it made. */
+/* Adds a job's counts to those of all, and frees the job's own memory. */
 void leave(struct pst_run *run);
 
 #endif

@@ -1,13 +1,14 @@
-/* The header: which tensors are mapped, and what it then says of classes. */
+/* The header: which tensors are mapped, and what the new header says of classes. */
 #include "stages/class-map/class-map.h"
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_NAME_BYTES (PST_MAX_META / 4) /* as other stages do, see docs/stream-format.md */
+#define MOST_NAME_BYTES (PST_MAX_META / 4) /* as in other stages; see docs/stream-format.md */
 
 /* ---- which tensors ------------------------------------------------------------------------------------- */
 
@@ -50,7 +51,7 @@ static enum pst_status choose(struct class_map *self, const struct pst_header *i
     return status == PST_OK ? settle_width(self, spec->name, spec->shape[0], error) : status;
 }
 
-/* Every tensor that --of names must be one that can be mapped. */
+/* Every tensor of --of must be one that can be mapped. */
 static enum pst_status check_chosen(const struct class_map *self, const struct pst_header *in,
                                     struct pst_error *error)
 {
@@ -100,7 +101,8 @@ static const char *name_at(const struct class_map *self, size_t class)
                : self->map.names[class];
 }
 
-/* Compares names that the map expects with names of the stream. one: of the map's, or NULL. */
+/* Compares names that the map expects with names of the stream. old: of the classes before mapping;
+ * otherwise of those after. */
 static enum pst_status check_names(const struct class_map *self, const struct class_names *stream, bool old,
                                    struct pst_error *error)
 {
@@ -113,7 +115,7 @@ static enum pst_status check_names(const struct class_map *self, const struct cl
     return PST_OK;
 }
 
-/* With --of, what comes out has the stream's classes; backwards, what comes in has the map's. */
+/* With --of the outputs must have the stream's classes; backwards the inputs must have the map's. */
 static enum pst_status check_against_stream(struct class_map *self, const struct pst_header *in,
                                             struct pst_error *error)
 {
@@ -136,7 +138,7 @@ static enum pst_status check_against_stream(struct class_map *self, const struct
 
 /* ---- what the header says of classes ------------------------------------------------------------------- */
 
-/* The new names; NULL: there are none. given: names of what comes in. */
+/* The new names; NULL: there are none. given: names of the input's classes. */
 static json_t *list_names(const struct class_map *self, const struct class_names *given)
 {
     json_t *list = json_array();
@@ -163,7 +165,7 @@ static json_t *list_names(const struct class_map *self, const struct class_names
     return list;
 }
 
-/* Counts merge as classes do. Backwards only a class that is alone says how many its old one has. */
+/* Merged classes have the sum of their counts. Backwards nothing is known if any were merged or left out. */
 static json_t *list_counts(const struct class_map *self, const json_t *given)
 {
     const struct pst_class_map *map = &self->map;
@@ -181,7 +183,29 @@ static json_t *list_counts(const struct class_map *self, const json_t *given)
     return list;
 }
 
-/* Puts a value into the header, or takes the key out. value: stolen; NULL: none. */
+/* How much more often each new class comes. For merged classes this is known only if it is the same for all
+ * of them. list: receives the factors of the new classes. */
+static enum pst_status list_oversampling(const struct class_map *self, const json_t *given, json_t **list,
+                                         struct pst_error *error)
+{
+    const struct pst_class_map *map = &self->map;
+    *list = json_array_size(given) == self->in ? json_array() : NULL;
+    for (size_t i = 0; i < self->out && *list != NULL; i++) {
+        int32_t new = self->inverse ? map->new_of[i] : 0;
+        size_t first = self->inverse ? (size_t) new : map->members[map->begin[i]];
+        double factor = new < 0 ? 1 : json_number_value(json_array_get(given, first));
+        for (size_t at = map->begin[i]; !self->inverse && at < map->begin[i + 1]; at++)
+            if (fabs(json_number_value(json_array_get(given, map->members[at])) - factor) > 1e-6 * factor)
+                return pst_fail(error, PST_BAD_DATA,
+                                "the new class %zu merges the classes %zu and %u, of which one comes more "
+                                "often than the other by --special; merge only what comes alike",
+                                i, first, map->members[at]);
+        json_array_append_new(*list, json_real(factor));
+    }
+    return PST_OK;
+}
+
+/* Puts a value into the header, or removes the key. value: stolen; NULL: none. */
 static enum pst_status put(struct pst_header *out, const char *key, json_t *value, struct pst_error *error)
 {
     if (out->other == NULL)
@@ -206,6 +230,21 @@ static enum pst_status describe_names(struct pst_run *run, const struct pst_head
     return status == PST_OK ? put(out, "class_names", list, error) : status;
 }
 
+/* What the header says of how often classes come. */
+static enum pst_status describe_oversampling(const struct class_map *self, const struct pst_header *in,
+                                             struct pst_header *out, struct pst_error *error)
+{
+    json_t *list = NULL;
+    const json_t *given = json_object_get(in->other, "class_oversampling");
+    if (given == NULL)
+        return PST_OK;
+    enum pst_status status = list_oversampling(self, given, &list, error);
+    if (status == PST_OK)
+        return put(out, "class_oversampling", list, error);
+    json_decref(list);
+    return status;
+}
+
 static enum pst_status describe_classes(struct pst_run *run, const struct pst_header *in,
                                         struct pst_header *out, struct pst_error *error)
 {
@@ -215,7 +254,9 @@ static enum pst_status describe_classes(struct pst_run *run, const struct pst_he
     if (self->only_count > 0)
         return self->drop_samples || self->y != PST_NONE ? put(out, "class_counts", NULL, error) : PST_OK;
     enum pst_status status = describe_names(run, in, out, error);
-    /* How many samples go for their probability is not known. */
+    if (status == PST_OK)
+        status = describe_oversampling(self, in, out, error);
+    /* How many samples are left out because of their probabilities is not known yet. */
     bool certain = !self->drop_samples || self->tensor_count == 0 || self->map.dropped == 0;
     if (status == PST_OK && counts != NULL)
         status = put(out, "class_counts", certain ? list_counts(self, counts) : NULL, error);
@@ -224,7 +265,7 @@ static enum pst_status describe_classes(struct pst_run *run, const struct pst_he
 
 /* ---- tensors ------------------------------------------------------------------------------------------- */
 
-/* What the map does, in the one way to say it, stands in the origins of what is mapped. */
+/* Notes the map, in its one normal form, in the origins of the mapped tensors. */
 static enum pst_status note_map(struct pst_run *run, struct pst_error *error)
 {
     const struct class_map *self = run->self;
@@ -236,7 +277,7 @@ static enum pst_status note_map(struct pst_run *run, struct pst_error *error)
     return status;
 }
 
-/* All tensors are cut if samples are left out; those that are not mapped keep their origin. */
+/* If samples are left out, all tensors become shorter; those that are not mapped keep their origin. */
 static enum pst_status replace_all(struct pst_run *run, const struct pst_header *in, struct pst_header *out,
                                    struct pst_error *error)
 {

@@ -1,4 +1,4 @@
-/* The map that the options ask for. */
+/* Makes the map from the options. */
 #include "stages/class-map/class-map.h"
 
 enum pst_status make_map(struct class_map *self, const struct pst_header *in, struct pst_error *error)

@@ -1,4 +1,4 @@
-/* Names of classes, as a model or a header has them. */
+/* Names of classes, from a model or a header. */
 #include "stages/class-map/class-map.h"
 
 #include <jansson.h>

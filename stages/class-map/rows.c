@@ -7,7 +7,7 @@
 
 /* ---- labels -------------------------------------------------------------------------------------------- */
 
-/* Where a class goes, or -1. Backwards, a class that was merged has no one old class. */
+/* The new class of a label, or -1. Backwards, a class that was merged has no single old class. */
 static int32_t new_label(const struct class_map *self, int32_t label)
 {
     const struct pst_class_map *map = &self->map;
@@ -53,7 +53,7 @@ static enum pst_status map_labels(const struct class_map *self, const struct pst
 
 /* ---- rows ---------------------------------------------------------------------------------------------- */
 
-/* Notes what a tensor's rows have lost; a row of which nothing is left goes with its sample. */
+/* Notes what a tensor's rows have lost. If nothing is left of a row, its sample is left out. */
 static enum pst_status count_lost(struct class_map *self, const struct pst_tensor_spec *spec, size_t tensor,
                                   const unsigned char *asked, size_t n, bool *gone, struct pst_error *error)
 {
@@ -66,7 +66,7 @@ static enum pst_status count_lost(struct class_map *self, const struct pst_tenso
         lost->rows++;
         lost->sum += (uint64_t)(shares[i] * 0x1p32);
         lost->largest = shares[i] > lost->largest ? shares[i] : lost->largest;
-        if (shares[i] < 1 || logits) /* of logits a difference is left */
+        if (shares[i] < 1 || logits) /* logits still have differences */
             continue;
         if (!self->drop_samples)
             return pst_fail(
@@ -128,8 +128,8 @@ static enum pst_status make_room(struct class_map *self, size_t n, struct pst_er
     return status;
 }
 
-/* Leaves out the samples that are gone. Tensors that are not mapped have been replaced, too, so that they can
- * be cut. */
+/* Removes the samples that are gone. Tensors that are not mapped have been replaced, too, so that they can
+ * become shorter. */
 static void keep_samples(struct class_map *self, const struct pst_run *run, const struct pst_batch *in,
                          struct pst_batch *out)
 {

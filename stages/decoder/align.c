@@ -9,7 +9,7 @@ static bool leave_out(struct decoder *decoder, const struct outcome *outcome, si
     return false;
 }
 
-/* How many frames have the state that they have in --priors. */
+/* Counts the frames that have the same state as in --priors. */
 static void compare(struct decoder *decoder, const struct outcome *outcome, const uint16_t *states)
 {
     if (decoder->aligned.frames == NULL || decoder->aligned.frames[outcome->utterance] == 0)

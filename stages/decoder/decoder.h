@@ -6,7 +6,7 @@
 
 struct json_t;
 
-/* ---- scores.c: a tensor of the stream as log p(state | x), of the utterances that are in memory ---- */
+/* ---- scores.c: a tensor of the stream as log p(state | x), for the utterances in memory ---- */
 
 enum scores_kind { SCORES_LOGITS, SCORES_SOFT, SCORES_LABELS };
 
@@ -19,7 +19,7 @@ struct scores {
     double *row;  /* [states], scratch */
 };
 
-/* Finds the tensor. named, option: as pst_target_find has it. Returns PST_OK; PST_BAD_DATA; PST_TRY_AGAIN. */
+/* Finds the tensor. named, option: as for pst_target_find. Returns PST_OK; PST_BAD_DATA; PST_TRY_AGAIN. */
 PST_CHECKED enum pst_status scores_open(struct scores *scores, const char *named, const char *option,
                                         size_t states, const struct pst_header *header,
                                         struct pst_error *error);
@@ -40,10 +40,10 @@ void scores_close(struct scores *scores);
 struct text_file {
     struct pst_atomic_file file;
     const char *path;
-    FILE *out; /* write here; NULL if it is not asked for */
+    FILE *out; /* to be written to; NULL if no file is wanted */
 };
 
-/* path: NULL: it is not asked for. Returns what pst_atomic_open returns. */
+/* path: NULL: no file is wanted. Returns what pst_atomic_open returns. */
 PST_CHECKED enum pst_status text_file_open(struct pst_run *run, struct text_file *file, const char *path,
                                            struct pst_error *error);
 PST_CHECKED enum pst_status text_file_commit(struct text_file *file, struct pst_error *error);
@@ -63,7 +63,7 @@ struct outcome {
     size_t first; /* of its frames in memory */
     bool found;
     double score;                          /* of the path that was found */
-    struct pst_word_errors errors, others; /* words 0, and no errors: it has no transcript */
+    struct pst_word_errors errors, others; /* all 0 without a transcript */
 };
 
 /* Utterances left out of an alignment. */
@@ -119,7 +119,7 @@ PST_CHECKED enum pst_status sources_open(struct pst_run *run, struct pst_error *
 
 /* ---- frames.c: from batches to utterances ---- */
 
-/* Takes the frames of a batch, and finishes each utterance that the next one follows. */
+/* Takes the frames of a batch, and finishes each utterance when the next one begins. */
 PST_CHECKED enum pst_status frames_take(struct pst_run *run, const struct pst_batch *batch,
                                         struct pst_error *error);
 
@@ -148,7 +148,7 @@ PST_CHECKED enum pst_status align_report(const struct decoder *decoder, struct p
 /* Tries settings on all utterances, which are in memory, and leaves the best in the decoder. */
 PST_CHECKED enum pst_status tune(struct pst_run *run, struct pst_error *error);
 
-/* Says if the best settings lie at the edge of those that were tried, for then better ones may lie beyond. */
+/* Says if the best settings are at the edge of those that were tried, because better ones may be beyond. */
 void tune_say_edges(struct pst_run *run);
 
 /* ---- doubts.c: lines on standard error ---- */

@@ -1,5 +1,4 @@
-/* What is said at the end, when all else has gone well: what makes figures look better than they are, or
- * worse. */
+/* Warnings at the end of a run without errors: reasons why figures look better, or worse, than they are. */
 #include "stages/decoder/decoder.h"
 
 void say_left_out(struct pst_run *run)

@@ -1,4 +1,4 @@
-/* From batches to utterances, whose frames come in order and together. */
+/* From batches to utterances. The frames of one come in order and together. */
 #include "stages/decoder/decoder.h"
 
 #include <inttypes.h>
@@ -11,7 +11,7 @@ static const char *name_of(const struct decoder *decoder, size_t utterance)
 
 /* ---- the end of an utterance --------------------------------------------------------------------------- */
 
-/* An alignment of the same utterance has as many frames, or they are not the same. */
+/* An alignment must have as many frames as the utterance, or it is one of other frames. */
 static enum pst_status check_length(const struct decoder *decoder, const struct outcome *outcome,
                                     struct pst_error *error)
 {
@@ -89,7 +89,7 @@ static enum pst_status refuse_id(const struct decoder *decoder, const struct out
                     name, frame);
 }
 
-/* Settles to which utterance a frame belongs, and that it is the one that is due. */
+/* Finds the utterance of a frame, and checks that the frame is the next one. */
 static enum pst_status follow(struct pst_run *run, size_t sample, uint64_t id, struct pst_error *error)
 {
     struct decoder *decoder = run->self;

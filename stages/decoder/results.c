@@ -1,4 +1,4 @@
-/* What is printed at the end: word errors of the whole, of each speaker, and intervals. */
+/* What is printed at the end: all word errors, those of each speaker, and intervals. */
 #include "stages/decoder/decoder.h"
 
 #include <jansson.h>
@@ -26,7 +26,8 @@ static void add(struct pst_word_errors *sum, const struct pst_word_errors *error
 
 /* ---- sums ---------------------------------------------------------------------------------------------- */
 
-/* The number of a speaker, who may be new; speakers mostly come one after the other. */
+/* The number of a speaker, who may be new. The search begins with the last one, because a speaker's
+ * utterances mostly come together. */
 static size_t speaker_of(struct results *results, const char *name)
 {
     for (size_t i = results->speaker_count; i-- > 0;)
@@ -82,7 +83,7 @@ static void close_results(struct results *results)
 /* What is drawn: utterances, or speakers. */
 struct units {
     size_t count;
-    uint64_t *errors, *others, *words; /* [count]; one block, which errors begins */
+    uint64_t *errors, *others, *words; /* [count]; one block, which begins at errors */
 };
 
 static enum pst_status list_units(struct units *units, const struct results *results, bool speakers,

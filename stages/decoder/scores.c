@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of a probability of 0, which rounding makes of small ones: the smallest normal f32, as evaluator has it. */
+/* Rounding makes small probabilities 0; they count as the smallest normal f32, as in evaluator. */
 static float log_of(float p)
 {
     return logf(p > FLT_MIN ? p : FLT_MIN);

@@ -1,4 +1,4 @@
-/* Files of settings: what --tune has found, a line for each, called as the options are. */
+/* Files of settings that --tune has found: a line for each, with the option's name. */
 #include "stages/decoder/decoder.h"
 
 #include <math.h>

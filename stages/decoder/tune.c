@@ -12,7 +12,7 @@ static const double penalties[] = { -8, 0, 8, 16, 24 };
 #define SCALES (sizeof scales / sizeof *scales)
 #define PENALTIES (sizeof penalties / sizeof *penalties)
 
-/* Word errors of all settings, and how many exponents there are: without priors one, 0. */
+/* Word errors of all settings, and the number of exponents: without priors one, 0. */
 struct grid {
     uint64_t errors[EXPONENTS][SCALES][PENALTIES];
     size_t exponents;
@@ -43,7 +43,7 @@ static enum pst_status try(struct pst_run *run, const struct pst_search_settings
     return status;
 }
 
-/* The mean errors of the settings next to one, itself with them. */
+/* The mean errors of a setting and those next to it. */
 static double around(const struct grid *grid, size_t a, size_t s, size_t p)
 {
     double sum = 0;
@@ -55,8 +55,8 @@ static double around(const struct grid *grid, size_t a, size_t s, size_t p)
     return sum / (double)count;
 }
 
-/* The fewest errors; of settings that are alike in that, the one whose neighbours have the fewest: a handful
- * of speakers tells a wide valley better than a narrow one. */
+/* Chooses the settings with the fewest errors; of several, those whose neighbours have the fewest: with few
+ * speakers a wide minimum is more reliable than a narrow one. */
 static void choose(const struct grid *grid, struct pst_search_settings *settings)
 {
     uint64_t least = UINT64_MAX;
@@ -96,7 +96,7 @@ enum pst_status tune(struct pst_run *run, struct pst_error *error)
     return PST_OK;
 }
 
-/* What lies at the edge of what was tried may lie beyond it. */
+/* If the best setting is at the edge of those that were tried, a better one may be beyond. */
 void tune_say_edges(struct pst_run *run)
 {
     const struct pst_search_settings *settings = &((const struct decoder *)run->self)->settings;

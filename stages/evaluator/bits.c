@@ -16,14 +16,14 @@ static enum pst_status open_bits(struct pst_run *run, const struct pst_header *h
     return status == PST_OK ? names_take(evaluator, header, labels, error) : status;
 }
 
-/* - log of the probability that a logit gives to a bit; never infinite. */
+/* Minus the log of the probability that a logit gives to a bit; never infinite. */
 static double loss_of(double logit, bool bit)
 {
     double against = bit ? -logit : logit;
     return fmax(against, 0) + log1p(exp(-fabs(against)));
 }
 
-/* A sample is as bad as it has wrong bits; of the bits the one with the largest loss is shown. entry: has
+/* The rank of a sample is its number of wrong bits; the bit with the largest loss is shown. entry: has
  * number and id. */
 static void consider_worst(struct worst *worst, const float *logits, const uint8_t *bits, size_t labels,
                            struct worst_sample entry)

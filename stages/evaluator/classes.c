@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#define MANY 10 /* classes beyond which accuracy alone says little, so top-5 accuracy is shown, too */
+#define MANY 10 /* with more classes than this accuracy says little, so top-5 accuracy is shown, too */
 #define USUAL_TOP 5
 
 static enum pst_status no_class(const char *option, uint64_t class, size_t classes, struct pst_error *error)
@@ -33,7 +33,7 @@ static enum pst_status spread_biases(struct evaluator *evaluator, size_t classes
     return PST_OK;
 }
 
-/* Temperatures that make figures mean something else than one may think. */
+/* Warns of temperatures that change the meaning of figures. */
 static void warn(struct pst_run *run)
 {
     const struct evaluator *evaluator = run->self;
@@ -48,7 +48,7 @@ static void warn(struct pst_run *run)
                 of->temperature, against->name, against->temperature);
 }
 
-/* What only labels make possible. */
+/* Prepares the figures that need labels. */
 static enum pst_status open_labelled(struct evaluator *evaluator, const struct pst_header *header,
                                      size_t classes, struct pst_error *error)
 {
@@ -84,7 +84,7 @@ static enum pst_status open_classes(struct pst_run *run, const struct pst_header
     return status;
 }
 
-/* How much rather class 1 is predicted than class 0. */
+/* A score that is higher if class 1 is more likely than class 0. */
 static float score_of_two(const struct source *of, const float *row)
 {
     return of->logits || of->bias != NULL ? of->scores[1] - of->scores[0] : row[1];
@@ -147,7 +147,7 @@ static enum pst_status count_classes(struct evaluator *evaluator, const struct p
     return status;
 }
 
-/* With --fit-bias the samples had to wait until the biases are found. */
+/* With --fit-bias the samples were kept, and are counted now, when the biases are known. */
 static enum pst_status finish_classes(struct evaluator *evaluator, struct pst_error *error)
 {
     const struct kept *kept = &evaluator->kept;

@@ -1,4 +1,4 @@
-/* How far the numbers of --of and --against differ, whatever they predict. */
+/* How far the numbers of --of and --against differ, for every kind of prediction. */
 #include "stages/evaluator/evaluator.h"
 
 #include <inttypes.h>

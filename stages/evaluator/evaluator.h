@@ -4,7 +4,7 @@
 
 #include "pipestill.h"
 
-/* Predictions in the stream, and the sample of them that is being looked at. */
+/* Predictions in the stream, and memory for the current sample. */
 struct source {
     struct pst_tensor_spec spec;
     size_t index;
@@ -38,10 +38,10 @@ struct sample {
     uint64_t number, id;      /* its place in the stream, and its id or 0 */
 };
 
-/* A sample that --worst may list: what is shown of it depends on what is predicted. */
+/* A sample that --worst may list. What is shown depends on what is predicted. */
 struct worst_sample {
-    double rank, loss;    /* the one with the higher rank is worse, of equal ones that with the higher loss */
-    uint64_t number, id;  /* its place in the stream, of equally bad ones the first is listed; its id or 0 */
+    double rank, loss;    /* a higher rank is worse; of equal ranks, a higher loss */
+    uint64_t number, id;  /* its place in the stream (of equal ones the first is listed); its id or 0 */
     size_t member, other; /* a class, output or label; another class, or a count */
     double values[2];
 };
@@ -71,7 +71,7 @@ struct evaluator {
         *names; /* of classes, outputs or labels, as plain text, with the texts in one block; or NULL */
     /* sums */
     uint64_t samples;
-    double squares, largest; /* of the differences: the sum of squares, and the largest size */
+    double squares, largest; /* of the differences: the sum of squares, and the largest absolute one */
     struct pst_metrics classes;
     struct pst_regression numbers;
     struct pst_label_scores bits;
@@ -87,10 +87,10 @@ struct target_type {
     const char *name; /* in messages: "numbers" */
     enum pst_dtype dtype;
     bool of_logits;        /* only logits predict it; otherwise soft targets do, too */
-    const char *names_key; /* of the header, where the names of classes, or of numbers and bits, may stand */
+    const char *names_key; /* of the header: the key for the names of classes, or of numbers and bits */
     /* Checks y and its size against the predictions, and makes the scores. */
     enum pst_status (*open)(struct pst_run *run, const struct pst_header *header, struct pst_error *error);
-    /* Counts the samples of a batch, whose predictions are checked already. */
+    /* Counts the samples of a batch. Its predictions were checked before. */
     enum pst_status (*count)(struct evaluator *evaluator, const struct pst_batch *batch,
                              struct pst_error *error);
     /* Called after the last batch; NULL: there is nothing to do. */
@@ -105,7 +105,7 @@ extern const struct target_type target_classes, target_numbers, target_bits;
 
 /* ---- predictions --------------------------------------------------------------------------------------- */
 
-/* Finds a tensor of predictions and makes room for a sample of it. named, option: as of pst_target_find. */
+/* Finds a tensor of predictions and makes room for a sample of it. named, option: as for pst_target_find. */
 enum pst_status source_open(struct source *source, const char *named, const char *option,
                             const struct target_type *type, const struct pst_header *header,
                             struct pst_error *error);
@@ -122,15 +122,15 @@ enum pst_status source_check(const struct source *source, const struct pst_batch
 enum pst_status source_fits(const struct evaluator *evaluator, const struct pst_header *header,
                             struct pst_error *error);
 
-/* A number of a row as a logit or log-probability; of 0 no logarithm can be taken, so the smallest normal f32
- * stands for it. */
+/* A number of a row as a logit or log-probability. 0 has no logarithm, so a probability of 0 counts as the
+ * smallest normal f32. */
 double source_score(const struct source *source, float number);
 
-/* Turns one sample into a prediction, which lives until the next. Probabilities are used as they are if
- * there is no bias. row: from source_row. */
+/* Turns one sample into a prediction, which is valid until the next call. Probabilities are used as they are
+ * if there is no bias. row: from source_row. */
 struct pst_prediction source_predict(const struct source *source, const float *row);
 
-/* ---- the numbers of --of and --against, whatever they predict ------------------------------------------ */
+/* ---- the numbers of --of and --against, for every kind of prediction ---------------------------------- */
 
 /* Whether they are comparable: both logits, or both probabilities. */
 bool differences_apply(const struct evaluator *evaluator);
@@ -144,8 +144,7 @@ void differences_report(const struct evaluator *evaluator, struct pst_figures *f
 
 /* ---- --fit-bias ---------------------------------------------------------------------------------------- */
 
-/* Keeps a copy of a sample, for biases can be found only when all are there. Returns PST_OK or PST_TRY_AGAIN.
- */
+/* Keeps a copy of a sample, because biases need all of them. Returns PST_OK or PST_TRY_AGAIN. */
 enum pst_status fit_keep(struct kept *kept, const struct sample *sample, size_t classes,
                          struct pst_error *error);
 
@@ -154,7 +153,7 @@ struct sample fit_sample(const struct kept *kept, size_t i, size_t classes);
 
 /*
  * Finds the biases of the free classes from the samples kept, and puts them into of.bias. The mass of each
- * class is that of --against; without it the labels tell it. Returns PST_OK; PST_BAD_DATA; PST_TRY_AGAIN.
+ * class is that of --against; without it, that of the labels. Returns PST_OK; PST_BAD_DATA; PST_TRY_AGAIN.
  */
 enum pst_status fit_biases(struct evaluator *evaluator, struct pst_error *error);
 
@@ -162,7 +161,7 @@ void fit_forget(struct kept *kept);
 
 /* ---- the worst samples --------------------------------------------------------------------------------- */
 
-/* Makes room for those that --worst asks for. Returns PST_OK or PST_TRY_AGAIN. */
+/* Makes room for as many samples as --worst says. Returns PST_OK or PST_TRY_AGAIN. */
 enum pst_status worst_open(struct worst *worst, struct pst_error *error);
 
 /* Takes a sample in if it is one of the worst so far. */
@@ -183,8 +182,8 @@ uint64_t id_of(const struct evaluator *evaluator, const struct pst_batch *batch,
 
 /* ---- the report ---------------------------------------------------------------------------------------- */
 
-/* Print a report and what it is of: as tables for people, as one JSON object, as TSV. Return what pst_print
- * does; PST_TRY_AGAIN. */
+/* Print a report and the name of what it is about: as tables for people, as one JSON object, as TSV. Return
+ * what pst_print does; PST_TRY_AGAIN. */
 enum pst_status report_table(struct pst_run *run, const struct pst_report *report, struct pst_error *error);
 enum pst_status report_json(struct pst_run *run, const struct pst_report *report, struct pst_error *error);
 enum pst_status report_tsv(struct pst_run *run, const struct pst_report *report, struct pst_error *error);

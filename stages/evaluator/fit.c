@@ -1,11 +1,11 @@
-/* --fit-bias: samples are kept, and when all are there biases of classes are found from them. */
+/* --fit-bias: keeps all samples, and then finds biases of classes from them. */
 #include "stages/evaluator/evaluator.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Makes room for so many rows. Returns false where it cannot; what was there stays as it is. */
+/* Makes room for so many rows. Returns false if memory is short; the rows then stay as they were. */
 static bool grow_rows(float **rows, size_t capacity, size_t classes)
 {
     size_t bytes;
@@ -73,7 +73,7 @@ void fit_forget(struct kept *kept)
     free(kept->ids);
 }
 
-/* The share of each class: the mean of the other predictions, or how often the label is seen. */
+/* The share of each class: the mean of the other predictions, or the share of the label. */
 static void measure_mass(const struct evaluator *evaluator, double *mass)
 {
     const struct kept *kept = &evaluator->kept;

@@ -1,10 +1,10 @@
-/* What classes, outputs or labels are called, as the header says it. */
+/* Names of classes, outputs or labels, from the header. */
 #include "stages/evaluator/evaluator.h"
 
 #include <jansson.h>
 #include <string.h>
 
-/* Bytes of all the texts with their ends; 0 if they are not so many texts. */
+/* Bytes of all texts with their ends; 0 if the list does not hold `count` texts. */
 static size_t size_of(const json_t *list, size_t count)
 {
     size_t size = 0;

@@ -14,7 +14,7 @@ static enum pst_status open_numbers(struct pst_run *run, const struct pst_header
     return status == PST_OK ? names_take(evaluator, header, outputs, error) : status;
 }
 
-/* A sample is as bad as the output that is furthest off. entry: has number and id. */
+/* The rank of a sample is its largest error over the outputs. entry: has number and id. */
 static void consider_worst(struct worst *worst, const float *predictions, const float *targets,
                            size_t outputs, struct worst_sample entry)
 {

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What the figures are of. Only predictions of classes have a temperature. */
+/* Prints what the figures are about. Only predictions of classes have a temperature. */
 static enum pst_status print_source(struct pst_run *run, const char *title, const struct source *source,
                                     struct pst_error *error)
 {

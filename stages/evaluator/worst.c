@@ -11,7 +11,7 @@ enum pst_status worst_open(struct worst *worst, struct pst_error *error)
     return worst->list != NULL ? PST_OK : PST_TRY_AGAIN;
 }
 
-/* Of equally bad samples the one that came first is worse, so that the list does not depend on the heap. */
+/* Of equally bad samples the earlier one is worse, so the list does not depend on the heap. */
 static bool is_worse(const struct worst_sample *a, const struct worst_sample *b)
 {
     if (a->rank != b->rank)
@@ -21,7 +21,7 @@ static bool is_worse(const struct worst_sample *a, const struct worst_sample *b)
     return a->number < b->number;
 }
 
-/* Puts a sample where there is none, and moves it towards the leaves until no better one is below it. */
+/* Puts a sample into a free place, and moves it towards the leaves until no better one is below it. */
 static void sink_down(struct worst *worst, size_t at, const struct worst_sample *sample)
 {
     struct worst_sample *list = worst->list;

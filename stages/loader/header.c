@@ -1,4 +1,4 @@
-/* What the header says of the samples: tensors, and what inputs and outputs stand for. */
+/* What the header says of the samples: tensors, and the meaning of inputs and outputs. */
 #include "stages/loader/loader.h"
 
 #include <jansson.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define MOST_LIST_BYTES (PST_MAX_META / 4) /* of one list in a header */
-#define MOST_COLUMNS (MOST_LIST_BYTES / 8) /* more have no room there, and are not even tried */
+#define MOST_COLUMNS (MOST_LIST_BYTES / 8) /* more cannot fit, so they are not tried */
 
 /* ---- tensors ------------------------------------------------------------------------------------------- */
 
@@ -20,6 +20,7 @@ static enum pst_status add_tensors(struct loader *loader, struct pst_header *hea
                                  .rank = loader->view.rank,
                                  .scale = bytes ? data->scale : 0,
                                  .offset = bytes ? data->offset : 0 };
+    bool shares = loader->view.mixed && data->label_kind == PST_LABELS_CLASS;
     memcpy(x.shape, loader->view.shape, sizeof x.shape);
     static const enum pst_dtype dtypes[] = { [PST_LABELS_CLASS] = PST_DTYPE_I32,
                                              [PST_LABELS_NUMBERS] = PST_DTYPE_F32,
@@ -28,6 +29,10 @@ static enum pst_status add_tensors(struct loader *loader, struct pst_header *hea
                                  .dtype = dtypes[data->label_kind],
                                  .rank = data->label_width > 0,
                                  .shape = { data->label_width } };
+    if (shares)
+        y = (struct pst_tensor_spec){
+            .name = "y", .dtype = PST_DTYPE_F32, .rank = 1, .shape = { data->classes }, .temperature = 1
+        };
     struct pst_tensor_spec id = { .name = "id", .dtype = PST_DTYPE_U64 };
     struct pst_tensor_spec weight = { .name = "weight", .dtype = PST_DTYPE_F32 };
     enum pst_status status = pst_header_add_tensor(header, &x, &loader->x, error);
@@ -41,7 +46,7 @@ static enum pst_status add_tensors(struct loader *loader, struct pst_header *hea
 
 /* ---- lists --------------------------------------------------------------------------------------------- */
 
-/* A list that has become as long as it should, or NULL. list: stolen. */
+/* The list if it has `count` values, otherwise NULL. list: stolen. */
 static json_t *whole_list(json_t *list, size_t count)
 {
     if (json_array_size(list) == count)
@@ -58,7 +63,7 @@ static json_t *list_names(const char *const *names, size_t count)
     return whole_list(list, count);
 }
 
-/* Bytes that a value takes in a header, at most. */
+/* The most bytes that a value needs in a header. */
 static size_t packed_bytes(const json_t *value)
 {
     size_t bytes = 5;
@@ -75,8 +80,8 @@ static size_t packed_bytes(const json_t *value)
 }
 
 /*
- * Puts a value into the header, unless it would be too long for one. value: stolen; NULL: memory is short.
- * count, what: how many of what it describes, for the message.
+ * Puts a value into the header, unless it is too long for one. value: stolen; NULL: memory is short. count,
+ * what: what it describes, and how many, for the message.
  */
 static enum pst_status put(struct pst_run *run, struct pst_header *header, const char *key, json_t *value,
                            size_t count, const char *what, struct pst_error *error)
@@ -96,7 +101,7 @@ static enum pst_status put(struct pst_run *run, struct pst_header *header, const
 
 /* ---- classes and outputs ------------------------------------------------------------------------------- */
 
-/* How many of the chosen samples are of each class, which one pass over a stream cannot find out in time. */
+/* How many of the chosen samples are of each class. A reader of the stream would know it only at the end. */
 static json_t *list_counts(const struct loader *loader)
 {
     const struct pst_selection *selection = &loader->view.selection;
@@ -111,7 +116,34 @@ static json_t *list_counts(const struct loader *loader)
     return whole_list(list, classes);
 }
 
-/* What is predicted: as the set says, or, if it has no labels, as the model that it is to be like. */
+/* How often each class comes, compared with the set. */
+static json_t *list_oversampling(const struct loader *loader)
+{
+    const struct pst_view *view = &loader->view;
+    size_t classes = loader->data.classes;
+    bool *special = pst_allocate(classes, sizeof *special, NULL);
+    json_t *list = special == NULL ? NULL : json_array();
+    for (size_t i = 0; i < view->parts[1].count && list != NULL; i++)
+        special[((const int32_t *)loader->data.labels)[view->parts[1].indices[i]]] = true;
+    for (size_t class = 0; class < classes && list != NULL; class ++)
+        json_array_append_new(list, json_real(pst_special_factor(&view->special, special[class])));
+    free(special);
+    return whole_list(list, classes);
+}
+
+/* How many samples each class has. If --special changes that, the header says how much more often each comes.
+ */
+static enum pst_status describe_counts(struct pst_run *run, struct pst_header *header,
+                                       struct pst_error *error)
+{
+    const struct loader *loader = run->self;
+    bool special = loader->view.special.count > 0;
+    return put(run, header, special ? "class_oversampling" : "class_counts",
+               special ? list_oversampling(loader) : list_counts(loader), loader->data.classes, "classes",
+               error);
+}
+
+/* What is predicted: as the set says, or, if it has no labels, as the file of --like says. */
 static enum pst_status describe_outputs(struct pst_run *run, struct pst_header *header,
                                         struct pst_error *error)
 {
@@ -125,8 +157,8 @@ static enum pst_status describe_outputs(struct pst_run *run, struct pst_header *
     const char *const *output_names = labels ? data->output_names : like->output_names;
     enum pst_status status = PST_OK;
     header->classes = classes;
-    if (labels && classes > 0)
-        status = put(run, header, "class_counts", list_counts(loader), classes, "classes", error);
+    if (labels && classes > 0 && !loader->view.mixed)
+        status = describe_counts(run, header, error);
     if (status == PST_OK && class_names != NULL)
         status = put(run, header, "class_names", list_names(class_names, classes), classes, "classes", error);
     if (status == PST_OK && output_names != NULL)
@@ -154,7 +186,7 @@ static bool add_standard(json_t *map, const struct pst_standard *standard)
             json_object_set_new(map, "deviation", list_numbers(standard->deviation, count)) == 0);
 }
 
-/* Numbers to predict stay as they are; a network learns them standardised. */
+/* Numbers to predict are not changed; the header says how a network standardises them. */
 static enum pst_status describe_targets(struct pst_run *run, struct pst_header *header,
                                         struct pst_error *error)
 {
@@ -230,7 +262,7 @@ enum pst_status describe_inputs(struct loader *loader, struct pst_error *error)
 enum pst_status describe_data(struct pst_run *run, struct pst_header *header, struct pst_error *error)
 {
     struct loader *loader = run->self;
-    header->samples = loader->view.selection.count;
+    header->samples = loader->view.count;
     enum pst_status status = add_tensors(loader, header, error);
     if (status == PST_OK)
         status = describe_outputs(run, header, error);

@@ -1,4 +1,4 @@
-/* --like FILE: what a model or a recording says of the samples that it was made from, for the data room. */
+/* --like FILE: what a model or a recording says of its samples, for the data room. */
 #include "stages/loader/loader.h"
 
 #include <jansson.h>
@@ -33,7 +33,7 @@ static enum pst_status read_recording(const struct pst_run *run, const char *pat
 /* ---- in the words of the data room ----------------------------------------------------------------------
  */
 
-/* Texts that a JSON list holds, which outlive it no longer. Returns where the next ones go. */
+/* Lists the texts of a JSON list, borrowed from it. Returns the place for the next ones. */
 static const char **take_names(const json_t *list, const char **names)
 {
     for (size_t i = 0; i < json_array_size(list); i++)

@@ -6,14 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A row of one of the tables, and where its settings stand among those of the loader. */
+/* A row of one of the tables, and the place of its settings among those of the loader. */
 struct owner {
     const struct pst_settings *settings;
     const struct pst_dataset_type *type; /* NULL: it is an augmentation */
     size_t at;
 };
 
-/* The owner of a number; settings is NULL behind the last. */
+/* The owner of a number; settings is NULL after the last. */
 static struct owner owner_at(size_t number)
 {
     struct owner owner = { 0 };
@@ -49,7 +49,7 @@ static const struct pst_option *find_option(const struct pst_option *options, co
     return NULL;
 }
 
-/* Appends options whose settings stand at a place in the loader. tensor: the one that they decide about. */
+/* Appends options whose settings are at a place in the loader. tensor: the one that they affect. */
 static void append(struct pst_option *options, const struct pst_option *more, size_t at, const char *tensor)
 {
     for (size_t i = 0; i < count_options(more); i++) {
@@ -91,7 +91,7 @@ static size_t value_size(const struct pst_option *option)
     return sizes[option->type];
 }
 
-/* Copies the values of options that an owner before this one has under the same name. */
+/* Copies the values of options that an earlier owner has under the same name. */
 static void take_shared(struct loader *loader, const struct owner *own, const struct owner *before)
 {
     for (size_t i = 0; i < count_options(own->settings->options); i++) {
@@ -125,7 +125,7 @@ enum pst_status find_settings(struct pst_run *run, const struct pst_dataset_type
     while (owner_at(number).type != type)
         number++;
     struct owner own = owner_at(number);
-    for (size_t i = number; i-- > 0;) { /* the first has the value, so it is copied last */
+    for (size_t i = number; i-- > 0;) { /* the first owner has the value, so it is copied last */
         struct owner before = owner_at(i);
         take_shared(loader, &own, &before);
     }
@@ -153,7 +153,7 @@ void describe_sets(FILE *text)
                  type->arguments != NULL ? type->arguments : "", type->arguments != NULL ? "]" : "");
         fprintf(text, "\n  %-22s %s", usage, type->help);
     }
-    fputs("\n\nImages are moved about by:\n", text);
+    fputs("\n\nImages and sound are changed by:\n", text);
     for (size_t i = 0; pst_augmentations[i] != NULL; i++)
         fprintf(text, "\n  %-22s %s", pst_augmentations[i]->name, pst_augmentations[i]->help);
 }

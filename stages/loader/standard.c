@@ -1,4 +1,4 @@
-/* --standardise: mean and deviation of the training selection, whichever part of the set is loaded. */
+/* --standardise: mean and deviation of the training selection, also if another part of the set is loaded. */
 #include "stages/loader/loader.h"
 
 struct fitted {
@@ -21,7 +21,7 @@ static enum pst_status fit(struct fitted *fitted, const struct pst_dataset *data
     return status == PST_OK ? PST_OK : pst_fail_at(error, "--standardise");
 }
 
-/* The same of the training part, which is closed again before the test part is opened. */
+/* Fits to the training part, and closes it before the test part is opened. */
 static enum pst_status fit_other_part(struct fitted *fitted, const struct loader *loader,
                                       const struct pst_dataset_type *type,
                                       const struct pst_dataset_request *request, struct pst_error *error)

@@ -7,10 +7,10 @@
 
 /* ---- neighbours ---------------------------------------------------------------------------------------- */
 
-#define FAR 1e15 /* ranges: what is drawn farther off counts as this far, for squares to fit into f32 */
+#define FAR 1e15 /* ranges: a number that is farther off counts as this far, so that squares fit into f32 */
 
-/* Writes what distances are taken of: numbers on [0, 1], and categories so that two that differ add 1 to the
- * square. */
+/* Writes the row in the form for distances: numbers on [0, 1], and categories so that two different ones add
+ * 1 to the square. */
 static void code_row(struct munge *self, const float *row, size_t place)
 {
     const struct table *table = &self->table;
@@ -61,14 +61,13 @@ enum pst_status begin_method(struct munge *self, struct pst_error *error)
 
 /* ---- rows ---------------------------------------------------------------------------------------------- */
 
-/* A number around `mean` that is as far from it as the two numbers are from each other, divided by --spread.
- */
+/* Draws a normal number around `mean`; its deviation is the difference of both, divided by --spread. */
 static float draw_near(const struct munge *self, struct pst_random *random, double mean, double other)
 {
     return as_number(mean + fabs(mean - other) / self->spread * pst_random_normal(random));
 }
 
-/* MUNGE: both partners change. Old numbers decide about both new ones. */
+/* MUNGE: both partners change. Both new numbers are drawn from the old ones. */
 static void mix_both(const struct munge *self, struct pst_random *random, float *row, float *partner)
 {
     for (size_t c = 0; c < self->table.column_count; c++) {
@@ -106,7 +105,7 @@ static void munge_pass(struct munge *self)
     }
 }
 
-/* AutoGluon's: neighbours are the table's own, and only the row itself changes. */
+/* AutoGluon's variant: neighbours are rows of the table, and only the row itself changes. */
 static void mix_one(const struct munge *self, struct pst_random *random, const float *partner, float *row)
 {
     for (size_t c = 0; c < self->table.column_count; c++) {
@@ -120,7 +119,7 @@ static void mix_one(const struct munge *self, struct pst_random *random, const f
     }
 }
 
-/* RANDOM: each column is that of another row of the table. */
+/* RANDOM: each column comes from another row of the table, drawn at random. */
 static void draw_columns(const struct munge *self, struct pst_random *random, float *row)
 {
     const struct table *table = &self->table;

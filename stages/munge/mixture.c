@@ -7,9 +7,9 @@
 #include <string.h>
 
 #define MOST_ROUNDS 100
-#define ENOUGH 1e-4       /* rise of the log-likelihood of a row, below which EM ends */
+#define ENOUGH 1e-4       /* EM ends if the mean log-likelihood of a row rises by less */
 #define LEAST_SPREAD 1e-3 /* of a number's range: no component shrinks to a point */
-#define LEAST_WEIGHT 1e-3 /* of a row: a component with less of all rows together is as good as gone */
+#define LEAST_WEIGHT 1e-3 /* rows: a component with less than this of all rows is not fitted any more */
 
 void free_mixture(struct mixture *mixture)
 {
@@ -64,8 +64,8 @@ static double expect(const struct munge *self, double *shares)
     return likelihood / (double)self->table.count;
 }
 
-/* The mean and deviation of a number, or the probabilities of a category, in one component. One row's worth
- * of each category is shared out evenly, so none is impossible. */
+/* The mean and deviation of a number, or the probabilities of a category, in one component. One row is added
+ * to the counts, spread evenly over the categories, so none has probability 0. */
 static void fit_column(const struct munge *self, const struct column *column, const double *shares, size_t k,
                        double weight)
 {
@@ -93,7 +93,7 @@ static void fit_column(const struct munge *self, const struct column *column, co
     *spread = fmax(sqrt(square / weight), least_spread(column));
 }
 
-/* A component of which too little is left keeps what it was, with almost no weight. */
+/* Fits the components. One with too little weight keeps its parameters, with almost no weight. */
 static void maximise(const struct munge *self, const double *shares)
 {
     const struct table *table = &self->table;
@@ -108,7 +108,7 @@ static void maximise(const struct munge *self, const double *shares)
     }
 }
 
-/* Components begin with rows dealt out at random. */
+/* Gives the rows to the components at random, as a start. */
 static void deal(const struct munge *self, double *shares)
 {
     size_t components = self->mixture.components;
@@ -162,7 +162,7 @@ static size_t draw_one(struct pst_random *random, const double *weights, size_t 
     return k;
 }
 
-/* Writes a category as the table has it: the elements of some row that has it, which may be standardised. */
+/* Writes a category: copies its elements, which may be standardised, from a row of the table with it. */
 static void write_category(const struct table *table, const struct column *column, size_t category,
                            float *row)
 {

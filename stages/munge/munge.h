@@ -18,11 +18,11 @@ struct column {
     double least, range; /* of a number */
 };
 
-/* The table, and what is known of it. */
+/* The table and its columns. */
 struct table {
     size_t count, width;    /* rows, and elements of one */
     float *rows;            /* [count, width], in the order of ids; owned */
-    float *ones;            /* [width]: what is above it is the category's 1; owned */
+    float *ones;            /* [width]: an element above this is the category's 1; owned */
     struct column *columns; /* [column_count]; owned */
     size_t column_count;
 };
@@ -56,15 +56,14 @@ struct munge {
     size_t x, id;       /* places of tensors */
 };
 
-/* Reads the whole stream into the table. from: what messages call it. */
+/* Reads the whole stream into the table. from: its name for messages. */
 PST_CHECKED enum pst_status read_table(struct munge *self, const char *from, struct pst_error *error);
 void free_table(struct table *table);
 
 /* The element of a category that is its 1, or column->count if none is. */
 size_t category_of(const struct table *table, const struct column *column, const float *row);
 
-/* A drawn number as a row can hold it: chance may throw what is large beyond f32, and no sample is infinite.
- */
+/* A drawn number as f32. A large one may be beyond the range of f32, and no sample may be infinite. */
 static inline float as_number(double drawn)
 {
     return (float)fmin(fmax(drawn, -(double)FLT_MAX), (double)FLT_MAX);

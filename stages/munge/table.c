@@ -1,4 +1,4 @@
-/* The table: read from a stream, and taken apart into columns of numbers and of categories. */
+/* The table: read from a stream, and divided into columns of numbers and of categories. */
 #include "stages/munge/munge.h"
 
 #include <inttypes.h>
@@ -9,7 +9,7 @@
 
 /* ---- columns ------------------------------------------------------------------------------------------- */
 
-/* What divides a category's 0 from its 1, if the elements were standardised. */
+/* Finds the middle between a category's 0 and its 1, also if the elements were standardised. */
 static enum pst_status find_ones(struct table *table, const json_t *inputs, struct pst_error *error)
 {
     const json_t *mean = json_object_get(inputs, "mean"), *deviation = json_object_get(inputs, "deviation");
@@ -25,7 +25,7 @@ static enum pst_status find_ones(struct table *table, const json_t *inputs, stru
     return PST_OK;
 }
 
-/* Columns as the header has them; without them each element is a number. */
+/* Finds the columns in the header; without them each element is a number. */
 static enum pst_status find_columns(struct table *table, const json_t *inputs, struct pst_error *error)
 {
     const json_t *columns = json_object_get(inputs, "columns");
@@ -113,7 +113,7 @@ static int by_id(const void *left, const void *right)
     return (a->id > b->id) - (a->id < b->id);
 }
 
-/* Puts rows into the order of their ids, so that the order in which they came changes nothing. */
+/* Sorts rows by their ids, so that the order of the stream has no effect. */
 static enum pst_status sort_rows(struct reading *reading, struct table *table, struct pst_error *error)
 {
     struct place *places = pst_allocate(table->count, sizeof *places, error);

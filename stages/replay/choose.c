@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define USUAL_CLASSES 65536 /* of a stream that does not say how many it has */
+#define USUAL_CLASSES 65536 /* for a stream that does not say how many it has */
 
 /* ---- labels ---- */
 
@@ -48,7 +48,7 @@ static size_t label_of(const void *labels, uint64_t sample)
 
 /* ---- choosing ---- */
 
-/* --sample: a share or a number, of all samples alike. */
+/* --sample: a share or a number, drawn from all samples alike. */
 static enum pst_status settle_sample(const struct selection_options *options,
                                      struct pst_selection_rules *rules, struct pst_error *error)
 {
@@ -80,20 +80,55 @@ enum pst_status check_selection_options(const struct selection_options *options,
                   : settle_sample(options, &ignored, error);
 }
 
-enum pst_status choose_recorded(const struct selection_options *options, const struct shards *shards,
-                                const struct pst_header *restored, struct pst_chosen *chosen,
-                                struct pst_error *error)
+/* Divides the chosen samples into special ones and the rest. */
+static enum pst_status divide(const struct selection_options *options, const struct pst_header *restored,
+                              const struct pst_labels *labels, struct recorded_choice *choice,
+                              struct pst_error *error)
+{
+    struct pst_class_map map = { 0 };
+    if (labels->class_of == NULL)
+        return pst_fail(error, PST_USAGE, "--special needs labels, and there are none that are classes in %s",
+                        labels->name);
+    enum pst_status status =
+        pst_stream_classes(restored, labels->classes, options->special, "--special", NULL, &map, error);
+    choice->classes = labels->classes;
+    choice->mask = pst_allocate(labels->classes, sizeof *choice->mask, status == PST_OK ? error : NULL);
+    if (status == PST_OK && choice->mask == NULL)
+        status = PST_TRY_AGAIN;
+    for (size_t i = 0; status == PST_OK && i < labels->classes; i++)
+        choice->mask[i] = map.new_of[i] >= 0;
+    for (size_t part = 0; part < 2 && status == PST_OK; part++)
+        status = pst_chosen_part(&choice->all, labels, choice->mask, part == 1, &choice->parts[part], error);
+    if (status == PST_OK)
+        status = pst_special_start(&choice->special, choice->parts[1].count, choice->parts[0].count,
+                                   options->special_share, options->seed, error);
+    pst_class_map_free(&map);
+    return status;
+}
+
+static enum pst_status choose_by(const struct selection_options *options, const struct pst_header *restored,
+                                 const struct pst_labels *labels, struct recorded_choice *choice,
+                                 struct pst_error *error)
 {
     struct pst_selection_rules rules = { .only = options->only,
                                          .omit = options->omit,
                                          .fraction = options->fraction,
                                          .limit = options->limit,
                                          .seed = options->seed };
+    enum pst_status status = options->sample == NULL ? PST_OK : settle_sample(options, &rules, error);
+    if (status == PST_OK)
+        status = pst_choose(labels, &rules, &choice->all, error);
+    return status == PST_OK && options->special != NULL ? divide(options, restored, labels, choice, error)
+                                                        : status;
+}
+
+enum pst_status choose_recorded(const struct selection_options *options, const struct shards *shards,
+                                const struct pst_header *restored, struct recorded_choice *choice,
+                                struct pst_error *error)
+{
     struct pst_error ignored;
     size_t y, classes = restored->classes > 0 ? (size_t)restored->classes : USUAL_CLASSES;
-    enum pst_status status = options->sample == NULL ? PST_OK : settle_sample(options, &rules, error);
-    if (status != PST_OK)
-        return status;
+    enum pst_status status = PST_OK;
     bool labelled = options->sample == NULL && classes <= PST_MAX_CLASSES &&
                     pst_header_require(restored, "y", PST_DTYPE_I32, 0, NULL, &y, &ignored) == PST_OK;
     int32_t *read = labelled ? pst_allocate((size_t)shards->samples, sizeof *read, error) : NULL;
@@ -105,7 +140,15 @@ enum pst_status choose_recorded(const struct selection_options *options, const s
                                  .class_of = labelled ? label_of : NULL,
                                  .labels = read };
     if (status == PST_OK)
-        status = pst_choose(&labels, &rules, chosen, error);
+        status = choose_by(options, restored, &labels, choice, error);
     free(read);
     return status;
+}
+
+void free_choice(struct recorded_choice *choice)
+{
+    pst_chosen_free(&choice->all);
+    pst_chosen_free(&choice->parts[0]);
+    pst_chosen_free(&choice->parts[1]);
+    free(choice->mask);
 }

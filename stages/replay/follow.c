@@ -1,7 +1,7 @@
-/* A recording that is still being written, replayed just as it comes. */
+/* A recording that is still being written, replayed as it grows. */
 #include "stages/replay/replay.h"
 
-/* A recording that got whole so long before a follower began may be one of an earlier run. */
+/* A recording that was complete so long before the follower began may be of an earlier run. */
 #define OLD_SECONDS 60.0
 
 struct followed {

@@ -1,7 +1,7 @@
 /*
- * Recordings as a source. If nothing else is asked for, they are replayed just as they were: the same batches
- * in the same order under the same epochs. Otherwise they are a set of samples like any other, which are
- * chosen, shuffled and put together to batches of another size. Either way frames may be spliced.
+ * Recordings as a source. Without other options they are replayed exactly as they were: the same batches in
+ * the same order under the same epochs. Otherwise they are a set of samples, which are chosen, shuffled and
+ * put into batches of another size. In both cases frames may be spliced.
  */
 #include "stages/replay/choose.h"
 #include "stages/replay/splice.h"
@@ -17,19 +17,19 @@ enum { USUAL_BATCH = 128 };
 
 struct recorded {
     const struct selection_options *options; /* the stage's */
-    size_t batch;                            /* samples in a batch, if they are put together anew */
+    size_t batch;                            /* samples in a batch, if batches are made anew */
     struct shards shards;
-    bool by_sample;           /* and not in the batches that were recorded */
-    struct pst_chosen chosen; /* {0} where all samples are taken */
-    uint64_t count;           /* samples taken */
-    uint64_t batches;         /* of one time through them */
+    bool by_sample; /* not in the recorded batches */
+    struct recorded_choice choice;
+    uint64_t count;   /* samples of one time through them */
+    uint64_t batches; /* of one time through them */
     struct pst_permutation permutation;
-    uint64_t pass, position; /* what comes next: how often we went through, and the sample or batch */
+    uint64_t pass, position; /* next: how many passes are done, and the sample or batch */
     /* Of recordings in a compact form; restorer is NULL for others. */
     struct pst_restorer *restorer;
     struct pst_buffer scratch;
     struct pst_header restored;
-    struct pst_batch compact; /* as it was recorded, or put together from recorded samples */
+    struct pst_batch compact; /* as recorded, or made of recorded samples */
     /* Of frames that are spliced. */
     struct splice_span span;
     struct splice splice;
@@ -41,13 +41,13 @@ static struct recorded *recorded_of(const struct pst_run *run)
     return ((const struct replay *)run->self)->source;
 }
 
-/* The header that what is recorded follows. */
+/* The header of the recordings. */
 static const struct pst_header *recorded_header(const struct recorded *replay)
 {
     return pst_recording_header(replay->shards.list[0].recording);
 }
 
-/* The header of what comes out, before it is spliced. */
+/* The header of the output before splicing. */
 static const struct pst_header *restored_header(const struct recorded *replay)
 {
     return replay->restorer == NULL ? recorded_header(replay) : &replay->restored;
@@ -60,7 +60,7 @@ static bool is_spliced(const struct recorded *replay)
 
 static bool chosen_only(const struct recorded *replay)
 {
-    return replay->chosen.words != NULL;
+    return replay->choice.all.words != NULL;
 }
 
 static enum pst_status open_restorer(struct pst_run *run, struct pst_error *error)
@@ -83,11 +83,16 @@ static enum pst_status open_restorer(struct pst_run *run, struct pst_error *erro
 
 /* ---- in which order ---- */
 
-/* The number, among all samples of the set, of the one at a position. */
+/* The number, in the whole set, of the sample at a position. */
 static uint64_t sample_at(const struct recorded *replay, uint64_t position)
 {
+    bool special;
+    if (replay->options->special != NULL) {
+        uint64_t number = pst_special_at(&replay->choice.special, replay->pass, position, &special);
+        return pst_chosen_at(&replay->choice.parts[special], number);
+    }
     uint64_t number = replay->options->shuffle ? pst_permute(&replay->permutation, position) : position;
-    return chosen_only(replay) ? pst_chosen_at(&replay->chosen, number) : number;
+    return chosen_only(replay) ? pst_chosen_at(&replay->choice.all, number) : number;
 }
 
 static void begin_pass(struct recorded *replay, uint64_t pass)
@@ -99,8 +104,9 @@ static void begin_pass(struct recorded *replay, uint64_t pass)
 }
 
 /*
- * Samples of the batch that begins at a position. Shuffled, a time through the set is an epoch; else batches
- * end where a recorded epoch ends. epoch: receives the one that they belong to, within one time through.
+ * The number of samples in the batch that begins at a position. If shuffled, each pass through the set is an
+ * epoch; otherwise a batch ends where a recorded epoch ends. epoch: receives the batch's epoch, counted
+ * within one pass.
  */
 static size_t samples_from(const struct recorded *replay, uint64_t position, uint64_t *epoch)
 {
@@ -135,7 +141,7 @@ static uint64_t count_batches(const struct recorded *replay)
     return batches;
 }
 
-/* The number of the recording's first batch; a part of a recording is replayed under its own numbers. */
+/* The number of the first batch. A part of a recording keeps its own numbers. */
 static uint64_t base(const struct recorded *replay)
 {
     return replay->by_sample ? 0 : recorded_header(replay)->first;
@@ -166,7 +172,7 @@ static enum pst_status go_to_start(struct recorded *replay, struct pst_error *er
 
 /* ---- the stage ---- */
 
-/* What a replay does to the samples that were recorded. */
+/* What this replay does to the recorded samples. */
 static const char *effect_of(const struct recorded *replay)
 {
     if (replay->options->shuffle)
@@ -191,9 +197,10 @@ static enum pst_status prepare(struct pst_run *run, struct pst_error *error)
     if (status == PST_OK && is_spliced(replay))
         status = splice_open(&replay->splice, &replay->span, &replay->shards, restored_header(replay), error);
     if (status == PST_OK && selects_samples(replay->options)) {
-        status = choose_recorded(replay->options, &replay->shards, restored_header(replay), &replay->chosen,
+        status = choose_recorded(replay->options, &replay->shards, restored_header(replay), &replay->choice,
                                  error);
-        replay->count = replay->chosen.count;
+        replay->count =
+            replay->options->special != NULL ? replay->choice.special.count : replay->choice.all.count;
     }
     pst_set_effect(run, effect_of(replay));
     if (status == PST_OK) {
@@ -218,7 +225,7 @@ static enum pst_status start(struct pst_run *run, size_t count, char **paths, st
     return status == PST_OK ? prepare(run, error) : status;
 }
 
-/* Whether the stream that comes out is the one that was recorded. */
+/* Whether the output is the recorded stream. */
 static bool is_verbatim(const struct recorded *replay)
 {
     return replay->restorer == NULL && !replay->by_sample && !is_spliced(replay) &&
@@ -226,19 +233,18 @@ static bool is_verbatim(const struct recorded *replay)
            replay->options->start == 0 && replay->shards.left_out == 0 && replay->options->run == NULL;
 }
 
-/* Whether the recordings hold their classes in one proportion, as their headers say, and lack nothing. */
-static bool have_equal_counts(const struct shards *shards)
+/* Whether the headers of all recordings have the same value for a key. */
+static bool say_the_same(const struct shards *shards, const char *key)
 {
     const struct pst_header *first = pst_recording_header(shards->list[0].recording);
-    const json_t *counts = json_object_get(first->other, "class_counts");
+    const json_t *said = json_object_get(first->other, key);
     for (size_t i = 1; i < shards->count; i++)
-        if (!json_equal(counts, json_object_get(pst_recording_header(shards->list[i].recording)->other,
-                                                "class_counts")))
+        if (!json_equal(said, json_object_get(pst_recording_header(shards->list[i].recording)->other, key)))
             return false;
-    return shards->left_out == 0;
+    return true;
 }
 
-/* Makes `header` the one of what comes out, with the counts that were recorded. */
+/* Makes `header` the output's header, with the recorded counts. */
 static enum pst_status copy_header(struct pst_run *run, struct pst_header *header, struct pst_error *error)
 {
     const struct recorded *replay = recorded_of(run);
@@ -248,6 +254,26 @@ static enum pst_status copy_header(struct pst_run *run, struct pst_header *heade
     size_t x = replay->splice.x;
     return status == PST_OK && header->tensors[x].origin[0] == '\0' ? pst_made_from_unknown(run, x, error)
                                                                     : status;
+}
+
+/* Enters how often each class comes, compared with the data set. In the recording some classes may come more
+ * often already. */
+static enum pst_status tell_oversampling(const struct recorded *replay, struct pst_header *header,
+                                         struct pst_error *error)
+{
+    const struct recorded_choice *choice = &replay->choice;
+    const json_t *before = json_object_get(header->other, "class_oversampling");
+    json_t *list = json_array();
+    for (size_t i = 0; i < choice->classes; i++) {
+        double recorded = before == NULL ? 1 : json_number_value(json_array_get(before, i));
+        json_array_append_new(list,
+                              json_real(recorded * pst_special_factor(&choice->special, choice->mask[i])));
+    }
+    if (header->other == NULL)
+        header->other = json_object();
+    return json_object_set_new(header->other, "class_oversampling", list) == 0
+               ? PST_OK
+               : pst_fail(error, PST_TRY_AGAIN, "out of memory for a header");
 }
 
 static enum pst_status on_header(struct pst_run *run, struct pst_header *header, struct pst_error *error)
@@ -269,8 +295,13 @@ static enum pst_status on_header(struct pst_run *run, struct pst_header *header,
     uint64_t epochs = replay->options->shuffle ? 1 : replay->shards.epochs;
     size_t all;
     header->samples = replay->count / epochs;
-    if (selects_samples(replay->options) || !have_equal_counts(&replay->shards))
-        json_object_del(header->other, "class_counts"); /* they were those of other samples */
+    if (!say_the_same(&replay->shards, "class_oversampling"))
+        json_object_del(header->other, "class_oversampling");
+    if (selects_samples(replay->options) || replay->shards.left_out > 0 ||
+        !say_the_same(&replay->shards, "class_counts"))
+        json_object_del(header->other, "class_counts"); /* they were of other samples */
+    if (replay->options->special != NULL && tell_oversampling(replay, header, error) != PST_OK)
+        return PST_TRY_AGAIN;
     header->epochs = epochs * replay->options->epochs;
     header->batches =
         pst_multiply(replay->batches, replay->options->epochs, &all) && all > 0 ? base(replay) + all : 0;
@@ -278,7 +309,7 @@ static enum pst_status on_header(struct pst_run *run, struct pst_header *header,
     return PST_OK;
 }
 
-/* Gives a batch room for n samples as they were recorded. */
+/* Makes room in a batch for n samples as they were recorded. */
 static enum pst_status make_room(const struct recorded *replay, size_t n, struct pst_batch *batch,
                                  struct pst_error *error)
 {
@@ -286,7 +317,8 @@ static enum pst_status make_room(const struct recorded *replay, size_t n, struct
     return status == PST_OK ? pst_batch_resize(batch, recorded_header(replay), n, 0, error) : status;
 }
 
-/* Reads a batch as it was recorded. Neighbours are taken from batches that are kept, and so is this one. */
+/* Reads a batch as it was recorded. For splicing it is copied from the batches that the recording keeps in
+ * memory, because the neighbours of its frames are read from these, too. */
 static enum pst_status read_batch(const struct recorded *replay, const struct shard_batch *found,
                                   struct pst_batch *batch, struct pst_error *error)
 {
@@ -328,7 +360,7 @@ static enum pst_status next_chosen(struct recorded *replay, struct pst_batch *ba
     return status;
 }
 
-/* Restores what was read. A batch that was put together may be of several recordings; the first is named. */
+/* Restores the batch that was read. Its samples may be of several recordings; messages name the first. */
 static enum pst_status restore(struct recorded *replay, struct pst_batch *batch, struct pst_error *error)
 {
     enum pst_status status =
@@ -351,7 +383,7 @@ static enum pst_status next_plain(struct recorded *replay, struct pst_batch *bat
     return status == PST_OK && replay->restorer != NULL ? restore(replay, batch, error) : status;
 }
 
-/* first: the position, or the batch, that the plain batch began at. */
+/* first: the position, or the number of the batch, at which the plain batch began. */
 static enum pst_status splice_batch(struct recorded *replay, uint64_t first, struct pst_batch *batch,
                                     struct pst_error *error)
 {
@@ -390,7 +422,7 @@ static void stop(struct pst_run *run)
     splice_free(&replay->splice);
     pst_batch_free(&replay->plain);
     shards_close(&replay->shards);
-    pst_chosen_free(&replay->chosen);
+    free_choice(&replay->choice);
 }
 
 const struct way recorded_way = {

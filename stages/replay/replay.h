@@ -6,16 +6,16 @@
 
 #define MOST_CLASSES 65536 /* labels are held in 16 bits */
 
-/* What the command line says. */
+/* The options. */
 struct selection_options {
-    const char *only, *omit, *sample, *splice, *run;
+    const char *only, *omit, *sample, *special, *splice, *run;
     size_t limit, batch, memory;
     uint64_t seed, epochs, start;
-    double fraction;
+    double fraction, special_share;
     bool shuffle, follow, skip_bad;
 };
 
-/* A way to replay, with functions as a stage has them. */
+/* A way to replay, with the functions of a stage. */
 struct way {
     size_t size; /* bytes of its own struct, which is {0} at first */
     enum pst_status (*start)(struct pst_run *run, size_t count, char **paths, struct pst_error *error);
@@ -34,11 +34,11 @@ struct replay {
     void *source; /* the way's own struct; owned */
 };
 
-/* Whether the options name some samples and not all. */
+/* Whether the options choose only some samples. */
 static inline bool selects_samples(const struct selection_options *options)
 {
     return options->only != NULL || options->omit != NULL || options->fraction < 1 || options->limit > 0 ||
-           options->sample != NULL;
+           options->sample != NULL || options->special != NULL;
 }
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- what fits together ---- */
+/* ---- whether recordings fit together ---- */
 
 static bool same_tensor(const struct pst_tensor_spec *a, const struct pst_tensor_spec *b)
 {
@@ -27,7 +27,7 @@ static bool same_tensors(const struct pst_header *a, const struct pst_header *b)
     return true;
 }
 
-/* What differs in how two tensors were made, in words; false if nothing that is known does. */
+/* Writes words for a known difference in how two tensors were made. Returns false if there is none. */
 static bool differ(const struct pst_header *a, const struct pst_header *b, size_t i, char *words, size_t size)
 {
     const struct pst_tensor_spec *one = &a->tensors[i], *other = &b->tensors[i];
@@ -41,7 +41,7 @@ static bool differ(const struct pst_header *a, const struct pst_header *b, size_
     return true;
 }
 
-/* Recordings are one set if they hold the same tensors, and these were made alike. */
+/* Recordings are one set if they hold the same tensors, made in the same way. */
 static enum pst_status check_fit(const struct shard *first, const struct shard *shard,
                                  struct pst_error *error)
 {
@@ -60,10 +60,10 @@ static enum pst_status check_fit(const struct shard *first, const struct shard *
     return PST_OK;
 }
 
-/* Epochs that a recording may span: they are counted on, and no stream has more. */
+/* The highest epoch of a recording: epochs count on over recordings, and no stream has more. */
 #define MOST_EPOCHS ((uint64_t)1 << 40)
 
-/* Batches of an epoch must stand together, and epochs go up, or a set's epochs could not be counted. */
+/* Epochs must not go down from batch to batch, because otherwise the epochs of a set could not be counted. */
 static enum pst_status check_epochs(const struct shard *shard, struct pst_error *error)
 {
     uint64_t last = 0;
@@ -90,8 +90,8 @@ static const struct shard *last_with_batches(const struct shards *shards)
     return i > 0 ? &shards->list[i - 1] : NULL;
 }
 
-/* The set's epoch that a recording with batches begins: it goes on in that of the one before if it goes on in
- * batches. */
+/* The set's epoch at which a recording with batches begins. If its first batch follows the last one of the
+ * recording before, the epochs go on; otherwise a new epoch begins. */
 static uint64_t first_epoch(const struct shards *shards, const struct shard *shard)
 {
     const struct shard *before = last_with_batches(shards);
@@ -145,7 +145,7 @@ enum pst_status shards_open(struct shards *shards, size_t count, char **paths, s
     return PST_OK;
 }
 
-/* What a header says, but for the batch that it begins with. Owned by the caller; NULL if memory is short. */
+/* A header without the number of its first batch. Owned by the caller; NULL if memory is short. */
 static json_t *header_of_all(const struct shard *shard)
 {
     json_t *object = pst_header_to_json(pst_recording_header(shard->recording));
@@ -185,7 +185,7 @@ static uint64_t due_after(const struct shard *shard)
     return pst_recording_header(shard->recording)->first + pst_recording_batches(shard->recording);
 }
 
-/* Whether a recording begins where this one ends. */
+/* Whether any recording begins where this one ends. */
 static bool goes_on(const struct shards *shards, const struct shard *shard)
 {
     for (size_t i = 0; i < shards->count; i++) {

@@ -1,4 +1,4 @@
-/* shards.h: one or several recordings as one set of samples, and as one row of batches. */
+/* shards.h: one or several recordings as one set of samples, and as one sequence of batches. */
 #ifndef PIPESTILL_STAGES_SHARDS_H
 #define PIPESTILL_STAGES_SHARDS_H
 
@@ -22,8 +22,7 @@ struct shards {
 /*
  * Opens recordings as one set. They must hold the same tensors, of the same origins.
  * salvage: damaged batches are left out.
- * Returns what pst_recording_open returns; PST_BAD_DATA where they do not fit together; the message names
- * both.
+ * Returns what pst_recording_open returns; PST_BAD_DATA if they do not fit together; the message names both.
  */
 PST_CHECKED enum pst_status shards_open(struct shards *shards, size_t count, char **paths, size_t max_message,
                                         bool salvage, struct pst_error *error);
@@ -31,14 +30,13 @@ PST_CHECKED enum pst_status shards_open(struct shards *shards, size_t count, cha
 /* Whether they are parts of one stream: each goes on where the one before it ends, under the same header. */
 bool shards_are_one_stream(const struct shards *shards);
 
-/* The batches that the headers announce and no recording holds. */
+/* How many batches the headers promise and no recording holds. */
 uint64_t shards_missing(const struct shards *shards);
 
-/* Shares memory for batches that are kept out among the recordings, by what each has; see pst_recording_keep.
- */
+/* Divides memory for kept batches among the recordings, by their sizes; see pst_recording_keep. */
 void shards_keep(struct shards *shards, uint64_t bytes, bool in_order);
 
-/* A batch of the set: whose it is, and what is known of it; its epoch and first sample count over the set. */
+/* A batch of the set, and its recording. `recorded` counts epoch and first sample over the whole set. */
 struct shard_batch {
     struct shard *shard;
     size_t index; /* in the shard */

@@ -4,8 +4,8 @@
  */
 #include "stages/replay/splice.h"
 
-#include "pipestill/data.h"
 #include "pipestill/speech.h"
+#include "pipestill/view.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -27,7 +27,7 @@ enum pst_status splice_parse(const char *text, struct splice_span *span, struct 
 
 /* ---- the header -------------------------------------------------------------------------------------- */
 
-/* Whether an entry of the lineage says that loader made plain frames. */
+/* Whether an entry of the lineage is for plain frames made by loader. */
 static bool is_loaded(const json_t *entry)
 {
     const char *stage = json_string_value(json_object_get(entry, "stage"));
@@ -36,7 +36,7 @@ static bool is_loaded(const json_t *entry)
            json_object_get(entry, "splice") == NULL;
 }
 
-/* Says in the header how x is spliced, as loader does. */
+/* Enters in the header how x is spliced, as loader does. */
 static enum pst_status note_splice(struct splice *splice, struct pst_error *error)
 {
     struct pst_header *header = &splice->header;
@@ -51,7 +51,7 @@ static enum pst_status note_splice(struct splice *splice, struct pst_error *erro
                : pst_fail(error, PST_TRY_AGAIN, "out of memory for a header");
 }
 
-/* The digest of what a header says of its inputs, as loader enters it. Returns false if memory is short. */
+/* The digest of a header's inputs, as loader enters it. Returns false if memory is short. */
 static bool digest_inputs(const struct pst_header *header, char digest[PST_DIGEST_TEXT])
 {
     char *text = json_dumps(json_object_get(header->other, "inputs"), JSON_COMPACT | JSON_SORT_KEYS);
@@ -62,8 +62,9 @@ static bool digest_inputs(const struct pst_header *header, char digest[PST_DIGES
 }
 
 /*
- * Loader's frames become what loader itself splices, bit for bit, and so they get that origin. Not if samples
- * are known to be missing, for then an utterance may end too early. x of no known origin has none.
+ * Sets the origin of the spliced x. Frames of loader become, bit for bit, what loader itself splices, so
+ * they get the same origin; but not if samples are known to be missing, because an utterance may then end
+ * too early. Without a known origin of x there is none.
  */
 static enum pst_status set_origin(struct splice *splice, const struct shards *shards, const char *plain,
                                   struct pst_error *error)
@@ -86,7 +87,7 @@ static enum pst_status set_origin(struct splice *splice, const struct shards *sh
     return pst_lineage_enter(header, entry, header->tensors[splice->x].origin, error);
 }
 
-/* Everything passes on but x. */
+/* Everything except x passes on. */
 static enum pst_status make_header(struct splice *splice, const struct shards *shards,
                                    const struct pst_header *plain, struct pst_error *error)
 {
@@ -114,7 +115,7 @@ static enum pst_status make_header(struct splice *splice, const struct shards *s
 
 /* ---- what can be spliced ------------------------------------------------------------------------------ */
 
-/* Whether the recordings hold frames that can be found. id: receives its place. */
+/* Checks that the recordings hold frames that can be found by id. id: receives its place. */
 static enum pst_status check_tensors(struct splice *splice, const struct shards *shards, size_t *id,
                                      struct pst_error *error)
 {
@@ -151,7 +152,7 @@ static uint64_t frame_of(uint64_t id)
     return id & (PST_MAX_FRAMES - 1);
 }
 
-/* Names the frame that an utterance lacks, or has twice. due: the id that should stand where `frame` does. */
+/* Fails: an utterance lacks a frame, or has it twice. due: the id expected in place of `frame`. */
 static enum pst_status fail_frame(const struct shards *shards, const struct splice_frame *frame, uint64_t due,
                                   struct pst_error *error)
 {
@@ -218,7 +219,7 @@ static enum pst_status read_ids(const struct splice *splice, const struct shard_
     return status;
 }
 
-/* Epochs go up from batch to batch of the set, so the frames of each stand together. */
+/* Epochs do not go down from batch to batch of the set, so the frames of each epoch stand together. */
 static enum pst_status make_index(const struct splice *splice, const struct shards *shards, size_t id,
                                   struct pst_error *error)
 {
@@ -268,7 +269,7 @@ void splice_free(struct splice *splice)
 
 /* ---- samples ------------------------------------------------------------------------------------------ */
 
-/* How many of the frames from a place on are samples that follow each other in one batch. most: at most. */
+/* How many frames from a place on are samples that follow each other in one batch; at most `most`. */
 static size_t stretch_from(const struct splice *splice, const struct shard_batch *batch, uint64_t place,
                            size_t most)
 {
@@ -295,7 +296,7 @@ static enum pst_status read_frames(const struct splice *splice, const struct sha
     return status;
 }
 
-/* An utterance's frames are numbered from 0 and lack none, so only its end is to be looked for. */
+/* An utterance's frames are numbered from 0 without gaps, so only its end must be searched. */
 enum pst_status splice_sample(const struct splice *splice, const struct shards *shards, uint64_t sample,
                               void *x, struct pst_error *error)
 {

@@ -14,27 +14,27 @@ struct chosen {
 
 /* Where a specialist's dustbin comes from. */
 enum dustbin {
-    DUSTBIN_OWN,       /* its last output */
+    DUSTBIN_OWN,       /* the last number of its row */
     DUSTBIN_GENERALIST /* the log-sum-exp of the generalist's other logits */
 };
 
 /* A specialist: its tensor, and the classes that it knows. */
 struct specialist {
     size_t at;    /* place of its tensor */
-    size_t asked; /* place of asked/NAME; PST_NONE: it was asked about all samples */
+    size_t asked; /* place of asked/NAME; PST_NONE: it answered for all samples */
     size_t width; /* numbers of its row */
     enum dustbin dustbin;
     size_t count;      /* classes that it knows */
     uint32_t *classes; /* [count], ascending; owned */
-    uint32_t *columns; /* [count]: where they stand in its row; owned */
+    uint32_t *columns; /* [count]: their places in its row; owned */
     bool *inside;      /* [all classes]: whether it knows a class; owned */
 };
 
-/* What happened: a job's own, and then of all. */
+/* Counts of a job, or of all jobs. */
 struct tally {
-    uint64_t samples, alone; /* alone: those that no specialist says anything of */
-    uint64_t heard;          /* specialists that were heard, over all samples */
-    uint64_t missed;         /* specialists whose set fits, but who were not asked */
+    uint64_t samples, alone; /* alone: those without any specialist */
+    uint64_t heard;          /* specialists that were used, summed over samples */
+    uint64_t missed;         /* specialists whose set fits, but that have no answer */
     uint64_t steps, unfinished;
 };
 
@@ -42,7 +42,7 @@ struct combine {
     const char *generalist_name, *name; /* options; name: NULL if not given */
     struct chosen *chosen;              /* [chosen_count]; owned */
     size_t chosen_count;
-    size_t most; /* of the generalist's likeliest classes */
+    size_t most; /* how many of the generalist's likeliest classes decide */
     double tolerance;
     bool other_generalist;
     size_t generalist, classes, target;
@@ -54,26 +54,20 @@ struct combine {
     struct tally own;
     struct pst_combination work;
     struct pst_opinion *opinions; /* [count] */
-    float *rows;                  /* [count, classes]: what specialists say of the classes that they know */
+    float *rows;                  /* [count, classes]: probabilities of the classes that they know */
     float *mixed;                 /* [2, classes] */
     uint32_t *likeliest;          /* [most] */
     struct pst_buffer softened;   /* of a batch: the generalist's probabilities */
 };
 
-/* The kind of the generalist's tensor, and so of the specialists': "logits" or "soft". */
+/* The kind of the tensors of generalist and specialists: "logits" or "soft". */
 const char *kind_of(const struct combine *self);
 
-/* Finds the generalist and the specialists, and what these know. */
+/* Finds the generalist and the specialists, and the classes that these know. */
 PST_CHECKED enum pst_status find_tensors(struct combine *self, const struct pst_header *in,
                                          struct pst_error *error);
 
-/*
- * What a lineage says of the classes that a tensor's model learned: the maps nearest to it, as class-map
- * notes them. Returns a list of texts, empty if there is none; NULL if memory is short.
- */
-PST_CHECKED struct json_t *maps_of(const struct pst_header *in, size_t at);
-
-/* Refuses a specialist who learned from another generalist, as far as the lineage tells. */
+/* Refuses a specialist that learned from another generalist, if the lineage shows that. */
 PST_CHECKED enum pst_status check_generalist(const struct combine *self, const struct pst_header *in,
                                              const struct specialist *specialist, struct pst_error *error);
 
@@ -81,7 +75,7 @@ PST_CHECKED enum pst_status check_generalist(const struct combine *self, const s
 PST_CHECKED enum pst_status combine_batch(struct pst_run *run, const struct pst_batch *in,
                                           struct pst_batch *out, struct pst_error *error);
 
-/* Adds what a job has counted to what all have, and frees what it made. */
+/* Adds a job's counts to those of all, and frees the job's own memory. */
 void leave(struct pst_run *run);
 
 #endif

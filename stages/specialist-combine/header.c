@@ -1,4 +1,4 @@
-/* The header: who the generalist and the specialists are, and which classes these know. */
+/* The header: the tensors of generalist and specialists, and the classes that specialists know. */
 #include "stages/specialist-combine/combine.h"
 
 #include <jansson.h>
@@ -13,7 +13,7 @@ const char *kind_of(const struct combine *self)
 
 /* ---- classes ------------------------------------------------------------------------------------------- */
 
-/* How a row of so many numbers is to be understood. known: classes of the set. */
+/* Decides from the row's width where the dustbin is. known: classes of the set. */
 static enum pst_status settle_form(const struct combine *self, struct specialist *new, const char *name,
                                    size_t known, struct pst_error *error)
 {
@@ -33,8 +33,9 @@ static enum pst_status settle_form(const struct combine *self, struct specialist
     return PST_OK;
 }
 
-/* Takes over the classes of a map that selects them one by one. dustbin: whether its last class is one. A row
- * of all classes but one and a dustbin is as wide as one of all classes, but its columns are the map's. */
+/* Copies the classes of a map that selects single classes. dustbin: whether its last class is a dustbin. A
+ * row for all classes but one, with a dustbin, is as wide as a row for all classes; then the columns are
+ * those of the map. */
 static enum pst_status take_classes(const struct combine *self, struct specialist *new,
                                     const struct pst_class_map *map, bool dustbin, struct pst_error *error)
 {
@@ -56,7 +57,7 @@ static enum pst_status take_classes(const struct combine *self, struct specialis
     return PST_OK;
 }
 
-/* What the user says must be what the lineage says, if it says anything of a row of such a form. */
+/* The user's classes must be those of the lineage, if that has any for such a row. */
 static enum pst_status check_map(const struct pst_class_map *map, const char *name, const json_t *maps,
                                  struct pst_error *error)
 {
@@ -102,8 +103,9 @@ static enum pst_status bind_said(const struct combine *self, const struct pst_he
     return status;
 }
 
-/* Reads "3;5;8;0-2,4 of 10": single classes, and all others as the last. Returns PST_END if it is not that.
- * A class without its dustbin reads as a list of a command line does. */
+/* Reads "3;5;8;0-2,4 of 10": single classes, then all others as the dustbin. If a row of logits lacks that,
+ * the generalist's logits take its place. Returns PST_END if the text is not of this form. The part before
+ * the dustbin is read like a list on the command line. */
 static enum pst_status bind_noted(const struct combine *self, struct specialist *new, const char *note,
                                   struct pst_error *error)
 {
@@ -117,7 +119,11 @@ static enum pst_status bind_noted(const struct combine *self, struct specialist 
     if (status != PST_OK)
         return status == PST_TRY_AGAIN ? pst_fail(error, status, "out of memory") : PST_END;
     char *again = pst_class_map_note(&map, false);
-    bool same = again != NULL && strcmp(again, note) == 0 && map.to == new->width;
+    bool lacks =
+        self->logits && map.to != new->width && (map.to == new->width + 1 || new->width == self->classes);
+    bool same = again != NULL && strcmp(again, note) == 0 && (lacks || map.to == new->width);
+    if (lacks)
+        new->dustbin = DUSTBIN_GENERALIST;
     status = again == NULL ? pst_fail(error, PST_TRY_AGAIN, "out of memory") : same ? PST_OK : PST_END;
     free(again);
     if (status == PST_OK)
@@ -126,7 +132,7 @@ static enum pst_status bind_noted(const struct combine *self, struct specialist 
     return status;
 }
 
-/* What the lineage alone says; it must say one thing. */
+/* Takes the classes from the lineage, which must have exactly one map. */
 static enum pst_status bind_by_lineage(const struct combine *self, const struct pst_header *in,
                                        struct specialist *new, const json_t *maps, struct pst_error *error)
 {
@@ -158,7 +164,7 @@ static enum pst_status add_specialist(struct combine *self, const struct pst_hea
     if (status != PST_OK)
         return status;
     new->width = spec->shape[0];
-    json_t *maps = maps_of(in, at);
+    json_t *maps = pst_lineage_class_maps(in->lineage, spec->origin, true);
     status = said != NULL ? bind_said(self, in, new, said, maps, error)
                           : bind_by_lineage(self, in, new, maps, error);
     json_decref(maps);

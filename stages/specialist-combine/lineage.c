@@ -1,4 +1,4 @@
-/* What the lineage says of specialists: which classes they learned, and from whom. */
+/* What the lineage says of specialists: which classes they learned, and from which models. */
 #include "stages/specialist-combine/combine.h"
 
 #include <jansson.h>
@@ -8,53 +8,6 @@ static const char *text_of(const json_t *entry, const char *key)
 {
     const char *text = json_string_value(json_object_get(entry, key));
     return text != NULL ? text : "";
-}
-
-/* Adds a text to a list, once. */
-static void add_once(json_t *list, const char *text)
-{
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (strcmp(json_string_value(json_array_get(list, i)), text) == 0)
-            return;
-    json_array_append_new(list, json_string(text));
-}
-
-/* Adds a list of origins. key: "from", what an entry was made from, or "learned_from", its model. */
-static void add_next(const json_t *entry, const char *key, json_t *next)
-{
-    const json_t *origins = json_object_get(entry, key);
-    for (size_t i = 0; i < json_array_size(origins); i++)
-        add_once(next, json_string_value(json_array_get(origins, i)));
-}
-
-/* ---- classes ------------------------------------------------------------------------------------------- */
-
-/* Goes back step by step, until one leads to maps; from a model to what it learned from, not to what it was
- * asked about. */
-json_t *maps_of(const struct pst_header *in, size_t at)
-{
-    json_t *found = json_array(), *level = json_array(), *seen = json_object();
-    add_once(level, in->tensors[at].origin);
-    while (json_array_size(level) > 0 && json_array_size(found) == 0) {
-        json_t *next = json_array();
-        for (size_t i = 0; i < json_array_size(level); i++) {
-            const char *origin = json_string_value(json_array_get(level, i));
-            const json_t *entry = json_object_get(in->lineage, origin);
-            if (entry == NULL || json_object_get(seen, origin) != NULL)
-                continue;
-            json_object_set_new(seen, origin, json_true());
-            if (strcmp(text_of(entry, "stage"), "class-map") == 0 &&
-                json_object_get(entry, "inverse") == NULL)
-                add_once(found, text_of(entry, "class_map"));
-            bool learned = json_array_size(json_object_get(entry, "learned_from")) > 0;
-            add_next(entry, learned ? "learned_from" : "from", next);
-        }
-        json_decref(level);
-        level = next;
-    }
-    json_decref(level);
-    json_decref(seen);
-    return found;
 }
 
 /* ---- models -------------------------------------------------------------------------------------------- */
@@ -67,17 +20,17 @@ static void add_models(const json_t *lineage, const char *origin, bool learned, 
         return;
     json_object_set_new(seen, origin, json_true());
     if (json_object_get(entry, "model") != NULL)
-        add_once(models, text_of(entry, "model"));
+        pst_lineage_add(models, text_of(entry, "model"));
     json_t *next = json_array();
-    add_next(entry, "from", next);
+    pst_lineage_add_origins(next, entry, "from");
     if (learned)
-        add_next(entry, "learned_from", next);
+        pst_lineage_add_origins(next, entry, "learned_from");
     for (size_t i = 0; i < json_array_size(next); i++)
         add_models(lineage, json_string_value(json_array_get(next, i)), learned, seen, models);
     json_decref(next);
 }
 
-/* The models that were asked for a tensor. */
+/* The models that computed a tensor. */
 static json_t *asked_for(const struct pst_header *in, size_t at)
 {
     json_t *models = json_array(), *seen = json_object();
@@ -86,7 +39,7 @@ static json_t *asked_for(const struct pst_header *in, size_t at)
     return models;
 }
 
-/* The models by whose answers it was decided who is asked. asked: place of asked/NAME, or PST_NONE. */
+/* The models that decided which samples a specialist answers. asked: place of asked/NAME, or PST_NONE. */
 static json_t *deciders(const struct pst_header *in, size_t asked)
 {
     json_t *models = json_array(), *seen = json_object();
@@ -98,8 +51,8 @@ static json_t *deciders(const struct pst_header *in, size_t asked)
     return models;
 }
 
-/* Collects the models from which those that were asked for a tensor learned. walked: origins that were
- * passed, for there may be many ways to each. seen: those of add_models. */
+/* Collects the models that taught the models behind an origin. walked: origins that were visited, because
+ * there may be many ways to each. seen: as for add_models. */
 static void add_teachers(const json_t *lineage, const char *origin, json_t *walked, json_t *seen,
                          json_t *models)
 {

@@ -1,4 +1,4 @@
-/* Batches: who is heard about each sample, what they say, and what comes of it. */
+/* Batches: which specialists are used for each sample, their probabilities, and the result. */
 #include "stages/specialist-combine/combine.h"
 
 #include <stdlib.h>
@@ -6,7 +6,8 @@
 
 /* ---- what specialists say ------------------------------------------------------------------------------ */
 
-/* A row with a dustbin of its own, the last. probabilities: receives those of the classes that it knows. */
+/* For a row whose last number is its own dustbin. probabilities: receives those of the classes that the
+ * specialist knows. Returns that of the dustbin. */
 static double own_dustbin(const struct combine *self, const struct specialist *specialist, const float *row,
                           float *probabilities)
 {
@@ -19,8 +20,9 @@ static double own_dustbin(const struct combine *self, const struct specialist *s
     return specialist->count < self->classes ? (double)row[specialist->width - 1] : 0;
 }
 
-/* Logits of the classes that it knows; the generalist's stand for all others. One softmax over both makes of
- * an untrained specialist the generalist, to the bit. */
+/* For a row of logits without a dustbin: takes the specialist's logits for the classes that it knows and the
+ * generalist's for all others. With one softmax over both, an untrained specialist gives the generalist's
+ * probabilities, to the bit. */
 static double shared_dustbin(const struct combine *self, const struct specialist *specialist,
                              const float *row, const float *generalist, float *probabilities)
 {
@@ -51,7 +53,7 @@ static bool fits(const struct combine *self, const struct specialist *specialist
     return false;
 }
 
-/* Collects what is said of a sample. Returns how many are heard. */
+/* Collects the specialists' opinions on a sample. Returns how many there are. */
 static size_t hear(struct combine *self, const struct pst_batch *in, size_t sample)
 {
     const float *generalist = (const float *)in->tensors[self->generalist].data + sample * self->classes;

@@ -1,5 +1,5 @@
-/* Arrays of which only the end tells how long they are: each grows in a file without a name, so that nothing
- * is left behind whatever happens, and is copied behind its header. */
+/* Arrays whose length is known only at the end: each grows in a file without a name, so that no file remains
+ * after a failure, and is then copied behind its header. */
 #include "stages/stream-export/export.h"
 
 #include <errno.h>
@@ -10,12 +10,12 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#define MOST_LETTERS ((size_t)4096) /* of a name in an array: every one takes as many as the longest */
+#define MOST_LETTERS ((size_t)4096) /* of a name in an array: all names need as many as the longest */
 #define NUMBER_LETTERS 11           /* of a class without a name, -2147483648 */
 
 /* ---- files without a name ------------------------------------------------------------------------------ */
 
-/* The folder: that of the output, or that for temporary files. */
+/* The folder of the output, or else that for temporary files. */
 static const char *find_folder(const struct export *export, char *copy)
 {
     const struct pst_atomic_file *file = &export->output.file;
@@ -57,7 +57,7 @@ static size_t count_letters(const char *text)
     return count;
 }
 
-/* Writes a text in UTF-8 as letters of four bytes, with zeros behind. */
+/* Writes a text in UTF-8 as letters of four bytes, filled up with zeros. */
 static void widen(const char *text, uint32_t *letters, size_t room)
 {
     static const unsigned char masks[] = { 0x7F, 0, 0x1F, 0x0F, 0x07 };
@@ -116,7 +116,7 @@ static enum pst_status append(struct array *array, const void *bytes, size_t siz
     return pst_write_all(array->fd, bytes, size, "a temporary file", error);
 }
 
-/* One name at a time: a name may be long, and a batch large. */
+/* Writes one name at a time, because a name may be long, and a batch large. */
 static enum pst_status append_texts(const struct export *export, const struct column *column,
                                     struct array *array, size_t n, struct pst_error *error)
 {

@@ -7,7 +7,7 @@
 
 /* ---- one column ---------------------------------------------------------------------------------------- */
 
-/* What the numbers of a column are called, if they belong to inputs, classes or outputs that have names. */
+/* The names for a column's numbers, if they are of inputs, classes or outputs that have names. */
 static const struct names *find_parts(const struct all_names *all, const char *name, size_t width)
 {
     bool logits, predicted = pst_target_kind(name, &logits) || strcmp(name, "prediction") == 0;
@@ -47,7 +47,7 @@ static enum pst_status fill_tensor(struct export *export, struct column *column,
     return PST_OK;
 }
 
-/* The numbers that bytes stand for. */
+/* Fills a column with the numbers that bytes stand for. */
 static enum pst_status fill_scaled(struct export *export, struct column *column,
                                    const struct pst_batch *batch, struct pst_error *error)
 {
@@ -79,7 +79,7 @@ static enum pst_status add_tensor(struct export *export, const struct pst_header
 
 /* ---- derived columns ----------------------------------------------------------------------------------- */
 
-/* Whether the stream has what a derived column is made from. */
+/* Checks that the stream has what a derived column is made from. */
 static enum pst_status check_source(struct export *export, const struct pst_header *header,
                                     const struct derived *derived, struct pst_error *error)
 {
@@ -141,7 +141,7 @@ static enum pst_status refuse_name(const struct pst_header *header, const char *
                     derived, pst_compact_advice(header));
 }
 
-/* A name is that of a tensor, if there is one. */
+/* A name means a tensor, if there is one of that name; otherwise a derived column. */
 static enum pst_status add_named(struct export *export, const struct pst_header *header, const char *name,
                                  struct pst_error *error)
 {
@@ -152,7 +152,7 @@ static enum pst_status add_named(struct export *export, const struct pst_header 
     return derived != NULL ? add_derived(export, header, derived, error) : refuse_name(header, name, error);
 }
 
-/* A list of names; or one name, if the whole is a tensor's, for that may hold commas. */
+/* Adds a list of names; or one, if the whole text is a tensor's name, which may hold commas. */
 static enum pst_status add_list(struct export *export, const struct pst_header *header, const char *list,
                                 struct pst_error *error)
 {
@@ -184,7 +184,7 @@ static bool is_taken(const struct export *export, size_t tensor)
     return false;
 }
 
-/* id and y, by its name if that is known. */
+/* Adds id and y; in place of y `label`, if its classes have names. */
 static enum pst_status add_sample(struct export *export, const struct pst_header *header,
                                   struct pst_error *error)
 {

@@ -1,12 +1,12 @@
-/* CSV (RFC 4180, with the ends of lines that Unix has) and TSV: a line of names, then a line a sample. */
+/* CSV (RFC 4180, with Unix ends of lines) and TSV: a line of names, then a line a sample. */
 #include "stages/stream-export/export.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_FIELDS ((size_t)1 << 20) /* of a line: more are arrays, not columns */
+#define MOST_FIELDS ((size_t)1 << 20) /* in a line; more numbers are for formats of arrays */
 
-/* An empty text is quoted, too: a line of nothing is no record to most readers. */
+/* An empty text is quoted, too, because most readers skip an empty line. */
 static void write_csv(FILE *out, const char *text)
 {
     bool quoted = text[0] == '\0' || strpbrk(text, ",\"\r\n") != NULL;
@@ -36,7 +36,7 @@ static void write_tsv(FILE *out, const char *text)
 
 /* ---- the line of names --------------------------------------------------------------------------------- */
 
-/* The name of one field, to be freed: NAME.PART, or, of one number that has no name, the column's. */
+/* The name of one field, to be freed: NAME.PART, or the column's name for a single number without a name. */
 static char *name_field(const struct column *column, size_t part)
 {
     struct pst_text name;
@@ -54,7 +54,7 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Names must differ, or readers mix columns up. names: sorted by this. */
+/* Names must differ, or readers confuse columns. Sorts names. */
 static enum pst_status check_names(char **names, size_t count, struct pst_error *error)
 {
     qsort(names, count, sizeof *names, compare_texts);

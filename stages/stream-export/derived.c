@@ -1,4 +1,4 @@
-/* Columns that are not tensors: what a batch says of its samples, and what predictions say of a class. */
+/* Columns that are not tensors: figures of a batch, and of predictions. */
 #include "stages/stream-export/export.h"
 
 #include <math.h>
@@ -50,8 +50,8 @@ static enum pst_status fill_label(struct export *export, struct column *column, 
 
 /* ---- of a predicted class ------------------------------------------------------------------------------ */
 
-/* The class is that of the largest logit, for different logits may be probabilities that are rounded alike.
- */
+/* Takes the class of the largest logit, because different logits may have probabilities that are rounded to
+ * the same number. */
 static enum pst_status fill_argmax(struct export *export, struct column *column,
                                    const struct pst_batch *batch, struct pst_error *error)
 {
@@ -103,7 +103,8 @@ static enum pst_status fill_margin(struct export *export, struct column *column,
     return fill_figure(export, column, batch, margin, error);
 }
 
-/* In double, and of logits by their logarithms: the entropy of a sure prediction is a small difference. */
+/* Computed in double, for logits from log-probabilities, because the entropy of a confident prediction is a
+ * small difference. */
 static double entropy(const struct predictions *of, size_t sample)
 {
     const float *row = of->rows + sample * of->outputs;

@@ -6,16 +6,16 @@
 
 struct export;
 
-/* ---- where it goes ------------------------------------------------------------------------------------- */
+/* ---- the output ---------------------------------------------------------------------------------------- */
 
 /*
- * A file that appears when it is whole, or standard output, behind a buffer. What goes wrong is kept in
- * `error`, and what comes afterwards is dropped, so that not every number needs a check. {0} is closed.
+ * A file that appears when it is whole, or standard output, behind a buffer. `error` keeps the first error,
+ * and everything written afterwards is dropped, so that not every number needs a check. {0} is closed.
  */
 struct output {
     const char *path; /* NULL: standard output */
     int fd;
-    bool terminal; /* names must not control it */
+    bool terminal; /* names must not send control characters to it */
     struct pst_atomic_file file;
     struct pst_buffer buffer;
     size_t used;      /* bytes of the buffer */
@@ -27,8 +27,7 @@ struct output {
 enum pst_status output_open(struct pst_run *run, struct output *output, const char *path,
                             struct pst_error *error);
 
-/* A place in the buffer where so many bytes have room, up to 1 MiB; output_used says how far it was filled.
- */
+/* A place in the buffer for so many bytes, up to 1 MiB. output_used then takes the end of the bytes. */
 char *output_room(struct output *output, size_t size);
 void output_used(struct output *output, const char *end);
 
@@ -37,13 +36,13 @@ void output_write(struct output *output, const void *bytes, size_t size);
 /* Makes the separator that was written last the end of a line. */
 void output_end_line(struct output *output);
 
-/* Hands on what is in the buffer. Returns PST_OK, or what went wrong since the output was opened. */
+/* Writes the bytes in the buffer. Returns PST_OK, or the first error since the output was opened. */
 enum pst_status output_flush(struct output *output, struct pst_error *error);
 
-/* Hands on the rest and gives the file its name. */
+/* Writes the rest and gives the file its name. */
 enum pst_status output_finish(struct output *output, struct pst_error *error);
 
-/* Frees everything; a file that was not finished goes. */
+/* Frees everything; a file that was not finished is removed. */
 void output_stop(struct output *output);
 
 /* ---- names --------------------------------------------------------------------------------------------- */
@@ -59,7 +58,7 @@ struct names {
 struct all_names {
     struct names inputs; /* of the elements of x: a column's, or COLUMN=CATEGORY */
     struct names classes, outputs;
-    struct json_t *about; /* what they stand in; owned */
+    struct json_t *about; /* the object that holds them; owned */
 };
 
 /* Reads them. Returns PST_OK, also if there are none; PST_BAD_DATA; PST_TRY_AGAIN. */
@@ -77,7 +76,7 @@ struct column {
     enum pst_dtype dtype; /* i32 if it is a text */
     bool is_text;         /* the numbers are classes, and their names are written */
     size_t rank, shape[PST_MAX_RANK - 1], width;
-    const struct names *parts;   /* what its numbers are called; NULL: 0, 1, ... */
+    const struct names *parts;   /* names of its numbers; NULL: 0, 1, ... */
     size_t tensor;               /* its place in a batch; PST_NONE: none */
     struct pst_tensor_spec spec; /* of the tensor */
     /* Sets `data` for a batch, [n, width]; it may use `memory`. */
@@ -87,7 +86,7 @@ struct column {
     struct pst_buffer memory;
 };
 
-/* What a derived column needs of the stream. */
+/* What in the stream a derived column needs. */
 enum column_source { FROM_BATCH, FROM_LABELS, FROM_PREDICTIONS, FROM_CLASSES };
 
 /* A column that is not a tensor. */
@@ -103,7 +102,7 @@ struct derived {
 /* All of them, ended by one without a name. */
 extern const struct derived derived_columns[];
 
-/* Chooses the columns that were asked for, or the usual ones. Returns PST_OK; PST_USAGE; PST_BAD_DATA;
+/* Chooses the columns of --take, or the usual ones. Returns PST_OK; PST_USAGE; PST_BAD_DATA;
  * PST_TRY_AGAIN. */
 enum pst_status columns_choose(struct export *export, const struct pst_header *header,
                                struct pst_error *error);
@@ -115,7 +114,7 @@ void columns_free(struct export *export);
 
 /* ---- predictions --------------------------------------------------------------------------------------- */
 
-/* What is predicted. The first is not a type: y and the header tell which it is. */
+/* What is predicted. The first is not a type: y and the header then decide. */
 enum prediction_type { AS_STREAM_SAYS, AS_CLASSES, AS_NUMBERS, AS_BITS };
 
 struct predictions {
@@ -124,7 +123,7 @@ struct predictions {
     bool logits;  /* else probabilities */
     enum prediction_type type;
     size_t outputs;
-    const float *rows;   /* of the batch at hand, as they came: [n, outputs] */
+    const float *rows;   /* of the current batch, as in the stream: [n, outputs] */
     const float *values; /* probabilities, or numbers if those are predicted: [n, outputs] */
     struct pst_buffer memory;
     double *log_p; /* [outputs], of one sample */
@@ -133,7 +132,7 @@ struct predictions {
 /* Whether a stream has any. */
 bool predictions_are_in(const struct pst_header *header);
 
-/* Finds the predictions that are meant, unless that is done already, and what they are of. */
+/* Finds the predictions and their type, unless that was done before. */
 enum pst_status predictions_open(struct export *export, const struct pst_header *header,
                                  struct pst_error *error);
 
@@ -149,7 +148,7 @@ void predictions_free(struct predictions *predictions);
 struct format {
     bool is_binary;    /* not for a terminal */
     char separator;    /* of the formats in csv.c */
-    const char *quote; /* what stands on both sides of a number that is a text */
+    const char *quote; /* written on both sides of a number that is a text */
     /* Writes a text as a field. NULL: the format has no fields. */
     void (*write_field)(FILE *out, const char *text);
     enum pst_status (*begin)(struct export *export, struct pst_error *error); /* the columns are known */
@@ -200,7 +199,7 @@ struct export
 
 /* ---- formats of text ----------------------------------------------------------------------------------- */
 
-/* A text as a field, to be freed; NULL if memory is short. On a terminal it is made plain. */
+/* A text as a field, to be freed; NULL if memory is short. For a terminal it has no control characters. */
 char *field_of(const struct export *export, const char *text);
 
 /* Makes the fields of the classes' names. Returns PST_OK or PST_TRY_AGAIN. */
@@ -211,8 +210,8 @@ void field_write_class(struct export *export, int32_t class);
 
 void fields_free(struct fields *fields);
 
-/* Writes a number of a column. text: PST_NUMBER_TEXT bytes. finite: receives whether it is. Returns the
- * length. */
+/* Writes a number of a column. text: PST_NUMBER_TEXT bytes. finite: receives whether the number is finite.
+ * Returns the length. */
 size_t column_put(const struct column *column, size_t index, char *text, bool *finite);
 
 /* ---- formats of arrays --------------------------------------------------------------------------------- */

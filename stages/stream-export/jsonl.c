@@ -14,7 +14,7 @@ static void write_json(FILE *out, const char *text)
     json_decref(value);
 }
 
-/* The keys with what stands around them, `{"id":` and `,"class":`, in the memory of the columns. */
+/* Makes the keys with the text around them, `{"id":` and `,"class":`. */
 static enum pst_status make_keys(struct export *export, struct pst_error *error)
 {
     export->keys = pst_allocate(export->count, sizeof *export->keys, error);
@@ -49,7 +49,7 @@ static size_t count_brackets(const struct column *column, size_t element)
     return count;
 }
 
-/* JSON has numbers that are finite, and null. */
+/* JSON has only finite numbers; others are null. */
 static char *put_number(const struct column *column, size_t index, char *at)
 {
     bool finite;

@@ -1,4 +1,4 @@
-/* Names of inputs, classes and outputs, as a stream's header has them. */
+/* Names of inputs, classes and outputs, from a stream's header. */
 #include "stages/stream-export/export.h"
 
 #include <jansson.h>
@@ -30,7 +30,7 @@ static enum pst_status find_repeated(struct names *names, struct pst_error *erro
     return PST_OK;
 }
 
-/* Looks at a list of texts, which was checked. */
+/* Takes a list of texts, which was checked before. */
 static enum pst_status take_list(struct names *names, const json_t *list, struct pst_error *error)
 {
     *names = (struct names){ .list = list, .count = json_array_size(list) };

@@ -1,6 +1,6 @@
 /*
- * NPZ: a ZIP archive (APPNOTE 6.3.3) of NPY files, as numpy.savez writes it: members are stored as they are,
- * and what is too large for 32 bits stands in the ZIP64 fields.
+ * NPZ: a ZIP archive (APPNOTE 6.3.3) of NPY files, as numpy.savez writes it: members are not compressed, and
+ * numbers too large for 32 bits are in the ZIP64 fields.
  */
 #include "stages/stream-export/export.h"
 
@@ -9,12 +9,12 @@
 
 #define LIMIT UINT32_MAX /* the value in 32 bits that says "see the ZIP64 field" */
 #define NAME_BITS 0x0800 /* names are UTF-8 */
-#define VERSION 20       /* that a reader must know; of ZIP64 it is */
+#define VERSION 20       /* of ZIP that a reader must support; for ZIP64 it is */
 #define VERSION_64 45
 #define FIRST_DAY 0x0021 /* 1 January 1980: the same samples give the same bytes */
 #define UNIX_FILE ((uint32_t)0100644 << 16)
 
-/* Bytes that are being put together. */
+/* Bytes of a header while it is made. */
 struct record {
     unsigned char bytes[128];
     size_t used;
@@ -36,8 +36,7 @@ static uint64_t at_most_limit(uint64_t number)
     return number < LIMIT ? number : LIMIT;
 }
 
-/* The part that the two headers of a member share, from the version that is needed to the length of the extra
- * field. */
+/* The part that both headers of a member share, from the needed version to the length of the extra field. */
 static void put_member(struct record *record, const struct column *column, const struct array *array,
                        size_t extra)
 {
@@ -150,7 +149,7 @@ static void write_directory(struct export *export)
     struct record record = { 0 };
     put(&record, 4, 0x06054b50);
     put(&record, 4, 0);
-    put(&record, 2, export->count); /* at most PST_MAX_TENSORS and some */
+    put(&record, 2, export->count); /* at most PST_MAX_TENSORS and the derived columns */
     put(&record, 2, export->count);
     put(&record, 4, at_most_limit(size));
     put(&record, 4, at_most_limit(offset));

@@ -1,4 +1,4 @@
-/* Where it goes: a file that appears when it is whole, or standard output. */
+/* The output: a file that appears when it is whole, or standard output. */
 #include "stages/stream-export/export.h"
 
 #include <string.h>
@@ -22,7 +22,7 @@ enum pst_status output_open(struct pst_run *run, struct output *output, const ch
     return status == PST_OK ? pst_buffer_reserve(&output->buffer, BUFFER, 0, error) : status;
 }
 
-/* Writes bytes, unless something has gone wrong before. */
+/* Writes bytes, unless there was an error before. */
 static void hand_on(struct output *output, const void *bytes, size_t size)
 {
     if (output->error.status == PST_OK)

@@ -1,4 +1,4 @@
-/* Predictions of a stream: which tensor holds them, what they are of, and what is made of them. */
+/* Predictions of a stream: which tensor holds them, their type, and the values made from them. */
 #include "stages/stream-export/export.h"
 
 #include <math.h>
@@ -17,14 +17,14 @@ bool predictions_are_in(const struct pst_header *header)
     return any;
 }
 
-/* What is predicted, as y tells. Without y what the header counts and names decides. */
+/* The type of y. Without y the header's number of classes and its names decide. */
 static enum prediction_type find_type(const struct export *export, const struct pst_header *header)
 {
     const struct predictions *predictions = &export->predictions;
     size_t y = pst_header_find(header, "y");
     if (export->as != AS_STREAM_SAYS)
         return (enum prediction_type) export->as;
-    if (y != PST_NONE)
+    if (y != PST_NONE && !pst_labels_are_mixed(header))
         return header->tensors[y].dtype == PST_DTYPE_F32  ? AS_NUMBERS
                : header->tensors[y].dtype == PST_DTYPE_U8 ? AS_BITS
                                                           : AS_CLASSES;
@@ -33,7 +33,7 @@ static enum prediction_type find_type(const struct export *export, const struct 
     return export->names.outputs.count > 0 || predictions->outputs == 1 ? AS_NUMBERS : AS_CLASSES;
 }
 
-/* Checks that what the header says of classes is said of these. */
+/* Checks that the header's classes are those of the predictions. */
 static enum pst_status check_classes(const struct export *export, const struct pst_header *header,
                                      struct pst_error *error)
 {

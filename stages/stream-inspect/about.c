@@ -1,4 +1,4 @@
-/* What inputs and outputs stand for, in a few lines for people. */
+/* The meaning of inputs and outputs, in a few lines for people. */
 #include "stages/stream-inspect/inspect.h"
 
 #include <string.h>

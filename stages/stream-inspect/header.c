@@ -30,8 +30,7 @@ static void write_tensor(FILE *out, const struct pst_tensor_spec *spec)
 
 static void write_history(FILE *out, const json_t *history, int indent);
 
-/* One stage's entry: its name and version, then what else it says of itself; a history that it joined stands
- * below it. */
+/* Writes one stage's entry: its name and version, then its other keys; below it, a history that it joined. */
 static void write_entry(FILE *out, json_t *entry, int indent)
 {
     const char *key;
@@ -77,7 +76,7 @@ static void write_count(FILE *out, const char *name, uint64_t count)
 
 /* ---- lineage ----------------------------------------------------------------------------------------- */
 
-/* Whether another tensor of the stream is made from this one, so that its tree shows this one as well. */
+/* Whether another tensor of the stream is made from this one, whose tree then shows this one, too. */
 static bool is_inner(const struct pst_header *header, size_t tensor)
 {
     const char *origin = header->tensors[tensor].origin;

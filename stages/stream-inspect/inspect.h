@@ -7,10 +7,10 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* Writes a text; what: whatever that function writes of. */
+/* Writes a text. what: the object that the function writes about. */
 typedef void text_writer(FILE *out, const void *what);
 
-/* print.c: the text that `write` makes goes out in one piece. */
+/* print.c: prints the text that `write` makes, in one piece. */
 PST_CHECKED enum pst_status print_text(struct pst_run *run, text_writer *write, const void *what,
                                        struct pst_error *error);
 
@@ -41,7 +41,7 @@ json_t *network_to_json(const struct pst_network *network);
 PST_CHECKED enum pst_status show_network(struct pst_run *run, const char *architecture, bool as_json,
                                          struct pst_error *error);
 
-/* What is found of the numbers of each of a header's tensors. */
+/* Figures of the numbers of each tensor of a header. */
 struct statistics {
     const struct pst_header *header; /* borrowed */
     struct figures {
@@ -50,7 +50,7 @@ struct statistics {
     } * figures; /* [tensor_count]; owned */
 };
 
-/* statistics.c: begins to collect figures. header: must live as long. */
+/* statistics.c: begins to collect figures. header: must stay valid as long as statistics. */
 PST_CHECKED enum pst_status statistics_begin(struct statistics *statistics, const struct pst_header *header,
                                              struct pst_error *error);
 void statistics_add(struct statistics *statistics, const struct pst_batch *batch);
@@ -73,8 +73,8 @@ text_writer write_sample;
 /* sample.c: the same for programs, with the numbers of all tensors as they are stored. */
 json_t *sample_to_json(const struct sample *sample);
 
-/* about.c: writes what inputs and outputs stand for. width: of what stands before. about: as in stream.h;
- * what is not as it should be is passed over. */
+/* about.c: writes the meaning of inputs and outputs. width: of the text before each line. about: as in
+ * stream.h; parts of another form are skipped. */
 void write_about(FILE *out, int width, const json_t *about);
 
 #endif

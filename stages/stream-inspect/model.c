@@ -13,10 +13,10 @@ bool is_model(const char *path)
 
 struct model {
     const struct pst_safetensors *file;
-    json_t *lineage; /* as struct pst_network has it; NULL: not known; owned */
-    json_t *about;   /* likewise */
-    struct pst_network
-        network; /* of its architecture, without its numbers; {0} if it names none that is known */
+    json_t *lineage;            /* as in struct pst_network; NULL: not known; owned */
+    json_t *about;              /* likewise */
+    struct pst_network network; /* of its architecture, without its numbers; {0} if it names none, or one that
+                                   is not known */
 };
 
 /* ---- for people -------------------------------------------------------------------------------------- */
@@ -99,7 +99,7 @@ static json_t *model_to_json(const struct model *model)
 
 /* ---- both -------------------------------------------------------------------------------------------- */
 
-/* The lineage in a model's metadata, checked: what was changed in it is not shown as if it were true. */
+/* Reads the lineage in a model's metadata and checks it, so that a changed one is an error. */
 static enum pst_status read_lineage(struct model *model, const char *path, struct pst_error *error)
 {
     const char *text = json_string_value(json_object_get(model->file->metadata, "lineage"));
@@ -112,7 +112,7 @@ static enum pst_status read_lineage(struct model *model, const char *path, struc
     return status == PST_OK ? PST_OK : pst_fail_at(error, "%s", path);
 }
 
-/* What inputs and outputs stand for; a text that is not JSON is shown as it is. */
+/* Reads the meaning of inputs and outputs; leaves out a text that is not JSON, which is shown as it is. */
 static enum pst_status read_about(struct model *model, struct pst_error *error)
 {
     static const char *const keys[] = { "inputs", "class_names", "output_names", "outputs" };
@@ -126,7 +126,7 @@ static enum pst_status read_about(struct model *model, struct pst_error *error)
     return PST_OK;
 }
 
-/* The layers, of a model of this project. Those that this build does not know are said to be so. */
+/* Reads the layers of a model of this project. If this build does not have one of them, says so. */
 static enum pst_status read_network(struct pst_run *run, struct model *model, const char *path,
                                     struct pst_error *error)
 {

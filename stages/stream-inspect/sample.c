@@ -33,8 +33,8 @@ static bool is_image(const struct pst_tensor_spec *spec)
 
 /* ---- images ---- */
 
-/* The darkest letter is the largest element; a pixel is two letters wide where there is room, for letters are
- * twice as high as wide. Blanks at a line's end are left out. */
+/* Draws the largest element with the darkest letter. A pixel is two letters wide if there is room, because
+ * letters are twice as high as wide. Blanks at a line's end are left out. */
 static void draw(FILE *out, const struct pst_tensor_spec *spec, const uint8_t *pixels)
 {
     static const char ramp[] = " .:-=+*#%@";
@@ -65,7 +65,7 @@ static bool comes_before(const float *row, size_t a, size_t b)
     return a < b;
 }
 
-/* Finds the first few classes in that order. Returns how many there are. */
+/* Finds the first classes in that order. Returns how many there are. */
 static size_t find_largest(const float *row, size_t classes, size_t *found)
 {
     size_t count = 0;
@@ -180,7 +180,7 @@ void write_sample(FILE *out, const void *what)
 
 /* ---- for programs ---- */
 
-/* A whole number stays one; what JSON has no number for (NaN, and ids beyond 2^63) is null, or a text. */
+/* Whole numbers stay whole. JSON has no NaN, which becomes null, and no ids beyond 2^63: these are texts. */
 static json_t *element_to_json(const struct pst_tensor_spec *spec, const void *data, size_t i)
 {
     char text[24];

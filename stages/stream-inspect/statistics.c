@@ -1,4 +1,4 @@
-/* What is found of each tensor's numbers. */
+/* Figures of each tensor's numbers. */
 #include "stages/stream-inspect/inspect.h"
 
 #include <inttypes.h>

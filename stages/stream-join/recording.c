@@ -1,4 +1,4 @@
-/* A recording in memory: read once, then asked for samples in any order. */
+/* A recording in memory: read once, then searched for samples in any order. */
 #include "stages/stream-join/join.h"
 
 #include "pipestill/compact.h"
@@ -11,7 +11,7 @@ enum { LEAST_ROOM = 1024 }; /* samples */
 
 /* ---- opening ---- */
 
-/* Settles the header of what is taken from. */
+/* Makes the header of the tensors to take from. */
 static enum pst_status open_restorer(const struct pst_run *run, struct recording *recording,
                                      struct pst_error *error)
 {
@@ -22,7 +22,7 @@ static enum pst_status open_restorer(const struct pst_run *run, struct recording
                             &recording->header, error);
 }
 
-/* Finds what identifies the samples, and what binds them to their inputs. */
+/* Finds the ids of samples, and their inputs or the digests of these. */
 static enum pst_status find_places(struct recording *recording, struct pst_error *error)
 {
     const struct pst_header *header = &recording->header;
@@ -30,7 +30,7 @@ static enum pst_status find_places(struct recording *recording, struct pst_error
     const size_t size = PST_COMPACT_DIGEST_SIZE;
     bool has_x = pst_header_find(&recording->recorded, "x") != PST_NONE;
     recording->x = has_x ? pst_header_find(header, "x") : PST_NONE;
-    recording->y = pst_header_find(header, "y");
+    recording->y = pst_labels_are_mixed(header) ? PST_NONE : pst_header_find(header, "y");
     recording->id = pst_header_find(header, "id");
     recording->digest = pst_header_find(&recording->recorded, PST_COMPACT_DIGEST);
     if (recording->id == PST_NONE)
@@ -61,7 +61,7 @@ enum pst_status recording_open(const struct pst_run *run, struct recording *reco
 
 /* ---- reading ---- */
 
-/* Memory for n samples more; it doubles, so that what is copied on the way is less than what is kept. */
+/* Makes room for n more samples. Memory doubles, so that less is copied than is kept. */
 static enum pst_status make_room(struct recording *recording, size_t n, struct pst_error *error)
 {
     if (n <= recording->room - recording->count)
@@ -89,7 +89,7 @@ static enum pst_status make_room(struct recording *recording, size_t n, struct p
     return status;
 }
 
-/* The digest of a sample of the recording: of its input, or as it was kept in the input's place. */
+/* The digest of a recorded sample: of its input, or the one recorded in place of the input. */
 static uint32_t read_digest(struct recording *recording, const struct pst_batch *recorded,
                             const struct pst_batch *batch, size_t row)
 {
@@ -104,7 +104,7 @@ static uint32_t read_digest(struct recording *recording, const struct pst_batch 
                                 ((const uint64_t *)batch->tensors[recording->id].data)[row]);
 }
 
-/* recorded: as it was read. batch: the same restored, or the very same. */
+/* recorded: as it was read. batch: the restored one, or the same batch. */
 static enum pst_status keep(struct recording *recording, const struct pst_batch *recorded,
                             const struct pst_batch *batch, struct pst_error *error)
 {
@@ -131,7 +131,7 @@ static enum pst_status keep(struct recording *recording, const struct pst_batch 
 
 /* ---- finding ---- */
 
-/* The slot of a sample: its own, or the empty one where it would stand. */
+/* The slot of a sample, or the empty slot where it would go. */
 static size_t find_slot(const struct recording *recording, uint64_t epoch, uint64_t id)
 {
     const uint64_t *epochs = recording->epochs.data, *ids = recording->ids.data;
@@ -170,7 +170,7 @@ static enum pst_status make_table(struct recording *recording, struct pst_error 
     return PST_OK;
 }
 
-/* Reads a batch, restores it where it is compact, and keeps what is taken of it. */
+/* Reads a batch, restores it if it is compact, and keeps the tensors that are taken. */
 static enum pst_status read_batch(struct recording *recording, struct pst_batch *recorded,
                                   struct pst_batch *restored, struct pst_error *error)
 {

@@ -1,5 +1,4 @@
-/* The network of --arch and --hidden: its text may stand in a file, and the place of a fault in it is shown.
- */
+/* The network of --arch and --hidden: its text may be in a file, and messages show the place of a fault. */
 #include "stages/student-trainer/trainer.h"
 
 #include <jansson.h>
@@ -18,6 +17,6 @@ enum pst_status make_network(struct pst_run *run, const char *architecture, cons
     if (status != PST_OK)
         return status;
     pst_network_initialise(network, trainer->settings.seed);
-    /* However it was written: the run is the same. */
+    /* In its normal form, because the way of writing it does not change the run. */
     return pst_history_note(run, "arch", json_string(network->architecture), error);
 }

@@ -12,7 +12,7 @@
 enum pst_status check_checkpoint(const struct settings *settings, struct pst_error *error)
 {
     const char *path = settings->checkpoint_path;
-    if (path == NULL || settings->resume) /* load_checkpoint says what it cannot read */
+    if (path == NULL || settings->resume) /* load_checkpoint refuses what it cannot read */
         return PST_OK;
     enum pst_checkpoint_place place = pst_checkpoint_look(path);
     if (place == PST_CHECKPOINT_OTHER)
@@ -82,7 +82,7 @@ enum pst_status load_checkpoint(struct pst_run *run, const struct pst_header *he
         return start_anew(run, header, error);
     if (object == NULL)
         return status;
-    /* Another network or optimiser comes of an option, too, which is the better thing to name. */
+    /* Another network or optimiser also comes from an option, and a message about the option is clearer. */
     enum pst_status same = check_resumed(run, object, error);
     status = same != PST_OK ? same : status;
     if (status == PST_OK)

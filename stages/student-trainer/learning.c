@@ -28,9 +28,9 @@ enum pst_status diverged(struct trainer *trainer, struct pst_error *error)
 }
 
 /*
- * Looks at the mean loss of a batch; weights of samples are taken out of it. With ReLU and a rate far too
- * large it need not become infinite: the hidden units die, and the loss stays as high as the biases have been
- * thrown. No run that learns has a loss a thousand times the first one (or, if that was near 0, a thousand).
+ * Checks the mean loss of a batch, divided by the weights of samples. With ReLU and a rate far too large it
+ * may stay finite: all hidden units become 0, and the loss stays as high as the biases make it. A run that
+ * learns never has a loss a thousand times the first one (or, if that was below 1, a thousand).
  */
 static enum pst_status check_loss(struct trainer *trainer, const struct pst_loss_sums *sums,
                                   struct pst_error *error)
@@ -47,7 +47,7 @@ static enum pst_status check_loss(struct trainer *trainer, const struct pst_loss
     return pst_fail_at(error, "the loss is %.3g, after %.3g in the first batch", loss, state->first_loss);
 }
 
-/* Looks at the validation samples, keeps the best parameters, and decides whether to stop. */
+/* Validates, keeps the best parameters, and decides whether to stop. */
 static enum pst_status validate_epoch(struct pst_run *run, json_t *event, struct pst_error *error)
 {
     struct trainer *trainer = run->self;
@@ -63,7 +63,7 @@ static enum pst_status validate_epoch(struct pst_run *run, json_t *event, struct
         state->best_value = value;
         state->best_epoch = state->epoch;
         state->epochs_since_best = 0;
-        memcpy(trainer->best_parameters, trainer->training.network.parameters,
+        memcpy(trainer->best_parameters, pst_training_result(&trainer->training),
                trainer->training.network.parameter_count * sizeof(float));
     } else
         state->epochs_since_best++;
@@ -74,9 +74,8 @@ static enum pst_status validate_epoch(struct pst_run *run, json_t *event, struct
     return PST_OK;
 }
 
-/* Says so if the mean loss of the first epoch is no better than that of its first batch. A rate that is
- * still being raised tells nothing of the one that is asked for; a student that began from a model may have
- * learned before, and one whose loss is next to nothing has. */
+/* Warns if the mean loss of the first epoch is no better than that of its first batch. Not if the rate is
+ * still in its warm-up, if the student began from a model, or if its loss is tiny. */
 static void doubt_learning(struct pst_run *run, double loss)
 {
     struct trainer *trainer = run->self;
@@ -90,20 +89,20 @@ static void doubt_learning(struct pst_run *run, double loss)
                 loss, state->first_loss, trainer->training.schedule.rate);
 }
 
-/* The figures of each term: of --targets and its kin hard_loss and soft_loss, of --loss by TYPE:TENSOR. */
+/* Adds the figures of the terms: hard_loss and soft_loss for the shorthands, TYPE:TENSOR for --loss. */
 static void add_figures(const struct trainer *trainer, json_t *event)
 {
     const struct state *state = &trainer->state;
     const struct pst_loss *loss = &trainer->training.loss;
     double n = (double)state->samples, halves[2] = { 0 };
-    bool classes = trainer->stream.labels_index != PST_NONE;
     json_t *terms = json_object();
     for (size_t k = 0; k < loss->count; k++) {
-        char name[PST_TARGET_NAME + 64];
-        snprintf(name, sizeof name, "%s:%s", loss->terms[k].type->name, loss->terms[k].tensor);
+        char name[PST_TARGET_NAME + PST_LAYER_NUMBER + 64];
+        const char *layer = loss->terms[k].layer;
+        snprintf(name, sizeof name, "%s:%s%s%s", loss->terms[k].type->name, loss->terms[k].tensor,
+                 layer[0] != '\0' ? ",layer=" : "", layer);
         json_object_set_new(terms, name, json_real(state->sums.terms[k] / n));
         halves[strcmp(loss->terms[k].tensor, "y") != 0] = state->sums.terms[k] / n;
-        classes = classes || loss->terms[k].type->target == PST_TARGET_DISTRIBUTION;
     }
     if (trainer->shorthand) {
         json_object_set_new(event, "hard_loss", json_real(halves[0]));
@@ -111,7 +110,7 @@ static void add_figures(const struct trainer *trainer, json_t *event)
     } else
         json_object_set(event, "terms", terms);
     json_decref(terms);
-    if (classes)
+    if (trainer->stream.labels_index != PST_NONE)
         json_object_set_new(event, "error_share", json_real((double)state->sums.errors / n));
 }
 
@@ -170,18 +169,18 @@ static void add_sums(struct pst_loss_sums *all, const struct pst_loss_sums *sums
 /* Above this a network's need of memory is reported. */
 #define MUCH_MEMORY ((size_t)1 << 30)
 
-/* Before the first batch of a size is learned from: whether there is memory for it. What the kernel would
- * promise and then not have would end the run in the midst of it. */
+/* Checks, before a batch of a new size, that there is memory for it. The kernel may promise memory that it
+ * does not have, and would then kill the run later. */
 static enum pst_status check_training_memory(struct pst_run *run, size_t n, struct pst_error *error)
 {
     const struct trainer *trainer = run->self;
     const struct pst_training *training = &trainer->training;
+    if (n <= training->room)
+        return PST_OK;
     size_t needed = pst_training_memory(training, n), there = pst_training_memory(training, training->room);
     size_t more = training->room > 0 ? needed - there : needed, left = pst_free_memory();
     char takes[16], is_left[16];
     struct pst_layer_counts counts;
-    if (n <= training->room)
-        return PST_OK;
     pst_bytes_text(needed, takes, sizeof takes);
     if (more > left)
         return pst_fail(
@@ -193,9 +192,10 @@ static enum pst_status check_training_memory(struct pst_run *run, size_t n, stru
         pst_say(run, "the network takes %s of memory for batches of %zu samples", takes, n);
     pst_network_count(&training->network, &counts);
     pst_log(run, "network",
-            json_pack("{s:I, s:I, s:f, s:I, s:I}", "parameters", (json_int_t)counts.parameters, "statistics",
-                      (json_int_t)counts.statistics, "multiply_adds", counts.multiply_adds, "samples",
-                      (json_int_t)n, "memory", (json_int_t)needed));
+            json_pack("{s:I, s:I, s:f, s:I, s:I, s:o*}", "parameters", (json_int_t)counts.parameters,
+                      "statistics", (json_int_t)counts.statistics, "multiply_adds", counts.multiply_adds,
+                      "samples", (json_int_t)n, "memory", (json_int_t)needed, "ema",
+                      training->ema > 0 ? json_real(training->ema) : NULL));
     return PST_OK;
 }
 
@@ -217,7 +217,10 @@ static enum pst_status learn(struct pst_run *run, const struct pst_batch *batch,
     struct pst_loss_sums sums;
     pst_training_step(&trainer->training, batch->n, &targets, ids, batch->epoch, position(trainer, batch),
                       &sums);
-    status = check_loss(trainer, &sums, error);
+    status = pst_training_check(&trainer->training, error);
+    trainer->state.spoiled |= status != PST_OK; /* the step was made with wrong numbers */
+    if (status == PST_OK)
+        status = check_loss(trainer, &sums, error);
     if (status != PST_OK)
         return status;
     add_sums(&trainer->state.sums, &sums);

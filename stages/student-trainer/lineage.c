@@ -1,12 +1,13 @@
-/* What the student learns from, for its model file; and whether inputs and targets belong together. */
+/* The lineage for the student's model file; and whether inputs and targets belong together. */
 #include "stages/student-trainer/trainer.h"
 
 #include <jansson.h>
 #include <string.h>
 
-enum { MOST_SOURCES = PST_MAX_TERMS + 2 };
+enum { MOST_SOURCES = PST_MAX_TERMS + 3 };
 
-/* The tensors that are learned from: inputs, targets, weights. Returns how many there are. */
+/* Lists the tensors to learn from: inputs, targets, weights, the dustbin's logit. Returns how many there
+ * are. */
 static size_t find_sources(const struct trainer *trainer, size_t sources[MOST_SOURCES])
 {
     const struct stream *stream = &trainer->stream;
@@ -17,6 +18,8 @@ static size_t find_sources(const struct trainer *trainer, size_t sources[MOST_SO
             sources[count++] = stream->targets[k].index;
     if (stream->weight_index != PST_NONE)
         sources[count++] = stream->weight_index;
+    if (stream->dustbin_index != PST_NONE)
+        sources[count++] = stream->dustbin_index;
     return count;
 }
 
@@ -29,9 +32,9 @@ static void add_origin(json_t *list, const char *origin)
     json_array_append_new(list, json_string(origin));
 }
 
-/* ---- do they belong together? ------------------------------------------------------------------------ */
+/* ---- whether they belong together -------------------------------------------------------------------- */
 
-/* Adds the inputs that an origin goes back to: what a source made as x. */
+/* Adds the inputs that an origin goes back to, which sources made as x. */
 static void add_inputs(const json_t *lineage, const char *origin, json_t *inputs)
 {
     const json_t *entry = json_object_get(lineage, origin), *from = json_object_get(entry, "from");
@@ -42,7 +45,7 @@ static void add_inputs(const json_t *lineage, const char *origin, json_t *inputs
         add_inputs(lineage, json_string_value(json_array_get(from, i)), inputs);
 }
 
-/* Whether a target was computed from other inputs than those that stand beside it, as far as is known. */
+/* Refuses a target that was computed from other inputs than the stream's x, if both origins are known. */
 static enum pst_status check_target(const struct pst_header *header, const struct pst_tensor_spec *target,
                                     const json_t *inputs, struct pst_error *error)
 {
@@ -70,13 +73,15 @@ enum pst_status check_origins(const struct trainer *trainer, const struct pst_he
     enum pst_status status = PST_OK;
     for (size_t k = 0; k < trainer->training.loss.count && status == PST_OK; k++)
         status = check_target(header, &header->tensors[trainer->stream.targets[k].index], inputs, error);
+    if (status == PST_OK && trainer->stream.dustbin_index != PST_NONE)
+        status = check_target(header, &header->tensors[trainer->stream.dustbin_index], inputs, error);
     json_decref(inputs);
     return status;
 }
 
 /* ---- for the model ----------------------------------------------------------------------------------- */
 
-/* A model that another one was the start of learned from that one, too. */
+/* A model that began from another one learned from that one, too. */
 static enum pst_status add_start(const struct trainer *trainer, struct pst_header *collected, json_t *from,
                                  struct pst_error *error)
 {

@@ -1,18 +1,22 @@
-/* Numbers to predict, of any size: they are learned less their mean and divided by their deviation, which the
- * header says, and the model that is written gives them as they are. */
+/* Numbers to predict. They are standardised for learning, by the mean and deviation in the header; the model
+ * that is written gives them in their own unit. */
 #include "stages/student-trainer/trainer.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 
-/* Whether all that is learned are numbers: others have no mean. */
+/* Whether the outputs learn only numbers, because other targets have no mean. Hints do not count: they are
+ * not for outputs. */
 static bool learns_numbers(const struct trainer *trainer)
 {
     const struct pst_loss *loss = &trainer->training.loss;
-    bool numbers = true;
-    for (size_t k = 0; k < loss->count; k++)
-        numbers = numbers && loss->terms[k].type->target == PST_TARGET_NUMBERS;
-    return numbers;
+    bool numbers = true, hints = true;
+    for (size_t k = 0; k < loss->count; k++) {
+        enum pst_loss_target kind = loss->terms[k].type->target;
+        numbers = numbers && (kind == PST_TARGET_NUMBERS || kind == PST_TARGET_HINT);
+        hints = hints && kind == PST_TARGET_HINT;
+    }
+    return numbers && !hints;
 }
 
 enum pst_status settle_outputs(struct trainer *trainer, struct pst_error *error)
@@ -30,7 +34,8 @@ enum pst_status settle_outputs(struct trainer *trainer, struct pst_error *error)
         scale[j] = 1 / json_number_value(json_array_get(deviation, j));
         offset[j] = -scale[j] * json_number_value(json_array_get(mean, j));
     }
-    /* A network that was trained before gives numbers as they are; a new one has yet to learn them. */
+    /* The outputs of a network that was trained before are in the numbers' own unit, so they are rescaled;
+     * those of a new one are not. */
     bool trained = trainer->settings.from_path != NULL;
     if (pst_network_scale_outputs(network, trained ? scale : NULL, offset))
         trainer->output_scale = scale;
@@ -60,7 +65,7 @@ enum pst_status restore_outputs(struct trainer *trainer, struct pst_error *error
         deviation[j] = 1 / trainer->output_scale[j];
         mean[j] = -trainer->output_scale[outputs + j] * deviation[j];
     }
-    bool done = pst_network_scale_outputs(network, deviation, mean); /* as it was before */
+    bool done = pst_network_scale_outputs(network, deviation, mean); /* the reverse of settle_outputs */
     free(deviation);
     return done ? PST_OK : pst_fail(error, PST_BAD_DATA, "the last layer cannot be scaled");
 }

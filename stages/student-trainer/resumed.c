@@ -1,5 +1,4 @@
-/* Whether a checkpoint was made by this run, with these options and from this stream; and what is different.
- */
+/* Whether a checkpoint is of this run, with these options and this stream; and if not, what differs. */
 #include "stages/student-trainer/trainer.h"
 
 #include <jansson.h>
@@ -7,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is compared: this run, and the one of the checkpoint; and where the words go. */
+/* The lineages of this run and of the checkpoint's, and the file for the words. */
 struct comparison {
     const json_t *lineage, *other_lineage;
     FILE *out;
@@ -25,7 +24,7 @@ static void print_value(FILE *out, const json_t *value)
     free(text);
 }
 
-/* Origins differ in something that lies before this stage, which their lineages tell. */
+/* Origins differ because of an earlier stage; the lineages show which. */
 static void print_origins(const struct comparison *compared, const char *here, const char *there)
 {
     char words[256];
@@ -36,7 +35,7 @@ static void print_origins(const struct comparison *compared, const char *here, c
 static bool differ(const struct comparison *compared, const char *name, const json_t *here,
                    const json_t *there);
 
-/* The first of the keys of one object whose value the other one lacks or has otherwise. */
+/* Writes about the first key of one object that the other one lacks or has with another value. */
 static bool keys_differ(const struct comparison *compared, const json_t *keys, const json_t *here,
                         const json_t *there)
 {
@@ -55,7 +54,7 @@ static const char *name_of(const json_t *element)
     return json_string_value(json_object_get(element, "name"));
 }
 
-/* The element of this name: a tensor. NULL if there is none. */
+/* The element of this name, such as a tensor; NULL if there is none. */
 static const json_t *find(const json_t *list, const char *name)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
@@ -66,7 +65,7 @@ static const json_t *find(const json_t *list, const char *name)
     return NULL;
 }
 
-/* The first tensor of one list that the other one lacks. side: the one that has it. */
+/* Writes about the first tensor of a list that the other list lacks. side: the one that has it. */
 static bool tensor_is_missing(const struct comparison *compared, const json_t *list, const json_t *other,
                               const char *side)
 {
@@ -80,7 +79,7 @@ static bool tensor_is_missing(const struct comparison *compared, const json_t *l
     return false;
 }
 
-/* name: that of the lists, for elements without one. */
+/* name: of the lists, for elements without a name. */
 static bool elements_differ(const struct comparison *compared, const char *name, const json_t *here,
                             const json_t *there)
 {
@@ -124,7 +123,7 @@ static json_t *parse(const char *text)
     return text == NULL ? NULL : json_loads(text, 0, NULL);
 }
 
-/* Compares what this run says of itself with what the checkpoint does. Both are JSON objects as texts. */
+/* Compares the description of this run with that in the checkpoint. Both are JSON objects as texts. */
 static enum pst_status compare(const struct trainer *trainer, const json_t *state, const char *key,
                                const char *text, const char *what, struct pst_error *error)
 {

@@ -42,7 +42,7 @@ static const struct field {
 
 _Static_assert(PST_MAX_TERMS == 8, "a row for the sum of each term");
 
-/* Real numbers are written in hexadecimal, so that not a bit is lost. */
+/* Real numbers are written in hexadecimal, so that no bit is lost. */
 static void print_field(const struct state *state, const struct field *field, char *text, size_t size)
 {
     const void *at = (const char *)state + field->at;

@@ -1,4 +1,4 @@
-/* What the stream is, as its header says: inputs, length, and a description to know it again. */
+/* What the header says of the stream: inputs, length, and a description to recognise the stream by. */
 #include "stages/student-trainer/trainer.h"
 
 #include <jansson.h>
@@ -48,6 +48,8 @@ enum pst_status name_network(const struct trainer *trainer, const struct pst_hea
     const struct pst_tensor_spec *spec = &header->tensors[x];
     if (outputs == 0 && y != PST_NONE && header->tensors[y].dtype != PST_DTYPE_I32)
         outputs = pst_spec_elements(&header->tensors[y]);
+    if (outputs > 1 && trainer->settings.dustbin != NULL)
+        outputs--; /* the last class has none */
     if (outputs == 0)
         return pst_fail(error, PST_BAD_DATA,
                         "--hidden: the stream says nothing of classes; say --arch %zu-%s-CLASSES instead",
@@ -76,7 +78,7 @@ enum pst_status bind_network(const struct trainer *trainer, const struct pst_hea
     return pst_bind_inputs(binding, header, &inputs, error);
 }
 
-/* The shape of a sample, which a network that sees it as one row would not know. */
+/* Notes the shape of a sample, because a network that takes it as one row does not have it. */
 static enum pst_status note_shape(struct trainer *trainer, struct pst_error *error)
 {
     const struct pst_tensor_spec *x = &trainer->stream.binding.spec;
@@ -90,8 +92,25 @@ static enum pst_status note_shape(struct trainer *trainer, struct pst_error *err
     return whole ? PST_OK : pst_fail(error, PST_TRY_AGAIN, "out of memory for a model");
 }
 
-/* What the stream says of inputs and outputs goes into the model. Of a model that is trained further, what
- * the stream does not say stays. */
+/* The last class of the stream has no output, so the model does not know its name. With --classes its outputs
+ * are still those of all classes. */
+static enum pst_status drop_dustbin_name(const struct trainer *trainer, json_t *about,
+                                         struct pst_error *error)
+{
+    if (trainer->settings.classes != NULL)
+        json_object_del(about, "class_names");
+    const json_t *given = json_object_get(about, "class_names");
+    json_t *names = given == NULL ? NULL : json_copy((json_t *)(uintptr_t)given);
+    if (given == NULL)
+        return PST_OK;
+    if (names != NULL && json_array_size(names) > 0)
+        json_array_remove(names, json_array_size(names) - 1);
+    return json_object_set_new(about, "class_names", names) == 0
+               ? PST_OK
+               : pst_fail(error, PST_TRY_AGAIN, "out of memory for a model");
+}
+
+/* Copies the meaning of inputs and outputs to the model. A model that is trained further keeps the rest. */
 static enum pst_status settle_about(struct trainer *trainer, const struct pst_header *header,
                                     struct pst_error *error)
 {
@@ -101,6 +120,8 @@ static enum pst_status settle_about(struct trainer *trainer, const struct pst_he
     if (status != PST_OK)
         return pst_fail_at(error, "%s: metadata", trainer->settings.from_path);
     status = pst_header_about(header, &about, error);
+    if (status == PST_OK && trainer->settings.dustbin != NULL)
+        status = drop_dustbin_name(trainer, about, error);
     if (status == PST_OK)
         status = pst_about_compare_order(about, network->about, "the model", error);
     if (trainer->stream.binding.spec.dtype == PST_DTYPE_U8 && network->input_channels > 0)
@@ -112,7 +133,7 @@ static enum pst_status settle_about(struct trainer *trainer, const struct pst_he
     return status == PST_OK ? note_shape(trainer, error) : status;
 }
 
-/* A new network remembers how its first stream's bytes were scaled. */
+/* A new network takes the scale of bytes from its first stream. */
 static enum pst_status settle_inputs(struct trainer *trainer, const struct pst_header *header,
                                      struct pst_error *error)
 {
@@ -145,7 +166,7 @@ static enum pst_status settle_schedule(struct trainer *trainer, const struct pst
     return PST_OK;
 }
 
-/* What the stream is, whichever way and however often it comes: its tensors and its length. */
+/* Describes the stream by its tensors and its length, so the same for every way that it comes. */
 static enum pst_status describe_stream(struct trainer *trainer, const struct pst_header *header,
                                        struct pst_error *error)
 {
@@ -175,9 +196,15 @@ enum pst_status settle_stream(struct pst_run *run, const struct pst_header *head
     if (status == PST_OK)
         status = settle_targets(run, header, error);
     if (status == PST_OK)
+        status = settle_dustbin(trainer, header, error);
+    if (status == PST_OK)
+        status = check_class_map(trainer, header, error);
+    if (status == PST_OK)
         status = settle_outputs(trainer, error);
     if (status == PST_OK)
         status = settle_weights(trainer, header, error);
+    if (status == PST_OK)
+        status = settle_oversampling(run, header, error);
     if (status == PST_OK)
         status = check_origins(trainer, header, error);
     if (status == PST_OK)

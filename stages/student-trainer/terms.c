@@ -1,4 +1,4 @@
-/* The terms of the loss: those of --loss, or those that --targets and its kin are shorthands for. */
+/* The terms of the loss: those of --loss, or those of the shorthands, --targets and similar options. */
 #include "stages/student-trainer/trainer.h"
 
 #include <string.h>
@@ -16,7 +16,7 @@ static bool is_given(const struct pst_run *run, const char *name)
     return pst_options_given(run, (const char *const[]){ name, NULL }) != NULL;
 }
 
-/* Whether options ask for the term. A weight that is not given asks for nothing. */
+/* Whether options say that there is this term. The default of a weight does not. */
 static bool hard_is_wanted(const struct pst_run *run)
 {
     const struct trainer *trainer = run->self;
@@ -50,9 +50,11 @@ enum pst_status check_loss_options(const struct pst_run *run, struct pst_error *
     return PST_OK;
 }
 
-/* What y holds, as the term of the loss that learns from it; "labels" if there is no y. */
+/* The type of the term that learns from y; "labels" if there is no y. */
 static const char *term_of_y(const struct pst_header *header)
 {
+    if (pst_labels_are_mixed(header))
+        return "cross-entropy";
     size_t y = pst_header_find(header, "y");
     enum pst_dtype dtype = y == PST_NONE ? PST_DTYPE_I32 : header->tensors[y].dtype;
     return dtype == PST_DTYPE_U8                              ? "bce"
@@ -60,7 +62,13 @@ static const char *term_of_y(const struct pst_header *header)
                                                               : "labels";
 }
 
-/* Labels that are there are looked at for the log, even if nothing is learned from them. */
+/* Whether y holds classes. */
+static bool has_classes(const struct pst_header *header)
+{
+    return strcmp(term_of_y(header), "labels") == 0 || pst_labels_are_mixed(header);
+}
+
+/* Labels in the stream are used for figures in the log, even if nothing is learned from them. */
 static bool has_labels(const struct pst_header *header)
 {
     size_t y = pst_header_find(header, "y");
@@ -74,36 +82,36 @@ static bool has_any(const struct pst_header *header, const char *kind)
 }
 
 /*
- * The term that learns from the teacher. Where y holds numbers, the teacher's outputs are numbers as well,
- * and where it holds bits, they are logits of bits, which no softmax belongs on.
+ * The term that learns from the teacher. If y holds numbers, the teacher's outputs are numbers, too; if it
+ * holds bits, they are logits of bits, which must not go through a softmax.
  */
 static const char *soft_term(const struct pst_run *run, const struct pst_header *header)
 {
     const struct trainer *trainer = run->self;
     const char *hard = term_of_y(header);
-    if (strcmp(hard, "labels") == 0 || is_given(run, "soft-loss") || !has_any(header, "logits"))
+    if (has_classes(header) || is_given(run, "soft-loss") || !has_any(header, "logits"))
         return soft_losses[trainer->settings.soft_loss];
     return strcmp(hard, "mse") == 0 ? "mse" : "logits";
 }
 
-/* --targets auto: soft targets if there are any, and labels otherwise; and what the options ask for. */
+/* --targets auto: soft targets if there are any, otherwise labels; and terms that options ask for. */
 static enum pst_status choose(const struct pst_run *run, const struct pst_header *header, bool *hard,
                               bool *soft, struct pst_error *error)
 {
     const struct settings *settings = &((const struct trainer *)run->self)->settings;
-    bool classes = strcmp(term_of_y(header), "labels") == 0, logits = has_any(header, "logits");
-    /* Those of a compact stream are wanted, though they are not restored. */
+    bool classes = has_classes(header), logits = has_any(header, "logits");
+    /* A compact stream has soft targets, too, although they are not restored. */
     *soft = soft_is_wanted(run) || has_any(header, "soft") || pst_compact_is(header) ||
             (!classes && logits && settings->soft_weight > 0);
     *hard = hard_is_wanted(run) || !*soft;
-    if (!*soft && settings->soft_weight > 0 && logits)
+    if (!*soft && settings->soft_weight > 0 && logits && settings->dustbin == NULL)
         return pst_fail(error, PST_BAD_DATA,
                         "the stream has logits, but no soft targets: put temperature-softmax before this "
                         "stage, or choose --soft-loss logits, or, to leave the teacher out, --targets hard");
     return PST_OK;
 }
 
-/* Names the tensor of the soft term: the user's, or, for mse, which is for y as a rule, the teacher's. */
+/* Names the tensor of the soft term: the user's, or, for mse, whose default is y, the teacher's. */
 static enum pst_status name_soft(struct pst_loss_term *term, const char *name,
                                  const struct pst_header *header, struct pst_error *error)
 {
@@ -136,11 +144,15 @@ enum pst_status make_terms(struct pst_run *run, const struct pst_header *header,
     enum pst_status status = settings->targets == AUTO ? choose(run, header, &hard, &soft, error) : PST_OK;
     if (status != PST_OK)
         return status;
-    if ((hard && settings->hard_weight > 0) || has_labels(header))
-        pst_loss_add(loss, term_of_y(header))->weight = hard ? settings->hard_weight : 0;
+    struct pst_loss_term *term;
+    if ((hard && settings->hard_weight > 0) || has_labels(header)) {
+        term = pst_loss_add(loss, term_of_y(header));
+        term->weight = hard ? settings->hard_weight : 0;
+        strcpy(term->tensor, pst_labels_are_mixed(header) ? "y" : "");
+    }
     if (!soft || settings->soft_weight == 0)
         return PST_OK;
-    struct pst_loss_term *term = pst_loss_add(loss, soft_term(run, header));
+    term = pst_loss_add(loss, soft_term(run, header));
     term->weight = settings->soft_weight;
     return name_soft(term, settings->soft_name, header, error);
 }

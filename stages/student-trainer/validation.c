@@ -1,4 +1,4 @@
-/* Validation: a second stream, held in memory, that tells which epoch's model is the best. */
+/* Validation: a second stream, held in memory, decides which epoch's model is the best. */
 #include "stages/student-trainer/trainer.h"
 
 #include <jansson.h>
@@ -17,14 +17,14 @@ void free_validation(struct trainer *trainer)
     free(trainer->best_parameters);
 }
 
-/* Bytes of what the loss of one sample is computed from. */
+/* Bytes of the targets of one sample. */
 static size_t y_bytes(const struct trainer *trainer)
 {
     bool labels = trainer->validation.loss.terms[0].type->target == PST_TARGET_LABELS;
     return labels ? sizeof(int32_t) : pst_network_outputs(&trainer->training.network) * sizeof(float);
 }
 
-/* Makes room for at least n samples. What is there stays, and is freed at the end, whatever happens. */
+/* Makes room for at least n samples. The samples stay, also on failure, and are freed at the end. */
 static enum pst_status make_room(struct trainer *trainer, size_t n, struct pst_error *error)
 {
     struct validation *validation = &trainer->validation;
@@ -63,7 +63,7 @@ static enum pst_status add_validation_batch(struct trainer *trainer, const struc
     return PST_OK;
 }
 
-/* By its kind: labels are i32; bits and numbers are what the student takes them for. */
+/* The type of loss for y: labels if it is i32; otherwise as the student's own terms. */
 static const char *loss_for(const struct trainer *trainer, const struct pst_tensor_spec *y)
 {
     const struct pst_loss *loss = &trainer->training.loss;
@@ -78,7 +78,7 @@ static const char *loss_for(const struct trainer *trainer, const struct pst_tens
     return y->dtype == PST_DTYPE_U8 ? "bce" : "mse";
 }
 
-/* Whether classes or outputs are called as those of the stream that is learned from. */
+/* Checks that names of classes or outputs are those of the training stream. */
 static enum pst_status compare_names(const struct trainer *trainer, const struct pst_header *header,
                                      struct pst_error *error)
 {
@@ -99,6 +99,8 @@ static enum pst_status read_validation_batches(struct trainer *trainer, struct p
     struct pst_binding binding;
     if (y == PST_NONE)
         return pst_fail(error, PST_BAD_DATA, "the stream has no tensor 'y' to compare with");
+    if (pst_labels_are_mixed(header))
+        return pst_header_require(header, "y", PST_DTYPE_I32, 0, NULL, &y, error);
     (void)pst_loss_add(&validation->loss, loss_for(trainer, &header->tensors[y]));
     enum pst_status status = bind_network(trainer, header, &binding, error);
     if (status == PST_OK)
@@ -138,7 +140,7 @@ enum pst_status read_validation(struct pst_run *run, struct pst_error *error)
     return trainer->best_parameters == NULL ? PST_TRY_AGAIN : PST_OK;
 }
 
-/* Bits on the wrong side: an output above 0 says that it is so. */
+/* Counts the outputs that predict the wrong bit; an output above 0 predicts 1. */
 static size_t count_wrong_bits(const float *outputs, const float *bits, size_t count)
 {
     size_t wrong = 0;
@@ -152,17 +154,21 @@ enum pst_status validate(struct trainer *trainer, double *errors, double *loss, 
     struct validation *validation = &trainer->validation;
     enum { AT_ONCE = 256 };
     struct pst_workspace *workspace;
+    struct pst_network network = trainer->training.network; /* as it would be written at this point */
+    network.parameters = (float *)(uintptr_t)pst_training_result(&trainer->training);
     enum pst_loss_target kind = validation->loss.terms[0].type->target;
     size_t inputs = pst_network_inputs(&trainer->training.network),
            outputs = pst_network_outputs(&trainer->training.network);
-    enum pst_status status = pst_workspace_new(&workspace, &trainer->training.network, AT_ONCE, false, error);
+    enum pst_status status = pst_workspace_new(&workspace, &trainer->training.network, AT_ONCE, false,
+                                               &trainer->training.arithmetic, error);
     if (status != PST_OK)
         return status;
     *errors = *loss = 0;
-    for (size_t at = 0; at < validation->n; at += AT_ONCE) {
+    for (size_t at = 0; at < validation->n && status == PST_OK; at += AT_ONCE) {
         size_t n = validation->n - at < AT_ONCE ? validation->n - at : AT_ONCE;
         memcpy(pst_workspace_input(workspace), validation->x + at * inputs, n * inputs * sizeof(float));
-        pst_forward(&trainer->training.network, workspace, n);
+        pst_forward(&network, workspace, n);
+        status = pst_workspace_check(workspace, error);
         const float *said = pst_workspace_logits(workspace);
         const void *y = (const char *)validation->y + at * y_bytes(trainer);
         struct pst_loss_targets targets = { .terms = { y }, .labels = kind == PST_TARGET_LABELS ? y : NULL };
@@ -175,5 +181,5 @@ enum pst_status validate(struct trainer *trainer, double *errors, double *loss, 
     if (kind == PST_TARGET_NUMBERS)
         *errors = *loss;
     pst_workspace_free(workspace);
-    return PST_OK;
+    return status;
 }

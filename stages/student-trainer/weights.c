@@ -1,4 +1,4 @@
-/* How much samples count: the weight of a label's class, and the tensor of weights. */
+/* The weights of samples: that of a label's class, and the tensor of weights. */
 #include "stages/student-trainer/trainer.h"
 
 #include <inttypes.h>
@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* One CLASS=WEIGHT of a list, up to the next comma. */
+/* Reads one CLASS=WEIGHT of a list, up to the next comma. */
 static enum pst_status take_one(struct trainer *trainer, const char *text, size_t length,
                                 struct pst_error *error)
 {
@@ -61,7 +61,7 @@ enum pst_status parse_class_weights(struct trainer *trainer, struct pst_error *e
     return status;
 }
 
-/* n / (K n_c): each of the K classes that have samples counts alike, and the mean weight is 1. */
+/* Sets n / (K n_c): each of the K classes with samples counts the same, and the mean weight is 1. */
 static enum pst_status balance(struct trainer *trainer, const struct pst_header *header,
                                struct pst_error *error)
 {
@@ -82,7 +82,7 @@ static enum pst_status balance(struct trainer *trainer, const struct pst_header 
     }
     for (size_t class = 0; class < classes; class ++) {
         double count = (double)json_integer_value(json_array_get(counts, class));
-        trainer->class_weight[class] = count > 0 ? sum / (present * count) : NAN; /* and none may come */
+        trainer->class_weight[class] = count > 0 ? sum / (present * count) : NAN; /* none may come */
     }
     return PST_OK;
 }

@@ -1,4 +1,4 @@
-/* Which samples a teacher is asked about: their inputs gathered, its answers put back. */
+/* Chooses the samples for a teacher, gathers their inputs, and puts its answers back. */
 #include "stages/teacher-forward/when_top.h"
 
 #include <jansson.h>
@@ -8,7 +8,7 @@
 
 /* ---- the set ------------------------------------------------------------------------------------------- */
 
-/* The set stands in the origin as its numbers, whatever the user calls it. */
+/* Reads the set. The origin has its numbers, because a set's name may change. */
 static enum pst_status read_set(struct pst_run *run, struct when_top *when, const struct pst_header *in,
                                 struct pst_error *error)
 {
@@ -97,7 +97,7 @@ enum pst_status when_top_gather(const struct pst_run *run, struct when_top *when
 void when_top_scatter(const struct when_top *when, float *answers, size_t n, size_t outputs, size_t count)
 {
     const size_t *rows = when->rows.data;
-    for (size_t i = n; i-- > 0;) { /* from the end, where nothing stands that is still needed */
+    for (size_t i = n; i-- > 0;) { /* from the end, so that no answer is overwritten before it was moved */
         if (count == 0 || rows[count - 1] != i)
             memset(answers + i * outputs, 0, outputs * sizeof *answers);
         else if (--count != i)

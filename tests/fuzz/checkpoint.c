@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     float *best = pst_allocate(training.network.parameter_count, sizeof *best, &error);
     if (best != NULL)
         (void)!pst_checkpoint_read(fuzz_file(data, size), &training, best, &state, &error);
-    json_decref(state); /* it comes with some failures, too */
+    json_decref(state); /* some failures also give one */
     free(best);
     pst_training_free(&training);
     return 0;

@@ -1,11 +1,11 @@
-/* Maps of classes. What is read is also written, and read again: it must say the same. */
+/* Maps of classes. A map that is read is also written and read again, and must be the same. */
 #include "tests/fuzz/fuzz.h"
 
 enum { CLASSES = 6 };
 
 static const char *const names[CLASSES] = { "cat", "dog", "crane", "crane", "7", "a, b" };
 
-/* A row goes there and back without leaving its bounds, which the sanitizers watch. */
+/* Maps a row there and back; the sanitizers watch its bounds. */
 static void use(const struct pst_class_map *map)
 {
     float row[CLASSES] = { 0.5F, 0.25F, 0.125F, 0.125F, 0, 0 }, back[CLASSES];
@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (end == NULL)
         abort();
     *end = '\0';
-    /* "0-1;2" are three classes, and two in the one way to say it. */
+    /* In a list "0-1;2" are three classes, but in this text two. */
     if (strpbrk(first, ",-") == NULL) {
         if (pst_class_map_parse(&again, &old, first, strlen(first), "map", true, NULL, &error) != PST_OK ||
             again.to != map.to)

@@ -1,5 +1,5 @@
-/* A table in text, plain or gzip, with the options that the first byte chooses; then again, as one that is
- * like it. */
+/* A table in text, plain or gzip, with the options that the first byte chooses; then again, with --like the
+ * first one. */
 #include "tests/fuzz/fuzz.h"
 
 #include "lib/data/csv/csv.h"

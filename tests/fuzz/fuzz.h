@@ -1,6 +1,6 @@
 /* fuzz.h: what the fuzzing targets share. Each is one file, and gives foreign bytes to one parser, by its
- * public header where it has one. A target must not leak, and takes any status: what it looks for is what the
- * sanitizers see. */
+ * public header if it has one. A target must not leak, and accepts any status: only the sanitizers find
+ * faults. */
 #ifndef PIPESTILL_TESTS_FUZZ_H
 #define PIPESTILL_TESTS_FUZZ_H
 
@@ -53,8 +53,8 @@ static inline size_t fuzz_bin(const uint8_t *at, const uint8_t *end, size_t *siz
 }
 
 /*
- * Makes the checksums of metadata in a stream right, in place: behind "meta" stands a bin, then "crc" and a
- * number of 32 bits. No change would get past the reader's first look otherwise.
+ * Makes the checksums of metadata in a stream right, in place: "meta" is followed by a bin, then by "crc" and
+ * a number of 32 bits. Otherwise the reader's first check would refuse every change.
  */
 static inline void fuzz_mend(uint8_t *bytes, size_t size)
 {

@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t memory = (size_t)16 << 20;
     (void)pst_idx_recognises(data, size);
     if (pst_idx_read(&array, fuzz_file(data, size), &memory, &error) == PST_OK) {
-        uint64_t element; /* of whichever type */
+        uint64_t element; /* of any type */
         (void)pst_array_read(&array, 0, 1, &element, &error);
         pst_array_free(&array);
     }

@@ -1,4 +1,4 @@
-/* Files of keys, the lists of those who may connect, and keys as text. */
+/* Files of keys, lists of keys that may connect, and keys as text. */
 #include "lib/transport/keys.h"
 #include "lib/transport/socket.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,7 +1,7 @@
 /*
- * What a peer says to either end of a link, and to a dispatcher. Sockets are not opened: their functions are
- * here, and hand out the messages that the bytes make. Each is a byte for the size of its control frame, one
- * for that of its payload in units of 8 bytes, and both.
+ * Messages of a peer to either end of a link, and to a dispatcher. Sockets are not opened: their functions
+ * are here, and hand out the messages that the bytes make. Each has a byte for the size of its control frame,
+ * one for that of its payload in units of 8 bytes, and then both.
  */
 #include "lib/pool/protocol.h"
 #include "lib/transport/link.h"
@@ -11,7 +11,7 @@
 #include <sys/uio.h>
 
 struct pst_payload {
-    const void *bytes; /* of a message that is kept; they stay where they came */
+    const void *bytes; /* of a message that is kept; not a copy */
     size_t size;
 };
 
@@ -130,7 +130,7 @@ void pst_payload_free(struct pst_payload *payload)
     free(payload);
 }
 
-/* ---- the three that listen --------------------------------------------------------------------------- */
+/* ---- the three receivers ----------------------------------------------------------------------------- */
 
 static void read_all(const char *endpoint, const struct pst_link_settings *settings)
 {

@@ -8,7 +8,7 @@
 /* Reads some elements at the array's end. */
 static void look_at(struct pst_array *array)
 {
-    uint64_t element; /* of whichever type */
+    uint64_t element; /* of any type */
     size_t count = array->shape[0] * pst_array_width(array);
     (void)pst_array_read(array, count - 1, 1, &element, NULL);
 }

@@ -1,16 +1,16 @@
-/* A picture: PNG, JPEG, PPM or PGM; and what is done to one that could be read. */
+/* A picture: PNG, JPEG, PPM or PGM; and changes of a picture that was read. */
 #include "lib/data/pictures/picture.h"
 #include "tests/fuzz/fuzz.h"
 
-#define MOST_PIXELS ((size_t)1 << 20) /* larger ones take their time, as they may */
+#define MOST_PIXELS ((size_t)1 << 20) /* larger ones would only take long */
 
-/* Whether a file announces more pixels; it is refused for its size before any is read. */
+/* Whether a file announces more pixels. It is refused for its size before any pixel is read. */
 static bool is_large(const uint8_t *data, size_t size)
 {
     struct pst_picture picture = { .only_width = SIZE_MAX, .only_height = SIZE_MAX };
     struct pst_error error = { 0 };
     unsigned long long width = 0, height = 0;
-    if (pst_picture_decode(&picture, data, size, &error) == PST_OK) /* nothing has such a size */
+    if (pst_picture_decode(&picture, data, size, &error) == PST_OK) /* no picture has such a size */
         abort();
     return sscanf(error.message, "it has %llu by %llu", &width, &height) == 2 && width * height > MOST_PIXELS;
 }

@@ -1,4 +1,4 @@
-/* A recording opened by its index and by its batches, its salvage, and its repair. */
+/* A recording, opened by its index and by its batches, salvaged, and repaired. */
 #include "tests/fuzz/fuzz.h"
 
 static void look(const char *path, bool salvage)

@@ -1,4 +1,4 @@
-/* A stream as a reader gets it, and what is compact in it restored. */
+/* A stream as a reader gets it, and its compact tensors restored. */
 #include "tests/fuzz/fuzz.h"
 
 /* Reads all batches; restorer: NULL if nothing is to be restored. */

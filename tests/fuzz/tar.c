@@ -4,7 +4,7 @@
 
 #define BLOCK 512
 
-/* No change of a header would get past its checksum otherwise. */
+/* Makes the checksums of headers right. Otherwise they would refuse every change. */
 static void mend(uint8_t *bytes, size_t size)
 {
     for (size_t at = 0; at + BLOCK <= size; at += BLOCK) {
@@ -29,7 +29,7 @@ static void read_members(const char *path)
     pst_tar_close(&tar);
 }
 
-/* Pictures are for another target; here they are found, sorted and named. */
+/* Another target reads pictures; here they are found, sorted and named. */
 static void open_set(const char *path)
 {
     const struct pst_dataset_type *type;

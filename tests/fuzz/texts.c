@@ -1,5 +1,5 @@
-/* What stands on command lines and in metadata: architectures, losses, numbers, lists of classes. The first
- * byte chooses. */
+/* Texts of command lines and metadata: architectures, losses, numbers, lists of classes. The first byte
+ * chooses. */
 #include "tests/fuzz/fuzz.h"
 
 static void parse_network(const char *text)

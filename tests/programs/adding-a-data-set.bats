@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What docs/adding-a-data-set.md shows is taken from there, built and run.
+# Builds and runs the code that docs/adding-a-data-set.md shows.
 bats_require_minimum_version 1.5.0
 
 setup() {
@@ -9,7 +9,7 @@ setup() {
     skip_without_build
 }
 
-@test "one file, one row and one test are a data set: it is built, loaded and learned from" {
+@test "one file, one row and one test make a data set, which is built, loaded and learned from" {
     copy_tree
     block adding-a-data-set.md c >"$TREE/lib/data/sets/svmlight.c"
     add_row adding-a-data-set.md "$TREE/lib/data/sets/table.c"
@@ -24,7 +24,7 @@ setup() {
     run_tests test_data_view
     build/stages/loader --help | grep -q '^  svmlight\[:FILE\]'
     mandoc -T lint -W warning docs/man/loader.1
-    diff <(build/stages/loader --help | sed -n '/^Options:/,/^Options of every/p' | grep -oE -- '^ +(-., )? *--[a-z-]+' | grep -oE -- '--.*' | sort) \
+    diff <(build/stages/loader --help | sed -n '/^Options:/,/^Common options/p' | grep -oE -- '^ +(-., )? *--[a-z-]+' | grep -oE -- '--.*' | sort) \
         <(grep '^\.It.*Fl' docs/man/loader.1 | grep -oE -- 'Fl \\-[a-z-]+' | sed 's/Fl \\-/--/' | sort)
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What docs/adding-a-layer.md shows is taken from there, built and run.
+# Builds and runs the code that docs/adding-a-layer.md shows.
 bats_require_minimum_version 1.5.0
 
 setup() {
@@ -9,7 +9,7 @@ setup() {
     skip_without_build
 }
 
-@test "one file, one row and one oracle are a layer: it is built, tested and trained" {
+@test "one file, one row and one oracle make a layer, which is built, tested and trained" {
     copy_tree
     block adding-a-layer.md c >"$TREE/lib/nn/layers/gain.c"
     add_row adding-a-layer.md "$TREE/lib/nn/layers/table.c"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What docs/adding-a-loss.md shows is taken from there, built and run.
+# Builds and runs the code that docs/adding-a-loss.md shows.
 bats_require_minimum_version 1.5.0
 
 setup() {
@@ -17,7 +17,7 @@ insert() {
     sed -i "${line}r $BATS_TEST_TMPDIR/block" "$TREE/$2"
 }
 
-# Trains students of numbers of which one in ten is far off, and prints their errors on true ones: of mse, and of the page's type.
+# Trains students on numbers, one in ten far off, by mse and by the page's type. Prints their errors on true numbers.
 errors_with_outliers() {
     tests/python/make_targets.py number 1500 20 1 |
         tests/python/pst.py 'y = batch["y"]; y[batch["id"] % 10 == 0] += 30' >"$BATS_TEST_TMPDIR/numbers.pst"
@@ -30,13 +30,13 @@ errors_with_outliers() {
     done
 }
 
-@test "one file, one row, one oracle and two lines in the pages are a type of loss" {
+@test "one file, one row, one oracle and two lines in the pages make a type of loss" {
     need_fresh_build
     copy_tree
     block adding-a-loss.md c >"$TREE/lib/nn/losses/huber.c"
     add_row adding-a-loss.md "$TREE/lib/nn/losses/table.c"
     insert python tests/python/test_loss_oracle.py '^    return .*\(p - t\) / len\(z\)$'
-    # Backticks that are meant.
+    # The backticks are part of the pattern.
     # shellcheck disable=SC2016
     insert markdown docs/training.md '^\| `bce` \|'
     insert roff docs/man/student-trainer.1 '^several labels a sample\.$'

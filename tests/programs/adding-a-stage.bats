@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What docs/adding-a-stage.md shows is taken from there, built and run.
+# Builds and runs the code that docs/adding-a-stage.md shows.
 # shellcheck disable=SC2154 # bats' run sets stderr
 bats_require_minimum_version 1.5.0
 
@@ -27,13 +27,13 @@ check_program() {
     run -1 diff -q <($labels <"$BATS_TEST_TMPDIR/clean.pst" | sed 1d) <($labels <"$BATS_TEST_TMPDIR/noisy.pst" | sed 1d)
 }
 
-# compile ARGUMENT…: with the compiler and the sanitizers of the library, and strictly.
+# compile ARGUMENT…: with the compiler and the sanitizers of the library; a warning is an error.
 compile() {
     # shellcheck disable=SC2086 # a list of words
     "${CC:-gcc}" -std=c17 -Wall -Wextra -Wconversion -Werror ${CFLAGS_EXAMPLE-} "$@" -o "$PROGRAM"
 }
 
-@test "one file in stages, a man page and a test are a stage: make and tests/run find them" {
+@test "one file in stages, a man page and a test make a stage, which make and tests/run find" {
     need_fresh_build
     tree=$BATS_TEST_TMPDIR/tree
     mkdir -p "$tree/build" "$tree/tests/unit"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What docs/adding-a-teacher.md shows is taken from there, built and run.
+# Builds and runs the code that docs/adding-a-teacher.md shows.
 bats_require_minimum_version 1.5.0
 
 setup() {
@@ -9,7 +9,7 @@ setup() {
     skip_without_build
 }
 
-@test "one file, one row and one test are a teacher: it is built and asked" {
+@test "one file, one row and one test make a teacher, which is built and asked" {
     copy_tree
     block adding-a-teacher.md c >"$TREE/lib/teacher/text.c"
     add_row adding-a-teacher.md "$TREE/lib/teacher/table.c"

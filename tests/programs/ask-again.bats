@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# A teacher is asked again about a recording, in a pipe: one that it stands by passes, and one that was changed does not.
+# A pipe asks a teacher again about a recording. A true recording passes, and one that was changed is refused.
 # docs/recordings.md says how.
 # shellcheck disable=SC2154 # bats' run sets output and stderr
 bats_require_minimum_version 1.5.0
@@ -41,16 +41,16 @@ refuses() {
     [[ $stderr == *"evaluator: "*"$1"* ]]
 }
 
-@test "on the machine that recorded it, in its batches, a recording is right to the last bit" {
+@test "a recording is right to the last bit on the machine that made it, in the same batches" {
     run -0 --separate-stderr ask_logits logits.pst 0
     [[ $output == *"samples compared                   400"*"largest difference                   0"* ]]
     run -0 --separate-stderr ask_soft soft.pst 0
     [[ $output == *"largest difference                   0"* ]]
 }
 
-@test "a part of a recording is asked about, in any order and batches" {
+@test "a part of a recording is compared, in any order and batches" {
     for part in "--sample 50 --shuffle" "--sample 10%" "--batch 33"; do
-        # The options are words.
+        # Split into words on purpose.
         # shellcheck disable=SC2086
         run -0 --separate-stderr ask_logits logits.pst 1e-4 $part
         [[ $output == *"largest difference"* ]]
@@ -81,12 +81,12 @@ refuses() {
     refuses "batch 0: sample 0 of the batch (id " ask_logits "$BATS_FILE_TMPDIR/logits.pst" 1e-4
 }
 
-@test "another temperature than the recorded one is found, and pointed out" {
+@test "a temperature other than the recorded one is found and named" {
     temperature-softmax -T 5 -i logits.pst | "$BATS_TEST_DIRNAME/../python/pst.py" 'drop("logits/t")' >"$bad"
     refuses "soft/again is at T = 4, soft/t at T = 5: they are compared at different temperatures" ask_soft "$bad" 1e-4
 }
 
-@test "of a recording with logits and soft targets, either is asked about" {
+@test "the logits or the soft targets of a recording that has both are compared" {
     ask_logits both.pst 0
     run ! ask_soft both.pst 0 # there would be two tensors soft/t
     compactor --targets f32 --of soft/t -i both.pst -o "$BATS_TEST_TMPDIR/one.pst"
@@ -106,7 +106,7 @@ refuses() {
     for options in "--targets f32" "--targets top-k --top 3" "--targets sampled --draws 8"; do
         for name in a b; do
             rm -f "$BATS_TEST_TMPDIR/$name.pst"
-            # The options are words.
+            # Split into words on purpose.
             # shellcheck disable=SC2086
             loader digits --samples 60 --batch 20 --run 0123456789abcdef0123456789abcdef | teacher-forward t.safetensors |
                 teacher-forward other.safetensors | temperature-softmax -T 4 | averager |

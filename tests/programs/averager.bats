@@ -73,7 +73,7 @@ setup() {
     assert_refused "batch 0: tensor 'logits/a', sample 0 of the batch: number 0 is nan, not a finite number" averager --logits -i "$bad"
 }
 
-@test "weights: an unknown name, the same name twice, no number, and nothing but 0 are refused" {
+@test "weights with an unknown name, the same name twice, no number, or zeros alone are refused" {
     assert_refused "--weight names 'c', but the stream has no soft/c" averager -w c=1 -i soft.pst
     assert_fails 64 "--weight a=2: 'a' has a weight already" averager -w a=1 -w a=2 -i soft.pst
     for weight in a a= =1 a=-1 a=nan a=1x a=1e7; do
@@ -98,6 +98,6 @@ setup() {
     assert_refused "'soft' is in the stream already" averager -i "$out"
 }
 
-@test "a mistyped option gets the right one suggested" {
+@test "the error for a mistyped option suggests the right one" {
     assert_fails 64 "did you mean --geometric?" averager --geometrical
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# The same seed gives the same student to the last bit: whichever way the stream comes, and however often training is
-# interrupted. Dropout, max-norm, momentum and shifted images are on, for each of them could break that.
+# The same seed gives the same student to the last bit, for every way of the stream and any number of interruptions.
+# Dropout, max-norm, momentum and shifted images are on, because each of them could break that.
 # shellcheck disable=SC2154 # bats' run sets stderr
 bats_require_minimum_version 1.5.0
 
@@ -12,7 +12,7 @@ teachers() {
     teacher-forward a.safetensors | teacher-forward b.safetensors | temperature-softmax -T 4 | averager --geometric
 }
 
-# One way of doing it all, to which every other one is compared.
+# One student in the plain way; the students of all other ways are compared with it.
 setup_file() {
     cd "$BATS_FILE_TMPDIR" || return
     loader digits --samples 40 --batch 20 --epochs 4 -o lessons.pst
@@ -38,7 +38,7 @@ assert_same() {
     [ ! -e "$student.part" ] && [ ! -e "$checkpoint" ] && [ ! -e "$checkpoint.part" ]
 }
 
-# interrupted SIGNAL CODE BATCHES SAVED [OPTION…]: trains on so many batches and a half, then comes the signal. There is no
+# interrupted SIGNAL CODE BATCHES SAVED [OPTION…]: trains on so many batches and a half, then sends the signal. There is no
 # model then, and the checkpoint continues from batch SAVED.
 interrupted() {
     local signal=$1 code=$2 batches=$3 saved=$4
@@ -51,7 +51,7 @@ interrupted() {
     [ -e "$checkpoint" ]
 }
 
-# ---- ways for the stream to come ----
+# ---- ways of the stream ----
 
 @test "the student is the same over a pipe, with the teachers live" {
     "${SOURCE[@]}" | teachers | student-trainer "${TRAINING[@]}"
@@ -62,7 +62,7 @@ interrupted() {
     "${SOURCE[@]}" | teachers | tee "$BATS_TEST_TMPDIR/tee.pst" | student-trainer "${TRAINING[@]}"
     assert_same
     rm "$student"
-    # A useless use of cat, on purpose: it cuts the bytes otherwise.
+    # cat is needed: it cuts the bytes into other pieces.
     # shellcheck disable=SC2002
     cat "$BATS_TEST_TMPDIR/tee.pst" | student-trainer "${TRAINING[@]}"
     assert_same
@@ -91,11 +91,11 @@ interrupted() {
 # ---- interruptions ----
 
 @test "after kill -9 at six moments and --resume the student is the same" {
-    # Saved every four batches, and, when an epoch's nine are done and the next epoch's first comes, then too.
+    # A checkpoint is saved after every four batches, and when the first batch of a new epoch comes; an epoch has nine.
     for moment in '4 4' '9 8' '10 9' '19 18' '30 28' '35 32'; do
         rm -f "$student"
         echo "batches, saved: $moment"
-        # Two words.
+        # Two words, split on purpose.
         # shellcheck disable=SC2086
         interrupted KILL 137 $moment --checkpoint-every 4
         student-trainer "${RESUMABLE[@]}" --resume -i recorded.pst
@@ -123,7 +123,7 @@ interrupted() {
 
 @test "a kill while a checkpoint or the model is being written leaves the one before" {
     interrupted KILL 137 8 8 --checkpoint-every 4
-    # What a writer that dies in the middle leaves.
+    # What a writer leaves if it is killed in the middle.
     head -c 1000 "$checkpoint" >"$checkpoint.part"
     head -c 1000 expected.safetensors >"$student.part"
     student-trainer "${RESUMABLE[@]}" --resume -i recorded.pst
@@ -134,7 +134,7 @@ interrupted() {
     interrupted INT 130 14 9
     [ "$stderr" = "student-trainer: stopped after batch 13; --resume continues from $checkpoint, and 'loader --start 14' spares \
 the teacher what was learned" ]
-    # As it says.
+    # The command of that line.
     "${SOURCE[@]}" --start 14 | teachers | student-trainer "${RESUMABLE[@]}" --resume
     assert_same
     rm "$student"
@@ -147,7 +147,7 @@ it could go on" ]
 @test "SIGINT, SIGTERM and SIGHUP save a checkpoint and end the program by that signal" {
     for signal in 'INT 130' 'TERM 143' 'HUP 129'; do
         rm -f "$student"
-        # Two words.
+        # Two words, split on purpose.
         # shellcheck disable=SC2086
         interrupted $signal 14 12 --checkpoint-every 4
         # What came after the last regular checkpoint is in it as well.
@@ -164,7 +164,7 @@ it could go on" ]
     [ ! -e "$student" ] && [ ! -e "$student.part" ]
 }
 
-@test "when the stage before dies, what was learned is saved, and the student is the same after --resume" {
+@test "if the input is cut off, what was learned is saved, and the student is the same after --resume" {
     ends=(13 26)
     for batches in "${ends[@]}"; do
         run --separate-stderr "$BATS_TEST_DIRNAME/../python/feed.py" recorded.pst "$batches" EOF -- \
@@ -189,7 +189,7 @@ it could go on" ]
     done
 }
 
-@test "a source that starts where training goes on, or before, gives the same student" {
+@test "a source that starts at the checkpoint's batch, or before it, gives the same student" {
     for start in 14 12 0; do
         rm -f "$student"
         interrupted KILL 137 14 14 --checkpoint-every 1
@@ -198,7 +198,7 @@ it could go on" ]
     done
 }
 
-# ---- what a checkpoint does not fit ----
+# ---- what does not fit a checkpoint ----
 
 @test "a source that starts after the checkpoint, or late without one, is refused" {
     interrupted KILL 137 14 14 --checkpoint-every 1
@@ -239,7 +239,7 @@ it could go on" ]
     "${SOURCE[@]}" | teacher-forward a.safetensors | temperature-softmax -T 4 | averager >"$BATS_TEST_TMPDIR/other.pst"
     assert_fails 65 "was made with another stream than this one: tensor 'logits/b' is only there" \
         student-trainer "${RESUMABLE[@]}" --resume -i "$BATS_TEST_TMPDIR/other.pst"
-    # After all these refusals it still goes on.
+    # After all these refusals the checkpoint is unchanged.
     cmp "$checkpoint" "$BATS_TEST_TMPDIR/before"
     student-trainer "${RESUMABLE[@]}" --resume -i recorded.pst
     assert_same
@@ -262,7 +262,7 @@ it could go on" ]
     assert_fails 65 "$checkpoint" student-trainer "${RESUMABLE[@]}" --resume -i recorded.pst
     head -c $((size - 100)) recorded.pst >"$checkpoint"
     assert_fails 65 "$checkpoint" student-trainer "${RESUMABLE[@]}" --resume -i recorded.pst
-    # One that is there and cannot be read must not be taken for none.
+    # A checkpoint that cannot be read must not count as a missing one.
     ln -sf checkpoint "$checkpoint"
     assert_fails 66 "$checkpoint" student-trainer "${RESUMABLE[@]}" --resume -i recorded.pst
     rm "$checkpoint"

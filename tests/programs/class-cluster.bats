@@ -23,7 +23,7 @@ classes() {
     sed -n 's/ *#.*//; s/^set-[0-9]* = //p' "$1" | tr -d ' ' | tr , '\n'
 }
 
-@test "every class is in one set, and the text says what they are of" {
+@test "every class is in one set, and the text names the predictions and the method" {
     class-cluster --sets 3 --of soft/a -i soft.pst -o "$sets"
     [ "$(head -n 1 "$sets")" = "# class-cluster: 3 sets of 10 classes that soft/a predicts together, by online K-means, seed 0" ]
     [ "$(grep -c '^set-[0-2] = [0-9]' "$sets")" = 3 ]
@@ -62,13 +62,13 @@ classes() {
     [ "$(tail -n 1 "$sets")" = "set-0 = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9  # zero, one, two, three, four, five, six, seven, line?end, nine" ]
 }
 
-@test "as many sets as classes are sets of one class" {
+@test "as many sets as there are classes have one class each" {
     class-cluster -k 10 --of soft/a -i soft.pst -o "$sets"
     [ "$(classes "$sets" | sort -n | xargs)" = "0 1 2 3 4 5 6 7 8 9" ]
     [ "$(grep -c , "$sets")" = 1 ]
 }
 
-@test "a class that is predicted alike in all samples is in a set, and is named" {
+@test "a class with the same prediction for all samples is in a set, and is named" {
     change 'batch["soft/a"] = np.eye(10, dtype="f4")[batch["id"] % 7]' soft.pst "$BATS_TEST_TMPDIR/seven.pst"
     run --separate-stderr class-cluster -k 2 --of soft/a -i "$BATS_TEST_TMPDIR/seven.pst" -o "$sets" --log "$BATS_TEST_TMPDIR/log"
     [ "$status" -eq 0 ]
@@ -87,7 +87,7 @@ classes() {
     assert_fails 65 "all 120 samples have the same predictions" class-cluster -k 2 --of logits/a -i "$BATS_TEST_TMPDIR/alike.pst"
 }
 
-@test "numbers of sets and sizes that cannot be are refused" {
+@test "invalid numbers of sets and invalid sizes are refused" {
     assert_fails 65 "--sets 11: 'soft/a' has 10 classes only" class-cluster -k 11 --of soft/a -i soft.pst
     assert_fails 65 "3 sets of 3 classes hold 9, but 'soft/a' has 10; give more --sets or more --size" class-cluster -k 3 -n 3 --of soft/a -i soft.pst
     assert_fails 64 "--fill needs --size" class-cluster -k 3 --fill --of soft/a -i soft.pst

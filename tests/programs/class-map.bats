@@ -10,10 +10,10 @@ setup_file() {
     student-trainer -q -a 784-9-10 -r 0.05 -i plain.pst -o a.safetensors
     teacher-forward a.safetensors -i plain.pst | temperature-softmax -T 4 -o soft.pst
     stream-select --drop y -i soft.pst -o unlabelled.pst
-    # The same with names, whose order tells the words of digits apart from their numbers.
+    # The same with names. The last name, "7", is not the number of its class.
     local names='["zero", "one", "two", "three", "four", "five", "six", "seven", "eight, or so", "7"]'
     "$BATS_TEST_DIRNAME/../python/pst.py" "header['class_names'] = $names" <soft.pst >named.pst
-    # Models that know the names, and some of them in another order.
+    # Models that have the names, and some of them in another order.
     student-trainer -q -a 784-5-10 -i named.pst --targets hard -o names.safetensors
     class-map --classes seven,three -d other -i named.pst | student-trainer -q -a 784-5-3 --targets hard -o special.safetensors
 }
@@ -32,14 +32,7 @@ import json, sys
 print(json.dumps(json.load(sys.stdin).get(sys.argv[1])))' "$2"
 }
 
-# origin STREAM TENSOR
-origin() {
-    stream-inspect --json "$1" | head -n 1 | /usr/bin/python3 -c '
-import json, sys
-print(*[t["origin"] for t in json.load(sys.stdin)["tensors"] if t["name"] == sys.argv[1]])' "$2"
-}
-
-# sum_of STREAM: the sum over its samples, in whatever order.
+# sum_of STREAM: the sum over its samples, in any order.
 sum_of() {
     stream-inspect --check --json "$1" | grep -o '"sample_checksum":[0-9]*'
 }
@@ -57,7 +50,7 @@ sum_of() {
     diff <(sum_of soft.pst) <(sum_of "$out")
 }
 
-@test "counts of classes are merged, and say what the labels say" {
+@test "counts of classes are merged, and agree with the labels" {
     class-map --classes 'small = 0-4; large = *' -i soft.pst -o "$out"
     [ "$(header "$out" class_counts)" = "[$(column "$out" y | grep -c 0), $(column "$out" y | grep -c 1)]" ]
 }
@@ -69,7 +62,7 @@ sum_of() {
     diff <(column named.pst y | awk '{split("5 0 1 0 1 0 1 4 2 3", new); print new[$1 + 1]}') <(column "$out" y)
 }
 
-@test "--like makes the classes those of a model, whose dustbin stands where the model has it" {
+@test "--like gives the classes of a model, with the dustbin in the model's place" {
     class-map --like special.safetensors --dustbin other -i named.pst -o "$out"
     [ "$(header "$out" class_names)" = '["seven", "three", "other"]' ]
     diff <(class-map --classes 'seven, three' -d other -i named.pst | stream-inspect --json --check | tail -n 1) \
@@ -86,7 +79,7 @@ sum_of() {
     assert_refused "class 0 is 'seven' to special.safetensors, but 'three' in the stream" teacher-forward special.safetensors -i "$out"
 }
 
-@test "two ways to say a map are one origin, for large maps too" {
+@test "two ways to write a map give one origin, for large maps too" {
     printf 'a=%s\nb=0\n' "$(seq -s, 9 -1 1)" >"$map"
     class-map --map "$map" -i soft.pst -o "$out"
     class-map --classes 'x = 1-9; y = *' -i soft.pst -o "$out.2"
@@ -124,12 +117,12 @@ sum_of() {
     cmp "$BATS_TEST_TMPDIR"/said{1,3}
 }
 
-@test "a label that is left out is an error that names the sample and both ways out" {
+@test "a label that is left out is an error that names the sample and both remedies" {
     assert_refused "sample 0 of the batch: label $(column soft.pst y | head -n 1) is a class that the map leaves out; --dustbin NAME keeps such samples, --drop-samples leaves them out" \
         class-map --classes "$(seq -s, 0 9 | sed "s/$(column soft.pst y | head -n 1),\?//; s/,\$//")" -i soft.pst
 }
 
-@test "a row of which nothing is left is an error, or leaves with its sample" {
+@test "a row that is left with no class is an error, or is dropped with its sample" {
     change 'if batch["seq"] == 1: batch["soft/a"][4] = np.eye(10, dtype="f4")[9]' unlabelled.pst "$BATS_TEST_TMPDIR/sure.pst"
     assert_refused "batch 1: tensor 'soft/a', sample 4 of the batch: all its probability is in classes that the map leaves out" \
         class-map --classes 0-8 -i "$BATS_TEST_TMPDIR/sure.pst"
@@ -145,7 +138,7 @@ sum_of() {
 
 # ---- back ----
 
-@test "another order, there and back, is the stream that came" {
+@test "a map to another order and back gives the same stream" {
     class-map -c 9,3-8,0,2,1 -i named.pst | class-map -c 9,3-8,0,2,1 --inverse --old-classes names.safetensors -o "$out"
     for tensor in x y id logits/a soft/a; do
         diff <(column named.pst $tensor) <(column "$out" $tensor)
@@ -160,7 +153,7 @@ sum_of() {
     stream-select -d y -i "$out" -o "$out.1"
     class-map -c 'even = 0,2,4,6,8; odd = *' --inverse --old-classes 10 -i "$out.1" -o "$out.2"
     column "$out.2" soft/a | awk '$1 != $3 || $2 != $4 {exit 1}'
-    # Merged again it is what it was, but for rounding.
+    # If it is merged again it is the same, but for rounding.
     class-map -c 'even = 0,2,4,6,8; odd = *' -i "$out.2" -o "$out.3"
     paste <(column "$out" logits/a) <(column "$out.3" logits/a) | awk '($1 - $3) ^ 2 > 1e-10 {exit 1}'
 }
@@ -176,7 +169,7 @@ sum_of() {
     [ "$(header asked.pst classes)" = 10 ]
     assert_refused "'logits/special' has 3 classes, but 10 are expected here; --of maps some tensors only" class-map -c 0-9 -i asked.pst
     assert_refused "--of: the map leads to 3 classes, but the stream has 10" class-map --of logits/special -c 0-2 -i asked.pst
-    # Three are made ten by the map that makes three of ten, backwards.
+    # The inverse of a map from ten classes to three makes ten of three.
     class-map --of logits/special -c '7,3;other=*' --inverse --old-classes 10 -i asked.pst -o "$out"
     [ "$(header "$out" classes)" = 10 ]
     diff <(column ten.pst y) <(column "$out" y)
@@ -242,7 +235,7 @@ END
     assert_refused ".: is not a regular file" class-map --map . -i soft.pst
 }
 
-@test "two classes of one name must be said by number" {
+@test "two classes of one name must be given by number" {
     change "header['class_names'] = ['crane', 'crane', *'abcdefgh']" soft.pst "$BATS_TEST_TMPDIR/cranes.pst"
     assert_fails 64 "classes 0 and 1 are both called 'crane'; say the number" class-map -c crane -i "$BATS_TEST_TMPDIR/cranes.pst"
     class-map -c 1,0,2-9 -i "$BATS_TEST_TMPDIR/cranes.pst" -o "$out"

@@ -24,9 +24,9 @@ exchange() {
     done
 }
 
-# assert_fails CODE WORDS COMMAND…: the exit code; on standard error one line (two where it is 64, for the second shows
-# the way to --help) that names the stage and holds the words; on standard output nothing. Two more may stand before it,
-# which show the place of a fault in an architecture.
+# assert_fails CODE WORDS COMMAND…: the command ends with this exit code and writes nothing to standard output. On standard
+# error one line names the stage and holds the words; with code 64 a second one points to --help. Two lines before it may
+# show the place of a fault in an architecture.
 assert_fails() {
     local code=$1 words=$2
     shift 2
@@ -48,4 +48,11 @@ assert_refused() {
     rm -f "$out.part"
     assert_fails 65 "$words" "$@" -o "$out"
     [ ! -e "$out" ]
+}
+
+# origin STREAM TENSOR: the digest of what made the tensor, or "not known".
+origin() {
+    stream-inspect --json "$1" | head -n 1 | /usr/bin/python3 -c '
+import json, sys
+print(*[t.get("origin", "not known") for t in json.load(sys.stdin)["tensors"] if t["name"] == sys.argv[1]])' "$2"
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# replay restores compact recordings; those that left their inputs out are joined again with the inputs, and it says so.
+# replay restores compact recordings. Those without inputs are joined with the inputs again, and the error says how.
 # shellcheck disable=SC2154 # bats' run sets stderr
 bats_require_minimum_version 1.5.0
 
@@ -60,7 +60,7 @@ assert apart <= float(sys.argv[1]), "soft targets differ by %g" % apart' "$@"
     done
 }
 
-@test "shuffled, in part and by class a compact recording gives what the whole one gives" {
+@test "a compact recording gives what the whole one gives: shuffled, in part and by class" {
     for how in "--shuffle --batch 9 --epochs 2" "--only-classes 3,5" "--omit-classes 0-4 --shuffle" \
         "--limit 30 --shuffle --seed 4" "--start 7" "--batch 32"; do
         # shellcheck disable=SC2086 # words of a command
@@ -71,7 +71,7 @@ assert apart <= float(sys.argv[1]), "soft targets differ by %g" % apart' "$@"
     done
 }
 
-@test "compact targets that make no sense are named by their recording" {
+@test "the error for compact targets that make no sense names their recording" {
     change 'batch["u8/soft/t/step"][3] = np.nan if batch["seq"] == 2 else 1' u8-keep.pst "$bad"
     run --separate-stderr replay "$bad" -o "$out"
     [ "$status" -eq 65 ]
@@ -81,7 +81,7 @@ assert apart <= float(sys.argv[1]), "soft targets differ by %g" % apart' "$@"
     [[ $status -eq 65 && $stderr == "replay: $bad: tensor 'u8/soft/t', "* ]]
 }
 
-@test "stages that want what a compact recording left out tell how to have it" {
+@test "stages that need what a compact recording left out say how to get it" {
     for stage in "teacher-forward teacher.safetensors" "student-trainer -a 784-9-10 -o $out"; do
         # shellcheck disable=SC2086 # words of a command
         assert_fails 65 "'loader … | stream-join FILE' joins a recording of it" $stage -i u8-digest.pst

@@ -20,7 +20,7 @@ setup() {
     again=$BATS_TEST_TMPDIR/again.pst
 }
 
-# of_header STREAM EXPRESSION: what a Python expression says of a stream's header.
+# of_header STREAM EXPRESSION: the value of a Python expression about a stream's header.
 of_header() {
     stream-inspect --json "$1" | head -n 1 | /usr/bin/python3 -c '
 import json, sys
@@ -54,7 +54,7 @@ sampled,--draws,4 sampled/soft/t
 FORMS
 }
 
-@test "restored, f32 is what it was, and no form is far from it but sampled ones" {
+@test "restored targets are exact in f32, and near in all other forms but sampled ones" {
     compactor --targets f32 -i soft.pst | compactor --restore -o "$again"
     diff <(column soft.pst soft/t) <(column "$again" soft/t)
     for form in u8 "top-k --top 9"; do
@@ -71,7 +71,7 @@ FORMS
     [ -s "$BATS_TEST_TMPDIR/student" ]
 }
 
-@test "the same seed draws the same classes, another one others, and each epoch its own" {
+@test "the same seed draws the same classes; another seed or epoch draws others" {
     for seed in 1 1 2; do
         compactor --targets sampled --draws 6 --seed $seed -i soft.pst | stream-inspect --json | tail -n 1
     done >"$out"
@@ -81,7 +81,7 @@ FORMS
         <(paste <(column "$out" id) <(column "$out" sampled/soft/t) | tail -n 60 | sort)
 }
 
-@test "logits are taken where there are no soft targets, or where they are asked for" {
+@test "logits are taken if there are no soft targets, or if --of names them" {
     compactor -i logits.pst -o "$out"
     [ "$(tensors "$out")" = "x y id u8/logits/t u8/logits/t/step u8/logits/t/max" ]
     compactor --targets f32 --of logits/t -i soft.pst --force -o "$out"
@@ -93,13 +93,13 @@ FORMS
     [ "$(tensors "$out")" = "y id soft/t digest/x" ]
 }
 
-@test "u8 is the form of targets that is made if none is asked for" {
+@test "u8 is the form of targets if no option names one" {
     compactor -i soft.pst -o "$out"
     compactor --targets u8 -i soft.pst -o "$again"
     cmp "$out" "$again"
 }
 
-@test "a recording of soft targets takes no more bytes a sample than promised, framing and all" {
+@test "a recording of soft targets takes no more bytes a sample than promised, framing included" {
     loader digits --samples 12000 | teacher-forward t.safetensors --name t | temperature-softmax -T 20 -o "$out"
     compactor --inputs digest -i "$out" -o "$again"
     [ "$(hundredths_per_sample "$again" 12000)" -le 2900 ]
@@ -119,7 +119,7 @@ assert 0 < said["mean_kl"] <= said["largest_kl"] < 1e-3 and said["bytes_per_samp
 PYTHON
 }
 
-@test "the history says which form, and no option that did nothing" {
+@test "the history has the form, and no option that did nothing" {
     compactor --targets top-k --top 2 -i soft.pst -o "$out"
     said=$(of_header "$out" 'sorted(header["history"][-1])')
     [ "$said" = "['effect', 'inputs', 'stage', 'targets', 'top', 'version']" ]
@@ -127,7 +127,7 @@ PYTHON
     [ "$(of_header "$out" '[header["history"][-1][key] for key in ("targets", "draws", "seed")]')" = "['sampled', '2', '0']" ]
 }
 
-@test "later filters hand on what is compact" {
+@test "later filters hand on compact tensors" {
     compactor --targets u8 -i soft.pst | teacher-forward t.safetensors --name late | compactor --restore -o "$again"
     [ "$(tensors "$again")" = "x y id soft/t logits/late" ]
     diff <(column "$again" soft/t) <(compactor --targets u8 -i soft.pst | compactor --restore | column /dev/stdin soft/t)
@@ -165,12 +165,12 @@ PYTHON
     assert_refused "no tensor 'id', on which a sample's draws depend" compactor --targets sampled --draws 3 -i "$bad"
 }
 
-@test "inputs that were left out: the stage says how to get them back" {
+@test "the error for inputs that were left out says how to get them back" {
     compactor --inputs digest -i soft.pst -o "$bad"
     assert_refused "inputs were left out; 'loader … | stream-join FILE' brings" compactor --restore -i "$bad"
 }
 
-@test "kinds that were made by older versions are refused, and the error says what to do" {
+@test "kinds that older versions made are refused, and the error says what to do" {
     compactor --targets f32 -i soft.pst -o "$out"
     change 'header["compact"]["inputs"] = "reference"' "$out" "$bad"
     for reader in "compactor --restore -i" "replay" "stream-join -i plain.pst"; do

@@ -37,7 +37,7 @@ in_bash() {
 @test "bash completes stages, options and their values" {
     while IFS='|' read -r line word; do
         echo "$line: $word"
-        # The line is words.
+        # Split into words on purpose.
         # shellcheck disable=SC2086
         [ "$(in_bash $line)" = "$word" ]
     done < <(lines)

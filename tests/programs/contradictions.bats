@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# A stream's history is for people: no stage decides anything by it. What contradicts itself is found by origins.
+# A stream's history is for people, and no stage decides by it. Contradictions are found by origins.
 # shellcheck disable=SC2154 # bats' run sets stderr
 bats_require_minimum_version 1.5.0
 
@@ -29,7 +29,7 @@ learns() {
     rm "$model"
 }
 
-# refuses WORDS STREAM [OPTION…]: training fails before it began.
+# refuses WORDS STREAM [OPTION…]: training fails before it begins.
 refuses() {
     local words=$1 from=$2
     shift 2
@@ -47,7 +47,7 @@ refuses() {
     done
 }
 
-@test "targets that were softened anew by a stage that tells nothing are believed" {
+@test "targets without an origin are accepted at any temperature" {
     change 'spec("soft/a")["temperature"] = 7.0; spec("soft/a").pop("origin", None)' a-soft.pst "$stream"
     learns "$stream"
     change 'add("soft/mine", np.full((20, 10), 0.1, "f4"), temperature=3.0)' a-soft.pst "$stream"
@@ -55,7 +55,7 @@ refuses() {
     learns "$stream" --soft-targets soft/a
 }
 
-@test "a history that tells nothing, or something else, changes nothing" {
+@test "an empty or false history changes nothing" {
     student-trainer -a 784-8-10 -q -o "$BATS_TEST_TMPDIR/expected" -i a-soft.pst
     for edit in 'header["history"] = []' 'header["history"] = [{"stage": "mine", "version": "1"}]' \
         'header["history"][0]["digest"] = "f" * 64' 'header["history"].reverse()'; do

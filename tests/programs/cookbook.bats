@@ -19,7 +19,7 @@ cook() {
     [ "$status" -eq 0 ]
 }
 
-# at_most WHAT NUMBER: evaluator's last figure of that name.
+# at_most WHAT NUMBER: whether evaluator's last figure of that name is not larger.
 at_most() {
     local figure
     figure=$(sed -n "s/^$1  *\([0-9.]*\).*/\1/p" <<<"$output" | tail -n 1)

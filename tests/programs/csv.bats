@@ -34,7 +34,7 @@ bad() {
     [[ ${lines[1]} == '{"x": [[1.5, 0.0, 1.0], [-20.0, 1.0, 0.0], [0.25, 0.0, 1.0]], "y": [1, 2, 0], "id": [0, 1, 2]}' ]]
 }
 
-@test "commas, tabs and semicolons are recognised, and other delimiters are said" {
+@test "commas, tabs and semicolons are recognised, and other delimiters are given by an option" {
     printf '%s\n' 'a,b,y' '1,2,0' '3,4,1' >comma
     expected=$(rows 'x y' comma)
     [[ $expected == '{"x": [[1.0, 2.0], [3.0, 4.0]], "y": [0, 1]}' ]]
@@ -76,7 +76,7 @@ bad() {
     assert_fails 65 "t.csv, row 2 (line 5): column 'a': 'x' is a text among numbers" loader t.csv
 }
 
-@test "the first row is a header if it has no number, or numbers that count on" {
+@test "the first row is a header if it has no number, or numbers that follow each other" {
     printf '%s\n' '1,x,0.5' '2,y,3' >none.csv
     [ "$(rows 'x y' none.csv --label 2)" = '{"x": [[1.0, 0.5], [2.0, 3.0]], "y": [0, 1]}' ]
     printf '%s\n' 'name,0,1,2' 'p,5,6,7' 'q,8,9,1' >counted.csv
@@ -108,7 +108,7 @@ bad() {
     assert_fails 64 "--categorical: column 'y' is not an input" loader t.csv --categorical y
 }
 
-@test "rows without labels are said, and a column that is called as labels are is the label" {
+@test "rows without labels are reported, and a column with a usual name of labels is the label" {
     printf '%s\n' 'a,b' '1,2' '3,4' >t.csv
     run --separate-stderr loader t.csv -o t.pst
     [ "$status" -eq 0 ]
@@ -197,7 +197,7 @@ bad() {
     assert_fails 64 "which file? csv:FILE" loader csv
 }
 
-@test "what is too much for a table is refused" {
+@test "a table beyond a limit is refused" {
     options=()
     bad "row 1000 (line 1002): column 'name': there are more than 1000 different texts" name "$(seq -f 'n%g' 1001)"
     bad "column 'name': a text of 1001 bytes is too long for a category" name "$(printf 'x%.0s' {1..1001})"
@@ -301,7 +301,7 @@ for i in range(300):
     [ "$(rows x none.csv --header no --like model.safetensors)" = '{"x": [[1.0, 0.0, 1.0], [2.0, 1.0, 0.0]]}' ]
 }
 
-@test "--like knows the outputs of a regression and of several labels" {
+@test "--like takes the outputs of a regression and of several labels from a model" {
     printf '%s\n' 'a,b,rent,size' '1,2,0.5,1' '2,3,1.5,0' '3,1,2,1' >train.csv
     loader train.csv --label rent --regression | student-trainer -q -a 3-1 --loss mse:y -r 0.001 -o model.safetensors
     printf '%s\n' 'rent,size,b,a' '3,4,5,6' >new.csv
@@ -310,7 +310,7 @@ for i in range(300):
     [ "$(rows 'x y' new.csv --like model.safetensors --regression)" = '{"x": [[6.0, 5.0]], "y": [[3.0, 4.0]]}' ]
 }
 
-@test "what a column of weights says decides what a student learns" {
+@test "a column of weights decides what a student learns" {
     /usr/bin/python3 -c 'import random
 random.seed(1)
 print("a,b,importance,label")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Keys, and what strangers may try at a link's port: none gets in, none stops the run, memory stays bounded.
+# Keys, and attacks on a link's port: no attacker gets in or stops the run, and memory stays bounded.
 # shellcheck disable=SC2030,SC2031,SC2154 # every test is a subshell of its own; bats' run sets stderr and output
 bats_require_minimum_version 1.5.0
 
@@ -27,7 +27,7 @@ teardown() {
     stop_all
 }
 
-# listens [OPTION…]: a source at $port that never ends before somebody reads it.
+# listens [OPTION…]: a source at $port that ends only after a reader has come.
 listens() {
     start loader digits --samples 60 --batch 5 --epochs 6 -o "listen:tcp://127.0.0.1:$port" "$@" \
         2>"$BATS_TEST_TMPDIR/listener.err"
@@ -44,7 +44,7 @@ learns() {
     student-trainer -a 784-12-10 -r 0.05 --targets hard --quiet -i "tcp://127.0.0.1:$port" -o "$student" "$@"
 }
 
-# What matters after every attack: the run goes on, and its student is the one that it should be.
+# After every attack the run goes on, and its student is the right one.
 assert_unmoved() {
     kill -0 "$listener"
     rm -f "$student"
@@ -103,7 +103,7 @@ reserved() {
         --server-key "public short"
 }
 
-@test "keygen writes a pair that only its owner can read, and says the public half" {
+@test "keygen writes a pair that only its owner can read, and prints the public half" {
     cd "$BATS_TEST_TMPDIR"
     umask 000
     run --separate-stderr keygen new.key
@@ -147,7 +147,7 @@ reserved() {
         --server-key "$BATS_TEST_TMPDIR/nonsense"
 }
 
-@test "a key behind a long comment of an allow-list or a key file is a comment" {
+@test "a key at the end of a long comment is a part of the comment, in an allow-list and in a key file" {
     local before
     for before in 253 254 255 511; do
         printf '%s\n#%0*d%s\n' "$(cat trainer.public)" "$before" 0 "$(cut -d ' ' -f 2 stranger.public)" \
@@ -205,7 +205,7 @@ reserved() {
     assert_fails 64 "need --key" loader digits -o "listen:tcp://127.0.0.1:$port" --allow allowed
 }
 
-@test "a link beyond this machine needs keys, or an outspoken --insecure" {
+@test "a link beyond this machine needs keys, or an explicit --insecure" {
     for address in 0.0.0.0 '*' '[::]'; do
         assert_fails 64 "without keys" loader digits -o "listen:tcp://$address:$port"
     done
@@ -250,7 +250,7 @@ reserved() {
 
 # ---- rubbish ----
 
-@test "garbage, a request of the web and a frame of 4 GiB change nothing" {
+@test "garbage, an HTTP request and a frame of 4 GiB change nothing" {
     for keys in with without; do
         port=$(free_port)
         if [ $keys = with ]; then
@@ -284,7 +284,7 @@ assert_refuses() {
     [ "$(reserved "$process")" -lt $((before + 1024)) ]
 }
 
-@test "an announcement above what a side takes ends the connection before memory is reserved" {
+@test "a frame that is announced as too large ends the connection before memory is reserved" {
     listens
     assert_refuses "$listener" 4294967296 2000000
     TRAINER=()
@@ -302,7 +302,7 @@ assert_refuses() {
     cmp expected.safetensors "$student"
 }
 
-@test "a thousand connections that say nothing keep no worker out" {
+@test "a thousand silent connections keep no worker out" {
     listens "${LISTENER[@]}"
     before=$(peak "$listener")
     mkfifo "$BATS_TEST_TMPDIR/hold"

@@ -27,7 +27,7 @@ make_corpus() {
     printf '%s\n' '<s> SIL' '</s> SIL' >"$CORPUS/etc/c.filler"
 }
 
-# What make_stream understands besides: said(utterance, phones, …) adds the frames of phones, each state twice.
+# What make_stream needs besides: said(utterance, phones, …) adds the frames of phones, each state twice.
 SAID='
 ids, y = [], []
 def said(utterance, *phones, times=2):
@@ -99,7 +99,7 @@ assert [row["name"] for row in got["per_speaker"]] == ["bob", "ann"]
 assert got["wer"] == 1 / 3 and got["wer_low"] == 0 and got["wer_high"] == 0.5, got'
 }
 
-@test "labels are scores of which one is certain" {
+@test "labels count as scores that are certain" {
     test_frames
     decoder --json --of soft -i "$FILE" | sed 's/"soft"/"y"/' >"$OUT"
     decoder --json --of y -i "$FILE" | diff - "$OUT"
@@ -118,7 +118,7 @@ u3 1 0.36 0.24 BAN
 END
 }
 
-@test "an utterance too short for any word has none, and this is said" {
+@test "an utterance too short for any word has none, and this is reported" {
     frames 'said(3, *"SASBAN"); ids.append(4 << 20); y.append(0)'
     run --separate-stderr decoder --json -i "$FILE"
     [ "$status" -eq 0 ]
@@ -131,7 +131,7 @@ END
 said(3, *'SASBAN'); said(4, *'SAN')
 right = 9 * sure()
 wrong = right.copy()
-wrong[18:36] = wrong[:18]  # the first A is silence, and what follows
+wrong[18:36] = wrong[:18]  # the first A and what follows are silence
 columns = {'id': ids, 'logits/right': right, 'logits/wrong': wrong}"
     run --separate-stderr decoder --json --of logits/wrong --against logits/right -i "$FILE"
     [ "$status" -eq 0 ]
@@ -142,7 +142,7 @@ columns = {'id': ids, 'logits/right': right, 'logits/wrong': wrong}"
     [ "$output" = "$(decoder --json --of logits/wrong --against logits/right -i "$FILE")" ]
 }
 
-@test "what --tune writes, --settings uses" {
+@test "--settings uses what --tune writes" {
     test_frames
     decoder --align "$OUT.ctm" -q -i "$FILE" >/dev/null
     run --separate-stderr decoder --json --tune "$OUT" --priors "$OUT.ctm" -i "$FILE"
@@ -175,7 +175,7 @@ columns = {'id': ids, 'logits/right': right, 'logits/wrong': wrong}"
     [ "$(wc -l <"$OUT")" -eq 2 ]
 }
 
-@test "a language model that knows the answers is said" {
+@test "a language model from the transcripts of the tested utterances is reported" {
     frames 'said(1, *"ASBAN"); said(4, *"AN")'
     run --separate-stderr decoder --json -i "$FILE"
     [[ $stderr == *"estimated from the transcripts of 1 of these 2 utterances"* ]]
@@ -213,7 +213,7 @@ columns = {'id': ids, 'logits/right': right, 'logits/wrong': wrong}"
     [ "$(awk '{ sum += $4 } END { print sum }' "$OUT")" = 0.24 ]
 }
 
-@test "an alignment along the labels is the labels, and the second pronunciation is found" {
+@test "an alignment with the labels as scores gives the labels, and the second pronunciation is found" {
     frames 'said(3, *"SASBNS"); said(4, *"AN")'
     decoder --align "$OUT" -q -i "$FILE" >"$OUT.table"
     grep -qE '^log-likelihood of a frame +-?0.000000 nats' "$OUT.table"
@@ -238,7 +238,7 @@ columns = {'id': ids, 'logits/right': right, 'logits/wrong': wrong}"
 
 # ---- what is refused ----
 
-@test "frames that are out of order, missing, or apart are refused" {
+@test "frames are refused if they are out of order, missing, or on both sides of another utterance" {
     frames 'said(3, *"AB"); ids[4], ids[5] = ids[5], ids[4]'
     assert_fails 65 "utterance u3: frame 5 comes behind 4 frames, where frame 4 is due" decoder -i "$FILE"
     [[ $stderr == *"loader --no-shuffle"* ]]
@@ -277,7 +277,7 @@ columns = dict(id=ids, y=y)"
     assert_fails 65 "tensor 'y', sample 2 of the batch: label 12 is none of 12 states" decoder --of y -i "$FILE"
 }
 
-@test "scores that are not finite, or no probabilities, are refused" {
+@test "scores that are not finite, or not probabilities, are refused" {
     logits 'logits[20, 3] = np.nan'
     assert_fails 65 "not a finite number" decoder -i "$FILE"
     logits 'logits[20, 3] = np.inf'
@@ -338,7 +338,7 @@ columns, batches = dict(id=ids, soft=sure()), []"
     [ ! -e "$OUT" ] && [ ! -e "$OUT.ctm" ]
 }
 
-@test "SIGINT ends it by that signal, and what was there stays" {
+@test "SIGINT ends decoder by that signal, and an older file stays" {
     make_stream "$FILE" "$SAID
 for u in (3, 4): said(u, *'SASBANS' * 40)
 columns, batches = dict(id=ids, soft=sure()), [slice(i, i + 100) for i in range(0, len(ids), 100)]"
@@ -348,7 +348,7 @@ columns, batches = dict(id=ids, soft=sure()), [slice(i, i + 100) for i in range(
     [ "$(cat "$OUT")" = before ]
 }
 
-@test "a reader of the report that leaves early is no error of this program" {
+@test "a reader of the report that leaves early is no error of decoder" {
     test_frames
     run --separate-stderr /usr/bin/python3 -c '
 import os, subprocess, sys

@@ -116,7 +116,7 @@ columns = {'y': [0, 1], 'logits/s': [[1, 0, 0]] * 2}"
     [ "$(awk -F '\t' 'NF != 5' <<<"$output")" = "" ]
 }
 
-@test "names that are not as many texts as there are classes are refused" {
+@test "names are refused if they are not one text for each class" {
     for names in "['a', 'b']" "['a', 'b', 3]" "'abc'" "dict(a=1, b=2, c=3)"; do
         make_stream "$FILE" "header = dict(class_names=$names); columns = {'y': [0, 1], 'logits/s': [[1, 0, 0]] * 2}"
         assert_fails 65 "the header's class_names are not 3 texts" evaluator -i "$FILE"
@@ -229,7 +229,7 @@ END
     [[ ${lines[-1]} == $'class_bias\t1\t\tbias\t'* ]]
 }
 
-@test "--json is the same as --format json, and contradicts another format" {
+@test "--json is the same as --format json, and excludes another format" {
     make_stream "$FILE" "$PETS"
     diff <(evaluator -i "$FILE" --json) <(evaluator -i "$FILE" --format json)
     diff <(evaluator -i "$FILE") <(evaluator -i "$FILE" --format table)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# evaluator, where y holds numbers or bits, and where two predictions may not differ. What is worked out here by hand is
-# compared with numpy's figures of random predictions in tests/python/test_evaluator_oracle.py.
+# evaluator with numbers or bits in y, and with --tolerance. Figures here are worked out by hand;
+# tests/python/test_evaluator_oracle.py compares figures of random predictions with numpy's.
 # shellcheck disable=SC2154 # bats' run sets output and stderr, where shellcheck does not see it
 bats_require_minimum_version 1.5.0
 
@@ -53,7 +53,7 @@ largest difference                   4
     [[ $output == '{"samples":4,"rmse":0.5,"mae":0.25,"r2":0.8'*',"per_output":[{"output":0,"rmse":0.5,"mae":0.25,"r2":0.8'*'}]}' ]]
 }
 
-@test "of constant numbers R squared is undefined, and null in JSON" {
+@test "R squared of constant numbers is undefined, and null in JSON" {
     make_stream "$FILE" "columns = {'y': np.float32([[.1, 1]] * 3 + [[.1, 2]]), 'logits/s': [[0, 1]] * 4}"
     run -0 --separate-stderr evaluator -i "$FILE" --json
     [[ $output == *'"r2":null'* ]]
@@ -73,7 +73,7 @@ R squared                    undefined
         evaluator -i "$FILE" --of logits/s
 }
 
-@test "numbers are predicted by logits, and by as many as there are" {
+@test "numbers are predicted by logits, one for each number" {
     make_stream "$FILE" "columns = {'y': np.float32([[1, 0]] * 2), 'soft/s': [[1, 0]] * 2}"
     assert_fails 65 "no predictions of numbers: logits or logits/NAME; is teacher-forward before this stage?" evaluator -i "$FILE"
     assert_fails 65 "--of soft/s: numbers are predicted by logits or logits/NAME" evaluator -i "$FILE" --of soft/s
@@ -83,7 +83,7 @@ R squared                    undefined
     assert_fails 65 "'logits/s' has 2 outputs, but 'y' (f32: numbers) has 3 a sample" evaluator -i "$FILE"
 }
 
-@test "biases of classes are refused where there are none" {
+@test "biases of classes are refused if there are no classes" {
     make_stream "$FILE" "$NUMBERS"
     for option in --class-bias=0=1 --fit-bias=0; do
         assert_fails 64 "--class-bias and --fit-bias are for classes, but 'y' holds numbers" evaluator -i "$FILE" "$option"
@@ -133,7 +133,7 @@ END
     assert_fails 65 "'logits/s' has 3 outputs, but 'y' (u8: bits) has 1 a sample" evaluator -i "$FILE"
 }
 
-@test "a y of any other kind is refused with the kinds that there are" {
+@test "a y of any other kind is refused, and the error lists the kinds" {
     make_stream "$FILE" "columns = {'y': [0, 1], 'logits/s': [[1, 0]] * 2}; more = dict(y=dict(dtype='u64'))"
     assert_fails 65 "tensor 'y' is u64, which is neither classes (i32) nor numbers (f32) nor bits (u8)" evaluator -i "$FILE"
     make_stream "$FILE" "columns = {'y': [[0], [1]], 'logits/s': [[1, 0]] * 2}"
@@ -145,7 +145,7 @@ END
 PAIR="columns = {'id': [11, 12, 13, 14], 'logits/s': [[1, 0], [4, 20], [8, 25], [5, 20]],
     'logits/t': [[1, 0], [4, 20.25], [8, 24.5], [5, 20]]}"
 
-@test "classes are compared by the largest difference of their numbers, too" {
+@test "two predictions of classes are also compared by their largest difference" {
     make_stream "$FILE" "$PAIR; columns['y'] = [0, 1, 1, 1]"
     run -0 --separate-stderr evaluator -i "$FILE" --of logits/s --against logits/t
     [[ $output == *"agreement                     100.0000 %
@@ -172,7 +172,7 @@ largest difference                 0.5
     assert_fails 65 "batch 0: sample 1 of the batch: 'logits/s' and" evaluator -i "$FILE" "${pair[@]}" --tolerance 0
 }
 
-@test "--tolerance is of numbers and bits as it is of classes" {
+@test "--tolerance works for numbers and bits as for classes" {
     make_stream "$FILE" "$NUMBERS"
     evaluator -q -i "$FILE" --of logits/s --against logits/t --tolerance 4
     assert_fails 65 "'logits/s' and 'logits/t' differ by 4 in number 1" \

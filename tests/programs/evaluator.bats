@@ -94,7 +94,7 @@ assert got == {"samples": 4, "errors": 1, "accuracy": 0.75, "balanced_accuracy":
     [ "$stderr" = "evaluator: --of y: classes are predicted by logits, logits/NAME, soft or soft/NAME" ]
 }
 
-@test "a stream without predictions is refused with where they come from" {
+@test "a stream without predictions is refused, and the error says which stage makes them" {
     make_stream "$FILE" "columns = dict(y=$Y)"
     run --separate-stderr evaluator -i "$FILE"
     [ "$status" -eq 65 ]
@@ -119,7 +119,7 @@ largest difference                   0
 END
 }
 
-@test "softened predictions and unequal temperatures are pointed out" {
+@test "softened predictions and unequal temperatures are reported" {
     make_stream "$FILE" "more = {'soft/a': dict(temperature=20.0)}
 columns = {'y': $Y, 'soft/a': $SOFT, 'logits/a': $SOFT}"
     run --separate-stderr evaluator -i "$FILE" --of soft/a
@@ -146,7 +146,7 @@ columns = {'y': $Y, 'soft/a': $SOFT, 'logits/a': $SOFT}"
     [[ "$output" = *"    0      1      0      0"* ]]
 }
 
-@test "a class bias that is none is refused" {
+@test "an invalid class bias is refused" {
     make_stream "$FILE" "columns = dict(y=$Y, soft=$SOFT)"
     for bias in 3 3= =1 x=1 -1=1 1=inf 1=nan 1=2x 1=1e9 99999999999=1; do
         run --separate-stderr evaluator -i "$FILE" --class-bias "$bias"
@@ -161,7 +161,7 @@ columns = {'y': $Y, 'soft/a': $SOFT, 'logits/a': $SOFT}"
     [[ "$stderr" = *"there is no class 3 in 3 classes"* ]]
 }
 
-# figures_hold PYTHON: whether it is so of the JSON in $output, called f
+# figures_hold PYTHON: whether a condition on f, the JSON in $output, is true
 figures_hold() {
     /usr/bin/python3 -c 'import json, sys
 from math import log
@@ -183,7 +183,7 @@ LOW="columns = {'y': [0, 1, 1, 0], 'logits/a': [[3, 0, -9], [2, 1, -9], [2, 1, -
     [[ "${lines[2]}" = "errors "*" 0" ]]
 }
 
-@test "--fit-bias by mass needs no label where another tensor tells the mass" {
+@test "--fit-bias by mass needs no label if another tensor gives the mass" {
     make_stream "$FILE" "columns = {'logits/a': [[0, 0], [0, 0]], 'soft/b': [[.2, .8], [.4, .6]]}"
     run --separate-stderr evaluator -i "$FILE" --of logits/a --against soft/b --fit-bias 1 --json
     [ "$status" -eq 0 ]
@@ -192,7 +192,7 @@ LOW="columns = {'y': [0, 1, 1, 0], 'logits/a': [[3, 0, -9], [2, 1, -9], [2, 1, -
     figures_hold 'f["agreement"] == 1'
 }
 
-@test "--fit-bias by mass goes by the labels where nothing else is named" {
+@test "--fit-bias by mass uses the labels if no tensor is named" {
     make_stream "$FILE" "columns = dict(y=[0, 1, 1, 1], soft=[[.5, .5, 0]] * 4)"
     run --separate-stderr evaluator -i "$FILE" --fit-bias 1 --json
     [ "$status" -eq 0 ]
@@ -221,7 +221,7 @@ LOW="columns = {'y': [0, 1, 1, 0], 'logits/a': [[3, 0, -9], [2, 1, -9], [2, 1, -
     [[ "$stderr" = *"'y'"* ]]
 }
 
-@test "--fit-bias says that a stream without samples has none" {
+@test "--fit-bias refuses a stream without samples" {
     make_stream "$FILE" "batches = []; columns = dict(y=$Y, soft=$SOFT)"
     run --separate-stderr evaluator -i "$FILE" --fit-bias 1
     [ "$status" -eq 65 ]
@@ -239,7 +239,7 @@ LOW="columns = {'y': [0, 1, 1, 0], 'logits/a': [[3, 0, -9], [2, 1, -9], [2, 1, -
     done
 }
 
-@test "damage in what is compared with is refused too" {
+@test "damaged predictions to compare with are refused" {
     make_stream "$FILE" "columns = {'y': $Y, 'soft': $SOFT, 'logits/a': [[nan, 1, 2]] * 4}"
     run --separate-stderr evaluator -i "$FILE" --against logits/a
     [ "$status" -eq 65 ]
@@ -280,7 +280,7 @@ LOW="columns = {'y': [0, 1, 1, 0], 'logits/a': [[3, 0, -9], [2, 1, -9], [2, 1, -
     done
 }
 
-@test "beyond 256 classes there is no confusion matrix, but the most frequent confusions" {
+@test "beyond 256 classes the most frequent confusions stand in place of the confusion matrix" {
     make_stream "$FILE" "columns = {'y': [0, 256], 'logits/a': np.eye(257)[[0, 255]]}"
     run --separate-stderr evaluator -i "$FILE" --all-rows
     [ "$status" -eq 0 ]

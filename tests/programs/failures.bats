@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# One failure is not taken for another: file systems without locks, names that are not UTF-8, hosts with two addresses,
-# and memory that is short are told as what they are.
+# No failure is mistaken for another one: file systems without locks, names that are not UTF-8, hosts with two addresses,
+# and a shortage of memory are reported as what they are.
 # shellcheck disable=SC2154 # bats' run sets status, stderr and stderr_lines
 bats_require_minimum_version 1.5.0
 
@@ -25,7 +25,7 @@ teardown() {
     stop_all
 }
 
-# shimmed SETTING COMMAND…: a command in a world that differs.
+# shimmed SETTING COMMAND…: runs a command with tests/tools/shim_world.c and this setting.
 shimmed() {
     env "$1" ASAN_OPTIONS="verify_asan_link_order=0:${ASAN_OPTIONS-}" LD_PRELOAD="$TOOLS/shim_world.so" "${@:2}"
 }
@@ -46,7 +46,7 @@ goes_on_unlocked() {
     done
 }
 
-@test "a file system without locks is said once, and the run goes on" {
+@test "a file system without locks is reported once, and the run goes on" {
     goes_on_unlocked temperature-softmax -i logits.pst -o "$out"
     goes_on_unlocked student-trainer -a 784-12-10 -i plain.pst -o "$out" --checkpoint "$out.checkpoint"
 }
@@ -68,16 +68,16 @@ goes_on_unlocked() {
     cmp logits.pst "$out.followed"
 }
 
-@test "a reader that looks at the lock of a recording does not stop its writer" {
+@test "a reader that tests the lock of a recording does not stop its writer" {
     : >"$out.part"
-    # One that was stopped while it looked: for longer than any writer tried before.
+    # A reader that is stopped during the test holds the lock for longer than former writers waited.
     flock --shared "$out.part" sleep 1 3>&- &
     await bash -c "! flock --nonblock '$out.part' true"
     temperature-softmax -i logits.pst -o "$out"
     wait $!
 }
 
-@test "a follower says that what it replays was whole long ago" {
+@test "--follow reports a recording that was whole long ago" {
     cp logits.pst "$out"
     run --separate-stderr replay --follow "$out" -o "$out.new"
     [ "$status" -eq 0 ]
@@ -121,7 +121,7 @@ goes_on_unlocked() {
 
 # ---- hosts ----
 
-@test "a listener takes a name" {
+@test "a listener's address may be a name" {
     local port
     port=$(free_port)
     start averager --logits -i "listen:tcp://localhost:$port" -o "$out"
@@ -135,7 +135,7 @@ goes_on_unlocked() {
         -o listen:tcp://192.0.2.1:7901
 }
 
-@test "a host with addresses of both versions is reached at that which answers" {
+@test "a host with addresses of both versions is reached at the address that answers" {
     local port
     port=$(free_port)
     [[ -e /proc/net/if_inet6 ]] || skip "this machine has no IPv6"

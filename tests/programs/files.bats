@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# A file that is somebody's input is never written, and only what may be replaced is replaced.
+# A file that is an input is never written, and only what may be replaced is replaced.
 # shellcheck disable=SC2154 # bats' run sets stderr
 bats_require_minimum_version 1.5.0
 
@@ -25,7 +25,7 @@ unharmed() {
     run ! compgen -G '*.part'
 }
 
-# same COMMAND…: is refused, since a file that it writes is named by another, too.
+# same COMMAND…: the command is refused, because another option names a file that it writes.
 same() {
     assert_fails 64 "names it, too; give each its own" "$@"
     unharmed
@@ -44,7 +44,7 @@ same() {
     same teacher-forward teacher.safetensors -i lesson.pst -o teacher.safetensors --force
 }
 
-@test "a file is the same by a link, a hard link, standard input and standard output" {
+@test "a file is recognised by a link, a hard link, standard input and standard output" {
     ln -s logits.pst soft
     ln logits.pst hard
     same temperature-softmax -i logits.pst -o soft --force
@@ -59,7 +59,7 @@ same() {
     [ ! -s out ]
 }
 
-@test "a file that is not there yet is the same by its name" {
+@test "a file that is not there yet is recognised by its name" {
     ln -s new dangling
     mkdir folder
     same loader digits -o new --log new
@@ -141,7 +141,7 @@ stopped() {
     "${student[@]}" -i lesson.pst -o restarted --checkpoint point --restart
 }
 
-@test "what takes the checkpoint's place while the student learns is left as it is" {
+@test "a file that takes the checkpoint's place while the student learns is left as it is" {
     feed() {
         head -c -4000 lesson.pst # with one of two batches
         until [ -e point ]; do sleep 0.02; done

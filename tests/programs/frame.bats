@@ -27,7 +27,7 @@ setup() {
     out=$BATS_TEST_TMPDIR/out
 }
 
-# A corpus of speech of one utterance, whose frames the images of frames.pst are taken for: labels are states.
+# A corpus of speech of one utterance. The images of frames.pst stand for its frames, and their labels for states.
 make_corpus() {
     mkdir -p toy/etc
     echo a/b/c >toy/etc/toy_train.fileids
@@ -53,7 +53,7 @@ list_stages() {
     done
 }
 
-# words STAGE: what a stage must be told to run at all, its files' names in $out.
+# words STAGE: the arguments without which a stage does not run; it writes to $out.
 words() {
     case $1 in
     teacher-forward) echo a.safetensors --name b ;;
@@ -82,8 +82,8 @@ stream() {
     esac
 }
 
-# each KIND COMMAND…: runs a function for each stage of a kind, with its name and words behind. Nothing here stands before
-# && or ||, where bash would overlook failures inside of functions.
+# each KIND COMMAND…: runs a function for each stage of a kind, with its name and words as the last arguments. It has no
+# && and ||, because before these bash overlooks failures inside of functions.
 each() {
     local kind=$1 stage told
     shift
@@ -193,7 +193,7 @@ names_the_shared_options() {
 
 # ---- inputs ----
 
-@test "an input that is missing is no input" {
+@test "a missing input and a folder end a stage with 66" {
     refuses() {
         assert_fails 66 "nowhere.pst" "$@" -i nowhere.pst
         assert_fails 66 "directory" "$@" -i .
@@ -202,7 +202,7 @@ names_the_shared_options() {
     each reads refuses
 }
 
-# In place of a file that is read at many places, or whole before there is any output.
+# Such files are read at many places, or whole before there is any output.
 @test "a named pipe in place of a data file is refused, not waited for" {
     mkfifo "$BATS_TEST_TMPDIR/fifo"
     loader digits --samples 10 -o "$BATS_TEST_TMPDIR/ten.pst"
@@ -234,7 +234,7 @@ names_the_shared_options() {
     each reads refuses
 }
 
-# tells CODE WORDS COMMAND…: as assert_fails, for what is found only after something has been written already.
+# tells CODE WORDS COMMAND…: as assert_fails, for errors that are found when some output is already written.
 tells() {
     local code=$1 words=$2
     shift 2
@@ -323,12 +323,12 @@ tells() {
     stream-inspect --check "$out"
 }
 
-# wait_for -s FILE: until the file holds something; it will, or the run of all tests is stuck.
+# wait_for -s FILE: waits until the file holds something, without a limit of time.
 wait_for() {
     until test "$1" "$2"; do sleep 0.02; done
 }
 
-@test "a filter that ends badly before it wrote anything leaves nothing" {
+@test "a filter that fails before it writes anything leaves nothing" {
     assert_fails 66 "nowhere.pst" temperature-softmax -i nowhere.pst -o "$out"
     [ ! -e "$out.part" ]
 }
@@ -398,8 +398,8 @@ PYTHON
     done
 }
 
-# asked STREAM BYTES WORDS COMMAND…: a program gets so many bytes of a stream, and SIGUSR1 until it says the words; then the
-# rest. Ends as the program does.
+# asked STREAM BYTES WORDS COMMAND…: gives a program so many bytes of a stream, then SIGUSR1 until it prints the words,
+# then the rest. Ends as the program does.
 asked() {
     /usr/bin/python3 - "$@" <<'END'
 import re, signal, subprocess, sys, tempfile, time
@@ -412,8 +412,8 @@ with tempfile.TemporaryFile() as said:
     program = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said, bufsize=0)
     program.stdin.write(data[:size])
     text, until = "", time.monotonic() + 60
-    while not caught(program.pid, signal.SIGUSR1):  # it would end a program that has not begun yet
-        time.sleep(0.01)
+    while not caught(program.pid, signal.SIGUSR1):  # before the handler is there, the signal would end the program
+        pass
     while not re.search(f"^{command[0]}: {words}$", text, re.M):
         if program.poll() is not None or time.monotonic() > until:
             program.kill()
@@ -433,11 +433,11 @@ tells_that_it_waits() {
     rm -f "$out"*
 }
 
-@test "SIGUSR1 has every stage that reads say that it waits, and changes nothing" {
+@test "SIGUSR1 makes every stage that reads print that it waits, and changes no output" {
     each reads tells_that_it_waits
 }
 
-@test "SIGUSR1 has a stage say how far it has come" {
+@test "SIGUSR1 makes a stage print how far it has come" {
     asked plain.pst 90000 "waiting for input; 5 of 6 batches, epoch 2 of 2, 100 samples in [0-9]+ s" \
         teacher-forward a.safetensors
     asked plain.pst 90000 "waiting for input; 5 of 6 batches, epoch 2 of 2, 100 samples in [0-9]+ s" \
@@ -445,10 +445,10 @@ tells_that_it_waits() {
     cmp "$out" <(student-trainer -q --arch 784-8-10 -i plain.pst -o /dev/stdout)
 }
 
-@test "SIGUSR1 has a source say that it waits for its reader" {
+@test "SIGUSR1 makes a source print that it waits for its reader" {
     mkfifo "$out.fifo"
     loader digits --epochs 0 -o "$out.fifo" 2>"$out.err" 3>&- &
-    exec 7<"$out.fifo" # and nothing is read from it
+    exec 7<"$out.fifo" # nothing is read from it
     until grep -q "^loader: waiting for output; [0-9]* batches, epoch [0-9]*, [0-9]* samples in [0-9]* s$" "$out.err"; do
         sleep 0.05
         kill -USR1 $!

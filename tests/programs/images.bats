@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# loader images, cifar10 and cifar100 from outside: classes and splits by folders, sources of all kinds, and what is said of files
-# that are damaged, missing or of another kind. tests/python/test_images_oracle.py compares their pixels.
+# loader images, cifar10 and cifar100 from outside: classes and splits by folders, sources of all kinds, and the errors for files
+# that are damaged, missing or of another kind. tests/python/test_images_oracle.py compares pixels.
 bats_require_minimum_version 1.5.0
 
 setup() {
@@ -57,7 +57,7 @@ digest() {
     assert_fails 65 "set: 'other/1.pgm' lies neither in the folder train nor in test" loader images:set
 }
 
-@test "a tar file is the folder that it was made of, plain, packed, and whatever lies above" {
+@test "a tar file, plain or packed, below other folders or not, gives the samples of its folder" {
     picture set/train/cat/1.pgm
     colour set/train/dog/1.ppm
     picture set/test/cat/1.pgm
@@ -113,6 +113,24 @@ END
     awk "BEGIN { exit !($bright > $dark) }"
 }
 
+@test "jitter and cutout are in the origin of x alone, and are refused for sets that they do not fit" {
+    same=(loader digits --samples 20 --no-shuffle)
+    "${same[@]}" -o plain.pst
+    "${same[@]}" --jitter 0.3 -o jitter.pst
+    "${same[@]}" --cutout 9 -o cutout.pst
+    for name in jitter cutout; do
+        run ! cmp -s <("$read_stream" x <plain.pst | tail -n +2) <("$read_stream" x <$name.pst | tail -n +2)
+        stream-inspect --json $name.pst | grep -q "\"augmentation_seed\":\"0\",.*\"$name\":"
+    done
+    digests() { "$read_stream" digest | grep -o '"[0-9a-f]\{16\}"'; }
+    "${same[@]}" --jitter 0.3 --batch 7 --start 1 | digests >later
+    digests <jitter.pst | tail -n +8 | cmp - later
+    printf 'a,b,label\n1,2,0\n3,4,1\n' >table.csv
+    assert_fails 64 "only images have brightness" loader table.csv --label label --jitter 0.1 -o out.pst
+    assert_fails 64 "only images can have a square" loader table.csv --label label --cutout 1 -o out.pst
+    assert_fails 64 "only images of three channels" loader digits --jitter-saturation 0.1 -o out.pst
+}
+
 @test "the stream is the same for any number of decoders, and from any batch on" {
     mkdir -p set/0 set/1 set/2
     /usr/bin/python3 -c 'for i in range(300): open(f"set/{i % 3}/{i}.pgm", "wb").write(b"P5 40 30 255\n" + (b"%04d" % i) * 300)'
@@ -141,7 +159,7 @@ END
     assert_fails 64 "--resize is for images, and not for digits" loader digits --resize 4x4
 }
 
-@test "with a model's classes folders are found by name, and one that the model does not know is named" {
+@test "folders are given a model's classes by name, and a folder without a class is named" {
     for name in cat dog owl; do picture set/$name/1.pgm; done
     loader images:set | student-trainer -q --hidden 2 -o student.safetensors
     picture new/owl/1.pgm
@@ -158,7 +176,7 @@ END
         loader images:new --like student.safetensors
 }
 
-@test "a small file that announces much takes little memory" {
+@test "a small file that announces many pixels takes little memory" {
     [[ -z ${SANITIZE-}${VALGRIND-} ]] || skip "the checker's own memory counts"
     /usr/bin/python3 - "$BATS_TEST_DIRNAME/../python" <<'END'
 import os, resource, struct, subprocess, sys
@@ -179,7 +197,7 @@ for kind, data in files.items():
 END
 }
 
-@test "a damaged picture is named when it is asked for, and the others come before" {
+@test "a damaged picture is named in its place, after the samples before it" {
     for i in 1 2 3 4 5 6 7 8 9; do picture set/a/$i.pgm; done
     printf 'P5 2 1 255\nx' >set/a/7.pgm
     loader images:set --no-shuffle --limit 9 -b 2 >out 2>said || [ $? -eq 65 ]
@@ -258,7 +276,7 @@ END
 @test "a file that changes after it was opened is an error, not another sample" {
     mkdir -p set/a
     /usr/bin/python3 -c 'for i in range(100, 500): open(f"set/a/{i}.pgm", "wb").write(b"P5 100 100 255\n" + bytes(10000))'
-    # What is not read is not written, and only a few are decoded ahead.
+    # The loader waits for its reader, and only a few pictures are decoded ahead.
     loader images:set --no-shuffle -b 1 2>said | {
         head -c 30000 >/dev/null
         printf 'P5 1 1 255\nx' >set/a/499.pgm

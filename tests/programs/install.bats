@@ -94,13 +94,13 @@ expected_files() {
     [ -z "$(find "$ROOT" -type f -o -type l)" ]
 }
 
-@test "the shared library and its links bear the name that programs ask for" {
+@test "the shared library and its links have the name that programs load" {
     install_quietly DESTDIR="$ROOT" PREFIX=/usr
     [[ "$(readelf -d "$ROOT/usr/lib/libpipestill.so")" = *"SONAME"*"[libpipestill.so.0]"* ]]
     [ "$(readlink -f "$ROOT/usr/lib/libpipestill.so.0")" = "$(readlink -f "$ROOT/usr/lib/libpipestill.so")" ]
 }
 
-@test "the .pc file names the place of use, not that of packing" {
+@test "the .pc file has PREFIX in its paths, not DESTDIR" {
     install_quietly DESTDIR="$ROOT" PREFIX=/opt/still
     run ! grep -F "$ROOT" "$ROOT/opt/still/lib/pkgconfig/pipestill.pc"
     PKG_CONFIG_PATH=$ROOT/opt/still/lib/pkgconfig run pkg-config --cflags --libs pipestill
@@ -143,7 +143,7 @@ would_make() {
     run ! grep -E '^lib/(base|data|stream|transport)/' <<<"$made"
 }
 
-@test "so has a header of a room or of a stage" {
+@test "a header of a room or of a stage that is touched has its users compiled again" {
     need_fresh_build
     [ "$(would_make stages/student-trainer/trainer.h | xargs)" = \
         "$(printf '%s\n' stages/student-trainer.c stages/student-trainer/*.c | sort | xargs)" ]

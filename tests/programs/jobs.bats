@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# --jobs N: whatever N is, the same bytes come out, the same error is reported, and the run ends as it does with one job.
+# --jobs N: for every N the same bytes come out, the same error is reported, and the run ends as it does with one job.
 # shellcheck disable=SC2030,SC2031,SC2154 # bats' run sets status, stderr and stderr_lines
 # shellcheck disable=SC2016 # what stands in single quotes is for another shell
 bats_require_minimum_version 1.5.0
@@ -80,7 +80,7 @@ same() {
     same plain.pst "$STUMBLE" --sleep 3 --uneven
 }
 
-@test "what was lost is the same with any number of jobs" {
+@test "the losses that --error reports are the same with any number of jobs" {
     compactor --targets u8 --error -i mean.pst 2>"$out.1" >/dev/null
     [[ $(<"$out.1") == *"over 270 samples"* ]]
     for jobs in 2 7; do
@@ -117,7 +117,7 @@ fails_alike() {
     fails_alike 65 "$out.bad" averager --logits
 }
 
-@test "an input that is damaged or cut fails alike" {
+@test "a damaged or cut input fails alike with any number of jobs" {
     cp logits.pst "$out.bad"
     printf '\xff' | dd of="$out.bad" bs=1 seek=100000 conv=notrunc status=none
     fails_alike 65 "$out.bad" temperature-softmax
@@ -127,8 +127,8 @@ fails_alike() {
     fails_alike 65 "$out.bad" temperature-softmax
 }
 
-# left_by_reader COMMAND…: gives a command the beginning of a stream, takes the beginning of its answer, and leaves; then come
-# some batches more, and nothing. Prints the exit code, and what the command said.
+# left_by_reader COMMAND…: gives a command the beginning of a stream, takes the beginning of its answer, and leaves. Then it
+# sends some more batches, and nothing else. Prints the exit code, and what the command printed.
 left_by_reader() {
     /usr/bin/python3 - "$@" <<'PYTHON'
 import os, subprocess, sys
@@ -194,18 +194,103 @@ limited() {
     cmp "$out" "$out.1"
 }
 
-@test "a run without a thread is a resource that is short" {
+@test "a run that can start no thread ends with 75" {
     limited 400000 300000 temperature-softmax --jobs 2 -i logits.pst -o "$out"
     [ "$status" -eq 75 ]
     [ "$stderr" = "temperature-softmax: --jobs 2: only 0 could be started" ]
     [ ! -e "$out" ]
 }
 
-@test "--jobs is a number of threads, and only of filters whose batches stand alone" {
+# same_source OPERAND…: loader writes the same with any number of jobs.
+same_source() {
+    local jobs
+    loader "$@" --run a -q --force -o "$out.1"
+    for jobs in 2 3 8 64; do
+        loader "$@" --run a -q --jobs $jobs | cmp - "$out.1"
+    done
+}
+
+# gradient PATH NUMBER: a picture of 9 by 7 pixels in colour, another one for each number.
+gradient() {
+    mkdir -p "$(dirname "$1")"
+    { printf 'P6 9 7 255\n' && seq "$2" "$(($2 + 200))" | tr -d '\n' | head -c 189; } >"$1"
+}
+
+@test "loader writes the same samples, changed and mixed, with any number of jobs" {
+    for options in "" "--split test --elastic 1" "--elastic 1.5 --shift 2 --rotate 5" "--mixup 0.4" "--mixup 1 --cutmix 1 --elastic 2" "--zstd 3 --crop 2" \
+        "--special 7,8 --elastic 1" "--start 5 --flip" "--fraction 0.05 --cutout 5"; do
+        # shellcheck disable=SC2086 # words of a command
+        same_source digits --samples 103 -b 10 --epochs 3 --seed 4 $options
+    done
+    loader digits --samples 20 -b 7 --epochs 0 --elastic 1 --run a | head -c 200000 >"$out.1" || true
+    loader digits --samples 20 -b 7 --epochs 0 --elastic 1 --run a --jobs 3 | head -c 200000 | cmp - "$out.1"
+    /usr/bin/python3 -c 'import numpy as np
+numbers = np.random.default_rng(3)
+np.save("numbers.npy", numbers.normal(size=(50, 12, 10)))
+np.save("labels.npy", numbers.integers(0, 3, 50))'
+    same_source npy:numbers.npy,labels.npy -b 8 --epochs 3 --standardise --elastic 1 --mixup 1
+    printf 'a,b,w,y\n1,x,1,0\n2,y,2,1\n3,x,.5,1\n' >table.csv
+    same_source table.csv --label y --weight w -b 2 --epochs 20 --mixup 1
+}
+
+@test "loader writes the same pictures and frames of sound with any number of jobs" {
+    for i in {1..40}; do gradient "set/$((i % 4))/$i.ppm" "$i"; done
+    for options in "" "--jitter 0.4 --flip --crop 2" "--mixup 1 --cutmix 1 --elastic 1" "--decoders 1 --cutout 3" "--decoders 5"; do
+        # shellcheck disable=SC2086 # words of a command
+        same_source images:set -b 7 --epochs 3 $options
+    done
+    /usr/bin/python3 -B "$BATS_TEST_DIRNAME/../python/make_corpus.py" toy
+    same_source speech:toy --alignment toy/truth.ctm -b 100 --epochs 2 --splice 2,3 --speed 0.1 --noise 0.1 --mask-bands 3
+}
+
+@test "a picture that cannot be read fails in its batch with any number of jobs" {
+    for i in {1..40}; do gradient "bad/$((i % 4))/$i.ppm" "$i"; done
+    printf 'P6 9 7 255\nshort' >bad/2/22.ppm
+    for options in "--no-shuffle" "--seed 3 --elastic 1" "--mixup 1"; do
+        # shellcheck disable=SC2086 # words of a command
+        run --separate-stderr loader images:bad -b 3 --run a $options -o "$out.1"
+        [ "$status" -eq 65 ]
+        [[ $stderr == *"22.ppm"* ]]
+        message=$stderr
+        for jobs in 2 3 8; do
+            # shellcheck disable=SC2086
+            run --separate-stderr loader images:bad -b 3 --run a $options --jobs $jobs -o "$out.n"
+            [ "$status" -eq 65 ]
+            [ "$stderr" = "$message" ]
+            [ ! -e "$out.n" ]
+            if [ -e "$out.1.part" ] || [ -e "$out.n.part" ]; then cmp "$out.1.part" "$out.n.part"; fi
+            rm -f "$out.n.part"
+        done
+        rm -f "$out.1.part"
+    done
+}
+
+@test "loader with jobs ends when its reader leaves, its disk is full, or a signal comes" {
+    run -0 bash -c 'loader digits --samples 500 --epochs 0 --elastic 1 --jobs 3 2>&1 >&3 3>&- | cat' 3> >(head -c 100000 >/dev/null)
+    [ "$output" = "" ]
+    run --separate-stderr bash -c 'loader digits --samples 500 --elastic 1 --jobs 3 >/dev/full'
+    [ "$status" -eq 74 ]
+    [[ $stderr == "loader: "*"No space left on device"* ]]
+    loader digits --samples 500 --epochs 0 --elastic 1 --jobs 3 --force -o "$out" 3>&- &
+    sleep 0.5
+    kill $!
+    run wait $!
+    [ ! -e "$out" ]
+}
+
+@test "more jobs of loader than memory holds are an error before the first batch" {
+    limited 1000 400000 loader digits --samples 30000 --batch 30000 --elastic 1 --jobs 64 -o "$out"
+    [ "$status" -eq 75 ]
+    [[ $stderr =~ ^"loader: --jobs 64: there is memory for only "[1-9]" of them"$ ]]
+    [ ! -e "$out" ]
+    [ ! -e "$out.part" ] || [ "$(stat -c %s "$out.part")" -lt 10000 ]
+}
+
+@test "--jobs takes a number of threads, and only stages whose batches are independent have it" {
     for jobs in 0 65 -1 x; do
         assert_fails 64 "--jobs: '$jobs' is not a whole number from 1 to 64" averager --jobs $jobs
     done
-    for stage in loader evaluator student-trainer dispatcher stream-inspect; do
+    for stage in replay evaluator student-trainer dispatcher stream-inspect; do
         assert_fails 64 "there is no option '--jobs'" $stage --jobs 2
     done
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# kill -9 of each process of a pool in turn, before it is ready, in the middle, and before the trailer: there is no student
-# and exit codes say so, or it is the plain pipe's. A second run with --resume gives the plain pipe's student every time.
+# kill -9 of each process of a pool in turn, before it is ready, in the middle, and before the trailer. Either there is no
+# student and exit codes report it, or it is the plain pipe's. A second run with --resume always gives the plain pipe's.
 # shellcheck disable=SC2154,SC2034,SC2030,SC2031 # pool.bash sets and uses these
 bats_require_minimum_version 1.5.0
 
@@ -53,7 +53,7 @@ done_before() {
     esac
 }
 
-# The run that comes after: it continues from the checkpoint if there is one.
+# The second run, which continues from the checkpoint if there is one.
 assert_resumed() {
     [ ! -e "$student" ]
     end_processes
@@ -76,7 +76,7 @@ kill_trainer() {
         kill -KILL "$feeder"
         ends "$dispatcher" 65
         ends "$trainer" 65
-        # Before the header comes, a dispatcher has no workers; this one goes on waiting for one that has.
+        # Before the header comes, a dispatcher has no workers; this worker then waits for another dispatcher.
         [ $place = ready ] || ends "$worker" 69
         assert_resumed
     done
@@ -121,7 +121,7 @@ ends_in_vain() {
         start_worker one
         done_before $place
         wait_until kill_trainer
-        # What stands between may still have room for all that is left.
+        # The pipes between may have room for all that is left.
         open_gate
         ends "$trainer" 137
         ends_in_vain "$dispatcher"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Origins and lineage: what changes an origin and what does not, what is refused by it, and what a model says it learned from.
+# Origins and lineage: what changes an origin, what does not, what is refused by it, and which sources a model names.
 # shellcheck disable=SC2154 # bats' run sets stderr
 bats_require_minimum_version 1.5.0
 
@@ -20,14 +20,6 @@ setup() {
 # soft OPTION…: the soft targets of teacher a.
 soft() {
     teacher-forward --name t a.safetensors | temperature-softmax "$@"
-}
-
-# origin STREAM TENSOR: the tensor's origin.
-origin() {
-    PYTHONPATH=$BATS_TEST_DIRNAME/../python /usr/bin/python3 -B -c '
-import sys, pst
-header = pst.read(open(sys.argv[1], "rb").read())[0]
-print(next(spec for spec in header["tensors"] if spec["name"] == sys.argv[2]).get("origin", "not known"))' "$1" "$2"
 }
 
 # origin_of TENSOR: the same of the stream on standard input.
@@ -97,12 +89,12 @@ header["lineage"] |= other["lineage"]; spec("x")["origin"] = other["tensors"][0]
     stream-inspect --json "$BATS_TEST_TMPDIR/s.safetensors" | grep -q "\"$(origin soft.pst soft/t)\""
 }
 
-@test "a model that another one started from says so" {
+@test "a model that was trained from another one names that model" {
     student-trainer -q --from a.safetensors -r 0.01 -o "$BATS_TEST_TMPDIR/s.safetensors" -i soft.pst
     stream-inspect "$BATS_TEST_TMPDIR/s.safetensors" | grep -q "student-trainer makes=model model=$(sha256sum <a.safetensors | cut -c 1-12)"
 }
 
-@test "a model file is the same byte for byte however its stream travelled" {
+@test "a model file is the same byte for byte, whichever way its stream came" {
     train() {
         student-trainer -q -a 784-6-10 -o "$BATS_TEST_TMPDIR/$1.safetensors" "${@:2}"
     }
@@ -125,7 +117,7 @@ header["lineage"] |= other["lineage"]; spec("x")["origin"] = other["tensors"][0]
     assert_fails 65 "it was changed" teacher-forward "$BATS_TEST_TMPDIR/changed.safetensors" -i digits.pst
 }
 
-@test "a filter in another language may enter what it makes" {
+@test "a filter in another language may add an entry for what it makes" {
     "$BATS_TEST_DIRNAME/../../pipelines/python-teacher.py" a.safetensors p <digits.pst | temperature-softmax -T 4 >"$out"
     [[ "$(origin "$out" soft/p)" =~ ^[0-9a-f]{64}$ ]]
     stream-inspect "$out" | grep -q "python-teacher makes=logits model=$(sha256sum <a.safetensors | cut -c 1-12)"

@@ -1,9 +1,9 @@
 # What tests of links share; `load links` brings it in.
 # shellcheck shell=bash
 
-# Everything started by `start` ends with the test, whatever happens.
+# All processes of `start` end with the test, also if it fails.
 started=()
-# What the tests leave to the background must not hold bats' own file descriptor.
+# A process in the background must not hold bats' own file descriptor.
 start() {
     "$@" 3>&- &
     started+=($!)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Links over tcp:// and ipc://: the same student as over a pipe whatever the network does, and a clear end where the other
-# side has gone. Times are those after which a stage gives up; the tests wait much longer than these.
+# Links over tcp:// and ipc://: the same student as over a pipe on every network, and a clear end if the other side has
+# gone. The tests wait much longer than the times after which a stage gives up.
 # shellcheck disable=SC2030,SC2031,SC2154 # every test is a subshell of its own; bats' run sets stderr, proxy near
 bats_require_minimum_version 1.5.0
 
@@ -92,7 +92,7 @@ training() {
     reader=${started[-1]}
 }
 
-# The trainer has begun.
+# Waits until the trainer has begun.
 learns() {
     await grep -q progress "$BATS_TEST_TMPDIR/log"
 }
@@ -131,7 +131,7 @@ learns() {
     trains "tcp://127.0.0.1:$near" "listen:tcp://127.0.0.1:$port"
 }
 
-@test "the student is the same where the connection breaks again and again" {
+@test "the student is the same if the connection breaks again and again" {
     TRAINING+=(--window 8)
     proxy "$port" --cut-every 0.3 --cut-after 30000 --delay 2 --seed 1
     trains "tcp://127.0.0.1:$near" "listen:tcp://127.0.0.1:$port"
@@ -235,7 +235,7 @@ learns() {
     ends "${started[-1]}" 141 10
 }
 
-@test "a message too large for the line ends both sides with 69, its size and what to do" {
+@test "a message that the network is too slow for ends both sides with 69, its size and a remedy" {
     local reader writer near other
     other=$(free_port)
     proxy "$port" --rate 250000
@@ -283,7 +283,7 @@ learns() {
     training "listen:tcp://127.0.0.1:$port"
     learns
     kill -KILL "$reader"
-    wait "$reader" || true # a large process is a while in dying, and has its port until then
+    wait "$reader" || true # a large process takes a while to end, and holds its port until then
     rm -f "$BATS_TEST_TMPDIR/log"
     training "listen:tcp://127.0.0.1:$port"
     ends "$writer" 69 20
@@ -299,7 +299,7 @@ learns() {
     loader digits --samples 5000 --seed 1 -o "$here/large.pst" # 4 MB
     for window in "--window 4" "--window-bytes 300k"; do
         rm -f "$here/s"
-        # The reader is held up, so what it granted is all that may come.
+        # The reader is blocked, so no more may come than it granted.
         # shellcheck disable=SC2086,SC2016
         start bash -c '"$STAGES/../tests/passthrough" -i "listen:ipc://$1" '"$window"' 2>"$2" | { sleep 2; cat >/dev/null; }
             exit "${PIPESTATUS[0]}"' sh "$here/s" "$here/reader.err"
@@ -331,7 +331,7 @@ learns() {
     kill -0 "$writer"
 }
 
-@test "what an authenticated peer says out of protocol stops nothing" {
+@test "messages of an authenticated peer that break the protocol stop nothing" {
     keygen "$BATS_TEST_TMPDIR/one.key" >"$BATS_TEST_TMPDIR/one.public"
     keygen "$BATS_TEST_TMPDIR/two.key" >"$BATS_TEST_TMPDIR/two.public"
     local listens=(--key "$BATS_TEST_TMPDIR/one.key" --allow "$BATS_TEST_TMPDIR/two.public")
@@ -354,7 +354,7 @@ learns() {
     done
 }
 
-@test "an abstract socket is refused, for everyone could connect" {
+@test "an abstract socket is refused, because every user could connect" {
     for endpoint in ipc://@pool listen:ipc://@pool; do
         assert_fails 64 "an abstract socket has no permissions" loader digits --samples 10 -o "$endpoint"
         assert_fails 64 "an abstract socket has no permissions" evaluator -i "$endpoint"
@@ -363,8 +363,8 @@ learns() {
     assert_fails 64 "an abstract socket has no permissions" worker ipc://@pool -- cat
 }
 
-@test "a listener that accepts no connection for now is in use, and not waited for" {
-    # Its queue holds one connection, which is there.
+@test "the address of a listener that accepts no connection at the moment is in use, and not waited for" {
+    # Its queue has room for one connection, and is full.
     # shellcheck disable=SC2016
     start /usr/bin/python3 -c '
 import socket, sys, time
@@ -381,7 +381,7 @@ time.sleep(600)' "$BATS_TEST_TMPDIR/busy"
     [[ $stderr == *"the address is in use by another program"* ]]
 }
 
-@test "a name that begins like a link and is none makes no file, and a path does" {
+@test "a malformed link makes no file, and a path that looks like a link does" {
     mkdir "$BATS_TEST_TMPDIR/here"
     cd "$BATS_TEST_TMPDIR/here"
     for name in listen: listen:- listen:foo listen:host:5555 listen:mem://x tcp: tcp:5555 ipc: ipc:/tmp/s mem: mem:x; do
@@ -408,7 +408,7 @@ time.sleep(600)' "$BATS_TEST_TMPDIR/busy"
     assert_fails 69 "the other side does not answer (--peer-timeout 1)" evaluator -i "ipc://$BATS_TEST_TMPDIR/none" --peer-timeout 1
 }
 
-@test "an address in use is left to whom it belongs, and a file too" {
+@test "an address in use is not taken over, and a file is not replaced" {
     endless "listen:tcp://127.0.0.1:$port"
     assert_fails 69 "both ends" loader digits --samples 10 -o "tcp://127.0.0.1:$port"
     assert_fails 75 "in use" loader digits --samples 10 -o "listen:tcp://127.0.0.1:$port"

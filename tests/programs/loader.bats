@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# loader from outside: what flows, in which order, and what it says of bad input.
+# loader from outside: which samples come, in which order, and the errors for bad input.
 bats_require_minimum_version 1.5.0
 
 setup() {
@@ -18,7 +18,7 @@ setup() {
 stream() {
     local fields=$1
     shift
-    # The fields are words.
+    # Split into words on purpose.
     # shellcheck disable=SC2086
     loader "$@" | "$read_stream" $fields | tail -n +2
 }
@@ -110,7 +110,7 @@ header() {
     [ "$one" != "$(flat id digits --samples 200 --seed 2 -b 7)" ]
 }
 
-@test "validation and test splits keep the set's order unless told otherwise" {
+@test "validation and test splits keep the set's order unless --shuffle is given" {
     held=$(flat id --images "$images" --labels "$labels" --split validation --hold-out 9)
     [ "$held" = "$(tr ' ' '\n' <<<"$held" | sort -n | xargs)" ]
     [ "$held" != "$(flat id --images "$images" --labels "$labels" --split validation --hold-out 9 --shuffle)" ]
@@ -120,7 +120,7 @@ header() {
     [ "$first" != "281474976710656 281474976710657" ]
 }
 
-@test "what is held out is the rest of what is trained on" {
+@test "the samples that are held out are those that the training split leaves" {
     train=$(flat id --images "$images" --labels "$labels" -b 1 --hold-out 3)
     validation=$(flat id --images "$images" --labels "$labels" -b 1 --hold-out 3 --split validation)
     [ "$(wc -w <<<"$train")" -eq 9 ]
@@ -147,7 +147,7 @@ for line in sys.stdin:
     [ -z "$(comm -23 <(echo "$some") <(echo "$all"))" ]
 }
 
-@test "a stream begun with a later batch is the rest of the whole one" {
+@test "a stream that begins with a later batch is the rest of the whole one" {
     options=(digits --samples 50 --epochs 3 -b 20 --shift 1 --elastic 1)
     loader "${options[@]}" | "$read_stream" | tail -n +2 >"$BATS_TEST_TMPDIR/whole"
     for start in 1 2 3 7 8 9; do
@@ -229,7 +229,7 @@ for line in sys.stdin:
     [ "$(flat id --images "$BATS_TEST_TMPDIR/wide" --shift 1)" = "0" ]
 }
 
-@test "where MNIST is not to be found, MNIST_DIR is named" {
+@test "if MNIST is not found, the error names MNIST_DIR" {
     MNIST_DIR=/nowhere assert_fails 66 "MNIST is not in MNIST_DIR=/nowhere" loader mnist
     cd "$BATS_TEST_TMPDIR"
     if [ ! -e /usr/share/mnist ] && [ ! -e /usr/local/share/mnist ]; then

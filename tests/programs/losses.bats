@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# The loss of student-trainer from outside: which terms it is made of, what is refused, weights of classes and samples, and
-# students of numbers and bits. Values of the terms are compared with numpy's in tests/python/test_student_oracle.py.
+# The loss of student-trainer from outside: its terms, what is refused, weights of classes and samples, and students of
+# numbers and bits. tests/python/test_student_oracle.py compares the values of the terms with numpy's.
 # shellcheck disable=SC2154 # bats' run sets stderr
 bats_require_minimum_version 1.5.0
 
@@ -41,7 +41,7 @@ print(hashlib.sha256(file[8 + int.from_bytes(file[:8], "little"):]).hexdigest())
     rm "$student.weights"
 }
 
-# refused CODE WORDS STREAM OPTION…: no model comes of it.
+# refused CODE WORDS STREAM OPTION…: training fails and leaves no model.
 refused() {
     local code=$1 words=$2 stream=$3
     shift 3
@@ -103,13 +103,13 @@ above() {
     refused 64 "--targets hard learns from the labels alone" soft.pst --targets hard --soft-targets soft/t
     refused 64 "--targets soft does not learn from the labels" soft.pst --targets soft --hard-weight 0.5
     for option in '--targets auto' '--hard-weight 0' '--soft-weight 1' '--soft-loss kl' '--soft-targets soft/t'; do
-        # Two words.
+        # An option and its value.
         # shellcheck disable=SC2086
         refused 64 "--loss and ${option% *} exclude each other; say all terms with --loss" soft.pst --loss kl $option
     done
 }
 
-@test "logits that no stage has softened are an error, unless it is said that the labels are meant" {
+@test "logits that no stage has softened are an error, unless an option chooses labels or logits" {
     teacher-forward t.safetensors --name u -i logits.pst | averager --logits -o "$BATS_TEST_TMPDIR/mean.pst"
     hard=$(weights_of hard.pst)
     for stream in logits.pst "$BATS_TEST_TMPDIR/mean.pst"; do
@@ -123,7 +123,7 @@ above() {
     refused 65 "the stream has no soft targets, but logits: put temperature-softmax" logits.pst --loss kl
 }
 
-@test "a term whose tensor is missing is refused with what to put in between" {
+@test "a term whose tensor is missing is refused, and the error names the stage that makes it" {
     change 'drop("y")' soft.pst "$bad"
     refused 65 "the stream has no labels 'y'" "$bad" --loss labels
     refused 65 "the stream has no soft targets; is temperature-softmax before this stage?" hard.pst --loss kl
@@ -137,7 +137,7 @@ above() {
     refused 65 "the stream has no soft targets; it is compact, and 'compactor --restore' before this stage" "$bad" --loss kl
 }
 
-@test "T is the tensor's, or is said for a tensor that does not say it" {
+@test "T is the tensor's, or is given for a tensor without one" {
     refused 65 "T=2: tensor 'soft/t' says that it is at temperature 4" soft.pst --loss kl,T=2
     change 'spec("soft/t").pop("temperature", 0); header["history"] = []' soft.pst "$bad"
     refused 65 "tensor 'soft/t' does not say at which temperature it is; --loss kl,T=NUMBER says it" "$bad" --loss kl
@@ -145,8 +145,8 @@ above() {
     [ "$(weights_of "$bad" --loss kl,T=4)" = "$(weights_of soft.pst --loss kl)" ]
 }
 
-@test "a loss that cannot be is refused" {
-    refused 64 "--loss huge: there is no loss 'huge'; there are kl, cross-entropy, labels, logits, mse, bce" hard.pst --loss huge
+@test "an invalid loss is refused" {
+    refused 64 "--loss huge: there is no loss 'huge'; there are kl, cross-entropy, labels, logits, mse, bce, brier" hard.pst --loss huge
     refused 64 "--loss kl::x: 'x' is not a weight" soft.pst --loss kl::x
     refused 64 "--loss labels,T=3: the loss labels has no 'T='" hard.pst --loss labels,T=3
     refused 64 "the loss has the term kl of 'soft/t' twice" soft.pst --loss kl --loss kl:soft/t:2
@@ -217,7 +217,7 @@ END
     [ "$(weights_of "$bad" --class-weight 1=2)" != "$weighted" ]
 }
 
-@test "samples of weight 0 teach nothing" {
+@test "samples of weight 0 change nothing in the student" {
     of_classes=1
     change 'add("weight", (batch["y"] < 2).astype("f4"))' classes.pst "$bad"
     change 'y = batch["y"]; add("weight", (y < 2).astype("f4")); y[y == 2] = 1' classes.pst "$bad.other"
@@ -264,7 +264,7 @@ print("\"class_counts\":" + str(numpy.bincount(y, minlength=10).tolist()).replac
     [ "$(counts "$bad")" = "$(counts "$BATS_TEST_TMPDIR/part.pst")" ]
 }
 
-@test "class weights that cannot be are refused" {
+@test "invalid class weights are refused" {
     for list in x 0 0= =1 3=1 0=-1 0=nan '0=1,' 0=1,,1=1 0.5=1 0=1:1=1; do
         assert_fails 64 "--class-weight" student-trainer -a 6-8-3 -i classes.pst -o "$student" --class-weight "$list"
     done
@@ -274,7 +274,7 @@ print("\"class_counts\":" + str(numpy.bincount(y, minlength=10).tolist()).replac
     assert_fails 65 "--class-weight needs labels" student-trainer -a 6-8-2 --loss mse -i numbers.pst -o "$student" --class-weight 0=2
 }
 
-@test "a weight that is none is refused with batch and sample" {
+@test "an invalid weight is refused with batch and sample" {
     for weight in -1 np.nan np.inf; do
         change "w = np.ones(len(batch['y']), 'f4'); w[3] = $weight if batch['seq'] else 1; add('weight', w)" classes.pst "$bad"
         assert_fails 65 "batch 1: tensor 'weight', sample 3 of the batch: " student-trainer -a 6-8-3 -i "$bad" -o "$student"
@@ -321,7 +321,7 @@ assert losses[-1] < 0.8 * losses[0], losses
 END
 }
 
-@test "validation goes by the kind of y" {
+@test "validation follows the kind of y" {
     for case in 'mse 2 numbers rmse' 'mse 1 number rmse' 'bce 3 bits wrong_bits'; do
         read -r loss outputs kind key <<<"$case"
         rm -f "$log"
@@ -372,7 +372,7 @@ END
         --checkpoint "$checkpoint" --resume --hard-weight 1
 }
 
-@test "what y holds says which loss is meant, and a teacher's outputs are soft targets of numbers and bits" {
+@test "the kind of y decides which loss is meant, and a teacher's outputs are soft targets of numbers and bits" {
     for kind in numbers number bits; do
         loss=mse soft=mse:logits/t
         [[ $kind != bits ]] || loss=bce soft=logits

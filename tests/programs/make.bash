@@ -12,7 +12,7 @@ skip_without_build() {
     [[ -e $BUILD/libpipestill.a ]] || skip "$BUILD is no build folder"
 }
 
-# Whether everything is built; says so where it is not, for tests of what make would build.
+# Fails with a message unless everything is built, for tests of what make would build.
 need_fresh_build() {
     make_here -q tests || {
         echo "$BUILD is older than the sources, or make never comes to an end: run 'make tests' first"

@@ -10,7 +10,7 @@ setup() {
 
 # help_options STAGE own|common: the options of --help, a name a line, short ones too.
 help_options() {
-    local from='^Options:' to='^Options of every stage:'
+    local from='^Options:' to='^Common options:'
     [ "$2" = common ] && from=$to && to='^Example'
     "$1" --help | sed -n "/$from/,/$to/p" | grep -E '^ +-' |
         sed -E 's/^( *(-[A-Za-z],)? *--[a-z0-9-]+).*/\1/' | grep -oE -- '--?[A-Za-z][A-Za-z0-9-]*' | sort -u

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Small inputs take little memory: at most 8 times their bytes and 64 MiB for what a header, an index or a history says, and
-# for what is compressed no more than the stated limits.
+# Small inputs take little memory: at most 8 times their bytes and 64 MiB for headers, indexes and histories, and no more
+# than the stated limits for compressed data.
 # shellcheck disable=SC2154 # bats' run sets output and status
 bats_require_minimum_version 1.5.0
 
@@ -58,7 +58,7 @@ PYTHON
     done
 }
 
-@test "a compressed recording whose batch or index lies about samples takes little memory" {
+@test "a compressed recording with a false number of samples in a batch or the index takes little memory" {
     loader digits --samples 60 --batch 20 --zstd 3 -o small.pst
     PYTHONPATH=$BATS_TEST_DIRNAME/../python /usr/bin/python3 -B - <<'PYTHON'
 import msgpack
@@ -98,7 +98,7 @@ PYTHON
     [[ $output == "65 "*"index"* ]]
     takes_little batch.pst replay --shuffle batch.pst
     [[ $output == "65 "* ]]
-    takes_little index.pst stream-repair index.pst # which makes a true index of what is there
+    takes_little index.pst stream-repair index.pst # it makes a true index
     [[ $output == "0 "* ]]
     takes_little batch.pst stream-repair batch.pst
     [[ $output == "65 "* ]]

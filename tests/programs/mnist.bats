@@ -30,7 +30,7 @@ errors() {
     [ "$wrong" -le 260 ]
 }
 
-@test "a student that never sees a label or a 3 knows threes from its teacher" {
+@test "a student that never sees a label or a 3 recognises threes by its teacher's answers" {
     loader mnist --limit 6000 --epochs 5 --omit-classes 3 | teacher-forward teacher.safetensors |
         temperature-softmax -T 8 | student-trainer -a 784-64-10 --targets soft -o missing.safetensors
     loader mnist --split test --only-classes 3 --limit 200 | teacher-forward --name it missing.safetensors |

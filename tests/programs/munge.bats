@@ -50,7 +50,7 @@ print([t["name"] for t in h["tensors"]], h["samples"], h["classes"], [c["name"] 
     done
 }
 
-@test "constant columns stay, and a table whose rows are all alike is made again and told" {
+@test "constant columns stay, and a table whose rows are all alike is made again and reported" {
     change 'batch["x"][:, 0] = 3' table.pst "$BATS_TEST_TMPDIR/constant.pst"
     for method in munge autogluon random nbe; do
         munge "$BATS_TEST_TMPDIR/constant.pst" -m $method --times 2 -o "$out.$method" 2>/dev/null
@@ -89,7 +89,7 @@ print([t["name"] for t in h["tensors"]], h["samples"], h["classes"], [c["name"] 
     [ "$(column "$out" x | sort -u | wc -l)" = 1 ]
 }
 
-@test "streams that are no table are refused" {
+@test "streams that are not a table are refused" {
     loader digits --samples 20 -o "$BATS_TEST_TMPDIR/digits.pst"
     assert_fails 65 "tensor 'x' is" munge "$BATS_TEST_TMPDIR/digits.pst"
     stream-select --drop x -i table.pst -o "$BATS_TEST_TMPDIR/bare.pst"

@@ -35,6 +35,8 @@ assert_arch_fails() {
 
 @test "a fault in an architecture is shown with a mark below its place" {
     assert_arch_fails 64 "--arch: 'rleu' is not a layer; layers are like: 800" 784-30-rleu-10 '       ^^^^'
+    assert_arch_fails 64 "layer 2, shuffle, has 4 groups, which do not divide its 6 channels (its input is 6x28x28)" \
+        1x28x28-conv3:6-shuffle4-gap-10 '                ^^^^^^^^'
     assert_arch_fails 64 "layer 2, conv, has 5 groups, which do not divide its 6 channels and 8 maps (its input is 6x28x28)" \
         1x28x28-conv3:6-conv3:8,groups=5-gap-10 '                ^^^^^^^^^^^^^^^^'
     assert_arch_fails 64 "in layer 1, res: layer 1, conv, has a padding of 4, but its kernel is 3 high" \
@@ -122,14 +124,64 @@ assert all((clipped[name] == start[name]).all() for name in start if "running" i
 END
 }
 
+# ---- an average of weights ----
+
+@test "--ema writes the average of the weights after each step, with statistics" {
+    learn() {
+        loader digits --samples "$1" --batch 20 --no-shuffle |
+            student-trainer -q -a "$CONV" -r 0.5 -o "$BATS_TEST_TMPDIR/$2" "${@:3}"
+    }
+    learn 20 one
+    learn 40 two
+    learn 60 three
+    learn 60 average --ema 0.8 --log "$BATS_TEST_TMPDIR/log"
+    PYTHONPATH=$BATS_TEST_DIRNAME/../python /usr/bin/python3 -B - "$BATS_TEST_TMPDIR" <<'END'
+import sys, safetensors
+one, two, three, average = (safetensors.read(f"{sys.argv[1]}/{name}") for name in ("one", "two", "three", "average"))
+for name in one:
+    expected = (0.64 * one[name].astype(float) + 0.8 * two[name] + three[name]) / 2.44
+    assert abs(average[name] - expected).max() < 1e-6 * (1 + abs(expected).max()), name
+END
+    grep -q '"event":"network".*"ema":0.8' "$BATS_TEST_TMPDIR/log"
+    stream-inspect "$BATS_TEST_TMPDIR/average" >"$BATS_TEST_TMPDIR/shown"
+    grep -q "^weights *average of 3 steps, decay 0.8$" "$BATS_TEST_TMPDIR/shown"
+}
+
+@test "--validate judges the average, which is also written" {
+    loader digits --samples 60 --batch 10 --epochs 3 -o "$BATS_TEST_TMPDIR/many.pst"
+    student-trainer -q -a "$CONV" -r 0.05 --ema 0.9 --validate test.pst -i "$BATS_TEST_TMPDIR/many.pst" -o "$model" --log "$BATS_TEST_TMPDIR/log"
+    best=$(grep -o '"validation_errors":[0-9]*' "$BATS_TEST_TMPDIR/log" | cut -d: -f2 | sort -n | head -1)
+    teacher-forward "$model" -i test.pst | evaluator --json >"$BATS_TEST_TMPDIR/said"
+    grep -q "\"errors\": *${best}[,}.]" "$BATS_TEST_TMPDIR/said"
+    student-trainer -q -a "$CONV" -r 0.05 --ema 0.9 --validate test.pst --keep-last -i "$BATS_TEST_TMPDIR/many.pst" -o "$BATS_TEST_TMPDIR/last"
+    student-trainer -q -a "$CONV" -r 0.05 --ema 0.9 -i "$BATS_TEST_TMPDIR/many.pst" -o "$BATS_TEST_TMPDIR/alone"
+    PYTHONPATH=$BATS_TEST_DIRNAME/../python /usr/bin/python3 -B - "$BATS_TEST_TMPDIR" <<'END'
+import sys, safetensors
+last, alone = (safetensors.read(f"{sys.argv[1]}/{name}") for name in ("last", "alone"))
+assert all((last[name] == alone[name]).all() for name in last)
+END
+}
+
+@test "a run with --ema that was stopped goes on to the same bits, and not with another decay" {
+    loader digits --samples 60 --batch 10 --epochs 3 -o "$BATS_TEST_TMPDIR/many.pst"
+    learn=(student-trainer -q -a "$CONV" -r 0.05 --validate test.pst)
+    "${learn[@]}" --ema 0.9 -i "$BATS_TEST_TMPDIR/many.pst" -o "$model"
+    checkpoint=$BATS_TEST_TMPDIR/checkpoint again=$BATS_TEST_TMPDIR/again
+    run -65 "${learn[@]}" --ema 0.9 --checkpoint "$checkpoint" -i <(head -c 100000 "$BATS_TEST_TMPDIR/many.pst") -o "$again"
+    [ -s "$checkpoint" ]
+    assert_fails 65 "ema is 0.5 here, 0.9 there" "${learn[@]}" --ema 0.5 --checkpoint "$checkpoint" --resume -i "$BATS_TEST_TMPDIR/many.pst" -o "$again"
+    "${learn[@]}" --ema 0.9 --checkpoint "$checkpoint" --resume -i "$BATS_TEST_TMPDIR/many.pst" -o "$again"
+    cmp "$model" "$again"
+}
+
 # ---- what a network takes ----
 
 @test "stream-inspect shows layers, shapes, parameters, multiply-adds and memory of a model" {
     stream-inspect conv.safetensors >"$file"
-    grep -qE '^  conv3x3:6,stride=2 +6x14x14 +54 +10584$' "$file"
-    grep -qE '^  res\(\)-relu +6x14x14 +336 +63504$' "$file"
-    grep -qE '^    bn +6x14x14 +12 +0$' "$file"
-    grep -qE '^  10 +10 +2950 +2940$' "$file"
+    grep -qE '^  1 +conv3x3:6,stride=2 +6x14x14 +54 +10584$' "$file"
+    grep -qE '^  3 +res\(\)-relu +6x14x14 +336 +63504$' "$file"
+    grep -qE '^  3\.2 +bn +6x14x14 +12 +0$' "$file"
+    grep -qE '^  6 +10 +10 +2950 +2940$' "$file"
     grep -qE '^  in all +3352 +77028$' "$file"
     grep -q '^statistics     24, ' "$file"
     grep -qE '^memory +for 128 samples: in use [0-9.]+ MB, in training [0-9.]+ MB$' "$file"
@@ -140,7 +192,7 @@ assert network["parameters"] == 3352 and network["multiply_adds"] == 77028 and n
 assert network["memory"]["use"] < network["memory"]["training"]'
 }
 
-@test "stream-inspect --arch shows a network that there is not yet" {
+@test "stream-inspect --arch shows a network without a model" {
     printf '3x32x32\nconv3x3:8\nres(conv3x3:16,stride=2-bn)\ngap 10' >"$file"
     run -0 stream-inspect --arch "@$file"
     [[ $output == *"conv1x1:16,stride=2"* ]]

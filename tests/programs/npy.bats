@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# NumPy's arrays: from their files through a whole pipeline, and what is said of bad ones. tests/python/test_npy_oracle.py
+# NumPy's arrays: from their files through a whole pipeline, and the errors for bad ones. tests/python/test_npy_oracle.py
 # compares every type with numpy.
 # shellcheck disable=SC2154 # bats' run sets output, lines and stderr
 bats_require_minimum_version 1.5.0
@@ -24,7 +24,7 @@ rows() {
 x = (random.normal(size=(4, 6))[y] + random.normal(size=($1, 6)) * 0.1).astype('f4')"
 }
 
-@test "arrays go from their files to a student that knows them" {
+@test "arrays go from their files to a student that has learned them" {
     numpy "$(rows 400)
 np.save('x.npy', x); np.save('y.npy', y)"
     loader npy:x.npy,y.npy --hold-out 100 --epochs 20 -b 20 | student-trainer -q -a 6-16-4 -r 0.1 -o student.safetensors
@@ -86,7 +86,7 @@ np.save('rows.npy', np.eye(3, dtype='i8')[[2, 0, 1]]); np.save('floats.npy', np.
     assert_fails 65 "label 3 of sample 1, at byte 152: a bit is 0 or 1; --regression takes rows" loader npy:x.npy,wide.npy
 }
 
-@test "what is not there, does not fit or is not finite is named" {
+@test "arrays that are missing, do not fit or are not finite are named" {
     numpy "x = np.ones((4, 2), 'f4'); np.save('x.npy', x); np.save('three.npy', np.arange(3))
 np.savez('set.npz', x=x, y=np.arange(4), w=np.array([1, 2, -1, 0]), few=np.ones(3))
 np.savez('unknown.npz', a=x, b=x); x[2, 1] = np.nan; np.save('nan.npy', x); np.savez('nan.npz', x)"
@@ -120,7 +120,7 @@ np.save('records.npy', np.zeros(3, 'i4,f4')); np.save('texts.npy', np.array(['on
     assert_fails 65 "dates.npy: its elements are of type '<M8[D]'" loader dates.npy
 }
 
-@test "a bomb takes little memory" {
+@test "a small archive with huge contents takes little memory" {
     [[ -z ${SANITIZE-}${VALGRIND-} ]] || skip "the checker's own memory counts"
     numpy "np.savez_compressed('bomb.npz', x=np.zeros((300, 1_000_000), 'u1'))
 data = open('bomb.npz', 'rb').read()

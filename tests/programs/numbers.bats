@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Numbers at the edges of what can be computed: temperatures, and machines of another byte order. Locales are in
-# tests/unit/test_nn_locale.c, for the programs have none.
+# tests/unit/test_nn_locale.c, because the programs set none.
 # shellcheck disable=SC2154 # bats' run sets stderr
 bats_require_minimum_version 1.5.0
 
@@ -33,7 +33,7 @@ figure() {
     soft=$(figure "$here/log")
     rm "$here/log"
     learn -i logits.pst --targets soft --soft-loss logits
-    # Logits may be moved by a constant for each sample, which the divergence does not see: so its loss is the smaller one.
+    # A constant for each sample may be added to logits without a change of the divergence, so its loss is the smaller one.
     echo "soft loss $soft, on logits $(figure "$here/log")"
     awk -v soft="$soft" -v logits="$(figure "$here/log")" 'BEGIN { exit !(soft > 0 && soft < 1.2 * logits) }'
 }
@@ -48,7 +48,7 @@ assert abs(away).max() < 0.15, abs(away).max()
 END
 }
 
-@test "a temperature that f32 cannot carry is refused, with the loss that can" {
+@test "a temperature that f32 cannot carry is refused, and the error names the loss to use" {
     for temperature in 1.1e6 1e7 1e9; do
         assert_fails 64 "above 1e+06 probabilities in f32 cannot carry the differences between logits" \
             temperature-softmax -T $temperature -i logits.pst

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# No option is passed over in silence: one that does nothing, or has two values, is refused by its name.
+# No option is ignored in silence: one that does nothing, or has two values, is refused by its name.
 # shellcheck disable=SC2154 # bats' run sets stderr
 bats_require_minimum_version 1.5.0
 
@@ -14,7 +14,7 @@ setup() {
     cd "$BATS_FILE_TMPDIR" || return
 }
 
-# needs OPTION WORDS COMMAND…: the option is refused, for it does nothing without what the words say.
+# needs OPTION WORDS COMMAND…: the option is refused, because it does nothing without what the words name.
 needs() {
     local option=$1 words=$2
     shift 2
@@ -67,7 +67,7 @@ train() {
     train --validate digits.pst --validate-by loss --keep-last --patience 3
 }
 
-@test "a seed that decides about nothing is refused" {
+@test "a seed that decides nothing is refused" {
     assert_fails 64 "--seed does nothing with --from a model without dropout" student-trainer --from teacher.safetensors \
         --seed 3 -i digits.pst -o "$BATS_TEST_TMPDIR/student.safetensors"
     student-trainer -q --from teacher.safetensors --dropout-hidden 0.1 --seed 3 -i digits.pst \
@@ -95,7 +95,7 @@ train() {
     needs --max-message "a stream to read" loader digits --max-message 1M
     replay digits.pst --follow --peer-timeout 3 | cmp - digits.pst
     replay digits.pst --max-message 1M | cmp - digits.pst
-    # A link of --validate is one, too.
+    # An endpoint of --validate is a link, too.
     assert_fails 69 "tcp://127.0.0.1:1" student-trainer -i digits.pst --hidden 8 -o "$BATS_TEST_TMPDIR/m" --peer-timeout 0.5 \
         --window 3 --validate tcp://127.0.0.1:1
 }
@@ -133,7 +133,7 @@ train() {
     student-trainer --help | grep -A1 -- --beta1 | grep -q 'needs --optimiser adam)$'
     for stage in "${STAGES:-build/stages}"/*; do
         help=$("$stage" --help)
-        # What each "needs" names is an option, and behind it one of its words.
+        # Each "needs" names an option, and after it one of its words.
         while read -r option word; do
             [[ $help == *" --$option"[\ $'\n']* ]]
             [ -z "$word" ] || grep -A1 -- " --$option " <<<"$help" | grep -qE "one of .*\b${word}[,;]"

@@ -47,7 +47,7 @@ place() {
     [ "${lines[0]}" = "$PLACE/libexec/pipestill/loader" ]
 }
 
-@test "pipestill --version says what the stages say" {
+@test "pipestill --version prints what the stages print" {
     place
     run --separate-stderr "$COMMAND" --version
     [ "$status" -eq 0 ]
@@ -85,21 +85,21 @@ place() {
         stage=$(basename "$stage" .c)
         [ "$(grep -cE "^  $stage +$("$stage" --help | sed -n '1s/^[^:]*: //p')\$" <<<"$output")" -eq 1 ]
     done
-    [[ "$output" = *"Sources write a stream:"*loader*"Filters read one"*averager*"Sinks read one:"*evaluator*"Tools:"*keygen* ]]
+    [[ "$output" = *"Sources write a stream:"*loader*"Filters read a stream"*averager*"Sinks read a stream:"*evaluator*"Tools:"*keygen* ]]
     cd "$BATS_TEST_TMPDIR"
     PATH="$PLACE/bin:/usr/bin:/bin" run bash -euo pipefail -c "$(sed -n '/^Example:/,$s/^  //p' <<<"$output")"
     [ "$status" -eq 0 ]
     [[ "$output" = *"accuracy "* ]]
 }
 
-@test "pipestill --help shows the same as a success" {
+@test "pipestill --help shows the same and ends with 0" {
     place
     run --separate-stderr "$COMMAND" --help
     [ "$status" -eq 0 ]
     [ "$output" = "$("$COMMAND" || true)" ]
 }
 
-@test "a stage that is misspelt, or part of a name, is answered with the stages that are probably meant" {
+@test "a stage that is misspelt, or part of a name, gets an error with the stages that are probably meant" {
     place
     while read -r name meant; do
         run --separate-stderr "$COMMAND" "$name" --epochs 3
@@ -119,7 +119,7 @@ END
     [ "$stderr" = "pipestill: no stage 'lodaer'; did you mean loader?" ]
 }
 
-# A program that stands for man: it says which page it was to show.
+# A program in place of man, which prints the page that it was given.
 man_that_tells() {
     mkdir "$BATS_TEST_TMPDIR/man"
     # shellcheck disable=SC2016 # for sh to expand
@@ -144,7 +144,7 @@ man_that_tells() {
     [ "$(realpath "${output#man }")" = "$BATS_TEST_TMPDIR/tree/docs/man/averager.1" ]
 }
 
-@test "without a program that shows pages, help is what --help says" {
+@test "without a program that shows pages, pipestill help prints --help" {
     place
     mkdir "$BATS_TEST_TMPDIR/few"
     for program in sh readlink dirname awk ls cat sed; do ln -s "$(command -v "$program")" "$BATS_TEST_TMPDIR/few"; done
@@ -156,7 +156,7 @@ man_that_tells() {
     [ "$output" = "$("$COMMAND" --help)" ]
 }
 
-@test "a command without stages says so" {
+@test "a pipestill command without stages reports that they are missing" {
     install -D -m 755 pipelines/pipestill.sh "$BATS_TEST_TMPDIR/bin/pipestill"
     run --separate-stderr "$BATS_TEST_TMPDIR/bin/pipestill" --list
     [ "$status" -eq 66 ]

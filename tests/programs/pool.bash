@@ -7,7 +7,7 @@ STUDENT=(student-trainer -q -a 784-16-10 -r 0.05 --seed 9)
 STUMBLE=${STAGES:?}/../tests/stumble # beside the stages, under valgrind too
 HECKLE=$STAGES/../tests/heckle
 
-# The teacher, another one, and the student that every run of a pool must give to the last bit.
+# Makes the teacher, another one, and the student that every run of a pool must give to the last bit.
 make_expected() {
     loader digits --samples 200 --batch 20 --epochs 2 -o lessons.pst
     student-trainer -q -a 784-12-10 -r 0.05 -i lessons.pst -o teacher.safetensors
@@ -35,7 +35,7 @@ use_folder() {
 
 # start_dispatcher [OPTION…]: the whole pipeline but its workers, in the background; $trainer is its process.
 start_dispatcher() {
-    # Not a pipeline: each process is wanted by its number.
+    # Not a pipeline, because the tests need the number of each process.
     rm -f "$here"/{in,out}.fifo
     mkfifo "$here"/{in,out}.fifo
     "${feed[@]}" >"$here/in.fifo" 3>&- &
@@ -84,7 +84,7 @@ wait_until() {
     return 1
 }
 
-# has_done N: so many batches have been worked on, by whomever.
+# has_done N: so many batches have been worked on, by any workers.
 has_done() {
     (($(wc -l <"$done_file") >= $1))
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# dispatcher and worker: whatever happens to workers, the student is the plain pipe's to the last bit; and what cannot go
-# on says why.
+# dispatcher and worker: if workers fail or leave, the student is still the plain pipe's to the last bit; and a run that
+# cannot go on gives the reason.
 # shellcheck disable=SC2154,SC2034,SC2030,SC2031 # bats' run sets stderr, pool.bash the others
 bats_require_minimum_version 1.5.0
 
@@ -11,7 +11,7 @@ setup_file() {
 }
 
 setup() {
-    # A dozen processes under valgrind take minutes a test: there, these stand for all.
+    # A dozen processes under valgrind take minutes a test, so only these run there.
     local few="^(one worker|the last worker|a worker with another|a command that fails|without workers|the state)"
     [[ -z ${VALGRIND-} || $BATS_TEST_DESCRIPTION =~ $few ]] || skip "too slow under valgrind"
     load common
@@ -71,7 +71,7 @@ teardown() {
     says dispatcher "is gone"
 }
 
-@test "the last worker killed with -9, and a new one much later" {
+@test "the last worker is killed with -9, and a new one much later completes the student" {
     hold
     start_dispatcher
     start_worker one
@@ -83,7 +83,7 @@ teardown() {
     assert_same_student
 }
 
-@test "four workers, of which one is killed with -9 again and again and replaced" {
+@test "four workers, one killed with -9 and replaced again and again, give the plain pipe's student" {
     hold
     start_dispatcher
     for name in one two three; do start_worker "$name"; done
@@ -96,7 +96,7 @@ teardown() {
     assert_same_student
 }
 
-@test "a worker stopped past its time and continued later: its batches go to another, its answers are dropped" {
+@test "a stopped worker's batches go to another one after its time, and its answers are dropped" {
     hold
     start_dispatcher --batch-timeout 0.5
     start_worker one
@@ -120,7 +120,7 @@ teardown() {
     kill -STOP "$stopped"
     start_worker two
     wait_until says dispatcher "has not answered batch"
-    go_on_until 70 # of which the first one's command did three at most
+    go_on_until 70 # the first worker's command did at most three of them
     kill -CONT "$stopped"
     wait_until has_answered_twice
     go_on
@@ -132,7 +132,7 @@ has_answered_twice() {
     says dispatcher "[1-9][0-9]* answered twice"
 }
 
-@test "a late worker gets nothing again, for it has that already; a line says that all are late" {
+@test "a late worker does not get the same batches again, and a line says that all workers are late" {
     hold
     start_dispatcher --batch-timeout 0.5
     start_worker one
@@ -144,7 +144,7 @@ has_answered_twice() {
     [ "$(of_last_pool_event given_out)" -eq "$BATCHES" ]
 }
 
-@test "the time of a batch begins when its worker can begin it" {
+@test "the time limit of a batch begins when its worker can begin it" {
     loader digits --samples 120 --batch 20 --epochs 1 -o "$here/six.pst"
     feed=(cat "$here/six.pst")
     start_dispatcher --batch-timeout 4
@@ -166,7 +166,7 @@ has_answered_twice() {
     endpoint=tcp://127.0.0.1:$near
     start_worker one
     start_worker two
-    # Each of the two has come back twice on the average.
+    # On average, each of the two has come back twice.
     wait_until has_come 6
     go_on
     assert_same_student
@@ -177,8 +177,8 @@ has_come() {
     (($(grep -c "worker .* is here" "$here/dispatcher.err") >= $1))
 }
 
-@test "answers that are left from another run are dropped" {
-    # A worker goes on with what it has while no dispatcher is there, and the next dispatcher has other batches.
+@test "answers that remain from another run are dropped" {
+    # A worker goes on with its jobs while there is no dispatcher, and the next dispatcher has other batches.
     loader digits --samples 1200 --batch 20 --epochs 2 --seed 4 -o "$here/another.pst"
     feed=(cat "$here/another.pst")
     worker_options=(--stay)
@@ -221,7 +221,7 @@ has_come() {
     [ "$(of_last_pool_event of_another_run)" -eq 3 ]
 }
 
-@test "an answer to a question that was not asked is a failure" {
+@test "an answer that does not belong to its job is a failure" {
     hold
     start_dispatcher
     start_worker one
@@ -252,7 +252,7 @@ print(json.loads(sys.stdin.read())[sys.argv[1]])' "$1"
     assert_same_student
 }
 
-@test "a worker that is asked to end ends by that signal, and its command with it" {
+@test "a worker that gets a signal ends by it, and its command with it" {
     hold
     start_dispatcher
     start_worker one
@@ -266,18 +266,18 @@ print(json.loads(sys.stdin.read())[sys.argv[1]])' "$1"
     assert_same_student
 }
 
-@test "a worker whose command lingers after the last job can be asked to end" {
+@test "a worker whose command still runs after the last job ends by a signal" {
     start_dispatcher
     start_worker one "teacher-forward -n t teacher.safetensors; sleep 600"
     assert_same_student
-    sleep 0.5 # it waits for its command by now, or else ends the sooner
+    sleep 0.5 # by now it waits for its command; before, it would end sooner
     local asked=$SECONDS
     kill -TERM "$worker"
     ends "$worker" 143
     ((SECONDS - asked < 10))
 }
 
-@test "a dispatcher killed with -9 leaves no student; the workers find the one that is started next" {
+@test "a dispatcher killed with -9 leaves no student; the workers find the next one" {
     worker_options=(--stay)
     hold
     start_dispatcher
@@ -315,8 +315,8 @@ has_gone() {
     ! pgrep -P "$trainer" -x "$1" >/dev/null
 }
 
-# kill_trainer_at N: after N batches. A filter learns of it when it writes; where all that is left had room in the pipes, the
-# dispatcher never would.
+# kill_trainer_at N: after N batches. A filter notices it when it writes. If the pipes had room for all that is left, the
+# dispatcher would never notice it.
 kill_trainer_at() {
     pkill -KILL -P "$trainer" -x student-trainer
     echo $(($1 + 10)) >"$here/allowed"
@@ -326,7 +326,7 @@ kill_trainer_at() {
     go_on
 }
 
-@test "a trainer killed with -9 ends the dispatcher, which tells the workers" {
+@test "a trainer killed with -9 ends the dispatcher and, through it, the workers" {
     hold
     start_dispatcher
     start_worker one
@@ -368,7 +368,7 @@ kill_trainer_at() {
     assert_same_student
 }
 
-@test "a worker that speaks another version is refused, and both are named" {
+@test "a worker of another version is refused, and both are named" {
     hold
     start_dispatcher
     start_worker one
@@ -380,7 +380,7 @@ kill_trainer_at() {
     assert_same_student
 }
 
-@test "what an authenticated peer says out of protocol stops nothing" {
+@test "messages of an authenticated peer that break the protocol stop nothing" {
     local port
     port=$(free_port)
     endpoint=tcp://127.0.0.1:$port
@@ -410,7 +410,7 @@ kill_trainer_at() {
     assert_same_student
 }
 
-@test "a command that fails says why, here and at the dispatcher, and is dismissed while others work" {
+@test "a command that fails gives its reason, also to the dispatcher, and its worker is dismissed while others work" {
     hold
     start_dispatcher
     start_worker one
@@ -424,7 +424,7 @@ kill_trainer_at() {
     assert_same_student
 }
 
-@test "a command that is not there says so" {
+@test "a missing command is reported by the dispatcher" {
     start_dispatcher
     worker "$endpoint" -- no-such-command 2>"$here/one.err" 3>&- &
     worker=$!
@@ -475,7 +475,7 @@ blamed() {
     ends "$worker" 69
 }
 
-@test "a batch that costs ten workers stops the run with the reason" {
+@test "a batch that ends ten workers stops the run with the reason" {
     start_dispatcher
     worker_options=(--ahead 1)
     for name in {1..10}; do
@@ -487,7 +487,7 @@ blamed() {
     ends "$trainer" 65
 }
 
-@test "a worker that says again and again that a batch failed neither ends the run nor spoils it for others" {
+@test "a worker that reports a batch as failed again and again neither ends the run nor stops other workers" {
     hold
     start_dispatcher
     for name in one two three; do start_worker "$name"; done
@@ -500,7 +500,7 @@ blamed() {
     [ "$(grep -c 'heckler: batch .* failed: I do not like it' "$here/dispatcher.err")" -eq 3 ]
 }
 
-@test "a worker that asks for more jobs than there are numbers keeps nothing from the others" {
+@test "a worker that asks for far too many jobs takes none from the others" {
     hold
     start_dispatcher --batch-timeout 2
     start_worker one
@@ -532,8 +532,8 @@ blamed() {
     assert_same_student
 }
 
-# docs/pool.md says how.
-@test "a worker that lies is found out by asking the teacher again about samples of a recording" {
+# docs/pool.md has the commands.
+@test "a worker's false answers are found if the teacher is asked again about samples of a recording" {
     for lie in "" --lie; do
         rm -f "$here/logits.pst"
         dispatcher "$endpoint" -i input.pst -o "$here/logits.pst" 2>>"$here/dispatcher.err" 3>&- &
@@ -569,30 +569,30 @@ blamed() {
     run ! grep -E 'worker.log|socket:|anon_inode' "$here/files"
 }
 
-@test "a command that changes what it should hand on is found out" {
+@test "a command that changes a tensor of its input is refused" {
     start_dispatcher
     start_worker one "$STUMBLE --cheat | teacher-forward -n t teacher.safetensors"
     ends "$dispatcher" 65
     says dispatcher "the command changed tensor 'x'; a worker's command may only add"
 }
 
-@test "a command that keeps something to itself is found out" {
+@test "a command that does not hand on a tensor is refused" {
     start_dispatcher
     start_worker one "teacher-forward -n t teacher.safetensors | temperature-softmax | compactor --inputs digest"
     ends "$dispatcher" 65
     says dispatcher "the command does not hand on tensor 'x'; a worker's command may only add"
 }
 
-@test "a command that answers what it was not asked is found out" {
+@test "a command that answers with other batches is refused" {
     worker_options=(--ahead 1)
     start_dispatcher
     start_worker one "teacher-forward -n t teacher.safetensors -i input.pst"
     ends "$dispatcher" 65
     says one "the command wrote more batches than it read"
-    says dispatcher "the command changed tensor 'x'" # the first batches over again, in place of others
+    says dispatcher "the command changed tensor 'x'" # the file's first batches, in place of others
 }
 
-@test "without workers a dispatcher waits, says so, and gives up when told to" {
+@test "without workers a dispatcher waits, says so, and gives up after --no-worker-timeout" {
     assert_waits_in_vain() {
         run --separate-stderr dispatcher "$endpoint" --no-worker-timeout 1 -i input.pst -o "$here/out.pst"
         echo "$stderr"
@@ -604,11 +604,11 @@ blamed() {
     assert_waits_in_vain
 }
 
-@test "a worker without a dispatcher gives up when told to" {
+@test "a worker without a dispatcher gives up after --patience" {
     assert_fails 69 "no dispatcher for 1 s (--patience)" worker "$endpoint" --patience 1 -- cat
 }
 
-@test "a truncated input is an error that the workers hear of" {
+@test "a truncated input is an error that the dispatcher sends to the workers" {
     head -c 300000 input.pst >"$here/cut.pst"
     start_worker one
     run --separate-stderr dispatcher "$endpoint" -i "$here/cut.pst" -o "$here/out.pst"
@@ -620,8 +620,8 @@ blamed() {
     says one "the run has failed: .*truncated"
 }
 
-# The stage before learns at once that it failed, and why; it would notice by itself only after --peer-timeout.
-@test "a dispatcher that fails while its window is full tells the stage before it" {
+# The stage before gets the reason at once; by itself it would notice only after --peer-timeout.
+@test "a dispatcher that fails while its window is full sends the reason to the stage before it" {
     loader digits --samples 2000 --batch 20 --epochs 1000 -o "listen:ipc://$here/input" 2>"$here/loader.err" 3>&- &
     feeder=$!
     processes+=("$feeder")
@@ -633,7 +633,7 @@ blamed() {
     says loader "the other side ended: dispatcher: .*no worker for 1 s"
 }
 
-@test "a dispatcher that fails while it waits for input tells the stage before it" {
+@test "a dispatcher that fails while it waits for input sends the reason to the stage before it" {
     mkfifo "$here/in.fifo"
     "$STUMBLE" -o "listen:ipc://$here/input" <"$here/in.fifo" 2>"$here/before.err" 3>&- &
     feeder=$!
@@ -643,14 +643,14 @@ blamed() {
     run dispatcher "$endpoint" --no-worker-timeout 1 -i "ipc://$here/input" -o "$here/out.pst" 8>&-
     [ "$status" -eq 69 ]
     SECONDS=0
-    tail -c +100001 input.pst >&8 || true # it may end in the middle of it
+    tail -c +100001 input.pst >&8 || true # its reader may end before it has all
     exec 8>&-
     ends "$feeder" 141
     [ "$SECONDS" -lt 25 ]
     says before "the other side ended: dispatcher: .*no worker for 1 s"
 }
 
-@test "endpoints that are none are refused" {
+@test "malformed endpoints are refused" {
     assert_fails 64 "tcp://host:port" dispatcher tcp://nowhere -i input.pst
     assert_fails 64 "tcp://host:port" worker tcp://nowhere -- cat
     assert_fails 64 "the dispatcher listens" worker listen:ipc://x -- cat
@@ -687,7 +687,7 @@ blamed() {
     [[ $output == *"in use"* ]]
 }
 
-# start_dispatcher_without_input: it listens, and waits for what comes through file descriptor 8.
+# start_dispatcher_without_input: it listens, and waits for input from file descriptor 8.
 start_dispatcher_without_input() {
     mkfifo "$here/input"
     dispatcher "$endpoint" -o "$here/out.pst" <"$here/input" 2>"$here/dispatcher.err" 3>&- &
@@ -704,7 +704,7 @@ start_dispatcher_without_input() {
     cat input.pst >&8
     exec 8>&-
     ends "$dispatcher" 0
-    says dispatcher "workers, 0 batches in flight"
+    says dispatcher "workers, [0-9]* batches in flight" # the signal may come when there is input already
     ends "$worker" 0
 }
 
@@ -715,7 +715,7 @@ stop_dispatcher_by() {
     [ ! -e "$here/pool" ]
 }
 
-@test "a dispatcher that is asked to end tells its workers, and leaves no socket behind" {
+@test "a dispatcher that gets a signal ends its workers, and leaves no socket behind" {
     for signal in INT TERM; do
         hold
         rm -f "$here/one.err"
@@ -733,7 +733,7 @@ stop_dispatcher_by() {
     done
 }
 
-@test "a dispatcher that is asked to end before there is any input ends" {
+@test "a dispatcher that gets a signal before there is any input ends by it" {
     start_dispatcher_without_input
     sleep 0.2 # until it reads
     stop_dispatcher_by TERM 143
@@ -745,7 +745,7 @@ peak() {
     awk '/^VmHWM/ { print int($2 / 1024) }' "/proc/$1/status"
 }
 
-# peak_with OPTION…: of a dispatcher with a stream of 260 MB and no worker, once its window is full.
+# peak_with OPTION…: the same for a dispatcher with a stream of 260 MB and no worker, once its window is full.
 peak_with() {
     local before=-1 now=0
     rm -f "$here/input"
@@ -754,7 +754,7 @@ peak_with() {
     dispatcher "$endpoint" -i "ipc://$here/input" "$@" --window-bytes "${bytes-64M}" -o /dev/null 2>>"$here/dispatcher.err" 3>&- &
     dispatcher=$!
     processes+=("$dispatcher")
-    # Full is when the memory does not grow any more.
+    # The window is full when the memory does not grow any more.
     while ((now != before)); do
         before=$now
         sleep 1
@@ -773,7 +773,7 @@ peak_with() {
     bytes=2M
     peak_with --window 64
     echo "MiB: 4 batches $few, 64 batches $many, 2 MiB $most"
-    # A batch is 0.4 MB. Credit counts apart from the window, so there are up to twice as many.
+    # A batch is 0.4 MB. Credit and window count separately, so there may be twice as many.
     [ "$few" -lt 24 ]
     [ "$many" -lt 80 ]
     [ "$most" -lt 24 ]
@@ -822,7 +822,7 @@ assert event["workers"][0]["answered"] == int(sys.argv[1]), event
 assert event["given_out_again"] == 0 and event["answered_twice"] == 0, event' "$BATCHES"
 }
 
-@test "workers that went are a sum, and the log has the whole run's speed" {
+@test "workers that have left are summed up, and the log has the speed of the whole run" {
     hold
     start_dispatcher
     for name in one two three; do
@@ -847,7 +847,7 @@ answered = event["departed"]["answered"] + sum(worker["answered"] for worker in 
 assert answered == int(sys.argv[1]) and event["samples_per_second"] > 0, event' "$BATCHES"
 }
 
-@test "before a pipe, too, the terminal shows what the pool does" {
+@test "the terminal shows what the pool does, also if the output is a pipe" {
     script -qec true /dev/null >/dev/null 2>&1 || skip "no pseudo-terminal can be had here"
     start_worker one
     script -qec "dispatcher $endpoint -i input.pst | cat >$here/out.pst" "$here/typescript" >/dev/null
@@ -879,7 +879,7 @@ pipeline() {
 
 @test "pipelines/mnist-two-hosts, over three network namespaces with keys, gives the plain pipe's student" {
     ip netns add "pst-try-$$" 2>/dev/null || skip "network namespaces cannot be made here"
-    # They can be made, but not entered, where the root is no mount of its own, as in a chroot.
+    # If the root is not a mount, as in a chroot, namespaces can be made but not entered.
     local entered=yes
     ip netns exec "pst-try-$$" true 2>/dev/null || entered=no
     ip netns del "pst-try-$$"

@@ -41,7 +41,7 @@ signal.alarm(60)
 data = open("digits.pst", "rb").read()
 teacher = subprocess.Popen([sys.argv[1], "teacher.safetensors", "t"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 begin, answers = 0, msgpack.Unpacker()
-for end in pst.message_ends(data)[:-1]:  # the trailer is the only one that may wait: for the end of the input
+for end in pst.message_ends(data)[:-1]:  # only the trailer may wait, for the end of the input
     teacher.stdin.write(data[begin:end])
     teacher.stdin.flush()
     begin, count = end, 0

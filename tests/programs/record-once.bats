@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
-# pipelines/mnist-record-once: a teacher is asked once, three different students learn from what was kept, and the one
-# that learns in recorded order is the student that the live pipe would have made.
+# pipelines/mnist-record-once: a teacher is asked once, three different students learn from the recording, and the one
+# that learns in recorded order is the student that the live pipe makes.
 bats_require_minimum_version 1.5.0
 
 setup_file() {
-    [ -z "${VALGRIND-}" ] || return 0 # every stage has been through it elsewhere
+    [ -z "${VALGRIND-}" ] || return 0 # other tests run every stage under it
     export WORK=$BATS_FILE_TMPDIR EPOCHS=2 SAMPLES=600
     "$BATS_TEST_DIRNAME/../../pipelines/mnist-record-once" digits >"$WORK/said"
     digest=$(sha256sum <"$WORK/digits-teacher.safetensors")
@@ -26,20 +26,20 @@ setup() {
     [ "$(($(stat -c %s "$recording-u8.pst") * 20))" -lt "$(stat -c %s "$recording.pst")" ]
 }
 
-@test "the student taught in recorded order is bit for bit its live twin" {
+@test "the student taught in recorded order is bit for bit the student of the live pipe" {
     loader digits --samples 600 --epochs 2 --shift 2 | teacher-forward digits-teacher.safetensors |
         temperature-softmax -T 10 |
         student-trainer --arch 784-300-300-10 --targets soft --learning-rate 0.05 --schedule linear --seed 1 \
             -o "$BATS_TEST_TMPDIR/live.safetensors"
     cmp "$BATS_TEST_TMPDIR/live.safetensors" digits-ordered.safetensors
-    # Another order makes another student, so the comparison can tell.
+    # Another order makes another student, so the comparison above could fail.
     replay "$recording.pst" --shuffle |
         student-trainer --arch 784-300-300-10 --targets soft --learning-rate 0.05 --schedule linear --seed 1 \
             -o "$BATS_TEST_TMPDIR/shuffled.safetensors"
     run ! cmp -s "$BATS_TEST_TMPDIR/shuffled.safetensors" digits-ordered.safetensors
 }
 
-@test "asked again, the script neither trains the teacher nor records anew" {
+@test "a second run of the script neither trains the teacher nor records anew" {
     stat -c '%n %i %Y' digits-teacher.safetensors ./*.pst >before
     cp digits-small.safetensors small
     "$BATS_TEST_DIRNAME/../../pipelines/mnist-record-once" digits >again
@@ -58,7 +58,7 @@ setup() {
         stream-inspect --json --head 1 "$file" | grep -q "\"model\":\"${digest%% *}\""
     done
     run ! cmp -s digits-ordered.safetensors kept/digits-ordered.safetensors
-    # What the first one said is still there, and learned from when it is the teacher again.
+    # The first teacher's recording is kept, and used if it is the teacher again.
     cmp "$recording.pst" kept.pst
     "$BATS_TEST_DIRNAME/../../pipelines/mnist-record-once" digits >again
     run ! grep -q 'the teacher is asked' again
@@ -66,7 +66,7 @@ setup() {
 }
 
 @test "the three students learn at the same time" {
-    # In place of each student one that begins when all three are there: one after another they would wait in vain.
+    # Each student is replaced by one that begins when all three are there. One after another they would wait in vain.
     local build=$BATS_TEST_TMPDIR/build
     mkdir -p "$build/bin" "$build/students"
     cat >"$build/bin/student-trainer" <<SCRIPT

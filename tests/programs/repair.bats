@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# A recording that was cut short, by whatever and wherever, is repaired to its last whole batch, and continued from there to
-# the very file that an uninterrupted run makes. Damage is found, named, and can be left out.
+# A recording that was cut short, at any byte and for any reason, is repaired to its last whole batch. Continued from there,
+# it becomes the file that an uninterrupted run makes. Damage is found, named, and can be left out.
 # shellcheck disable=SC2154 # bats' run sets stderr
 bats_require_minimum_version 1.5.0
 
@@ -47,7 +47,7 @@ with open(sys.argv[1], "r+b") as file:
 
 # ---- cut short ----
 
-@test "cut anywhere, a recording is repaired to its last whole batch" {
+@test "a recording that is cut anywhere is repaired to its last whole batch" {
     mapfile -t ends < <(ends_of whole.pst)
     size=$(stat -c %s whole.pst)
     for at in "${ends[0]}" $((ends[0] + 1)) $((ends[1] - 1)) "${ends[1]}" $((ends[1] + 1)) $((ends[30] - 700)) \
@@ -76,7 +76,7 @@ with open(sys.argv[1], "r+b") as file:
     assert_fails 66 nowhere.pst stream-repair nowhere.pst
 }
 
-@test "a recording that was cut short is not replayed, and the error names the batch and the way on" {
+@test "a recording that was cut short is not replayed, and the error names the batch and the remedy" {
     head -c $(($(stat -c %s whole.pst) - 5)) whole.pst >"$cut"
     assert_fails 65 "truncated" replay "$cut"
     assert_fails 65 "truncated" replay "$cut" --shuffle
@@ -88,7 +88,7 @@ with open(sys.argv[1], "r+b") as file:
     done
 }
 
-@test "what a killed run has recorded is not thrown away by the next one, even where this one fails" {
+@test "the next run does not remove what a killed run has recorded, even if the next one fails" {
     head -c 300000 whole.pst >"$cut.part"
     assert_fails 75 "'stream-repair $cut.part' makes them whole, or remove them" replay whole.pst -o "$cut"
     assert_fails 75 "$cut.part: 300000 bytes that an earlier run recorded" averager -o "$cut" </dev/null
@@ -127,7 +127,7 @@ record_until_killed() {
     exec 9>&-
 }
 
-@test "killed at 50 random moments, repaired and gone on each time, its parts are the file of an uninterrupted run" {
+@test "a recording that is killed at 50 random moments and repaired each time has parts that make the file of an uninterrupted run" {
     RANDOM=7
     kills=0 rounds=0 most=50
     [[ -z ${VALGRIND-} ]] || most=8
@@ -154,7 +154,7 @@ record_until_killed() {
     ((rounds >= most / 10))
 }
 
-@test "a full disk leaves a recording that can be repaired and gone on with" {
+@test "a full disk leaves a recording that can be repaired and continued" {
     bash -c 'trap "" XFSZ; ulimit -f 400; exec temperature-softmax -T 4 -o "$1"' - "$cut" \
         < <("${SOURCE[@]}" | teacher-forward teacher.safetensors) 2>"$BATS_TEST_TMPDIR/stderr" || code=$?
     cat "$BATS_TEST_TMPDIR/stderr"
@@ -210,14 +210,14 @@ record_until_killed() {
     cmp whole.pst "$cut"
 }
 
-@test "--skip-bad counts what was left out by the trailer, where there is one" {
+@test "--skip-bad counts what was left out by the trailer, if there is one" {
     mapfile -t ends < <(ends_of whole.pst)
     change 'header["batches"] = 0' whole.pst "$BATS_TEST_TMPDIR/endless.pst"
     mapfile -t others < <(ends_of "$BATS_TEST_TMPDIR/endless.pst")
     damage "$BATS_TEST_TMPDIR/endless.pst" $((others[59] + 500))
     run --separate-stderr replay "$BATS_TEST_TMPDIR/endless.pst" --skip-bad -o "$BATS_TEST_TMPDIR/rest.pst"
     [[ $status -eq 0 && $stderr == "replay: left out: 1 damaged or missing batches" ]]
-    # A first part that has its end lacks nothing, whatever its header planned.
+    # A first part with a trailer is whole, even if its header planned more.
     head -c "${ends[25]}" whole.pst >"$cut"
     stream-repair "$cut"
     "${SOURCE[@]}" --start 25 | teachers >"$BATS_TEST_TMPDIR/more.pst"
@@ -246,7 +246,7 @@ record_until_killed() {
     [ "$status" -eq 0 ]
     [[ $stderr == "replay: left out: 5 damaged or missing batches" ]]
     stream-inspect --check "$BATS_TEST_TMPDIR/rest.pst" | grep ": whole, 55 batches"
-    # Of the five one ends an epoch and has 10 samples, the others have 20.
+    # One of the five batches ends an epoch and has 10 samples; the others have 20.
     replay "$cut" --skip-bad --shuffle --batch 7 | stream-inspect --check | grep ", $((1080 - 4 * 20 - 10)) samples"
     PYTHONPATH=$BATS_TEST_DIRNAME/../python /usr/bin/python3 -B - "${expected[@]}" <<'PYTHON'
 import os, sys, pst
@@ -294,7 +294,7 @@ PYTHON
     assert_fails 65 "two streams in one file" replay "$cut" --skip-bad -o "$BATS_TEST_TMPDIR/out.pst"
     assert_fails 65 "two streams in one file" stream-repair "$cut"
     cat whole.pst whole.pst | cmp - "$cut"
-    # And where the first one was cut short.
+    # And if the first stream was cut short.
     cat <(head -c 300000 whole.pst) whole.pst >"$cut"
     assert_fails 65 "two streams in one file" stream-repair "$cut"
     assert_fails 65 "two streams in one file" replay "$cut" --skip-bad -o "$BATS_TEST_TMPDIR/out.pst"
@@ -355,7 +355,7 @@ for message in unpacker:
     sys.stdout.buffer.write(msgpack.packb(message))' "$1" "$2" "$3" "$4" "$BATS_TEST_DIRNAME/../python"
 }
 
-@test "a recording spliced from two runs is refused by all who read it" {
+@test "a recording spliced from two runs is refused by all stages that read it" {
     exchange --run two "${SOURCE[@]}"
     "${exchanged[@]}" | teachers >"$BATS_TEST_TMPDIR/other.pst"
     splice 30 0 whole.pst "$BATS_TEST_TMPDIR/other.pst" >"$cut"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# A recording larger than the memory that replay may have is replayed shuffled all the same.
+# replay shuffles a recording that is larger than the memory that replay may have.
 bats_require_minimum_version 1.5.0
 
 setup_file() {
@@ -47,14 +47,14 @@ mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)" 2>/dev/null'
     [ "$peak_large" -lt $((peak_small + 32768)) ]
 }
 
-@test "it takes no memory to speak of that it has 480,000 batches" {
+@test "the index of 480,000 batches takes hardly any memory" {
     peak_small=$(peak 250000 replay small.pst --shuffle)
     peak_ones=$(peak 250000 replay ones.pst --shuffle --memory 1M)
     echo "$peak_small KiB for small.pst, $peak_ones KiB for ones.pst"
     [ "$peak_ones" -lt $((peak_small + 6144)) ]
 }
 
-@test "--memory is how much of it is kept, of plain and compressed batches" {
+@test "--memory limits how much of the recording is kept, in plain and compressed batches" {
     for recording in large compressed ones; do
         for memory in 16 64; do
             peak=$(peak 250000 replay $recording.pst --shuffle --limit 20000 --memory ${memory}M)
@@ -65,7 +65,7 @@ mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)" 2>/dev/null'
     done
 }
 
-@test "every sample of it comes once" {
+@test "every sample of the recording comes once" {
     (ulimit -v 250000 && exec replay large.pst --shuffle --seed 2 --batch 1000) | stream-inspect --check --json >checked
     head -n 1 checked | cut -c 1-400
     grep -q '"samples":480000' checked

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# replay replays recordings: just as they were, in other batches, shuffled sample by sample, in part, several as one set,
-# and while they are still being written.
+# replay replays recordings: as they were, in other batches, shuffled sample by sample, in part, several as one set, and
+# while they are still being written.
 # shellcheck disable=SC2154 # bats' run sets stderr
 bats_require_minimum_version 1.5.0
 
@@ -51,7 +51,7 @@ for batch in pst.read(open(sys.argv[1], "rb").read())[1]:
         print(*[hashlib.md5(batch[name][i].tobytes()).hexdigest() for name in batch if name not in ("seq", "epoch")])' "$1"
 }
 
-# long_heads STREAM: the same with heads of batches that are longer than they need be.
+# long_heads STREAM: the same with heads of batches that are longer than necessary.
 long_heads() {
     /usr/bin/python3 -c '
 import sys, msgpack
@@ -99,7 +99,7 @@ reads() {
     cmp "$BATS_TEST_TMPDIR/live.safetensors" "$BATS_TEST_TMPDIR/student.safetensors"
 }
 
-@test "several times through a recording its epochs go on counting" {
+@test "epochs go on counting if a recording is replayed several times" {
     replay whole.pst --epochs 2 -o "$BATS_TEST_TMPDIR/twice.pst"
     [ "$(sizes "$BATS_TEST_TMPDIR/twice.pst")" = "$(for e in 0 1 2 3 4 5; do
         printf '%s ' "$e:20" "$e:20" "$e:20" "$e:20" "$e:10"
@@ -117,7 +117,7 @@ reads() {
 
 # ---- as a set of samples ----
 
-@test "in batches of another size come the same samples in the same order, and no batch crosses an epoch" {
+@test "batches of another size have the same samples in the same order, and no batch crosses an epoch" {
     replay whole.pst --batch 32 -o "$BATS_TEST_TMPDIR/other.pst"
     [ "$(sizes "$BATS_TEST_TMPDIR/other.pst")" = "0:32 0:32 0:26 1:32 1:32 1:26 2:32 2:32 2:26" ]
     cmp <(rows whole.pst) <(rows "$BATS_TEST_TMPDIR/other.pst")
@@ -125,7 +125,7 @@ reads() {
     cmp <(rows whole.pst | tail -n +$((90 + 33))) <(rows "$BATS_TEST_TMPDIR/rest.pst")
 }
 
-@test "shuffled, every recorded sample comes once an epoch, with what was recorded for it" {
+@test "every recorded sample comes once an epoch in a shuffled replay, with what was recorded for it" {
     replay whole.pst --shuffle --batch 32 --epochs 2 --seed 5 -o "$BATS_TEST_TMPDIR/shuffled.pst"
     rows "$BATS_TEST_TMPDIR/shuffled.pst" >"$BATS_TEST_TMPDIR/rows"
     rows whole.pst | sort >"$BATS_TEST_TMPDIR/sorted"
@@ -173,7 +173,7 @@ shares() {
     done
 }
 
-@test "a sample is a share or a number of all, at random, and the same with the same seed" {
+@test "--sample takes a share or a number of all samples at random, and the same ones with the same seed" {
     sampled=$BATS_TEST_TMPDIR/sampled
     for sample in 27 10%; do
         replay whole.pst --sample $sample --seed 5 | rows /dev/stdin >"$sampled"
@@ -202,7 +202,7 @@ shares() {
     assert_fails 64 "--follow and --sample exclude each other" replay whole.pst --follow --sample 5
 }
 
-@test "labels of more classes than a byte holds choose, too" {
+@test "samples are chosen by labels of more classes than a byte holds, too" {
     change 'header["classes"] = 1000; batch["y"] = (batch["y"] + 300).astype("i4")' whole.pst "$BATS_TEST_TMPDIR/many.pst"
     [ "$(replay "$BATS_TEST_TMPDIR/many.pst" --only-classes 303,305 | column /dev/stdin y | sort -u | tr '\n' ' ')" = "303 305 " ]
     change 'header["classes"] = 0' "$BATS_TEST_TMPDIR/many.pst" "$BATS_TEST_TMPDIR/unknown.pst"
@@ -217,7 +217,7 @@ shares() {
     assert_fails 64 "need labels, and there are none" replay "$BATS_TEST_TMPDIR/plain.pst" --only-classes 3
 }
 
-@test "a replay reads each recorded batch once, in whatever order its samples come" {
+@test "a replay reads each recorded batch once, in any order of its samples" {
     command -v strace >/dev/null || skip "there is no strace"
     [[ ${SANITIZE-} != *address* ]] || skip "strace and the leak checker exclude each other"
     [ -z "${VALGRIND-}" ] || skip "valgrind makes calls of its own"
@@ -232,7 +232,7 @@ shares() {
     [ "$(reads --shuffle --memory 0)" -gt 270 ]
 }
 
-@test "what does not fit into memory is replayed to the same bytes" {
+@test "a recording that does not fit into memory is replayed to the same bytes" {
     for how in "--shuffle --epochs 3" "--shuffle --batch 7 --only-classes 0-4" "--batch 13 --shuffle --epochs 2"; do
         # shellcheck disable=SC2086 # words of a command
         replay whole.pst whole.pst --run one $how -o "$BATS_TEST_TMPDIR/kept.pst"
@@ -244,7 +244,7 @@ shares() {
     done
 }
 
-# resum EDIT RECORDING: the recording with a trailer that says something else, under a true checksum, to standard output.
+# resum EDIT RECORDING: prints the recording with a changed trailer that has a true checksum.
 resum() {
     /usr/bin/python3 -c '
 import sys, msgpack
@@ -258,7 +258,7 @@ messages[-1]["crc"] = crc32c(messages[-1]["meta"])
 sys.stdout.buffer.write(b"".join(msgpack.packb(message) for message in messages))' "$1" "$2" "$BATS_TEST_DIRNAME/../python"
 }
 
-@test "what was read must have the number and the sums that the trailer tells" {
+@test "a recording without the number or the sums of its trailer is refused" {
     bad=$BATS_TEST_TMPDIR/bad.pst
     for edit in 'meta["batch_checksum"] += 1' 'meta["sample_checksum"] ^= 8' 'meta["batch_checksum"] += 1; del meta["index"]'; do
         resum "$edit" whole.pst >"$bad"
@@ -275,7 +275,7 @@ sys.stdout.buffer.write(b"".join(msgpack.packb(message) for message in messages)
     done
 }
 
-@test "a recording that cannot be indexed, for a program of another kind wrote it, is replayed all the same" {
+@test "a recording without an index, which another program wrote, is replayed all the same" {
     change 'pass' whole.pst "$BATS_TEST_TMPDIR/foreign.pst" # no index
     cmp <(replay "$BATS_TEST_TMPDIR/foreign.pst" --shuffle | rows /dev/stdin) <(replay whole.pst --shuffle | rows /dev/stdin)
     long_heads "$BATS_TEST_TMPDIR/foreign.pst" >"$BATS_TEST_TMPDIR/long.pst"
@@ -303,14 +303,14 @@ sys.stdout.buffer.write(b"".join(msgpack.packb(message) for message in messages)
     [ "$(rows "$BATS_TEST_TMPDIR/shuffled.pst" | head -n 270 | sort | comm -12 - <(rows whole.pst | sort) | wc -l)" -lt 200 ]
 }
 
-@test "recordings that go on from each other are replayed as the one that they are parts of" {
+@test "recordings that continue each other are replayed as the whole that they are parts of" {
     head -c "$(($(stat -c %s whole.pst) * 6 / 10))" whole.pst >"$BATS_TEST_TMPDIR/begin.pst.part"
     next=$(stream-repair --next "$BATS_TEST_TMPDIR/begin.pst.part")
     "${SOURCE[@]}" --start "$next" | teachers >"$BATS_TEST_TMPDIR/end.pst"
     replay "$BATS_TEST_TMPDIR/begin.pst" "$BATS_TEST_TMPDIR/end.pst" -o "$BATS_TEST_TMPDIR/joined.pst"
     cmp <(keys whole.pst) <(keys "$BATS_TEST_TMPDIR/joined.pst")
     cmp <(rows whole.pst) <(rows "$BATS_TEST_TMPDIR/joined.pst")
-    # Of one run they are the very file, whatever their number; in another order they are not.
+    # Any number of parts of one run make the same file; in another order they do not.
     "${SOURCE[@]}" --run one --start "$next" | teachers | head -c 100000 >"$BATS_TEST_TMPDIR/middle.pst"
     last=$(stream-repair --next "$BATS_TEST_TMPDIR/middle.pst")
     "${SOURCE[@]}" --run one --start "$last" | teachers >"$BATS_TEST_TMPDIR/end.pst"
@@ -340,14 +340,14 @@ differs() {
     differs logits/teacher "$other" "teacher-forward model="
 }
 
-@test "tensors whose origin is not known are believed, but not at another temperature" {
+@test "tensors without an origin are accepted, but not at another temperature" {
     change 'for tensor in header["tensors"]: tensor.pop("origin", None)' whole.pst "$BATS_TEST_TMPDIR/plain.pst"
     replay whole.pst "$BATS_TEST_TMPDIR/plain.pst" | stream-inspect --check
     change 'spec("soft/teacher")["temperature"] = 5.0' "$BATS_TEST_TMPDIR/plain.pst" "$BATS_TEST_TMPDIR/five.pst"
     assert_fails 65 "'soft/teacher' was made otherwise: T = 4 here, T = 5 there" replay whole.pst "$BATS_TEST_TMPDIR/five.pst"
 }
 
-@test "a replay says what it has done to the samples" {
+@test "the history has what a replay did to the samples" {
     effect() { stream-inspect --json | head -n 1 | grep -o '"effect":"[a-z]*"' | tail -n 1; }
     [ "$(replay whole.pst --batch 7 | effect)" = '"effect":"adds"' ]
     [ "$(replay whole.pst --shuffle --limit 7 | effect)" = '"effect":"reorders"' ]
@@ -426,9 +426,9 @@ differs() {
     [[ $stderr == *"has not grown for 0.5 s"* ]]
 }
 
-# ---- what cannot be ----
+# ---- what is refused ----
 
-@test "epochs that go down, or beyond all counting, are refused with the batch" {
+@test "epochs that go down, or are too large to count on, are refused with the batch" {
     back=$BATS_TEST_TMPDIR/back.pst
     change 'batch["epoch"] = 2 - batch["epoch"]' whole.pst "$back"
     assert_fails 65 "$back, batch 5: epoch 1 after epoch 2; epochs must go up" replay "$back" --epochs 2
@@ -438,7 +438,7 @@ differs() {
     assert_fails 65 "$back, batch 14: epoch 18446744073709551615" replay "$back" --batch 7
 }
 
-@test "an index that tells of more batches than the file has room for takes no memory" {
+@test "an index with more batches than the file has room for takes no memory" {
     PYTHONPATH=$BATS_TEST_DIRNAME/../python /usr/bin/python3 -B - "$BATS_TEST_TMPDIR/holes.pst" <<'PYTHON'
 import sys
 import pipestill_stream as stream
@@ -461,7 +461,7 @@ PYTHON
     done
 }
 
-@test "what does not go with recordings is said" {
+@test "options and files that do not fit a replay are refused" {
     for option in "shift 2" "split train" "hold-out 5" "data-seed 4" "images foo"; do
         # shellcheck disable=SC2086 # words of a command
         assert_fails 64 "there is no option '--${option% *}'" replay whole.pst --$option

@@ -148,6 +148,10 @@ MAKE
     done
     kill -INT -- "-$make"
     run ! wait "$make"
+    for ((i = 0; i < 600; i++)); do # on a busy machine the trainer saves what it has after make has ended
+        pgrep -s "$make" >/dev/null || break
+        sleep 0.05
+    done
     [ ! -e "$WORK/tiny-1.safetensors" ]
     [ -e "$WORK/tiny-1.safetensors.checkpoint" ]
     experiments tiny-1.safetensors EPOCHS=200

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Data sets of all kinds from outside: from their files through a whole pipeline, and what is said of bad ones.
+# Data sets of all kinds from outside: from their files through a whole pipeline, and the errors for bad ones.
 # shellcheck disable=SC2154 # bats' run sets stderr
 bats_require_minimum_version 1.5.0
 
@@ -9,7 +9,7 @@ setup() {
     read_stream=$BATS_TEST_DIRNAME/read_stream.py
 }
 
-# idx FILE ARRAY: writes what a numpy expression says as an IDX file; `random` is a generator, the same in every call.
+# idx FILE ARRAY: writes the value of a numpy expression as an IDX file; `random` is a generator, the same in every call.
 idx() {
     /usr/bin/python3 - "$1" "$2" <<'END'
 import sys
@@ -28,15 +28,15 @@ spread() {
     echo "random.normal(size=($1, $3)).astype('f4')[np.arange($2) % $1] + random.normal(size=($2, $3)).astype('f4') * np.float32(.1)"
 }
 
-# origin NAME OPTION…: the origin of a tensor in what loader writes with these options.
-origin() {
+# loaded_origin NAME OPTION…: the origin of a tensor in what loader writes with these options.
+loaded_origin() {
     local name=$1
     shift
     loader "$@" | "$read_stream" | head -n 1 | /usr/bin/python3 -c 'import json, sys
 print(*(tensor["origin"] for tensor in json.load(sys.stdin)["tensors"] if tensor["name"] == sys.argv[1]))' "$name"
 }
 
-@test "a set of floats goes from its files to a student that knows it" {
+@test "a set of floats goes from its files to a student that has learned it" {
     idx x "$(spread 4 400 6)"
     idx y "np.arange(400, dtype='i2') % 4"
     loader idx:x,y --hold-out 100 --epochs 20 -b 20 | student-trainer -q -a 6-16-4 -r 0.1 -o teacher.safetensors
@@ -47,7 +47,7 @@ print(*(tensor["origin"] for tensor in json.load(sys.stdin)["tensors"] if tensor
     grep -q '"errors":0,' figures
 }
 
-@test "a set of 1,000 classes goes from its files to a student that knows it" {
+@test "a set of 1,000 classes goes from its files to a student that has learned it" {
     idx x "$(spread 1000 5000 20)"
     idx y "np.arange(5000, dtype='i4') % 1000"
     loader idx:x,y -o set.pst
@@ -79,7 +79,7 @@ assert header["classes"] == 1000 and header["class_counts"] == [5] * 1000'
     loader idx:x,y --limit 50 | teacher-forward student.safetensors | evaluator --json | grep -q '"samples":50'
 }
 
-@test "a header without room for its classes goes without their counts, and loader says so" {
+@test "counts of classes that do not fit into the header are left out, and loader says so" {
     idx x "np.zeros((2, 1), 'f4')"
     idx y "np.array([0, 300000], 'i4')"
     run --separate-stderr bash -c "loader idx:x,y | '$read_stream' y"
@@ -90,7 +90,7 @@ assert header["classes"] == 1000 and header["class_counts"] == [5] * 1000'
     [[ ${lines[0]} != *class_counts* ]]
 }
 
-@test "numbers and bits are learned as what they are" {
+@test "numbers are learned as numbers, and bits as bits" {
     idx x "random.normal(size=(300, 3)).astype('f4')"
     idx numbers "(random.normal(size=(300, 3)) @ np.array([[1, 0], [2, 1], [0, -1]])).astype('f4')"
     loader idx:x,numbers --epochs 40 -b 20 | student-trainer -q -a 3-16-2 --loss mse -r 0.05 -o numbers.safetensors
@@ -130,31 +130,36 @@ assert header["classes"] == 1000 and header["class_counts"] == [5] * 1000'
     assert_fails 65 "large, sample 0: element 0 is not a finite number of 32 bits: 1e+39" loader large --no-shuffle -o out.pst
 }
 
-@test "the origin of x is the set and what moves it about; those of y and id are the set" {
+@test "the origin of x depends on the set and its augmentations, and those of y and id on the set" {
     idx x "np.arange(12 * 9, dtype='u1').reshape(12, 3, 3)"
     idx y "np.arange(12, dtype='u1') % 3"
-    x=$(origin x idx:x,y) y=$(origin y idx:x,y) id=$(origin id idx:x,y)
+    x=$(loaded_origin x idx:x,y) y=$(loaded_origin y idx:x,y) id=$(loaded_origin id idx:x,y)
     [ "${#x}" -eq 64 ] && [ "${#y}" -eq 64 ] && [ "${#id}" -eq 64 ]
-    # Which samples come, in which order, under which names of files, is in none of them.
+    # None of them depends on which samples come, on their order, or on the names of files.
     cp x other && gzip other
     for options in "--limit 3" "--seed 4" "--no-shuffle --epochs 2" "-b 2 --start 1" "--hold-out 3 --split validation" "--only-classes 1"; do
-        # The options are words.
+        # Split into words on purpose.
         # shellcheck disable=SC2086
-        [ "$(origin x idx:other.gz,y $options) $(origin y idx:other.gz,y $options) $(origin id idx:other.gz,y $options)" = "$x $y $id" ]
+        [ "$(loaded_origin x idx:other.gz,y $options) $(loaded_origin y idx:other.gz,y $options) $(loaded_origin id idx:other.gz,y $options)" = "$x $y $id" ]
     done
     # Augmentations, and their seed, are in that of x alone.
-    shifted=$(origin x idx:x,y --shift 1)
+    shifted=$(loaded_origin x idx:x,y --shift 1)
     [ "$shifted" != "$x" ]
-    [ "$(origin x idx:x,y --shift 2)" != "$shifted" ]
-    [ "$(origin x idx:x,y --shift 1 --seed 4)" != "$shifted" ]
-    [ "$(origin x idx:x,y --shift 1 --limit 3 --no-shuffle)" = "$shifted" ]
-    [ "$(origin x idx:x,y --elastic 1)" != "$shifted" ]
-    [ "$(origin y idx:x,y --shift 1 --elastic 1 --seed 9) $(origin id idx:x,y --shift 1 --elastic 1 --seed 9)" = "$y $id" ]
-    # Other content, or what it stands for, is in all.
-    [ "$(origin x idx:x,y --scale 1)" != "$x" ]
+    [ "$(loaded_origin x idx:x,y --shift 2)" != "$shifted" ]
+    [ "$(loaded_origin x idx:x,y --shift 1 --seed 4)" != "$shifted" ]
+    [ "$(loaded_origin x idx:x,y --shift 1 --limit 3 --no-shuffle)" = "$shifted" ]
+    [ "$(loaded_origin x idx:x,y --elastic 1)" != "$shifted" ]
+    [ "$(loaded_origin y idx:x,y --shift 1 --elastic 1 --seed 9) $(loaded_origin id idx:x,y --shift 1 --elastic 1 --seed 9)" = "$y $id" ]
+    # Fields of another kind than in the first edition have another name.
+    loader idx:x,y --elastic 1 | "$read_stream" | head -n 1 >header
+    grep -q '"elastic-grid": *"1"' header
+    run grep '"elastic": *"' header
+    [ "$status" -eq 1 ]
+    # All of them depend on the content and on what it stands for.
+    [ "$(loaded_origin x idx:x,y --scale 1)" != "$x" ]
     idx y "np.arange(12, dtype='u1') % 2"
-    [ "$(origin y idx:x,y)" != "$y" ]
-    [ "$(origin x digits --samples 10)" != "$(origin x digits --samples 10 --data-seed 1)" ]
+    [ "$(loaded_origin y idx:x,y)" != "$y" ]
+    [ "$(loaded_origin x digits --samples 10)" != "$(loaded_origin x digits --samples 10 --data-seed 1)" ]
 }
 
 @test "MNIST is found as torchvision lays it out" {

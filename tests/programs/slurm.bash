@@ -2,7 +2,7 @@
 # a cluster that the host may belong to is touched.
 # shellcheck shell=bash
 
-# why_no_cluster: says why a cluster cannot be started here; fails where nothing speaks against it.
+# why_no_cluster: prints why a cluster cannot be started here; fails if it can.
 why_no_cluster() {
     local program missing=
     for program in munged slurmctld slurmd sbatch scontrol; do
@@ -31,7 +31,7 @@ for s in sockets:
     mkdir -m 755 "$cluster" "$cluster"/{state,spool-n1,spool-n2,spool-n3}
     head -c 64 /dev/urandom >"$cluster/munge.key"
     chmod 600 "$cluster/munge.key"
-    # Nothing here uses cgroups; where slurmd is to find out their kind by itself it does not start without any.
+    # Nothing here uses cgroups; if slurmd has to find out their kind and there are none, it does not start.
     echo CgroupPlugin=cgroup/v1 >"$cluster/cgroup.conf"
     cat >"$cluster/slurm.conf" <<END
 ClusterName=pipestill
@@ -71,7 +71,7 @@ in_cluster() {
     SLURM_CONF=$1/slurm.conf PATH=$PATH:/usr/sbin:/sbin timeout --foreground 60 "${@:2}"
 }
 
-# daemon FOLDER NAME COMMAND…: in the background, with its output in a file; it and all that it starts can be told by
+# daemon FOLDER NAME COMMAND…: in the background, with its output in a file; it and all that it starts are recognised by
 # SLURM_CONF in their environment.
 daemon() {
     SLURM_CONF=$1/slurm.conf PST_NODE=$2 PATH=$PATH:/usr/sbin:/sbin "${@:3}" >"$1/$2.out" 2>&1 3>&- &
@@ -104,8 +104,8 @@ has_environment() {
     grep -qzxF -- "$2" "/proc/$1/environ" 2>/dev/null
 }
 
-# processes FOLDER [NODE]: all processes of the cluster, or of one of its nodes. Daemons and jobs are told by their
-# environment, but slurmstepd writes its title over that; it has its node's log open.
+# processes FOLDER [NODE]: all processes of the cluster, or of one of its nodes. Daemons and jobs are recognised by
+# their environment, but slurmstepd writes its title over that; it has its node's log open.
 processes() {
     local cluster=$1 node=${2-} folder process
     for folder in /proc/[0-9]*; do
@@ -119,8 +119,8 @@ processes() {
     done
 }
 
-# kill_node FOLDER NODE: as if its power were cut: the daemon and everything that runs there, and none can tell of another's
-# death.
+# kill_node FOLDER NODE: as if its power were cut: kills the daemon and everything that runs there, so that none can report
+# another's end.
 kill_node() {
     local found
     mapfile -t found < <(processes "$1" "$2")
@@ -128,7 +128,7 @@ kill_node() {
     kill -KILL "${found[@]}"
 }
 
-# stop_cluster FOLDER: nothing of it is left, jobs neither.
+# stop_cluster FOLDER: ends all of it, and all jobs.
 stop_cluster() {
     local tries found
     for ((tries = 0; tries < 20; tries++)); do

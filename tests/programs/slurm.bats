@@ -14,7 +14,7 @@ setup_file() {
     start_cluster "$BATS_FILE_TMPDIR/cluster"
 }
 
-# What is tried here is Slurm; the programs are tested in other builds by other files.
+# This file tests Slurm; other files test the programs in other builds.
 why_not() {
     [[ -z ${VALGRIND-}${SANITIZE-} ]] || { echo "once is enough, without valgrind and sanitizers" && return; }
     why_no_cluster
@@ -115,7 +115,7 @@ assert_same_student_of_job() {
     assert_same_student_of_job
 }
 
-@test "the worker of a node that dies is started again on another one, and the student is the plain pipe's" {
+@test "the worker of a node that fails is started again on another one, and the student is the plain pipe's" {
     hold
     submit
     wait_until have_come 3

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# specialist-combine as its page describes it: who is combined, what they know, and what is refused.
+# specialist-combine as its page describes it: which specialists are combined, their classes, and what is refused.
 # tests/python/test_specialist_oracle.py compares numbers.
 # shellcheck disable=SC2154 # bats' run sets stderr
 bats_require_minimum_version 1.5.0
@@ -26,13 +26,6 @@ setup() {
     out=$BATS_TEST_TMPDIR/out.pst
 }
 
-# origin STREAM TENSOR
-origin() {
-    stream-inspect --json "$1" | head -n 1 | /usr/bin/python3 -c '
-import json, sys
-print(*[t["origin"] for t in json.load(sys.stdin)["tensors"] if t["name"] == sys.argv[1]])' "$2"
-}
-
 @test "the lineage says which classes a specialist knows, and saying it as well changes nothing" {
     specialist-combine -g logits/g -i asked.pst -o "$out"
     specialist-combine -g logits/g -s a=3,5,8 -s b=5,1 -i asked.pst -o "$out.2"
@@ -54,13 +47,13 @@ print(*[t["origin"] for t in json.load(sys.stdin)["tensors"] if t["name"] == sys
     stream-inspect "$out.3" | grep -q 'soft/both .*T = 3'
 }
 
-@test "who is not named with --specialist is left out" {
+@test "a specialist that --specialist does not name is left out" {
     specialist-combine -g logits/g -s a -i asked.pst -o "$out"
     stream-select --drop logits/b -i asked.pst | specialist-combine -g logits/g -o "$out.2"
     diff <(column "$out" soft) <(column "$out.2" soft)
 }
 
-@test "only the specialists who were asked are heard, and several jobs write and count the same" {
+@test "only the specialists that were asked count, and several jobs write and count the same" {
     teacher-forward g.safetensors -i plain.pst |
         teacher-forward --other-classes --when-top 3,5,8 --by logits/g a.safetensors |
         teacher-forward --other-classes --when-top 1,5 --by logits/g b.safetensors -o "$out.asked" 2>"$BATS_TEST_TMPDIR/said"
@@ -80,7 +73,7 @@ print(*[t["origin"] for t in json.load(sys.stdin)["tensors"] if t["name"] == sys
     diff <(column soft.pst soft/g) <(column "$out" soft)
 }
 
-@test "a specialist who knows all classes but one, and has a dustbin, says what one who knows all says" {
+@test "a specialist of all classes but one, with a dustbin, gives what a specialist of all classes gives" {
     change 'q = batch["soft/g"] ** 0.5; q /= q.sum(1, keepdims=True); add("soft/f", q, temperature=1.0); add("soft/e", q[:, [0, 1, 2, 4, 5, 6, 7, 8, 9, 3]], temperature=1.0)' \
         soft.pst "$out.both"
     specialist-combine -g soft/g -n 10 -s f=0,1,2,3,4,5,6,7,8,9 -i "$out.both" -o "$out.all"
@@ -88,13 +81,13 @@ print(*[t["origin"] for t in json.load(sys.stdin)["tensors"] if t["name"] == sys
     paste -d ' ' <(column "$out" soft) <(column "$out.all" soft) | awk '{for (i = 1; i <= 10; i++) if (($i - $(i + 10)) ^ 2 > 1e-10) exit 1}'
 }
 
-@test "a specialist who learned from another generalist is refused" {
+@test "a specialist that learned from another generalist is refused" {
     teacher-forward g.safetensors -i plain.pst | teacher-forward --other-classes c.safetensors -o "$out.c"
     assert_refused "'logits/c' learned from the model $(sha256sum <other.safetensors | cut -c 1-12), but the generalist 'logits/g' is $(sha256sum <g.safetensors | cut -c 1-12); --other-generalist takes it all the same" \
         specialist-combine -g logits/g -i "$out.c"
     specialist-combine -g logits/g --other-generalist -i "$out.c" -o "$out"
     teacher-forward other.safetensors -i plain.pst | teacher-forward --other-classes c.safetensors | specialist-combine -g logits/other >/dev/null
-    # Who was asked because another one says so.
+    # A specialist that was asked by the answers of another generalist.
     teacher-forward g.safetensors -i plain.pst | teacher-forward other.safetensors |
         teacher-forward --other-classes --when-top 3,5,8 --by logits/other a.safetensors -o "$out.by" 2>/dev/null
     assert_refused "'asked/a' was decided by the model $(sha256sum <other.safetensors | cut -c 1-12)" specialist-combine -g logits/g -s a -i "$out.by"
@@ -113,13 +106,13 @@ spec("soft/f")["origin"] = origin' soft.pst "$out.deep"
     timeout 60 specialist-combine -g soft/g -s f=0,1,2,3,4,5,6,7,8,9 -i "$out.deep" -o "$out"
 }
 
-@test "classes that are not those which the model learned are refused" {
+@test "classes other than those that the model learned are refused" {
     assert_refused "--specialist logits/b: it would be the map 1;5;0,2-4,6-9 of 10, but the model learned 5;1;0,2-4,6-9 of 10" \
         specialist-combine -g logits/g -s a -s b=1,5 -i asked.pst
     assert_refused "'logits/b' has 3 numbers, but of 4 classes it must be 5 with a dustbin, the last, 4 without, or 10 for all classes" specialist-combine -g logits/g -s b=1,5,6,7 -i asked.pst
 }
 
-@test "a specialist whose lineage does not say what it knows must be told" {
+@test "a specialist without its classes in the lineage needs them from an option" {
     change 'add("logits/d", np.zeros((batch["id"].size, 3), "f4"))' asked.pst "$out.d"
     assert_refused "which classes does 'logits/d' know? Its lineage does not say; give --specialist d=CLASSES" specialist-combine -g logits/g -i "$out.d"
     specialist-combine -g logits/g -s a -s d=0,9 -i "$out.d" -o "$out"
@@ -127,7 +120,7 @@ spec("soft/f")["origin"] = origin' soft.pst "$out.deep"
     assert_refused "which classes does 'logits/other' know?" specialist-combine -g logits/g -i "$out.two"
 }
 
-@test "lists of classes that cannot be are refused" {
+@test "invalid lists of classes are refused" {
     assert_fails 64 "--specialist: '10': there are 10 classes, counted from 0" specialist-combine -g logits/g -s b=10 -i asked.pst
     assert_fails 64 "class 5 is in two new classes" specialist-combine -g logits/g -s b=5,5 -i asked.pst
     assert_fails 64 "'x = 5,1' merges classes, but a specialist tells them apart" specialist-combine -g logits/g -s 'b=x = 5,1' -i asked.pst

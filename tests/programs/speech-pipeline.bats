@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The experiments of pipelines/speech, wholly, with a corpus of tones and labels by flat start.
+# All experiments of pipelines/speech, with a corpus of tones and labels by flat start.
 # shellcheck disable=SC2154 # bats' run sets stderr
 bats_require_minimum_version 1.5.0
 
@@ -56,6 +56,11 @@ one_a_line() {
     [ "$(jq '[.utterances[].right] | add' "$WORK/one-1.json")" -eq "$said" ]
 }
 
+@test "a row that is asked for alone gets targets from its teachers" {
+    speech -n small-soft SEED=1 QUICK=1 LABELS=flat WORK="$BATS_TEST_TMPDIR/none" | one_a_line >"$BATS_TEST_TMPDIR/commands"
+    grep -q '^replay small-1.pst .* | averager --teachers 2 | compactor .* --output taught-small-1.pst$' "$BATS_TEST_TMPDIR/commands"
+}
+
 @test "folds share no speaker, and each utterance is in one" {
     for fold in 1 2 3; do
         fold 1 3 "$fold" test >"$BATS_TEST_TMPDIR/$fold.test"
@@ -97,6 +102,14 @@ one_a_line() {
     speech -n search KIND=one. 'try.one.other=--learning-rate 0.7' | one_a_line >"$BATS_TEST_TMPDIR/commands"
     grep -q -- '--learning-rate 0.7 .*--output one.other.safetensors' "$BATS_TEST_TMPDIR/commands"
     run ! grep -q distilled "$BATS_TEST_TMPDIR/commands"
+}
+
+@test "every kind of candidate is trained and compared" {
+    for kind in one.baseline one-live.speed distilled.t1 distilled-live.speed small-hard.baseline small-soft.baseline; do
+        speech -j 2 search KIND=$kind QUICK=1 LABELS=flat WORK="$BATS_TEST_TMPDIR/search"
+        jq -e 'length > 0 and all(.validation_errors > 0)' "$BATS_TEST_TMPDIR/search/choices.json"
+        rm "$BATS_TEST_TMPDIR"/search/*.choice
+    done
 }
 
 @test "without a corpus a row ends with a message that says where it is looked for" {

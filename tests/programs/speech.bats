@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # loader speech from outside: corpora in both layouts, labels by alignment, choosing speakers and utterances, splicing, sound that
-# changes from epoch to epoch, and what is said of files that are damaged or contradict each other.
+# changes from epoch to epoch, and the errors for files that are damaged or contradict each other.
 bats_require_minimum_version 1.5.0
 
 setup_file() {
@@ -35,7 +35,7 @@ largest_mean() {
         if (mean < 0) mean = -mean; if (mean > most) most = mean }; printf "%.4f\n", most }'
 }
 
-@test "corpora as Sphinx and as Kaldi have them give the same frames" {
+@test "a corpus in the layout of Sphinx and of Kaldi gives the same frames" {
     frames speech:toy --alignment toy/truth.ctm --no-shuffle >sphinx
     frames speech:kaldi --alignment kaldi/truth.ctm --no-shuffle >kaldi.out
     [ -s sphinx ]
@@ -47,7 +47,7 @@ largest_mean() {
     [[ $(loader speech:kaldi/test --no-shuffle | stream-inspect - | grep -c '^batch') -gt 0 ]]
 }
 
-@test "ids tell utterance and place, and labels are those of the alignment" {
+@test "ids have the utterance and the place, and labels are those of the alignment" {
     loader speech:toy --alignment toy/truth.ctm --no-shuffle >train.pst
     loader speech:toy --alignment toy/truth.ctm --split test >test.pst
     for part in train test; do paste -d' ' <(column $part.pst id) <(column $part.pst y); done >frames
@@ -55,6 +55,24 @@ largest_mean() {
         { split($5, state, "."); for (i = int($3 * 100 + 0.5); i < int(($3 + $4) * 100 + 0.5); i++)
             printf "%d %d\n", (number - 1) * 1048576 + i, 3 * phone[state[1]] + state[2] }' toy/etc/toy.phone toy/truth.ctm | cmp - frames
     [[ $(loader speech:toy --alignment toy/truth.ctm | stream-inspect -) == *'class names 18: AA.0, AA.1, AA.2, B.0,'* ]]
+}
+
+@test "the origin of frames depends on the speakers and the numbers of utterances" {
+    x_origin() {
+        loader speech:kaldi --alignment kaldi/truth.ctm "$@" --output origin.pst
+        origin origin.pst x
+        rm origin.pst
+    }
+    echo u300 >one.list
+    whole=$(x_origin) one=$(x_origin --list one.list)
+    [ "$whole" = "$(x_origin)" ]
+    sed -i 's/^u003 s0/u003 s9/' kaldi/train/utt2spk
+    [ "$(x_origin)" != "$whole" ]
+    sed -i 's/^u003 s9/u003 s0/' kaldi/train/utt2spk
+    [ "$(x_origin)" = "$whole" ]
+    [ "$(x_origin --list one.list)" = "$one" ]
+    sed -i /^u000/d kaldi/train/{utt2spk,text,wav.scp} # all later utterances get another number
+    [ "$(x_origin --list one.list)" != "$one" ]
 }
 
 @test "without an alignment frames have no labels" {
@@ -149,7 +167,7 @@ assert count == len(frames) > 500
     assert_fails 64 "a mask is smaller than a spliced sample" loader speech:toy --splice 1,1 --mask-frames 3
 }
 
-@test "a model is given frames as it learned from, and no others" {
+@test "a model gets frames like those that it learned from, and no others" {
     toy=(speech:toy --normalise utterance)
     loader "${toy[@]}" --alignment toy/truth.ctm --splice 3,1 --standardise --epochs 30 |
         student-trainer --hidden 32 -r 0.05 -o model.st
@@ -257,7 +275,7 @@ with wave.open(sys.argv[1], "wb") as file:
     sound 65 "u102"
     rm "$file"
     sound 66 "u102"
-    write 1 16000 16000 # silence is frames like others
+    write 1 16000 16000 # silence is valid sound
     loader speech:toy --normalise speaker --normalise-deviation >silent.pst
     [[ $(column silent.pst x | grep -ci 'nan\|inf') -eq 0 ]]
     assert_fails 65 "more than --max-memory" loader speech:toy --max-memory 1000

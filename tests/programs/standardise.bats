@@ -112,7 +112,7 @@ print(np.round(x.mean(0), 3) + 0.0, np.round(x.std(0), 3))'
     diff a.inputs b.inputs
 }
 
-@test "what is moved about is standardised behind it" {
+@test "samples are standardised after their augmentations" {
     /usr/bin/python3 - <<'END'
 import numpy as np
 x = np.random.default_rng(1).integers(0, 1000, (40, 2, 6, 6)).astype(">i2")
@@ -135,7 +135,7 @@ assert np.abs(moved - expected).max() < 1e-5, np.abs(moved - expected).max()
 END
 }
 
-@test "files that say nothing of inputs are refused" {
+@test "files without a description of inputs are refused" {
     make_set
     assert_fails 66 "nothing: cannot be opened" loader idx:x,y --like nothing
     assert_fails 65 "not a pipestill stream, but an IDX file" loader idx:x,y --like x

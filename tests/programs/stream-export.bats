@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# stream-export from outside: which columns come, what is refused, and files that appear only when they are whole. What the
-# formats hold, tests/python/test_export_oracle.py checks.
+# stream-export from outside: which columns come, what is refused, and files that appear only when they are whole.
+# tests/python/test_export_oracle.py checks what the formats hold.
 # shellcheck disable=SC2154 # bats' run sets stderr and stderr_lines
 bats_require_minimum_version 1.5.0
 
@@ -45,7 +45,7 @@ header_of() {
     [ "$errors" -eq "$(stream-export --to tsv --no-header --take y,argmax -i logits.pst | awk '$1 != $2' | wc -l)" ]
 }
 
-@test "softened probabilities are said" {
+@test "softened probabilities are reported" {
     run --separate-stderr stream-export --to csv --of soft/a -i soft.pst
     [ "$status" -eq 0 ]
     [ "$stderr" = "stream-export: soft/a is softened at T = 4, and so are the probabilities, margins and entropies" ]
@@ -77,7 +77,7 @@ header_of() {
             [ "$(cat "$out")" = old ]
         done
     done
-    [ "$(find "$BATS_TEST_TMPDIR" -type f ! -name 'separate-stderr*' | wc -l)" -eq 3 ] # bats keeps those
+    [ "$(find "$BATS_TEST_TMPDIR" -type f ! -name 'separate-stderr*' | wc -l)" -eq 3 ] # separate-stderr* are bats' own
 }
 
 @test "a signal leaves no file and nothing beside it" {
@@ -133,7 +133,7 @@ header_of() {
         assert_fails 74 "No space left on device" stream-export --to $form -i logits.pst -o /dev/full
     done
     assert_fails 74 "$out/none/a: cannot be written" stream-export --to csv -i logits.pst -o "$out/none/a"
-    [[ -n ${VALGRIND-} ]] || # which needs that folder itself
+    [[ -n ${VALGRIND-} ]] || # valgrind needs that folder itself
         TMPDIR=$out/none assert_fails 74 "$out/none: no temporary file can be made in it" stream-export --to npz -i logits.pst
 }
 
@@ -185,7 +185,8 @@ pty.spawn(sys.argv[1:], lambda fd: os.read(fd, 65536))' "$@" </dev/null
     for form in csv jsonl; do
         stream-export --to $form --take label,y -i "$out.pst" >"$out"
         grep -qiE $'\x1b|u001b' "$out"
-        on_terminal stream-export --to $form --take label,y -i "$out.pst" >"$out"
+        # A progress line, which comes if this takes long, controls the terminal, too.
+        on_terminal stream-export --quiet --to $form --take label,y -i "$out.pst" >"$out"
         run ! grep -qiE $'\x1b|\xc2\x9b|u001b' "$out"
         grep -q '?\[31m' "$out"
     done

@@ -22,7 +22,7 @@ setup() {
     [ "$(grep -c '^batch ' <<<"$output")" -eq 0 ]
 }
 
-@test "--check says one line, and does not call a named input standard input" {
+@test "--check prints one line, and calls a named input by its name" {
     run -0 stream-inspect --check whole.pst
     [ "$output" = "whole.pst: whole, 3 batches, 300 samples" ]
     run -0 stream-inspect --check -i whole.pst
@@ -49,7 +49,7 @@ assert 0 <= lines[-1]["tensors"]["y"]["least"] <= lines[-1]["tensors"]["y"]["mos
     [[ $stderr == *"batch "*"checksum"* ]]
 }
 
-# ---- the first of a stream ----
+# ---- the first batches ----
 
 @test "--head shows the first batches, with their figures, and does not call the stream whole" {
     run -0 --separate-stderr stream-inspect --head 2 whole.pst
@@ -60,7 +60,7 @@ assert 0 <= lines[-1]["tensors"]["y"]["least"] <= lines[-1]["tensors"]["y"]["mos
     [[ $output != *"whole,"* ]]
 }
 
-@test "--head does not read on: what follows may be damaged, and the source may be endless" {
+@test "--head reads no further: what follows may be damaged, and the source may be endless" {
     head -c 150000 whole.pst >cut.pst
     stream-inspect --head 1 cut.pst
     run -65 stream-inspect --head 2 cut.pst
@@ -186,7 +186,7 @@ assert end == {"kind": "end", "whole": True, "batches": 2, "samples": 6}, end'
 
 @test "options that contradict each other are refused" {
     for options in '--check --head 3' '--check --sample 3' '--check --text' '--summary --text' '--sample x' '--sample -1'; do
-        # The options are words.
+        # Split into words on purpose.
         # shellcheck disable=SC2086
         run -64 stream-inspect $options whole.pst
     done

@@ -75,7 +75,7 @@ drop("x")' "$1" "$2"
 }
 
 @test "with several epochs recorded, each epoch gets its own rows" {
-    # Turned around within each epoch, in batches of another size.
+    # In reverse order within each epoch, in one batch.
     exchange --batch 90 "${SOURCE[@]}"
     "${exchanged[@]}" --seed 3 --shift 1 |
         /usr/bin/python3 -B "$BATS_TEST_DIRNAME/../python/pst.py" \
@@ -119,7 +119,7 @@ assert entry["recording"][1]["model"], entry'
     assert_fails 64 "it is taken already" stream-join -t soft/a -t soft/a soft-plain.pst -i plain.pst
 }
 
-# ---- never out of step ----
+# ---- each sample with its own row ----
 
 @test "a sample that is not in the recording is named, with its batch and both files" {
     change 'if batch["seq"] == 12: batch["id"][5] = 90' plain.pst "$bad"
@@ -131,7 +131,7 @@ assert entry["recording"][1]["model"], entry'
         stream-join a-moved.pst -i "$BATS_TEST_TMPDIR/longer.pst"
 }
 
-# assert_fails_late WORDS COMMAND…: as assert_refused, where some batches may have gone out before.
+# assert_fails_late WORDS COMMAND…: as assert_refused, but some batches may have gone out before.
 assert_fails_late() {
     local words=$1
     shift
@@ -144,7 +144,7 @@ assert_fails_late() {
     rm -f "$out.part"
 }
 
-@test "another input than the recorded one is named, be it one bit of one image" {
+@test "an input that differs from the recorded one is named, even if it is by one bit" {
     change 'if batch["seq"] == 3: batch["x"][2, 5, 6] ^= 1' plain.pst "$bad"
     assert_fails_late "batch 3: sample 23 of $bad (row 2, epoch 0) has another input or label than in soft-plain.pst" \
         stream-join soft-plain.pst -i "$bad"
@@ -153,7 +153,7 @@ assert_fails_late() {
         stream-join soft-plain.pst -i "$bad"
 }
 
-@test "an augmentation other than the recorded one is refused, and named where the streams tell it" {
+@test "an augmentation other than the recorded one is refused, and named if the streams have it" {
     "${SOURCE[@]}" --seed 4 --shift 1 -o "$BATS_TEST_TMPDIR/moved.pst"
     assert_refused "other inputs than those of $BATS_TEST_TMPDIR/moved.pst: loader augmentation_seed=4 here, loader augmentation_seed=3 there" \
         stream-join a-moved.pst -i "$BATS_TEST_TMPDIR/moved.pst"
@@ -161,7 +161,7 @@ assert_fails_late() {
     assert_fails_late "augmented otherwise" stream-join a-moved.pst -i "$bad"
 }
 
-@test "a recording with digests in the inputs' place binds as well, with labels and without" {
+@test "a recording with digests in the inputs' place is checked as strictly, with labels and without" {
     digests soft-plain.pst "$BATS_TEST_TMPDIR/small.pst"
     loader digits --samples 90 --batch 16 --seed 5 -o "$BATS_TEST_TMPDIR/input.pst"
     stream-join soft-plain.pst -i "$BATS_TEST_TMPDIR/input.pst" | averager -o "$BATS_TEST_TMPDIR/expected.pst"

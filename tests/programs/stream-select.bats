@@ -59,7 +59,7 @@ for tensor in json.load(sys.stdin)["tensors"]: print(tensor["name"], tensor["ori
     cmp "$BATS_TEST_TMPDIR/whole" "$BATS_TEST_TMPDIR/part"
 }
 
-@test "what cannot be is refused, and the tensors that there are are named" {
+@test "an invalid choice is refused, and the error lists the stream's tensors" {
     assert_refused "--keep 'soft' matches no tensor; the stream has: x, y, id, logits/a, logits/b, soft/a, soft/b" \
         stream-select --keep x --keep soft -i soft.pst
     assert_refused "--drop 'z*' matches no tensor" stream-select --drop 'z*' -i soft.pst

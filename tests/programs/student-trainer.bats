@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# student-trainer from outside: that it learns, what it refuses, and that nothing half done is left behind. Its losses are
-# compared with numpy's in tests/python/test_student_oracle.py; interruptions are bit-identity.bats' business.
+# student-trainer from outside: that it learns, what it refuses, and that it leaves nothing unfinished. Its losses are
+# compared with numpy's in tests/python/test_student_oracle.py; bit-identity.bats has interruptions.
 # shellcheck disable=SC2154 # bats' run sets stderr
 bats_require_minimum_version 1.5.0
 
@@ -42,7 +42,7 @@ assert_no_model() {
 @test "it learns from hard targets, soft targets, both, and logits" {
     learned teacher.safetensors
     for options in '' '--targets hard' '--targets both' '--soft-loss cross-entropy' '--soft-loss logits'; do
-        # The options are words.
+        # Split into words on purpose.
         # shellcheck disable=SC2086
         student-trainer -a 784-16-10 -r 0.03 $options -i soft.pst -o "$model"
         learned "$model"
@@ -62,7 +62,7 @@ assert_no_model() {
     learned "$model"
 }
 
-@test "it learns from a stream without ids, dropout and all" {
+@test "it learns from a stream without ids, also with dropout" {
     change 'drop("id")' hard.pst "$BATS_TEST_TMPDIR/nameless.pst"
     student-trainer -a 784-32-10 -r 0.05 --dropout-input 0.1 -i "$BATS_TEST_TMPDIR/nameless.pst" -o "$model"
     learned "$model"
@@ -72,7 +72,7 @@ assert_no_model() {
     for optimiser in 'sgd -r 0.05' 'nesterov -r 0.05' 'adam -r 0.005'; do
         for schedule in 'constant' 'step --step-epochs 2 --gamma 0.7' 'linear' 'cosine --final-rate 0.001 --warm-up 1'; do
             echo "$optimiser, $schedule"
-            # The options are words.
+            # Split into words on purpose.
             # shellcheck disable=SC2086
             student-trainer -a 784-16-10 --optimiser $optimiser --schedule $schedule -i hard.pst -o "$model"
             learned "$model"
@@ -90,7 +90,7 @@ assert_no_model() {
     [ ! -e "$BATS_TEST_TMPDIR/new" ]
 }
 
-@test "--max-norm holds every hidden unit's weights, dropout and weight decay or not" {
+@test "--max-norm limits every hidden unit's weights, with dropout and weight decay or without" {
     student-trainer -a 784-16-12-10 -r 0.2 --max-norm 0.75 --dropout-input 0.2 --dropout-hidden 0.5 --weight-decay 0.0001 \
         -i hard.pst -o "$model"
     /usr/bin/python3 - "$model" <<'END'
@@ -107,7 +107,7 @@ for name in "layers.0.weight", "layers.1.weight":
 END
 }
 
-@test "the model says how it was made, and not where" {
+@test "the model holds how it was made, and not where" {
     student-trainer -a 784-16-10 -r 0.05 -i hard.pst -o "$model"
     head -c 2000 "$model" | tr -d '\0' >"$BATS_TEST_TMPDIR/head"
     grep -qF '"architecture":"784-16-10"' "$BATS_TEST_TMPDIR/head"
@@ -115,7 +115,7 @@ END
     run ! grep -qF "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/head"
 }
 
-@test "a rate so small that nothing is learned is said after the first epoch" {
+@test "a learning rate that is too small to learn is reported after the first epoch" {
     run --separate-stderr student-trainer -a 784-16-10 -r 1e-12 -i hard.pst -o "$model"
     [ "$status" -eq 0 ]
     [[ $stderr == *"hardly anything is learned; is the learning rate of 1e-12 right?"* ]]
@@ -214,7 +214,7 @@ open(sys.argv[3], "wb").write(pst.write(header, []))' short.pst "$BATS_TEST_DIRN
     [[ $stderr =~ batch\ [1-9]:\ the\ loss\ is ]]
 }
 
-@test "a run that diverges leaves no checkpoint with what it has spoiled" {
+@test "a run that diverges leaves no checkpoint with spoiled weights" {
     checkpoint=$BATS_TEST_TMPDIR/checkpoint
     run student-trainer -a 784-16-10 -r 1e6 -i hard.pst -o "$model" --checkpoint "$checkpoint" --checkpoint-every 1
     [ "$status" -eq 65 ]
@@ -231,7 +231,7 @@ END
 
 # ---- the command line ----
 
-@test "nothing to learn from is said" {
+@test "options that leave nothing to learn from are refused" {
     assert_no_model 64 "there is nothing to learn from" -a 784-8-10 --hard-weight 0 -i short.pst
     assert_no_model 64 "there is nothing to learn from" -a 784-8-10 --soft-weight 0 -i short-soft.pst
     assert_no_model 64 "there is nothing to learn from" -a 784-8-10 --targets both --soft-weight 0 --hard-weight 0 \
@@ -267,7 +267,7 @@ END
     done
 }
 
-@test "a mistyped option gets the right one suggested" {
+@test "the error for a mistyped option suggests the right one" {
     assert_no_model 64 "there is no option '--learnign-rate'; did you mean --learning-rate?" --learnign-rate 3
     assert_no_model 64 "--optimiser: 'adamw' is not one of sgd, nesterov, adam" --optimiser adamw -a 784-8-10
 }
@@ -288,7 +288,7 @@ END
         again=$BATS_TEST_TMPDIR/again.safetensors
         run -65 student-trainer --hidden 16 --checkpoint "$checkpoint" -i <(head -c 300000 hard.pst) -o "$again"
         [ -s "$checkpoint" ]
-        # The options are words.
+        # Split into words on purpose.
         # shellcheck disable=SC2086
         student-trainer $network --checkpoint "$checkpoint" --resume -i hard.pst -o "$again"
         cmp "$model" "$again"
@@ -345,14 +345,14 @@ END
     [ "$(head -c 6 "$model" | tr -d '\0')" != before ]
 }
 
-@test "a network of any layers is trained, used and taken on again" {
+@test "a network of any layers is trained, used and trained further" {
     student-trainer -a 28x28-flatten-drop0.1-16-tanh-12-leaky0.2-10 -r 0.05 -i short.pst -o "$model"
     teacher-forward "$model" -i short.pst | evaluator >/dev/null
     student-trainer --from "$model" -r 0.01 -i short.pst -o "$BATS_TEST_TMPDIR/further.safetensors"
     run ! cmp "$model" "$BATS_TEST_TMPDIR/further.safetensors"
 }
 
-@test "an architecture that cannot be is refused with the word or the layer" {
+@test "an invalid architecture is refused with the word or the layer" {
     assert_no_model 64 "'tahn' is not a layer" -a 784-8-tahn-10 -i short.pst
     assert_no_model 64 "layer 1, dense, takes one row of numbers; put flatten before it" -a 28x28-10 -i short.pst
     assert_no_model 64 "has dropout layers; leave --dropout-hidden and --dropout-input out" \
@@ -360,7 +360,7 @@ END
     assert_no_model 64 "--activation needs --from" -a 784-8-10 --activation tanh -i short.pst
 }
 
-@test "a model is taken on with the scale of inputs that it was trained on" {
+@test "a model is trained further with the scale of inputs that it was trained on" {
     student-trainer -a 784-8-10 -i short.pst -o "$model"
     change 'spec("x")["scale"] = 0.5' short.pst "$BATS_TEST_TMPDIR/other.pst"
     for stream in short.pst "$BATS_TEST_TMPDIR/other.pst"; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What a stage says about an option that it does not have, and the tables from which it knows.
+# What a stage suggests for an option that it does not have, and the tables that it takes this from.
 # shellcheck disable=SC2154 # bats' run sets stderr and stderr_lines
 bats_require_minimum_version 1.5.0
 
@@ -25,32 +25,32 @@ options_of() {
     done
 }
 
-@test "the table tells what values an option has" {
+@test "the table has the values of an option" {
     run student-trainer --list-options
     [[ $output == *"--targets"$'\t\t'"WORD"$'\t'"auto hard soft both"$'\t'* ]]
     [[ $output == *"--quiet"$'\t'"-q"$'\t\t\t'* ]]
     [[ ${lines[0]} == *$'\t'sink$'\t'* ]]
 }
 
-@test "--help does not show --list-options, and it is no abbreviation's match" {
+@test "--help does not show --list-options, and no abbreviation matches it" {
     run ! grep -e --list-options <(loader --help)
     assert_fails 64 "there is no option '--list-options'" loader digits --list-options
 }
 
-@test "what other programs call an option is answered with our name" {
+@test "the name of an option in other programs is answered with our name" {
     assert_fails 64 "there is no option '--lr'; did you mean --learning-rate?" student-trainer --lr 0.1
     assert_fails 64 "there is no option '--batch-size=64'; did you mean --batch?" loader digits --batch-size=64
     assert_fails 64 "did you mean --temperature?" temperature-softmax --tau 3
 }
 
-@test "an option of other stages is answered with their names" {
+@test "an option of other stages is answered with the stages' names" {
     assert_fails 64 "there is no option '--epochs' here; --epochs is an option of loader and replay" student-trainer --epochs 3
     assert_fails 64 "--batch is an option of loader, munge and replay" student-trainer --batch-size 64
     assert_fails 64 "--arch is an option of stream-inspect and student-trainer" loader --arch 784-10
     assert_fails 64 "--key is an option of averager, class-cluster, class-map and others" keygen --key x
 }
 
-@test "a short word that is like no option is not answered with one" {
+@test "a short word that is not like any option gets no suggestion" {
     assert_fails 64 "there is no option '--zq'; --help lists them" loader --zq 3
 }
 

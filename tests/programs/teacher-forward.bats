@@ -27,7 +27,7 @@ setup() {
     for tensor in x y id; do
         diff <(column digits.pst $tensor) <(column "$out" $tensor)
     done
-    # Each says what it says alone.
+    # Each gives what it gives alone.
     for teacher in a b; do
         teacher-forward $teacher.safetensors -i digits.pst --force -o "$BATS_TEST_TMPDIR/alone.pst"
         diff <(column "$BATS_TEST_TMPDIR/alone.pst" logits/$teacher) <(column "$out" logits/$teacher)
@@ -35,7 +35,7 @@ setup() {
     run ! diff -q <(column "$out" logits/a) <(column "$out" logits/b)
 }
 
-@test "the stream says which model answered" {
+@test "the stream has the digest of the model that answered" {
     teacher-forward a.safetensors -i digits.pst -o "$out"
     digest=$(sha256sum <a.safetensors | cut -d ' ' -f 1)
     stream-inspect "$out" >"$BATS_TEST_TMPDIR/said"
@@ -43,7 +43,7 @@ setup() {
     grep -F 'architecture="784-8-10"' "$BATS_TEST_TMPDIR/said"
 }
 
-@test "a teacher is called as its file, without folders and ending, or by --name" {
+@test "a teacher has the name of its file, without folders and ending, or that of --name" {
     teacher-forward "$PWD/a name.with dots.safetensors" -i digits.pst -o "$out"
     column "$out" 'logits/a name.with dots' >"$BATS_TEST_TMPDIR/column"
     teacher-forward --name ours a.safetensors -i digits.pst --force -o "$out"
@@ -58,7 +58,7 @@ setup() {
     diff <(column "$BATS_TEST_TMPDIR/both.pst" logits/a) <(column "$BATS_TEST_TMPDIR/both.pst" logits/again)
 }
 
-@test "a file name that is not UTF-8 names its tensor with '?' for what it is not" {
+@test "a tensor is named by its file, with '?' for what is not UTF-8" {
     cp a.safetensors $'\xff.safetensors'
     teacher-forward $'\xff.safetensors' -i digits.pst -o "$out"
     diff <(column "$out" 'logits/?') <(teacher-forward a.safetensors -i digits.pst | column /dev/stdin logits/a)
@@ -78,7 +78,7 @@ setup() {
     assert_refused "the stream has no inputs 'x'" teacher-forward a.safetensors -i "$bad"
 }
 
-@test "bytes are scaled as in training, whatever the stream says" {
+@test "bytes are scaled as in training, not as the stream says" {
     teacher-forward a.safetensors -i digits.pst -o "$out"
     change 'spec("x")["scale"] = 0.5; spec("x")["offset"] = -0.5' digits.pst "$bad"
     teacher-forward a.safetensors -i "$bad" -o "$BATS_TEST_TMPDIR/other.pst"
@@ -119,7 +119,7 @@ END
         teacher-forward --activation tanh a.safetensors -i digits.pst
 }
 
-@test "a mean and a deviation that cannot be are mistakes of the command line" {
+@test "an invalid mean or deviation is a mistake of the command line" {
     as_foreign a.safetensors foreign.safetensors
     for words in "--mean 0.5:--mean and --deviation belong together" \
         "--deviation 0.5:--mean and --deviation belong together" \

@@ -24,7 +24,7 @@ setup() {
     [ "$(wc -l <"$BATS_TEST_TMPDIR/soft")" -eq 12 ]
 }
 
-@test "a tensor it does not know goes through byte for byte" {
+@test "an unknown tensor passes through byte for byte" {
     change 'add("other/z", np.arange(12, dtype="i4").reshape(6, 2))' logits.pst "$BATS_TEST_TMPDIR/more.pst"
     temperature-softmax -i "$BATS_TEST_TMPDIR/more.pst" -o "$out"
     diff <(column "$BATS_TEST_TMPDIR/more.pst" other/z) <(column "$out" other/z)
@@ -77,6 +77,6 @@ setup() {
     done
 }
 
-@test "a mistyped option gets the right one suggested" {
+@test "the error for a mistyped option suggests the right one" {
     assert_fails 64 "did you mean --temperature?" temperature-softmax --temprature 3
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# How a stream travelled does not matter: through a pool of workers, a stage in Python, stream-select and a link, made
-# compact, recorded, replayed and joined, it belongs to what was made directly, and its student is the same.
+# The way of a stream does not matter: through a pool of workers, a stage in Python, stream-select and a link, made
+# compact, recorded, replayed and joined, it fits what was made directly, and its student is the same.
 # shellcheck disable=SC2154 # bats' run sets stderr
 bats_require_minimum_version 1.5.0
 
@@ -24,7 +24,7 @@ setup() {
 
 teardown() {
     local process
-    # A worker that came when all was done waits for more.
+    # A worker that came after the last job still waits for one.
     while read -r process; do kill "$process" 2>/dev/null || true; done <"$BATS_TEST_TMPDIR/workers"
 }
 
@@ -38,7 +38,7 @@ pool() {
     dispatcher "$address" 2>/dev/null
 }
 
-# python: a stage of somebody else, which adds a tensor and itself, and says nothing of origins.
+# python: a foreign stage, which adds a tensor and an entry of the history, and no origin.
 python() {
     /usr/bin/python3 -B "$BATS_TEST_DIRNAME/../python/pst.py" 'add("mine", np.ones((len(batch["id"]), 2), "f4"))
 if batch["seq"] == 0: header["history"].append({"stage": "mine.py", "version": "1"})'
@@ -46,7 +46,7 @@ if batch["seq"] == 0: header["history"].append({"stage": "mine.py", "version": "
 
 # linked: over a link from one stage to the next.
 linked() {
-    # <&0: what is put in the background has no input otherwise.
+    # <&0: a process in the background has no input otherwise.
     stream-select --keep '*' -o "ipc://$BATS_TEST_TMPDIR/link" <&0 3>&- &
     stream-select --keep '*' -i "listen:ipc://$BATS_TEST_TMPDIR/link"
     wait
@@ -83,7 +83,7 @@ assert_same() {
     cmp direct.safetensors "$student"
 }
 
-@test "a stream that travelled is made compact, recorded, replayed, and belongs to its like" {
+@test "a stream that travelled is made compact, recorded and replayed, and is one set with what was made directly" {
     "${SOURCE[@]}" | travel | compactor -o "$out"
     compactor -i direct.pst -o "$out.direct"
     replay "$out" "$out.direct" --shuffle | stream-inspect --check

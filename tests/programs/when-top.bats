@@ -31,13 +31,6 @@ some, all = (columns(name) for name in sys.argv[2:4])
 exec(sys.argv[1])' "$@"
 }
 
-# origin STREAM TENSOR
-origin() {
-    stream-inspect --json "$1" | head -n 1 | /usr/bin/python3 -c '
-import json, sys
-print(*[t["origin"] for t in json.load(sys.stdin)["tensors"] if t["name"] == sys.argv[1]])' "$2"
-}
-
 @test "samples whose likeliest class is in the set are answered, and the others' rows are zeros" {
     python 'asked = some["asked/s"] == 1
 assert asked.any() and not asked.all()
@@ -47,7 +40,7 @@ assert (some["logits/s"][~asked] == 0).all()
 assert all["x"].tobytes() == some["x"].tobytes()' some.pst all.pst
 }
 
-@test "how many samples were asked about is said, and stands in the log" {
+@test "the number of samples that were asked about is printed, and is in the log" {
     run --separate-stderr teacher-forward s.safetensors --other-classes --when-top 3,5,8 --by soft/g -i g.pst -o "$out" --log "$BATS_TEST_TMPDIR/log"
     asked=$(column "$out" asked/s | grep -c 1)
     [ "$stderr" = "teacher-forward: asked about $asked of 120 samples" ]
@@ -60,7 +53,7 @@ assert all["x"].tobytes() == some["x"].tobytes()' some.pst all.pst
     diff <(column some.pst logits/s) <(column "$out" logits/s)
 }
 
-@test "a set of all classes asks about all, to the same bits, and one that is never likeliest about none" {
+@test "a set of all classes asks about all, to the same bits, and a set that is never likeliest about none" {
     teacher-forward s.safetensors --other-classes --when-top 0-9 --by logits/g -i g.pst -o "$out"
     python 'assert some["logits/s"].tobytes() == all["logits/s"].tobytes() and (some["asked/s"] == 1).all()' "$out" all.pst
     change 'batch["logits/g"][:, 4] = -99' g.pst "$BATS_TEST_TMPDIR/never.pst"
@@ -74,7 +67,7 @@ assert all["x"].tobytes() == some["x"].tobytes()' some.pst all.pst
 assert ((some["asked/s"] == 1) == np.isin(order, [3, 5, 8]).any(axis=1)).all()' "$out" all.pst
 }
 
-@test "a set of a file is the same as its list to the lineage, and another set is another origin" {
+@test "a set in a file and its list have the same origin, and another set has another one" {
     teacher-forward s.safetensors --other-classes --when-top @sets.txt:three --by logits/g -i g.pst -o "$out"
     teacher-forward s.safetensors --other-classes --when-top @sets.txt:none --by logits/g -i g.pst -o "$out.2"
     [ "$(origin "$out" logits/s)" = "$(origin some.pst logits/s)" ]
@@ -109,7 +102,7 @@ for name in ("logits/s", "soft/s"):
     assert_fails 65 "$words" teacher-forward g.safetensors --name h --when-top 3 --by logits/s -i some.pst
 }
 
-@test "sets and predictions that cannot be are refused" {
+@test "invalid sets and predictions are refused" {
     assert_fails 64 "--when-top: '10': there are 10 classes, counted from 0" teacher-forward s.safetensors --other-classes --when-top 10 --by logits/g -i g.pst
     assert_fails 64 "--when-top: class 3 is in two new classes" teacher-forward s.safetensors --other-classes --when-top 3,3 --by logits/g -i g.pst
     assert_fails 65 "sets.txt: no set is called 'four'" teacher-forward s.safetensors --other-classes --when-top @sets.txt:four --by logits/g -i g.pst

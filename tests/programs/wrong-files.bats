@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# A file of another kind is named by its first bytes wherever something else is due, with what to do about it.
+# A file of the wrong kind is recognised by its first bytes, and the error says what to do.
 # The marks are tested in tests/unit/test_base_file_kind.c.
 # shellcheck disable=SC2154 # bats' run sets stderr
 bats_require_minimum_version 1.5.0
@@ -38,7 +38,7 @@ each_foreign() {
     done
 }
 
-@test "what stands where a stream is due is named" {
+@test "a file of another kind in place of a stream is named" {
     each_foreign 65 "not a pipestill stream, but a" temperature-softmax -i @ -o "$out"
     each_foreign 65 "not a pipestill stream, but a" stream-inspect @
     each_foreign 65 "not a pipestill stream, but a" replay @ -o "$out"
@@ -48,18 +48,18 @@ each_foreign() {
     assert_fails 65 "not a pipestill stream, but a gzip file; unpack it first: gunzip" evaluator -i gzip.gz
 }
 
-@test "what comes through a pipe in a stream's place is named" {
+@test "data of another kind in a pipe in place of a stream are named" {
     assert_fails 65 "not a pipestill stream, but an HTML page" evaluator < <(cat HTML.html)
     assert_fails 65 "not a pipestill stream, but a git-lfs pointer" evaluator < <(cat git-lfs.bin)
 }
 
-@test "what stands where a model is due is named" {
+@test "a file of another kind in place of a model is named" {
     each_foreign 65 "not a safetensors file, but a" teacher-forward @ -i recording.pst -o "$out"
     each_foreign 65 "not a safetensors file, but a" student-trainer -q --from @ -i recording.pst -o "$out"
     assert_fails 65 "not a safetensors file, but a recorded stream" teacher-forward recording.pst -i recording.pst -o "$out"
 }
 
-@test "what stands where a checkpoint is due is named" {
+@test "a file of another kind in place of a checkpoint is named" {
     each_foreign 65 "not a safetensors file, but a" \
         student-trainer -q -a 784-4-10 --checkpoint @ --resume -i recording.pst -o "$out"
     assert_fails 65 "model.safetensors: is not a checkpoint, but a model: start from it with --from" \
@@ -67,7 +67,7 @@ each_foreign() {
     [ -e model.safetensors ]
 }
 
-@test "what stands where an IDX file is due is named" {
+@test "a file of another kind in place of an IDX file is named" {
     for file in NumPy.npy zip.npz CSV.csv zstd.zst PNG.png ONNX.onnx HTML.html git-lfs.bin; do
         assert_fails 65 "not an IDX file, but a" loader "idx:$file" -o "$out"
         [[ $stderr == *"${file%.*}"* ]]
@@ -77,7 +77,7 @@ each_foreign() {
     assert_fails 65 "not an IDX file, but a safetensors file" loader idx:model.safetensors -o "$out"
 }
 
-@test "what stands where a data set of any kind is due is named" {
+@test "a file of another kind in place of a data set is named" {
     for file in NumPy.npy zip.npz zstd.zst PNG.png ONNX.onnx HTML.html git-lfs.bin; do
         if [[ $file != *.np[yz] ]]; then # arrays are sets themselves
             assert_fails 64 "$file is a" loader "$file" -o "$out"

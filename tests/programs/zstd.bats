@@ -76,7 +76,7 @@ for p, s in zip(plain[:4], small):
 @test "what is replayed of a compressed recording is written plain, and equals what is replayed of the plain one" {
     replay small.pst | cmp - plain.pst
     for options in --shuffle '--shuffle --batch 7 --epochs 2' '--only-classes 3,4 --batch 5' '--start 12'; do
-        # The options are words.
+        # Split into words on purpose.
         # shellcheck disable=SC2086
         diff <(replay small.pst $options -o "$bad" && trailer "$bad") <(replay plain.pst $options -o "$bad.2" && trailer "$bad.2")
         rm "$bad" "$bad.2"
@@ -87,7 +87,7 @@ for p, s in zip(plain[:4], small):
     replay small.pst plain.pst --shuffle --seed 2 --run one | cmp - <(replay plain.pst plain.pst --shuffle --seed 2 --run one)
 }
 
-@test "what was compact already is compressed, and restored from it" {
+@test "a compact stream is compressed, and restored from that" {
     compactor --zstd 19 -i plain.pst -o "$bad"
     compactor -z 3 -i plain.pst -o "$bad.2"
     [ "$(trailer "$bad")" = "$(trailer "$bad.2")" ]
@@ -121,7 +121,7 @@ assert "index" not in msgpack.unpackb(last["meta"])' "$bad"
 
 # ---- cut and damaged ----
 
-@test "cut, a compressed recording is repaired and goes on, and its parts are the file of an uninterrupted run" {
+@test "a compressed recording that was cut is repaired and continued, and its parts make the file of an uninterrupted run" {
     for at in 5000 20000 47321; do
         head -c "$at" small.pst >"$bad"
         stream-repair "$bad"
@@ -174,14 +174,14 @@ open(sys.argv[1], "wb").write(data)' "$bad" "$at" "$seed"
 
 @test "a frame that would unpack to gigabytes is refused before memory is taken" {
     craft 'frame = subprocess.run("head -c 200M /dev/zero | zstd -qc19", shell=True, capture_output=True).stdout'
-    # What watches memory takes more of it than any limit.
+    # Sanitizers and valgrind take more memory than any limit.
     [[ -n ${SANITIZE-}${VALGRIND-} ]] || limit='ulimit -v 400000;'
     run --separate-stderr bash -c "${limit-}"' exec stream-inspect --check "$1"' _ "$bad"
     [ "$status" -eq 65 ]
     [[ $stderr == *"tensor 'x' has "*" bytes; its shape asks for 6"* ]]
 }
 
-@test "an encoding that is not known is refused by its name" {
+@test "an unknown encoding is refused by its name" {
     craft 'header = {"encoding": "brotli"}'
     assert_fails 65 "does not know the encoding 'brotli'" stream-inspect "$bad"
     craft 'header = {"encoding": 7}'
@@ -197,7 +197,7 @@ open(sys.argv[1], "wb").write(data)' "$bad" "$at" "$seed"
 }
 
 @test "every stage that writes a stream compresses it, and 0 leaves it plain" {
-    # compressed COMMAND…: what a command writes with --zstd is compressed, and plain it is what the command writes without.
+    # compressed COMMAND…: a command's output with --zstd is compressed, and unpacked it is the output without.
     compressed() {
         "$@" --force -o "$bad.plain"
         "$@" --zstd 5 --force -o "$bad"

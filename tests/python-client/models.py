@@ -9,7 +9,7 @@ import time
 
 import numpy
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "python"))  # at the end: it has a safetensors of its own
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "python"))  # at the end, because it has another safetensors
 from tap import check, run  # noqa: E402 (its place is known only now)
 
 import pipestill  # noqa: E402
@@ -35,7 +35,7 @@ def column(data, name):
 
 
 def pipe(line, data=b""):
-    """Runs a command line, every part of which must succeed. Returns what it wrote."""
+    """Runs a command line; every part must succeed. Returns its output."""
     done = subprocess.run(["bash", "-o", "pipefail", "-c", line], input=data, capture_output=True, check=False, timeout=300)
     if done.returncode != 0:
         raise SystemExit(f"{line}: {done.returncode}: {done.stderr.decode()[-2000:]}")

@@ -1,4 +1,4 @@
-"""The recipes of docs/cookbook.md that need libraries of Python, each run as it stands. Prints TAP."""
+"""Runs the recipes of docs/cookbook.md that need Python libraries, as they stand. Prints TAP."""
 import os
 import pathlib
 import subprocess
@@ -25,7 +25,7 @@ def cook(heading, *sets):
     if sets:
         subprocess.run([sys.executable, TOOLS / "recipe_data.py", *sets], check=True)
     script = subprocess.run([sys.executable, TOOLS / "recipe.py", PAGE, heading], check=True, stdout=subprocess.PIPE).stdout
-    # The recipes say python, and mean the one that has the libraries.
+    # In the recipes, python is the one that has the libraries.
     environment = {**os.environ, "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}", "OPENBLAS_NUM_THREADS": "1",
                    "PYTHONPATH": str(HERE.parent.parent / "python")}
     done = subprocess.run(["bash", "-euo", "pipefail"], input=script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
@@ -76,12 +76,12 @@ def cnn():
     make_cnn()
     check("a network of PyTorch teaches a student", cook("A teacher of PyTorch") is not None)
     wrong = errors("student.safetensors", "digits --split test --limit 1000")
-    check("the student knows most digits", wrong < 400, f"{wrong} of 1000")
+    check("the student recognises most digits", wrong < 400, f"{wrong} of 1000")
 
 
 def back():
     said = cook("A student back in PyTorch")
-    check("a student says the same in PyTorch", said is not None and said.endswith("the same logits\n"), said)
+    check("a student gives the same logits in PyTorch", said is not None and said.endswith("the same logits\n"), said)
 
 
 def parquet():
@@ -96,7 +96,7 @@ def parquet():
     subprocess.run("replay rows.pst | teacher-forward parquet.safetensors -o asked.pst", shell=True, check=True)
     figures = subprocess.run(["evaluator", "--json", "-i", "asked.pst"], check=True, stdout=subprocess.PIPE).stdout.decode()
     wrong = int(figures.split('"errors":')[1].split(",")[0])
-    check("and are known", wrong < 60, f"{wrong} of 600")
+    check("the student of a Parquet file predicts its rows", wrong < 60, f"{wrong} of 600")
 
 
 for test in (forest, cnn, back, parquet):

@@ -1,6 +1,6 @@
 """stream-export read by pandas and csvkit. Prints TAP.
 
-Needs pandas, numpy and csvkit beside this Python, and the stages in PATH or in the folder STAGES; `make test-python` sees to both.
+Needs pandas, numpy and csvkit beside this Python, and the stages in PATH or in the folder STAGES; `make test-python` provides both.
 """
 import io
 import os
@@ -29,7 +29,7 @@ def run(*words, data=None):
 
 
 def csvkit(tool, data, *words):
-    """What a program of csvkit makes of a table; the one beside this Python, or in PATH."""
+    """What a program of csvkit makes of a table. The program is the one beside this Python, or in PATH."""
     path = CSVKIT + tool
     return run(path if os.path.exists(path) else tool, *words, data=data).decode()
 
@@ -73,7 +73,7 @@ def test_pandas(arrays):
 
 
 def named_stream():
-    """The same stream with names of classes; without a Python client of its own, by the tests' reader and writer."""
+    """The same stream with names of classes, by the tests' reader and writer."""
     sys.path.insert(0, os.path.join(ROOT, "tests", "python"))
     import pst  # noqa: PLC0415 (its folder is known only now)
 

@@ -1,11 +1,11 @@
 """Layers against PyTorch: outputs, every gradient, ten steps of an optimiser, statistics. Prints TAP."""
 import json
-import re
 
 import torch
 from models import check, column, numpy, pathlib, run
+from networks import chain, named
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import nn, optim
 from torch.nn import functional
 
 from pipestill_stream import stream
@@ -13,95 +13,6 @@ from pipestill_stream import stream
 torch.manual_seed(1)
 torch.set_num_threads(1)
 CLASSES, BATCH = 3, 6
-ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU, "silu": nn.SiLU, "none": nn.Identity, "sigmoid": nn.Sigmoid}
-
-
-def split(text, mark):
-    """The parts of a text between marks that are outside of parentheses."""
-    parts, depth = [""], 0
-    for letter in text:
-        depth += (letter == "(") - (letter == ")")
-        if letter == mark and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return parts
-
-
-def pair(text):
-    return tuple(int(number) for number in (text.split("x") * 2)[:2])
-
-
-class Residual(nn.Module):
-    """A chain plus its inputs, or plus a shortcut."""
-
-    def __init__(self, chains):
-        super().__init__()
-        self.chains = nn.ModuleList(chains)
-
-    def forward(self, x):
-        return self.chains[0](x) + (self.chains[1](x) if len(self.chains) > 1 else x)
-
-
-def convolution(name, numbers, settings, x, normalised):
-    """conv3x3:8,stride=2 or depthwise3x3."""
-    channels = x.shape[1]
-    kernel = pair(numbers.split(":")[0])
-    maps = channels if name == "depthwise" else int(numbers.split(":")[1])
-    dilation = pair(settings.get("dilation", "1"))
-    pad = pair(settings["pad"]) if "pad" in settings else tuple(d * (k - 1) // 2 for d, k in zip(dilation, kernel))
-    groups = channels if name == "depthwise" else int(settings.get("groups", 1))
-    bias = "bias" in settings or not ("nobias" in settings or normalised)
-    return nn.Conv2d(channels, maps, kernel, pair(settings.get("stride", "1")), pad, dilation, groups, bias)
-
-
-def module(word, x, following):
-    """The module of a word, for inputs like x."""
-    if word.startswith("res("):
-        return Residual([chain(part, x)[0] for part in split(word[4:-1], "|")])
-    head, *rest = word.split(",")
-    settings = dict((*setting.split("="), "")[:2] for setting in rest)
-    name, numbers = re.fullmatch(r"([a-z]*)(.*)", head).groups()
-    if name in ("conv", "depthwise"):
-        return convolution(name, numbers, settings, x, following.startswith("bn"))
-    if name == "":
-        return nn.Linear(x.shape[1], int(numbers))
-    if name in ("maxpool", "avgpool"):
-        pool = nn.MaxPool2d if name == "maxpool" else nn.AvgPool2d
-        return pool(pair(numbers), pair(settings.get("stride", numbers)), pair(settings.get("pad", "0")))
-    epsilon, momentum = float(settings.get("epsilon", 1e-5)), float(settings.get("momentum", 0.1))
-    if name == "bn":
-        return (nn.BatchNorm2d if x.ndim == 4 else nn.BatchNorm1d)(x.shape[1], epsilon, momentum)
-    if name == "ln":
-        return nn.LayerNorm(x.shape[1:], epsilon)
-    if name == "gap":
-        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    return nn.Flatten() if name == "flatten" else ACTIVATIONS[name]()
-
-
-def chain(text, x):
-    """The modules of a chain in a row, and what comes out for x."""
-    words, modules = split(text, "-"), []
-    for word, following in zip(words, [*words[1:], ""]):
-        modules.append(module(word, x, following))
-        x = modules[-1](x)
-    return nn.Sequential(*modules), x
-
-
-def named(modules, prefix="layers"):
-    """The names that a model gives to parameters and statistics."""
-    all_of_them, number = {}, 0
-    for one in modules:
-        if isinstance(one, Residual):
-            found = {}
-            for name, inner in zip(("layers", "layers2"), one.chains):
-                found |= named(inner, f"{prefix}.{number}.{name}")
-        else:
-            found = {f"{prefix}.{number}.{name}": tensor for name, tensor in one.state_dict(keep_vars=True).items()
-                     if name != "num_batches_tracked"}
-        number += bool(found)
-        all_of_them |= found
-    return all_of_them
 
 
 def save(path, architecture, tensors):
@@ -120,7 +31,7 @@ def recorded(shape, batches):
 
 
 def away(found, expected):
-    """The largest difference, measured by the largest number."""
+    """The largest difference, as a share of the largest number."""
     return float((found - expected).abs().max() / max(float(expected.abs().max()), 1e-3))
 
 
@@ -131,7 +42,7 @@ def train(*options):
 
 
 def gradients(network, tensors, batch):
-    """PyTorch's, and those that a step of rate 1 without momentum shows."""
+    """PyTorch's gradients, and ours by a step of rate 1 without momentum."""
     loss = functional.cross_entropy(network(torch.from_numpy(batch["x"])), torch.from_numpy(batch["y"]))
     loss.backward()
     before = {name: tensor.detach().clone() for name, tensor in tensors.items()}
@@ -147,8 +58,15 @@ def gradients(network, tensors, batch):
     return worst
 
 
-def steps(kind, network, tensors, batches, clip=None):
-    """How far ten steps lead away from PyTorch's."""
+def averaged(network, decay):
+    """PyTorch's average, without the weights from before the first step."""
+    return optim.swa_utils.AveragedModel(network, use_buffers=True, avg_fn=lambda average, new, count: torch.lerp(
+        average.double(), new.double(), (1 - decay) / (1 - decay ** (int(count) + 1))).to(average.dtype))
+
+
+def steps(kind, network, tensors, batches, clip=None, ema=None):
+    """How far ten steps end from PyTorch's."""
+    average = averaged(network, ema) if ema else None
     decays = [tensor for name, tensor in tensors.items() if tensor.ndim in (2, 4) and tensor.requires_grad]
     others = [tensor for tensor in tensors.values() if tensor.requires_grad and not any(tensor is other for other in decays)]
     groups = [{"params": decays, "weight_decay": 0.05}, {"params": others, "weight_decay": 0}]
@@ -165,6 +83,9 @@ def steps(kind, network, tensors, batches, clip=None):
             nn.utils.clip_grad_norm_(network.parameters(), clip)
             options = [*options[:4], "--clip", str(clip)]
         optimiser.step()
+        if ema:
+            average.update_parameters(network)
+            tensors, options = named(average.module), [*options[:4], "--ema", str(ema)]
     after = train(*options, "--weight-decay", "0.05")
     return max(away(after[name], tensor.detach()) for name, tensor in tensors.items()) if isinstance(after, dict) else after
 
@@ -173,7 +94,7 @@ def prepared(architecture):
     """A network with its tensors by name, written as in.safetensors."""
     shape = tuple(int(size) for size in architecture.split("-")[0].split("x"))
     network, _ = chain(architecture.partition("-")[2], torch.randn(4, *shape))
-    for one in network.modules():  # statistics that differ from what they were at first
+    for one in network.modules():  # statistics that differ from the initial ones
         if isinstance(one, (nn.BatchNorm1d, nn.BatchNorm2d)):
             nn.init.normal_(one.weight, 1, 0.3)
             nn.init.normal_(one.bias, 0, 0.3)
@@ -213,5 +134,12 @@ shape, network, tensors = prepared(architecture)
 network.train()
 far = steps("sgd", network, tensors, batches, clip=0.2)
 check("ten clipped steps lead where PyTorch's do", isinstance(far, float) and far < 1e-3, far)
+for decay in (0.5, 0.99):
+    shape, network, tensors = prepared("2x8x8-conv3x3:6-bn-relu-gap-3")
+    recorded(shape, batches_of(shape, 10))
+    network.train()
+    far = steps("nesterov", network, tensors, batches_of(shape, 10), ema=decay)
+    check(f"--ema {decay} averages ten steps, and statistics, as PyTorch's does", isinstance(far, float) and far < 1e-3, far)
+prepared(architecture)
 status, out, said = run("stream-inspect", "--json", "in.safetensors")
 check("what PyTorch wrote is shown with its layers", status == 0 and len(json.loads(out)["network"]["layers"]) == 3, said)

@@ -38,7 +38,7 @@ for name, what in (("free", "of any number of samples"), ("fixed", "of 32 sample
     check(f"a model {what} gives PyTorch's logits", status == 0 and away < 1e-4, away)
 answers = pipe("pipestill-onnx free.onnx --name t --threads 2", digits)
 check("its origin names the file's digest", entry_of(answers, "logits/t")["model"] == digest("free.onnx"))
-check("and that of the weights beside it", entry_of(pipe("pipestill-onnx apart.onnx", digits), "logits/apart")["model"]
+check("its origin names the digest of the weights' file", entry_of(pipe("pipestill-onnx apart.onnx", digits), "logits/apart")["model"]
       == [digest("apart.onnx"), digest("apart.data")])
 check("behind a dispatcher its answers are the same",
       same_answers(answers, pool(digits, "pipestill-onnx", "free.onnx", "--name", "t"), "logits/t"))
@@ -54,5 +54,5 @@ for what, code, words, arguments, data in (
          pipe("pipestill-onnx free.onnx | stream-select --drop x --rename logits/free=x", digits)),
         ("no model", 64, "--help", [], digits)):
     status, out, said = run("pipestill-onnx", *arguments, data=data)
-    check(f"{what} ends it with {code}", status == code and words in said, f"{status}: {said[-400:]}")
-check("--help says what it does", b"MODEL.onnx" in run("pipestill-onnx", "--help")[1])
+    check(f"{what} ends pipestill-onnx with {code}", status == code and words in said, f"{status}: {said[-400:]}")
+check("--help shows the usage", b"MODEL.onnx" in run("pipestill-onnx", "--help")[1])

@@ -12,5 +12,5 @@ for kind, text in re.findall(r"^```(python|sh)\n(.*?)^```", page, re.S | re.M):
         pathlib.Path(name).write_text(text, encoding="utf-8")
         continue
     status, out, said = run("bash", "-e", "-o", "pipefail", "-c", text)
-    check(f"what the page types works: {text.splitlines()[-1].split(' | ')[0]}", status == 0, f"{out.decode()[-500:]} {said[-1500:]}")
-check("the page has examples, which left their files", os.path.exists("transfer.pst"))
+    check(f"the page's command works: {text.splitlines()[-1].split(' | ')[0]}", status == 0, f"{out.decode()[-500:]} {said[-1500:]}")
+check("the page's examples left their files", os.path.exists("transfer.pst"))

@@ -25,9 +25,9 @@ tested = pipe("loader digits --samples 300 --split test --batch 64")
 answers = pipe(f"{PYTHON} forest.py", tested)
 x = numpy.concatenate([batch.numbers("x") for batch in read(tested)[1]]).reshape(-1, 784)
 check("its probabilities in a pipe are scikit-learn's", numpy.allclose(column(answers, "soft/forest"), forest.predict_proba(x), atol=1e-6))
-check("it knows digits", accuracy(answers, "soft/forest") > 0.8, accuracy(answers, "soft/forest"))
+check("a forest recognises digits", accuracy(answers, "soft/forest") > 0.8, accuracy(answers, "soft/forest"))
 check("behind a dispatcher its answers are the same", same_answers(answers, pool(tested, PYTHON, "forest.py"), "soft/forest"))
-check("its tensor says that it is at temperature 1", read(answers)[0]["soft/forest"].temperature == 1)
+check("a forest's soft targets are at temperature 1", read(answers)[0]["soft/forest"].temperature == 1)
 
 SOFTEN = "temperature-softmax --from-probs | stream-select --drop soft/forest | temperature-softmax -T 4"
 softer = pipe(SOFTEN, answers)
@@ -35,8 +35,8 @@ logits = numpy.log(numpy.maximum(forest.predict_proba(x), 2.0**-126)) / 4
 expected = numpy.exp(logits - logits.max(axis=1, keepdims=True))
 expected /= expected.sum(axis=1, keepdims=True)
 away = abs(column(softer, "soft/forest") - expected).max()
-check("they are softened by way of logits", away < 1e-5, away)
-check("no origin is lost on the way", all(tensor.origin for tensor in read(softer)[0].tensors))
+check("a forest's probabilities are softened by way of logits", away < 1e-5, away)
+check("all softened tensors keep an origin", all(tensor.origin for tensor in read(softer)[0].tensors))
 pipe(f"loader digits --samples 1500 --epochs 6 | {PYTHON} forest.py | {SOFTEN} | "
      "student-trainer --arch 784-40-10 --learning-rate 0.05 --seed 1 -q -o student.safetensors")
 answers = pipe("teacher-forward student.safetensors --name s", tested)
@@ -57,4 +57,11 @@ check("a table of pandas becomes a recording", run("stream-inspect", "--check", 
 pipe("student-trainer --hidden 8 --learning-rate 0.1 --seed 1 -q -i table.pst -o table.safetensors")
 answers = pipe("teacher-forward table.safetensors --name s -i table.pst")
 check("a student learns from it", accuracy(answers, "logits/s") > 0.95, accuracy(answers, "logits/s"))
-check("and its classes keep their names", read(answers)[0].class_names == ["large", "small"])
+check("the classes of a table keep their names", read(answers)[0].class_names == ["large", "small"])
+
+# ---- the trees of the experiments with munge -------------------------------------------------------------------------------
+
+TREES = f"{PYTHON} {pathlib.Path(__file__).resolve().parents[2]}/pipelines/munge/trees.py"
+pipe(f"{TREES} train forest-leaf-3 1 table.pst p-tree-forest.joblib")
+answers = pipe(f"{TREES} ask p-tree-forest.joblib <table.pst | temperature-softmax")
+check("a forest of the experiments with munge answers", accuracy(answers, "soft/p-tree-forest") > 0.95)

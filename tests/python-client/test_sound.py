@@ -12,7 +12,7 @@ import wave
 import kaldi_native_fbank as kaldi
 import numpy as np
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "python"))  # at the end, as in models.py
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "python"))  # at the end, as in models.py, because of safetensors
 from tap import check, run  # noqa: E402 (its place is known only now)
 
 DUMP = os.path.join(os.environ.get("BUILD", "build"), "tests", "sound_dump")

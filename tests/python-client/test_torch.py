@@ -60,7 +60,7 @@ with torch.no_grad():
     expected = network(torch.from_numpy(column(tested, "x")).unsqueeze(1).float() / 255).numpy()
 away = abs(column(answers, "logits/cnn") - expected).max()
 check("its logits in a pipe are PyTorch's", away < 1e-3, away)
-check("it knows digits", accuracy(answers, "logits/cnn") > 0.85, accuracy(answers, "logits/cnn"))
+check("a CNN recognises digits", accuracy(answers, "logits/cnn") > 0.85, accuracy(answers, "logits/cnn"))
 check("behind a dispatcher its answers are the same", same_answers(answers, pool(tested, PYTHON, "teacher.py"), "logits/cnn"))
 entry = read(answers)[0].lineage[read(answers)[0]["logits/cnn"].origin]
 check("its origin names the three files", len(entry["model"]) == 3)
@@ -89,7 +89,7 @@ with pipestill.read("transfer.pst") as reader:
             x = torch.from_numpy(batch.numbers("x"))
             soft = torch.softmax(network(x.unsqueeze(1)) / 2, 1)
             writer.write({"x": x, "y": torch.from_numpy(batch["y"].astype("i8")), "id": batch["id"], "soft/cnn": soft}, batch.epoch)
-check("PyTorch's recording is whole to C", run("stream-inspect", "--check", "by-torch.pst")[0] == 0)
+check("C reads PyTorch's recording as a whole stream", run("stream-inspect", "--check", "by-torch.pst")[0] == 0)
 pipe("student-trainer --arch 784-60-10 --learning-rate 0.05 --seed 1 -q -i by-torch.pst -o student.safetensors")
 answers = pipe("teacher-forward student.safetensors --name s", tested)
 check("a student in C learns from it", accuracy(answers, "logits/s") > 0.8, accuracy(answers, "logits/s"))
@@ -108,7 +108,7 @@ check("a student of C gives the same logits in PyTorch", away < 1e-3, away)
 # ---- Stream ------------------------------------------------------------------------------------------------------------
 
 recorded = Stream("transfer.pst")
-check("a recording's header is known", recorded.header.classes == 10 and recorded.header["soft/cnn"].temperature == 3)
+check("a Stream has its recording's header", recorded.header.classes == 10 and recorded.header["soft/cnn"].temperature == 3)
 batch = next(iter(recorded))
 types = {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in batch.items()}
 check("numbers are float32 and whole numbers int64", types == {
@@ -124,7 +124,7 @@ check("single samples make batches of any size", sizes == [300] * 6 + [200], siz
 
 
 def refused(function):
-    """What is said of what cannot be."""
+    """The message of the error that a function raises."""
     try:
         function()
     except Exception as error:
@@ -133,17 +133,17 @@ def refused(function):
 
 
 said = refused(lambda: list(DataLoader(Stream(["loader", "digits", "--samples", "10"]), batch_size=None, num_workers=2)))
-check("two workers do not share a command, and it is said what to do", "num_workers=1" in said, said)
+check("two workers do not share a command, and the error says what to do", "num_workers=1" in said, said)
 one = list(DataLoader(Stream("loader digits --samples 10", shell=True), batch_size=None, num_workers=1))
-check("one worker may run it", sum(len(batch["id"]) for batch in one) == 10)
+check("one worker runs a command", sum(len(batch["id"]) for batch in one) == 10)
 check("a command that fails is an error", "empty" in refused(lambda: list(Stream("exit 3", shell=True))))
 said = refused(lambda: list(Stream("loader digits --samples 10; exit 3", shell=True)))
-check("so is one that fails after its stream", "exit code 3" in said, said)
+check("a command that fails after its stream is an error", "exit code 3" in said, said)
 pathlib.Path("cut.pst").write_bytes(pathlib.Path("transfer.pst").read_bytes()[:-10])
 said = refused(lambda: list(DataLoader(Stream("cut.pst"), batch_size=None, num_workers=2)))
 check("a recording that is cut is an error in workers, too", "truncated" in said, said)
 begun = iter(Stream(["loader", "digits", "--epochs", "0", "-q"]))
 next(begun)
 begun.close()
-check("a loop that is left ends its command", True)
+check("a command ends if its loop is left", True)
 check("lineage is JSON", json.dumps(recorded.header.lineage) != "")

@@ -4,11 +4,12 @@
 feed.py STREAM BATCHES SIGNAL [--until CHECKPOINT=BATCH] -- COMMAND [ARGUMENT …]
 
 The program gets the header and BATCHES batches, and half of the next one. SIGNAL is KILL, TERM, INT or HUP; or EOF, which only
-ends the input. The signal is sent when the program has read all that there is, and, with --until, when CHECKPOINT says
-that it continues from BATCH: never after a span of time, so every run of a test is the same. Ends as the program does; a death
+ends the input. The signal is sent when the program has read all that there is and waits, and, with --until, when CHECKPOINT says
+that it continues from BATCH: never after a span of time, so every run of a test is the same. Ends as the program does; an end
 by a signal is 128 and its number, as in a shell.
 """
 import fcntl
+import glob
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ import time
 
 import pst
 
-PATIENCE = 300  # seconds after which a program is stuck rather than slow
+PATIENCE = 300  # seconds after which a program counts as stuck
 
 
 def unread(descriptor):
@@ -29,7 +30,7 @@ def unread(descriptor):
 
 
 def next_batch(checkpoint):
-    """The batch from which a checkpoint goes on, or None where there is none yet."""
+    """The batch from which a checkpoint goes on, or None if there is none yet."""
     try:
         with open(checkpoint, "rb") as file:
             size = int.from_bytes(file.read(8), "little")
@@ -38,9 +39,21 @@ def next_batch(checkpoint):
         return None
 
 
+def asleep(process):
+    """Whether all threads of a process wait: with nothing to read, it has learned from all that it read."""
+    try:
+        for task in glob.glob(f"/proc/{process}/task/*/stat"):
+            with open(task, encoding="ascii", errors="replace") as file:
+                if file.read().rpartition(")")[2].split()[0] != "S":
+                    return False
+    except (FileNotFoundError, ProcessLookupError):  # a thread that ended in between
+        return False
+    return True
+
+
 def reached(program, until):
-    """Whether the program is where it is to be signalled."""
-    if unread(program.stdin.fileno()) > 0:
+    """Whether the program is at the place for the signal."""
+    if unread(program.stdin.fileno()) > 0 or not asleep(program.pid):
         return False
     return until is None or next_batch(until[0]) == int(until[1])
 

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""Writes a stream of a made set to standard output, for students of numbers and of several labels a sample.
+"""Writes a stream of a made-up set to standard output, for students of numbers and of several labels a sample.
 
 make_targets.py KIND SAMPLES EPOCHS SEED
 
 KIND is what y holds: numbers (f32, two a sample), number (f32, one a sample, rank 0), bits (u8, three a sample) or classes
 (i32, three classes, the first ten times as frequent as the last; the header has class_counts). Each is a smooth function of
-x, f32 of six elements. Samples of the same seed are the same ones for every kind; each epoch has its own order.
+x, f32 of six elements. The same seed gives the same samples for every kind; each epoch has its own order.
 """
 import sys
 

@@ -1,4 +1,4 @@
-"""Pictures as files, made with numpy and zlib alone, and some JPEG files with what Pillow makes of them."""
+"""Pictures as files, made with numpy and zlib alone, and some JPEG files with the pixels that Pillow decodes."""
 import base64
 import io
 import struct
@@ -13,7 +13,7 @@ def chunk(kind, data):
 
 
 def png_of_rows(width, height, depth, colour, rows, *chunks, interlace=0):
-    """A PNG file of rows as they are packed, each behind the number of its filter."""
+    """A PNG file of packed rows, each after the number of its filter."""
     head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlace)
     return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + b"".join(chunks) + chunk(b"IDAT", zlib.compress(b"".join(rows)))
             + chunk(b"IEND", b""))

@@ -1,4 +1,4 @@
-"""Streams as bytes, right ones and false ones: the package's messages without its checks."""
+"""Streams as bytes, valid and invalid ones: the package's messages without its checks."""
 import pathlib
 import sys
 

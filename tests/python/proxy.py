@@ -6,9 +6,9 @@
 
 Listens on a free port of the loopback, writes its number to PORT_FILE, and passes every connection on to port TARGET.
 Every byte arrives --delay milliseconds later, each way, and no more than --rate of them a second. About every --cut-every
-seconds (half to one and a half times that, from the seed) all connections are reset, and what is under way is lost; so is each
-after about --cut-after bytes, however fast they pass. About every --stall-every seconds nothing
-passes for as long as a quarter of that. Ends with SIGTERM, and then says on standard error how often it cut and stalled.
+seconds (half to one and a half times that, from the seed) all connections are reset, and bytes under way are lost; each is also reset
+after about --cut-after bytes, at any speed. About every --stall-every seconds nothing
+passes for a quarter of that time. Ends with SIGTERM, and then prints on standard error how often it cut and stalled.
 """
 import argparse
 import asyncio
@@ -112,7 +112,7 @@ class Proxy:
         for task in tasks:
             task.cancel()
         print(f"{self.connections} connections, {self.cuts} cuts, {self.stalls} stalls", file=sys.stderr, flush=True)
-        os._exit(0)  # what is under way does not matter any more
+        os._exit(0)  # bytes under way do not matter any more
 
 
 def main():

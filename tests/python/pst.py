@@ -17,11 +17,11 @@ from pipestill.header import Tensor
 
 
 class Damaged(Exception):
-    """The bytes are no whole stream."""
+    """The bytes are not a whole stream."""
 
 
 def _messages(data):
-    """The messages of a stream as they stand, each with the byte behind it."""
+    """The messages of a stream, unchecked, each with the offset of its end."""
     unpacker = msgpack.Unpacker(max_buffer_size=max(1, len(data)))
     unpacker.feed(data)
     for message in unpacker:
@@ -70,7 +70,7 @@ def column(batches, name):
 
 
 def write(header, batches):
-    """The bytes of a stream with this header; what depends on the batches is made anew."""
+    """The bytes of a stream with this header; all that depends on the batches is computed again."""
     rest = {key: value for key, value in header.items() if key not in ("format", "tensors")}
     return stream(header["tensors"], batches, **rest)
 

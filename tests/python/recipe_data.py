@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Makes the small data that recipes of docs/cookbook.md are tried on, in the present folder: the sets that are named.
+"""Makes small data for the recipes of docs/cookbook.md in the present folder: the named sets.
 
 usage: recipe_data.py SET...
 """
@@ -19,7 +19,7 @@ def write(name, header, rows):
 
 
 def customers():
-    """Whether somebody leaves depends on age, city and income."""
+    """Whether a customer leaves depends on age, city and income."""
     def rows(count, first):
         for number in range(first, first + count):
             age, income = int(random.integers(18, 80)), round(float(random.normal(3000, 900)), 2)

@@ -14,7 +14,7 @@ def to_bytes(array, dtype):
 
 
 def write(path, tensors, dtype="F32", **metadata):
-    """Writes named arrays, in this order, and metadata, a text for each key."""
+    """Writes named arrays, in this order, and metadata with a text for each key."""
     header, parts, at = {"__metadata__": metadata} if metadata else {}, [], 0
     for name, array in tensors.items():
         part = to_bytes(array, dtype)

@@ -17,7 +17,7 @@ def check(name, good, detail=""):
 
 
 def run(*command, data=b"", **more):
-    """Runs a program. Returns its exit code, what it wrote, and what it said."""
+    """Runs a program. Returns its exit code, its standard output, and its standard error."""
     done = subprocess.run(command, input=data, capture_output=True, check=False, timeout=300, **more)
     return done.returncode, done.stdout, done.stderr.decode()
 

@@ -22,7 +22,7 @@ def check(name, good, detail=""):
 
 
 def run(options, data):
-    """What class-map makes of a stream: header, batches, what it says."""
+    """What class-map makes of a stream: header, batches, its messages."""
     done = subprocess.run(["class-map", *options], input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
     if done.returncode != 0:
         raise RuntimeError(done.stderr.decode())
@@ -70,7 +70,7 @@ def some_groups(random, dropped):
 
 
 def text_of(groups, random):
-    """A map as a person may write it: by number or name, in any order."""
+    """A map in one of its possible texts: by number or name, in any order."""
     lines = ["# a map", ""]
     for number, group in enumerate(groups):
         words = [str(c) if random.integers(2) else f'"{NAMES[c]}"' for c in random.permutation(group)]
@@ -115,7 +115,7 @@ def test_forward(random, dropped):
     check(f"batches are counted without a gap, {title}", [b["seq"] for b in batches] == list(range(len(batches))))
     if dropped:
         lost = 1 - columns["soft/a"].astype(float)[keep][:, sorted(label)].sum(axis=1).mean()
-        check(f"what was left out is said, {title}", f"had {100 * lost:.3g} %" in said, f"{lost}: {said}")
+        check(f"what was left out is reported, {title}", f"had {100 * lost:.3g} %" in said, f"{lost}: {said}")
 
 
 def test_softmax_of_merged(random):
@@ -146,7 +146,7 @@ def test_inverse(random):
         shares = weights[group] / weights[group].sum()
         soft[:, group] = pst.column(there, "soft/a")[:, [i]] * shares
         logits[:, group] = pst.column(there, "logits/a")[:, [i]] + numpy.log(shares)
-    check("a header of old classes again", header["classes"] == CLASSES and "class_names" not in header)
+    check("the inverse gives the header of the old classes", header["classes"] == CLASSES and "class_names" not in header)
     if keep.any():
         matches("probabilities are spread by weights", pst.column(back, "soft/a"), soft[keep])
         matches("logits get the logarithm of the share, or the depth", pst.column(back, "logits/a"), logits[keep])
@@ -159,19 +159,19 @@ def test_round_trip(random):
     order = ",".join(str(c) for c in random.permutation(CLASSES))
     done = subprocess.run(["class-map", "--classes", order], input=data, stdout=subprocess.PIPE, check=True).stdout
     header, back, _ = run(["--classes", order, "--inverse", "--old-classes", str(CLASSES)], done)
-    check("another order, there and back, is exact", header["class_names"] == NAMES and
+    check("a map to another order and back is exact", header["class_names"] == NAMES and
           all(pst.column(back, name).tobytes() == columns[name].tobytes() for name in columns))
 
 
 def test_origins():
-    """Two ways to say a map give one origin; another map gives another."""
+    """Two texts of one map give one origin; another map gives another."""
     digits = subprocess.run(["loader", "digits", "--samples", "40"], stdout=subprocess.PIPE, check=True).stdout
     ways = [["--classes", "a=0,1,2;7"], ["--classes", "b = 2,0-1; 7"], ["--map", map_file("x=0-2\n# seven\ny = 7\n")],
             ["--classes", "7;0-2"]]
     origins = [{tensor["name"]: tensor["origin"] for tensor in run([*way, "--drop-samples"], digits)[0]["tensors"]}
                for way in ways]
-    check("a map in other words makes the same origin", origins[0] == origins[1] == origins[2])
-    check("another order makes another origin of y, and none of x", origins[0]["y"] != origins[3]["y"]
+    check("a map in another text gives the same origin", origins[0] == origins[1] == origins[2])
+    check("another order gives y another origin, and x the same one", origins[0]["y"] != origins[3]["y"]
           and origins[0]["x"] == origins[3]["x"])
 
 

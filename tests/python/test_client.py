@@ -26,7 +26,7 @@ def read(data, **more):
 
 
 def said_of(data, **more):
-    """What the reader says of a stream that it must refuse; "" if it reads it."""
+    """The reader's message for a stream that it must refuse; "" if it reads it."""
     return refusal(pipestill.BadData, read, data, **more)
 
 
@@ -50,8 +50,8 @@ check("CRC-32C by numpy is that bit by bit at many sizes",
 joined = crc32c.crc32c_numpy(random[: (1 << 20) + 3])
 whole = pst.messages(run("loader", "digits", "--samples", "3000", "--batch", "3000")[1])
 _, (_, meta, parts), _ = whole
-check("and that of C for a tensor of two megabytes", [crc32c.crc32c_numpy(part) for part in parts] == meta["crcs"])
-check("it takes bytes, arrays and views alike", len({crc32c.crc32c(form) for form in (
+check("CRC-32C by numpy is that of C for a tensor of two megabytes", [crc32c.crc32c_numpy(part) for part in parts] == meta["crcs"])
+check("CRC-32C takes bytes, arrays and views alike", len({crc32c.crc32c(form) for form in (
     random[:5000].tobytes(), random[:5000], bytearray(random[:5000]), memoryview(random[:5000]))}) == 1)
 
 with open(os.path.join(ROOT, "include", "pipestill", "base.h"), encoding="utf-8") as file:
@@ -60,16 +60,16 @@ with open(os.path.join(ROOT, "include", "pipestill", "base.h"), encoding="utf-8"
 # ---- reading -----------------------------------------------------------------------------------------------------------
 
 header, batches = read(SMALL)
-check("a header tells tensors, classes and names", header["x"].shape == (3,) and header["x"].scale == 0.5
+check("a header has tensors, classes and names", header["x"].shape == (3,) and header["x"].scale == 0.5
       and (header.classes, header.class_names, header.class_counts) == (2, ["no", "yes"], None))
 check("keys that the package does not know are kept", header.more["later"] == [1, {"a": None}])
-check("a tensor that is not there is an error that names those that are", "x, y, id" in refusal(pipestill.BadData, lambda: header["z"]))
+check("a missing tensor is an error that lists the tensors", "x, y, id" in refusal(pipestill.BadData, lambda: header["z"]))
 check("batches hold arrays by name", [sorted(batch) for batch in batches] == [["id", "x", "y"]] * 2
       and batches[0]["x"].tolist() == BATCHES[0]["x"] and batches[1]["id"].tolist() == [7])
-check("and their number, epoch and size", [(batch.seq, batch.epoch, batch.n) for batch in batches] == [(0, 0, 2), (1, 0, 1)])
+check("batches have their number, epoch and size", [(batch.seq, batch.epoch, batch.n) for batch in batches] == [(0, 0, 2), (1, 0, 1)])
 numbers = batches[0].numbers("x")
 check("numbers are what elements stand for", numbers.dtype == "f4" and numbers[1].tolist() == [0.5, 1, 126.5])
-check("arrays of a batch are read-only, for their checksums are handed on",
+check("arrays of a batch are read-only, because their checksums are handed on",
       "read-only" in refusal(ValueError, batches[0]["x"].__setitem__, 0, 1))
 batches[0]["x"].tobytes()
 check("arrays begin at aligned places",
@@ -119,12 +119,12 @@ check("a bit that is flipped anywhere is found", all(flips), [at for at, said in
 check("what follows the trailer is refused", "follows the trailer" in said_of(SMALL + b"\0") and "follows" in said_of(SMALL + SMALL))
 ends = pst.message_ends(SMALL)
 one, two = SMALL[ends[0]:ends[1]], SMALL[ends[1]:ends[2]]
-check("a batch that is missing is a gap", "a gap" in said_of(SMALL[:ends[0]] + two + SMALL[ends[2]:]))
-check("one that comes twice is a repeat", "a repeat" in said_of(SMALL[:ends[1]] + one + SMALL[ends[1]:]))
+check("a missing batch is reported as a gap", "a gap" in said_of(SMALL[:ends[0]] + two + SMALL[ends[2]:]))
+check("a batch that comes twice is reported as a repeat", "a repeat" in said_of(SMALL[:ends[1]] + one + SMALL[ends[1]:]))
 check("a second header is refused", "second header" in said_of(SMALL[:ends[0]] + SMALL))
 check("a stream without a header is refused", "does not begin with a header" in said_of(SMALL[ends[0]:]))
-check("a trailer of other sums is refused", "the trailer" in said_of(SMALL[:ends[1]] + SMALL[ends[2]:]))
-check("a text is no stream", "not a pipestill stream" in said_of(b"x,y\n1,2\n"))
+check("a trailer with other sums is refused", "the trailer" in said_of(SMALL[:ends[1]] + SMALL[ends[2]:]))
+check("a text is refused as a stream", "not a pipestill stream" in said_of(b"x,y\n1,2\n"))
 run_mark = {"seq": 0, "epoch": 0, "n": 1, "crcs": [crc32c.crc32c(b"\1")], "run": 77}
 head = stream([{"name": "u", "dtype": "u8", "shape": []}], [])
 head = head[:pst.message_ends(head)[0]]
@@ -178,9 +178,9 @@ false_batches = [{"n": 0}, {"n": -1}, {"n": 2**62}, {"n": 1.0}, {"n": None}, {"c
                  {"seq": -1}, {"seq": "0"}, {"epoch": None}, {"epoch": -1}, {"run": None}]
 good = {"seq": 0, "epoch": 0, "n": 1, "crcs": [crc32c.crc32c(b"\1")]}
 said = [said_of(head + message("batch", good | change, [b"\1"])[0]) for change in false_batches]
-check("a batch's metadata are refused where they are not as the format says", all(said) and "truncated" not in "".join(said), said)
-check("so are bins of another length", all("bytes" in said_of(head + message("batch", good, [data])[0]) for data in (b"", b"\1\2")))
-check("and bins too many or too few",
+check("a batch's metadata are refused if they break the format", all(said) and "truncated" not in "".join(said), said)
+check("bins of another length are refused", all("bytes" in said_of(head + message("batch", good, [data])[0]) for data in (b"", b"\1\2")))
+check("too many or too few bins are refused",
       all("does not hold" in said_of(head + message("batch", good, parts)[0]) for parts in ([], [b"\1"] * 2)))
 
 usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -196,10 +196,10 @@ check("absurd lengths are refused, and take no memory", all(said) and grown < 16
 check("the limit for a message can be set", "--max-message" in said_of(SMALL, max_message=6) or "allowed" in said_of(SMALL, max_message=6))
 compressed = run("loader", "digits", "--samples", "4", "--zstd", "1")[1]
 try:
-    import zstandard  # noqa: F401 (only whether it is there)
+    import zstandard  # noqa: F401 (checks only whether it is there)
     check("a compressed stream is read", read(compressed)[1][0].n == 4)
 except ImportError:
-    check("a compressed stream is refused without zstandard, with what to do",
+    check("a compressed stream is refused without zstandard, and the error says what to do",
           "install" in refusal(pipestill.Unavailable, read, compressed))
 
 # ---- writing -----------------------------------------------------------------------------------------------------------
@@ -209,15 +209,15 @@ with pipestill.write("made.pst", classes=2, class_names=["no", "yes"]) as writer
     writer.write({"x": numpy.zeros((3, 2, 2)), "y": [0, 1, 0], "id": [4, 5, 6]}, epoch=1)
     check("a file has no name before it is whole", os.listdir() == ["made.pst.part"])
 status, _, said = run("stream-inspect", "--check", "made.pst")
-check("then it has, and C takes it for a whole stream", os.listdir() == ["made.pst"] and status == 0, said)
+check("a whole file has its name, and C reads it as a whole stream", os.listdir() == ["made.pst"] and status == 0, said)
 header, (batch,) = read(open("made.pst", "rb").read())
 check("without a header the arrays say what the tensors are", [(t.name, t.dtype, t.shape) for t in header.tensors]
       == [("x", "f32", (2, 2)), ("y", "i32", ()), ("id", "u64", ())] and (batch.epoch, header.class_names) == (1, ["no", "yes"]))
-check("a recording can be taken from by its index", run("replay", "made.pst", "--shuffle", "--batch", "1")[0] == 0)
-check("a file that is there is replaced only by force", "force" in refusal(pipestill.Usage, pipestill.write, "made.pst", classes=2))
+check("C reads samples of the recording by its index", run("replay", "made.pst", "--shuffle", "--batch", "1")[0] == 0)
+check("an existing file is not replaced without force", "force" in refusal(pipestill.Usage, pipestill.write, "made.pst", classes=2))
 with pipestill.write("made.pst", classes=3, force=True) as writer:
     writer.write({"y": [2]})
-check("and then it is", read(open("made.pst", "rb").read())[0].classes == 3)
+check("an existing file is replaced with force", read(open("made.pst", "rb").read())[0].classes == 3)
 try:
     with pipestill.write("broken.pst", classes=2) as writer:
         writer.write({"y": [0]})
@@ -227,10 +227,10 @@ except RuntimeError:
 check("after an exception there is no file, and no trailer", sorted(os.listdir()) == ["broken.pst.part", "made.pst"]
       and "truncated" in said_of(open("broken.pst.part", "rb").read()))
 check("what was recorded is not overwritten", "stream-repair" in refusal(pipestill.TryAgain, pipestill.write, "broken.pst", classes=2))
-check("and stream-repair makes it whole", run("stream-repair", "broken.pst.part")[0] == 0)
+check("stream-repair makes a broken recording whole", run("stream-repair", "broken.pst.part")[0] == 0)
 with pipestill.write("first.pst", classes=2) as writer:
     writer.write({"y": [0]})
-    check("two cannot write one file", "another process" in refusal(pipestill.TryAgain, pipestill.write, "first.pst", classes=2))
+    check("two writers cannot write one file", "another process" in refusal(pipestill.TryAgain, pipestill.write, "first.pst", classes=2))
 out = io.BytesIO()
 tensors = [pipestill.Tensor("y", "i32"), pipestill.Tensor("h", "f16", (2,)), pipestill.Tensor("b", "u8")]
 writer = pipestill.write(out, pipestill.Header(tensors))
@@ -239,10 +239,10 @@ wrong = {"another shape": {"h": [1, 2]}, "too few samples": {"h": [[1, 2]]}, "nu
          "fractions for whole numbers": {"y": [1.5, 2]}, "texts": {"y": ["a", "b"]}, "no samples": {"y": []}}
 for what, change in wrong.items():
     check(f"the writer refuses {what}", refusal(pipestill.BadData, writer.write, right | change) != "")
-check("and a tensor that is missing", "'h'" in refusal(pipestill.BadData, writer.write, {"y": [1]}))
+check("the writer refuses a missing tensor", "'h'" in refusal(pipestill.BadData, writer.write, {"y": [1]}))
 writer.write(right | {"more": [1]})
 writer.close()
-check("what it took is right nevertheless", read(out.getvalue())[1][0]["h"].tolist() == [[1, 2], [3, 4]])
+check("the writer's output is right after refusals", read(out.getvalue())[1][0]["h"].tolist() == [[1, 2], [3, 4]])
 many = io.BytesIO()
 with pipestill.write(many, pipestill.Header([])) as writer:
     pass
@@ -272,16 +272,16 @@ came, given = (list(pst.messages(data))[1] for data in (source, out.getvalue()))
 check("tensors that pass keep their bytes and checksums", (given[2][1], given[1]["crcs"][1]) == (came[2][2], came[1]["crcs"][2]))
 entries = {tensor.name: header.lineage.get(tensor.origin) for tensor in header.tensors}
 x_origin = read(source)[0]["x"].origin
-check("what was added has its origin", entries["logits/t"] == {"stage": "mine", "makes": "logits", "model": "ab",
+check("a tensor that was added has its origin", entries["logits/t"] == {"stage": "mine", "makes": "logits", "model": "ab",
                                                               "cut": "0.10000000000000001", "from": [x_origin]}
       and entries["soft/t"]["temperature"] == "4" and entries["soft/t"]["from"] == [header["logits/t"].origin])
-check("what nothing is said of has none", header["unknown"].origin is None)
-check("nor has what is made of it", header.entry("mine", "y", ["unknown"]) is None)
+check("a tensor without an entry has no origin", header["unknown"].origin is None)
+check("a tensor that is made from one without an origin has no entry", header.entry("mine", "y", ["unknown"]) is None)
 check("the history has one entry more", header.history[-1] == {"stage": "mine", "version": "3", "effect": "adds", "cut": 0.1})
 with pipestill.read(io.BytesIO(source)) as reader, pipestill.write(io.BytesIO(), reader.header.copy()) as writer:
     batch = next(reader)
     batch["x"] = 255 - batch["x"]
-    check("a change that the header does not tell of is refused", "replace" in refusal(pipestill.BadData, writer.write, batch))
+    check("a change that the header does not declare is refused", "replace" in refusal(pipestill.BadData, writer.write, batch))
 out = io.BytesIO()
 with pipestill.read(io.BytesIO(source)) as reader, pipestill.write(out, reader.header.copy()) as writer:
     for batch in reader:

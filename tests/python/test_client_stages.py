@@ -62,25 +62,25 @@ script("weights", "here")
 teacher("t.py", 'model="weights", crop=True', 'os.system("echo from a command")')
 status, out, said = python("t.py", data=digits)
 header, batches = read(out)
-check("a teacher answers, whatever prints", status == 0 and batches[0]["logits/flat"].shape == (100, 10), said)
-check("what it and its commands print goes to standard error", all(f"{word}\n" in said for word in ("loading", "from a command"))
+check("a teacher answers although its code prints", status == 0 and batches[0]["logits/flat"].shape == (100, 10), said)
+check("what a teacher and its commands print goes to standard error", all(f"{word}\n" in said for word in ("loading", "from a command"))
       and "answering 100" in said)
-check("C takes its stream for a whole one", run("stream-inspect", "--check", data=out)[0] == 0)
-check("every other tensor is as it was", [b["x"].tobytes() for b in batches] == [b["x"].tobytes() for b in read(digits)[1]])
+check("C reads a teacher's stream as a whole one", run("stream-inspect", "--check", data=out)[0] == 0)
+check("a teacher changes no other tensor", [b["x"].tobytes() for b in batches] == [b["x"].tobytes() for b in read(digits)[1]])
 numbers = batches[0].numbers("x")
 weights = numpy.random.default_rng(1).normal(0, 1, (784, 10)).astype("f4")
-check("it gets x as numbers", numpy.allclose(numbers.reshape(100, -1) @ weights, batches[0]["logits/flat"], atol=1e-4))
+check("a teacher gets x as numbers", numpy.allclose(numbers.reshape(100, -1) @ weights, batches[0]["logits/flat"], atol=1e-4))
 entry = header.lineage[header["logits/flat"].origin]
-check("its entry names the file's digest, settings and x", entry == {
+check("a teacher's entry names the file's digest, settings and x", entry == {
     "stage": "python-teacher", "makes": "logits", "model": hashlib.sha256(b"here").hexdigest(), "crop": "true",
     "from": [header["x"].origin]})
-check("its history says that it adds", header.history[-1]["effect"] == "adds" and header.history[-1]["name"] == "flat")
-check("--name names the tensor, and nothing else of its origin",
+check("a teacher's history says that it adds", header.history[-1]["effect"] == "adds" and header.history[-1]["name"] == "flat")
+check("--name names the tensor, and does not change its origin",
       read(python("t.py", "--name", "other", data=digits)[1])[0]["logits/other"].origin == header["logits/flat"].origin)
 teacher("nameless.py")
 check("without a digest there is no origin", read(python("nameless.py", data=digits)[1])[0]["logits/flat"].origin is None)
 soft = run("temperature-softmax", "-T", "3", data=out)
-check("its logits are softened by C", soft[0] == 0 and abs(read(soft[1])[1][0]["soft/flat"].sum(axis=1) - 1).max() < 1e-5, soft[2])
+check("C softens a teacher's logits", soft[0] == 0 and abs(read(soft[1])[1][0]["soft/flat"].sum(axis=1) - 1).max() < 1e-5, soft[2])
 teacher("p.py", 'probabilities=True, digest="1"', "return numpy.full((len(x), 10), 0.1)")
 status, probable, said = python("p.py", data=digits)
 made = read(probable)[0]["soft/flat"]
@@ -88,26 +88,26 @@ check("probabilities become soft targets at temperature 1", (status, made.temper
       and read(probable)[0].lineage[made.origin]["temperature"] == "1", said)
 status, again, said = run("sh", "-c", "temperature-softmax --from-probs | stream-select --drop 'soft/*' | temperature-softmax -T 4",
                           data=probable)
-check("and are softened by way of logits", status == 0 and read(again)[0]["soft/flat"].temperature == 4, said)
+check("C softens a teacher's probabilities by way of logits", status == 0 and read(again)[0]["soft/flat"].temperature == 4, said)
 teacher("raw.py", "raw=True", "assert x.dtype == 'u1' and not x.flags.writeable; x = x.astype('f4')")
-check("it may have the bytes as they are", python("raw.py", data=digits)[0] == 0)
+check("a teacher with raw gets the bytes", python("raw.py", data=digits)[0] == 0)
 teacher("shape.py", "shape=(1, 28, 28)", "assert x.shape[1:] == (1, 28, 28); x -= 1")
 shaped = python("shape.py", data=digits)
-check("it may have them in another shape, and change its own", shaped[0] == 0 and run("stream-inspect", "--check", data=shaped[1])[0] == 0)
+check("a teacher gets x in another shape, and may change it", shaped[0] == 0 and run("stream-inspect", "--check", data=shaped[1])[0] == 0)
 status, out, said = python("t.py", "-i", "nowhere.pst")
-check("an input that is not there is 66", (status, out) == (66, b"") and said.endswith("t: nowhere.pst: cannot be opened: No such file or "
+check("a missing input ends it with 66", (status, out) == (66, b"") and said.endswith("t: nowhere.pst: cannot be opened: No such file or "
                                                                                      "directory\n"), said)
 status, out, said = python("t.py", "--help")
-check("--help says what it is, on standard output", status == 0 and b"Says something of every picture" in out and b"--name" in out, said)
+check("--help prints the function's text", status == 0 and b"Says something of every picture" in out and b"--name" in out, said)
 status, _, said = python("t.py", "--nonsense", data=digits)
-check("an option that it does not know is 64", status == 64 and "--help" in said.splitlines()[-1], said)
+check("an unknown option ends a stage with 64", status == 64 and "--help" in said.splitlines()[-1], said)
 with open("digits.pst", "wb") as file:
     file.write(digits)
 status, _, said = python("t.py", "-i", "digits.pst", "-o", "made.pst")
-check("it records a file", status == 0 and run("stream-inspect", "--check", "made.pst")[0] == 0, said)
-check("it does not replace one", python("t.py", "-i", "digits.pst", "-o", "made.pst")[0] == 64)
-check("unless it may", python("t.py", "-i", "digits.pst", "-o", "made.pst", "--force")[0] == 0)
-check("it does not write what it reads", python("t.py", "-i", "digits.pst", "-o", "digits.pst", "--force")[0] == 64)
+check("a stage records a file", status == 0 and run("stream-inspect", "--check", "made.pst")[0] == 0, said)
+check("a stage does not replace a file", python("t.py", "-i", "digits.pst", "-o", "made.pst")[0] == 64)
+check("a stage with --force replaces a file", python("t.py", "-i", "digits.pst", "-o", "made.pst", "--force")[0] == 0)
+check("a stage does not write the file that it reads", python("t.py", "-i", "digits.pst", "-o", "digits.pst", "--force")[0] == 64)
 
 # ---- failures ----------------------------------------------------------------------------------------------------------
 
@@ -148,10 +148,11 @@ fails("a model that is not there is 66", 66, "no such weights", "model.py")
 if os.path.exists("/dev/full"):
     with open("/dev/full", "wb") as full:
         done = subprocess.run([PYTHON, "t.py"], input=digits, stdout=full, stderr=subprocess.PIPE, check=False)
-    check("an output that is full is 74", done.returncode == 74 and b"No space" in done.stderr, done.stderr)
+    check("a full output ends a stage with 74", done.returncode == 74 and b"No space" in done.stderr, done.stderr)
 done = subprocess.run(f"{PYTHON} t.py <digits.pst 2>said | head -c 100 >head; echo ${{PIPESTATUS[0]}}", shell=True, executable="/bin/bash",
                       capture_output=True, check=False)
-check("a reader that leaves ends it with 141, in silence", done.stdout == b"141\n" and "t: " not in open("said").read(), done.stdout)
+check("a reader that leaves ends a stage with 141, without a message",
+      done.stdout == b"141\n" and "t: " not in open("said").read(), done.stdout)
 
 
 def interrupted(name, number):
@@ -159,10 +160,10 @@ def interrupted(name, number):
     process = subprocess.Popen([PYTHON, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdin.write(digits[:100_000])
     process.stdin.flush()
-    process.stdout.read(1000)  # the header and more: it is at work
+    process.stdout.read(1000)  # the header and more, so the stage is running
     process.send_signal(number)
     try:
-        process.wait(60)  # before its input ends, which would be another reason to end
+        process.wait(60)  # its input is still open, so only the signal can end it
     except subprocess.TimeoutExpired:
         process.kill()
     _, said = process.communicate()
@@ -170,8 +171,9 @@ def interrupted(name, number):
 
 
 for number in signal.SIGINT, signal.SIGTERM:
-    code, said = interrupted("nameless.py", number)  # t.py calls system(), and meanwhile ignores SIGINT
-    check(f"{number.name} ends it by that signal, in silence", code == -number and "Traceback" not in said and "t: " not in said, said)
+    code, said = interrupted("nameless.py", number)  # t.py calls system(), which ignores SIGINT while it runs
+    check(f"{number.name} ends a stage by that signal, without a message",
+          code == -number and "Traceback" not in said and "t: " not in said, said)
 
 # ---- a pipe that waits for answers -------------------------------------------------------------------------------------
 
@@ -237,14 +239,14 @@ header, batches = read(out)
 check("a source gives epochs of samples", status == 0 and [b.epoch for b in batches] == [0, 0, 1, 1, 2, 2]
       and (header.classes, header.epochs, header.samples, header["x"].scale) == (2, 3, 10, 1 / 255), said)
 check("each sample has its id", all((b["x"][:, 0] == 4 * b["id"]).all() for b in batches))
-check("its tensors have origins", header.lineage[header["y"].origin] == {"stage": "python-source", "makes": "y", "digest": "one"})
+check("a source's tensors have origins", header.lineage[header["y"].origin] == {"stage": "python-source", "makes": "y", "digest": "one"})
 trained = run("student-trainer", "-a", "4-4-2", "-q", "-o", "student.safetensors", data=out)
 check("C trains on it", trained[0] == 0, trained[2])
 script("counted.py", text.format(more="", argument="", order="numpy.arange(10)", named=False))
 status, out, said = python("counted.py")
-check("samples are counted where a source has no ids", [b["id"].tolist() for b in read(out)[1]] == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]], said)
+check("samples are counted if a source has no ids", [b["id"].tolist() for b in read(out)[1]] == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]], said)
 status, _, said = python("counted.py", "--epochs", "2")
-check("but not in several epochs", status == 65 and "yield x, y, id" in said, said)
+check("a source without ids is refused with several epochs", status == 65 and "yield x, y, id" in said, said)
 script("sink.py", """
 import pipestill
 @pipestill.sink()
@@ -257,9 +259,9 @@ text = open("sink.py").read()
 script("sink.py", text.format(more=""))
 check("a sink prints to standard output", python("sink.py", data=digits)[:2] == (0, b"600\n"))
 status, out, said = python("sink.py", data=digits[:-1])
-check("and nothing of a stream that is cut", (status, out) == (65, b"") and len(said.splitlines()) == 1, said)
+check("a sink prints nothing for a stream that is cut", (status, out) == (65, b"") and len(said.splitlines()) == 1, said)
 script("first.py", text.replace("sum(batch.n for batch in stream) {more}", "next(stream).n"))
-check("one that has enough still sees that the rest is whole",
+check("the rest of the stream is checked if a sink returns early",
       [python("first.py", data=data)[0] for data in (digits, digits[:-1])] == [0, 65])
 done = subprocess.run(f"{PYTHON} sink.py <digits.pst | true", shell=True, capture_output=True, check=False)
 check("a sink whose reader leaves says nothing", b"sink" not in done.stderr, done.stderr)
@@ -275,6 +277,6 @@ time.sleep(0.2)
 status, _, said = run("worker", "ipc://pool.socket", "--", PYTHON, "t.py")
 check("a worker gives its answers to a dispatcher", (status, dispatcher.wait(120)) == (0, 0), said[-500:])
 plain, pooled = (read(open(name, "rb").read()) for name in ("made.pst", "answered.pst"))
-check("they are those of a plain pipe", all(
+check("a pool's answers are those of a plain pipe", all(
     (one["logits/flat"] == other["logits/flat"]).all() and one["id"].tolist() == other["id"].tolist()
     for one, other in zip(plain[1], pooled[1])) and plain[0]["logits/flat"].origin == pooled[0]["logits/flat"].origin)

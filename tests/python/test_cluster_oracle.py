@@ -1,4 +1,4 @@
-"""class-cluster against numpy: the sets that it finds are what the covariance of predictions says. Prints TAP."""
+"""class-cluster against numpy: its sets follow from the covariance of predictions. Prints TAP."""
 import re
 import subprocess
 
@@ -40,7 +40,7 @@ def columns(rows):
 
 
 def distances(points, sets):
-    """Of each point to the mean of each set."""
+    """The distance of each point to the mean of each set."""
     centres = numpy.stack([points[s].mean(axis=0) for s in sets])
     return ((points[:, None] - centres[None]) ** 2).sum(axis=-1)
 
@@ -68,7 +68,7 @@ def is_partition(sets, classes):
 
 
 def planted(random, groups, rows=600):
-    """Predictions that take the classes of a group for each other, and no others."""
+    """Predictions that confuse the classes within a group, and no others."""
     group_of = numpy.array([g for g, size in enumerate(groups) for _ in range(size)])
     order = random.permutation(len(group_of))
     group_of = group_of[order]
@@ -79,7 +79,7 @@ def planted(random, groups, rows=600):
 
 def test_planted(random):
     logits, groups = planted(random, [5, 3, 7, 4])
-    # Classes of one group compete, so their columns are not alike; but other groups are farther away.
+    # Classes of one group compete, so their columns differ, but those of other groups are farther away.
     confused = softmax(logits, 6.0)
     for options in ([], ["--lloyd"]):
         best = min((cluster(make(confused), "-k", "4", "-s", str(seed), *options) for seed in range(8)),
@@ -97,7 +97,7 @@ def test_fixed_point(random):
         own = numpy.array([[k for k, s in enumerate(sets) if c in s][0] for c in range(40)])
         check(f"Lloyd ends where each class is nearest to the mean of its set, seed {seed}",
               is_partition(sets, 40) and (away[numpy.arange(40), own] <= away.min(axis=1) + 1e-9).all())
-        check(f"and as near as numpy's runs, seed {seed}", best - 1e-9 <= cost(points, sets) <= worst + 1e-9,
+        check(f"Lloyd's cost is within that of numpy's runs, seed {seed}", best - 1e-9 <= cost(points, sets) <= worst + 1e-9,
               f"{cost(points, sets)} {best} {worst}")
         online = cost(points, cluster(make(rows), "-k", "6", "-s", str(seed)))
         check(f"the online K-means is about as good, seed {seed}", best - 1e-9 <= online <= 1.25 * worst, f"{online} {worst}")

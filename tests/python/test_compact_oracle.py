@@ -1,5 +1,5 @@
-"""compactor against numpy, through the bytes of streams: what it makes, what that is restored to, what it says was lost, and
-how many bytes a sample takes. What restoring means is written here once more, from docs/stream-format.md. Prints TAP.
+"""compactor against numpy, through the bytes of streams: its tensors, what they are restored to, the losses that it reports,
+and the bytes of a sample. Restoring is written here again, from docs/stream-format.md. Prints TAP.
 """
 import json
 import os
@@ -40,7 +40,7 @@ def targets_stream(name, rows, size, **header):
 
 
 def compact(data, *options):
-    """The compact stream, its header and batches, and what --error said in the log."""
+    """The compact stream, its header and batches, and the figures of --error in the log."""
     with tempfile.TemporaryDirectory() as folder:
         log = os.path.join(folder, "log")
         done = subprocess.run(["compactor", "--error", "--log", log, *options], input=data, capture_output=True, check=True)
@@ -50,7 +50,7 @@ def compact(data, *options):
     return done.stdout, header, batches, {**said[0], "text": done.stderr.decode()}
 
 
-# ---- what docs/stream-format.md says of restoring ----------------------------------------------------------------------
+# ---- restoring, from docs/stream-format.md -----------------------------------------------------------------------------
 
 def restore(header, batches):
     (target,) = header["compact"]["targets"]
@@ -84,7 +84,7 @@ def divergences(full, restored):
     return terms.sum(axis=1)
 
 
-# ---- what the forms are to be, made with numpy -------------------------------------------------------------------------
+# ---- the forms, made with numpy ----------------------------------------------------------------------------------------
 
 def philox(counter, key):
     """Philox4x32-10 (Salmon et al. 2011)."""
@@ -157,11 +157,11 @@ def test_forms(random):
     check("top-k: the likeliest, of equal ones the lower first", numpy.array_equal(pst.column(batches, "top/soft/t"), order[:, :3]))
     tails = numpy.log(numpy.take_along_axis(rows.astype(float), order[:, 3:], axis=1).sum(axis=1))
     check("top-k: the tail is the sum of the others", abs(pst.column(batches, "top/soft/t/tail") - tails).max() < 2e-3)
-    check("top-k: and its kind stands in the header", header["compact"]["targets"] ==
+    check("top-k: the header has its kind", header["compact"]["targets"] ==
           [{"name": "soft/t", "form": "top-k", "classes": 10, "temperature": 4.0, "top": 3}], header["compact"])
     header, batches, _ = check_form("sampled", "soft", rows, "--targets", "sampled", "--draws", "7", "--seed", "5")
     expected = [systematic(row, offset_of(5, int(i // 50 * 100 >= 230), i + 2**33), 7) for i, row in enumerate(rows)]
-    check("sampled: the very classes", numpy.array_equal(pst.column(batches, "sampled/soft"), expected))
+    check("sampled: the classes are those of the documented draws", numpy.array_equal(pst.column(batches, "sampled/soft"), expected))
 
 
 def test_digest(random):
@@ -172,7 +172,7 @@ def test_digest(random):
     _, header, batches, _ = compact(data, "--targets", "f32", "--inputs", "digest")
     digests = pst.column(batches, "digest/x").astype(int) @ [1, 256, 65536]
     check("the digest of x, y and id", digests.tolist() == expected)
-    check("and what it replaces is gone",
+    check("the tensors that the digest replaces are gone",
           [t["name"] for t in header["tensors"]] == ["y", "id", "soft", "digest/x"] and header["compact"]["inputs"] == "digest")
 
 
@@ -192,7 +192,7 @@ def test_many_classes():
     drawn = pst.column(batches, "sampled/soft").astype(int)
     expected = 16 * numpy.take_along_axis(rows, drawn, axis=1)
     counts = (drawn[:, :, None] == drawn[:, None, :]).sum(axis=2)
-    check("32,768 classes: each as often as it should, give or take less than one",
+    check("32,768 classes: the count of each class differs from the expected one by less than one",
           (abs(counts - expected) < 1 + 1e-4).all())
     made, header, batches, said = compact(data, "--targets", "top-k", "--top", "50")
     check("32,768 classes: top-k loses what its tail's shape is", 0 < said["mean_kl"] < 1, said)

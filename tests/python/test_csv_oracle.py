@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What loader makes of tables, against Python's csv module, which wrote them, and numpy. Prints TAP."""
+"""Tables that Python's csv module wrote, as loader reads them, against numpy. Prints TAP."""
 import csv
 import gzip
 import hashlib
@@ -21,12 +21,12 @@ def check(name, good, detail=""):
 
 
 def load(*arguments):
-    """A stream of loader: its header, and its batches."""
+    """The header and the batches of loader's stream."""
     return pst.read(subprocess.run(["loader", *arguments, "--no-shuffle"], stdout=subprocess.PIPE, check=True).stdout)
 
 
 def write(path, rows, **dialect):
-    """Writes rows as csv has it; gzip if the name says so."""
+    """Writes rows by the csv module; gzip if the name ends so."""
     with (gzip.open if path.endswith(".gz") else open)(path, "wt", newline="", encoding="utf-8") as file:
         csv.writer(file, **dialect).writerows(rows)
     return path
@@ -59,7 +59,7 @@ WORDS = ["red", "blue", "a,b", 'say "so"', "two\nlines", "two\r\nlines", "tab\th
 
 
 def make_table(random, rows):
-    """Columns of all kinds, and what is expected of them: names, values as text, elements."""
+    """Columns of all kinds, with their expected names, values as text, and elements."""
     colours = [WORDS[i] for i in random.integers(len(WORDS), size=rows)]
     sizes = random.integers(-5, 6, rows)
     weights = random.normal(size=rows)
@@ -94,7 +94,7 @@ def test_tables(folder, random):
 
 
 def test_missing(folder, random):
-    """The mean stands for what is missing: of the numbers that are there, over all files."""
+    """A missing value becomes the mean of the numbers that are there, over all files."""
     values = random.normal(size=(60, 3)) * 100
     gaps = random.random((60, 3)) < 0.3
     rows = [["NA" if gap and i % 2 else "" if gap else repr(float(v)) for i, (v, gap) in enumerate(zip(row, holes))]

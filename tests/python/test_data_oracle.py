@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What loader makes of IDX files of every type, against numpy, which wrote them. Prints TAP."""
+"""IDX files of every type, written by numpy, as loader reads them. Prints TAP."""
 import subprocess
 import tempfile
 
@@ -27,7 +27,7 @@ def write(path, array):
 
 
 def load(*arguments):
-    """A stream of loader: its header, and its batches."""
+    """The header and the batches of loader's stream."""
     return pst.read(subprocess.run(["loader", *arguments], stdout=subprocess.PIPE, check=True).stdout)
 
 
@@ -120,7 +120,7 @@ def test_pairs(folder, random):
 
 
 def test_shift(folder, random):
-    """A shift moves all channels by the same step, and what comes in is the number of an element of 0."""
+    """A shift moves all channels by the same step, and moves in the number of an element of 0."""
     array = random.integers(1, 1000, (40, 3, 6, 7), dtype="i2")
     path = write(f"{folder}/x", array)
     _, batches = load(path, "--no-shuffle", "--shift", "2", "--scale", "0.5", "--offset", "-1")

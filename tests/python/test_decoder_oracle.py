@@ -123,7 +123,7 @@ class Graph:
 
 
 def loop_graph(model, scale, penalty):
-    """All words behind all words; after each, its own silence."""
+    """Every word may follow every word; after each is its own silence."""
     def weight(v, w):
         return scale * numpy.log(model[v, w]) - (penalty if w is not None else 0)
 
@@ -166,7 +166,7 @@ def text_graph(text):
 
 
 def words_of(graph, path):
-    """The words of a path: (word, first frame, frames). A word begins if its first node is entered."""
+    """The words of a path: (word, first frame, frames). A word begins when its first node is entered."""
     words = []
     for frame, node in enumerate(path):
         word, begins = graph.words[node]
@@ -206,7 +206,7 @@ def read_ctm(path):
 
 
 def make_scores(random, texts):
-    """Logits of some length that lean towards a path of the text."""
+    """Logits of some length that favour a path of the text."""
     logits = []
     for text in texts:
         said = ["SIL", *itertools.chain.from_iterable(random.choice(WORDS[word]).split() for word in text)]

@@ -37,7 +37,7 @@ def calibration_error(p, y):
 
 
 def difference(a, b):
-    """Of two tensors' numbers as they stand in the stream."""
+    """The difference of two tensors' numbers as they are in the stream."""
     distance = numpy.abs(a.astype(float) - b.astype(float))
     return {"rms_difference": (distance ** 2).mean() ** 0.5, "largest_difference": distance.max()}
 
@@ -62,7 +62,7 @@ def mean_defined(values):
 
 
 def with_macro(rows, whole):
-    """Means over labels: of what is undefined as 0, but of AUC as if the label were not there."""
+    """Means over labels: an undefined figure counts as 0, but an undefined AUC leaves its label out."""
     means = {f"macro_{name}": sum(row[name] or 0 for row in rows) / len(rows) for name in ("precision", "recall", "f1")}
     return whole | means | {"macro_auc": mean_defined([row["auc"] for row in rows]), "per_label": rows}
 
@@ -81,7 +81,7 @@ def class_row(number, confusion):
 
 
 def top_accuracy(p, y, top):
-    """Of classes that are equally probable the first counts."""
+    """If classes are equally probable, the first counts."""
     order = numpy.argsort(-p, axis=1, kind="stable")
     return (order[:, :top] == y[:, None]).any(axis=1).mean()
 
@@ -101,7 +101,7 @@ def expected(p, y=None, other=None, top=None, scores=None):
         figures["expected_calibration_error"] = calibration_error(p, y)
         figures["confusion"] = confusion.tolist()
         rows = figures["per_class"] = [class_row(c, confusion) for c in range(classes)]
-        # What scikit-learn's balanced_accuracy_score and f1_score(average="macro", zero_division=0) are.
+        # As scikit-learn's balanced_accuracy_score and f1_score(average="macro", zero_division=0).
         figures["balanced_accuracy"] = mean_defined([row["accuracy"] for row in rows])
         figures["macro_f1"] = mean_defined([row["f1"] for row in rows])
         if top is not None:
@@ -156,7 +156,7 @@ def main():
 
     got = evaluate([("y", {}), ("logits/s", {})], {"y": y, "logits/s": logits}, sizes)
     compare("logits are evaluated as their softmax", got, expected(softmax(exact), y))
-    check("nothing is said where all is well", got[1].stderr == b"", got[1].stderr)
+    check("evaluator prints no warning for valid predictions", got[1].stderr == b"", got[1].stderr)
 
     columns = {"y": y, "logits/s": logits, "logits/t": teacher}
     got = evaluate([("y", {}), ("logits/s", {}), ("logits/t", {})], columns, sizes,
@@ -171,7 +171,7 @@ def main():
 
     got = evaluate([("y", {}), ("soft/s", {"temperature": 3.0})], {"y": y, "soft/s": soft}, sizes)
     compare("softened probabilities are used as they are", got, expected(soft.astype(float), y))
-    check("and a warning says so", b"T = 3" in got[1].stderr, got[1].stderr)
+    check("softened probabilities give a warning", b"T = 3" in got[1].stderr, got[1].stderr)
 
     bias = numpy.array([0, 2.5, 0, -1, 0])
     options = ["--class-bias", "1=+2.5", "--class-bias=3=-1"]
@@ -197,7 +197,7 @@ def main():
     guesses = (numbers + random.normal(0, 0.5, (n, CLASSES)) * scales).astype(numpy.float32)
     typed = ("y", {"dtype": "f32", "shape": [CLASSES]})
     exactly = numbers.astype(float)
-    exactly[:, 4] = exactly[0, 4]  # so that numpy's mean leaves no spread
+    exactly[:, 4] = exactly[0, 4]  # numpy's mean would leave a spread
     got = evaluate([typed, ("logits/s", {}), ("logits/t", {})],
                    {"y": numbers, "logits/s": guesses, "logits/t": logits}, sizes,
                    "--of", "logits/s", "--against", "logits/t")
@@ -223,7 +223,7 @@ def main():
         "samples": n, "wrong_samples": int(wrong.any(axis=1).sum()), "wrong_bits": int(wrong.sum()),
         "wrong_bit_share": wrong.mean()} | bit_quality(predicted, bits)))
 
-    # More scores than are sorted without tables, of every size and sign, and both zeros.
+    # More scores than are sorted without tables, with every size and sign, and both zeros.
     many = 3000
     marks = random.integers(0, 2, (many, 2)).astype(bool)
     wide = (random.normal(0, 1, (many, 2)) * 10.0 ** random.integers(-30, 30, (many, 2)) + marks).astype(numpy.float32)

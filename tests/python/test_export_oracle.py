@@ -1,4 +1,4 @@
-"""stream-export against numpy and Python's csv and json: what comes out is what was in the stream. Prints TAP."""
+"""stream-export against numpy and Python's csv and json: the exported values are those of the stream. Prints TAP."""
 import csv
 import io
 import json
@@ -57,7 +57,7 @@ def read_csv(data):
 
 
 def read_tsv(data):
-    """TSV as most databases have it: a tab or an end of line within a text is escaped."""
+    """TSV in the form of most databases: a tab or an end of line within a text is escaped."""
     plain = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
 
     def restore(text):
@@ -107,7 +107,7 @@ def test_text(random):
         for name, column in columns.items():
             fields = numpy.array([row[place:place + column.shape[1]] for row in rows[1:]])
             place += column.shape[1]
-            # numpy reads a text as f64; one that is read as f32 at once is rounded once.
+            # numpy reads a text as f64; a text that is read as f32 directly is rounded once.
             back = numpy.array([[numpy.float32(field) if column.dtype.kind == "f" else int(field) for field in row]
                                 for row in fields]).astype(column.dtype)
             good.append(same(back, column) and (back.view(f"u{back.itemsize}") == column.view(f"u{back.itemsize}")).all())
@@ -151,11 +151,11 @@ def test_arrays(random):
 def test_empty():
     arrays = {"x": numpy.zeros((0, 2, 3), numpy.float32), "id": numpy.zeros(0, numpy.uint64)}
     data = make(arrays)
-    check("a stream without samples is a line of names in csv", export(data, "--to", "csv") ==
+    check("a stream without samples gives a line of names in csv", export(data, "--to", "csv") ==
           b"id,x.0,x.1,x.2,x.3,x.4,x.5\n")
-    check("a stream without samples is nothing in jsonl", export(data, "--to", "jsonl") == b"")
+    check("a stream without samples gives an empty file in jsonl", export(data, "--to", "jsonl") == b"")
     with numpy.load(io.BytesIO(export(data, "--to", "npz"))) as found:
-        check("a stream without samples is empty arrays in npz", all(same(found[name], arrays[name]) for name in arrays))
+        check("a stream without samples gives empty arrays in npz", all(same(found[name], arrays[name]) for name in arrays))
 
 
 def softmax(logits):
@@ -274,7 +274,7 @@ def test_names():
     check("an empty name alone on a line is a record", len(read_csv(single)) == len(HOSTILE) + 1, single)
     logits = numpy.eye(2, dtype=numpy.float32)
     twice = make({"logits": logits}, class_names=["a", "a"])
-    check("names that are there twice do not name columns", read_csv(export(twice, "--to", "csv", "--take", "logits"))[0] ==
+    check("names that come twice do not name columns", read_csv(export(twice, "--to", "csv", "--take", "logits"))[0] ==
           ["logits.0", "logits.1"])
     mixed = make({"logits": logits, "logits.b": y[:2]}, class_names=["a", "b"])
     check("two columns of one name are refused", "two columns would be called 'logits.b'" in

@@ -32,7 +32,7 @@ def softmax(logits, temperature):
 
 
 def farthest(found, expected):
-    """The largest error, relative to what float32 can hold of a number."""
+    """The largest error, relative to the precision of float32."""
     found = found.astype(float)
     return float((abs(found - expected) / (2.0**-126 + 2.0**-23 * abs(expected))).max())
 
@@ -67,7 +67,7 @@ def test_softmax(random):
                               rows_stream(**{"logits/a": a, "logits/b": b}))
         for name, logits in (("a", a), ("b", b)):
             soft = pst.column(batches, f"soft/{name}")
-            # The exponents come from float32 logits: one part in 2^23 of an exponent of 100 is 100 times that here.
+            # The exponents come from float32 logits, so an error of 2^-23 of an exponent of 100 becomes 100 times that.
             matches(f"softmax at T = {temperature} is numpy's, teacher {name}", soft,
                     softmax(logits, float(temperature)))
             check(f"the logits at T = {temperature} go through untouched, teacher {name}",
@@ -100,7 +100,7 @@ def geometric_mean(members, shares):
 
 def test_averager(random):
     a, b, c = (softmax(random.normal(0, 5, (13, CLASSES)), 1).astype(numpy.float32) for _ in range(3))
-    a[0] = numpy.eye(CLASSES)[1]  # a teacher that rules classes out
+    a[0] = numpy.eye(CLASSES)[1]  # a teacher with probabilities of 0
     data = rows_stream(temperature=2.0, **{"soft/a": a, "soft/b": b, "soft/c": c})
     third, weighted = [1 / 3] * 3, [0.25, 0.125, 0.625]
     cases = [
@@ -167,7 +167,7 @@ def test_teachers(random, folder):
               [tensor["name"] for tensor in header["tensors"]] == ["x", *(f"logits/{name}" for name in teachers)])
         for name, layers in teachers.items():
             away = abs(pst.column(batches, f"logits/{name}") - forward(layers, numbers)).max()
-            check(f"teacher {name} says of {dtype} inputs what numpy says", away < 1e-5, f"{away:g}")
+            check(f"teacher {name} gives numpy's logits for {dtype} inputs", away < 1e-5, f"{away:g}")
 
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What loader makes of pictures, in folders, lists and tar files, against numpy, which wrote them. Prints TAP."""
+"""Pictures in folders, lists and tar files, written by numpy, as loader reads them. Prints TAP."""
 import hashlib
 import os
 import subprocess
@@ -21,7 +21,7 @@ def check(name, good, detail=""):
 
 
 def load(*arguments):
-    """A stream of loader: its header, and its batches."""
+    """The header and the batches of loader's stream."""
     return pst.read(subprocess.run(["loader", *arguments], stdout=subprocess.PIPE, check=True).stdout)
 
 
@@ -105,7 +105,7 @@ def test_pnm(folder, random):
 
 
 def test_jpeg(folder):
-    """What Pillow made of the same files."""
+    """JPEG files give Pillow's pixels."""
     for name, (_, shape, digest) in pictures.JPEGS.items():
         x = one(folder, f"{name}.jpg", pictures.jpeg(name))
         x = x.transpose(1, 2, 0) if x.ndim == 3 else x
@@ -126,7 +126,7 @@ def test_colours(folder, random):
 
 
 def test_resize(folder, random):
-    """Within one level of the same in floating point, in either direction, and for any number of decoders."""
+    """Resizing is within one level of floating point, in either direction, and for any number of decoders."""
     arrays = [random.integers(0, 256, (*size, 3), dtype="u1") for size in ((9, 14), (31, 8), (1, 1), (64, 70), (12, 16))]
     for i, array in enumerate(arrays):
         write(f"{folder}/sizes/a/{i}.ppm", pictures.pnm(array))
@@ -147,7 +147,7 @@ def make_files(random, classes, parts=("train", "test")):
     """Names and PNG files of parts and classes, in any order; and the same sorted as a set has them."""
     files = [(part, name, f"{name}/{'deep/' if i % 5 == 0 else ''}{i:03}.png", random.integers(0, 256, (4, 3, 3), dtype="u1"))
              for part in parts for name in classes for i in range(random.integers(1, 9))]
-    # A class's folder ends before every letter: "a" and all in it comes before "a-b".
+    # The end of a folder's name sorts before every letter, so "a" and all in it comes before "a-b".
     files.sort(key=lambda file: (file[0] != "train", file[2].replace("/", "\x01")))
     return files
 

@@ -1,8 +1,8 @@
-"""Every type of layer, computed again with numpy: what teacher-forward says of a network that has it. Prints TAP.
+"""Every type of layer, computed again with numpy, and compared with teacher-forward's logits. Prints TAP.
 
 An oracle is a function of the inputs x, [n, …] in double precision, of the word's match, and of `learned`, which makes
-a parameter of a name and shape, known to the network under that name. It returns the outputs. What stands in the
-parentheses of a word is computed by `learned.chain`.
+a parameter of a name and shape; the network has it under that name. It returns the outputs. `learned.chain` computes
+the layers in the parentheses of a word.
 """
 import math
 import os
@@ -21,7 +21,7 @@ ERF = np.vectorize(math.erf)
 
 
 def oracle(name, word, *examples):
-    """Enters an oracle for the words that match, with architectures to try, in which every activation is named."""
+    """Adds an oracle for the words that match, with architectures to try, which name all of their activations."""
     def enter(function):
         ORACLES.append((re.compile(word), function))
         EXAMPLES[name] = examples
@@ -45,7 +45,7 @@ def flatten(x, match, learned):
 
 @oracle("dropout", r"drop[\d.]+", "6-drop0.2-8-relu-drop0.5-3")
 def dropout(x, match, learned):
-    return x  # in use nothing is dropped
+    return x  # nothing is dropped outside of training
 
 
 @oracle("activation", r"(relu|leaky|tanh|sigmoid|gelu|silu|none)([\d.]*)", "6-8-leaky-3-sigmoid", "6-8-leaky0.3-3",
@@ -128,6 +128,14 @@ def ln(x, match, learned):
     return away / scale * learned("weight", *x.shape[1:]) + learned("bias", *x.shape[1:])
 
 
+@oracle("shuffle", r"shuffle(\d+)", "6x3x2-shuffle3-gap-4", "6-shuffle2-4",
+        "4x3x3-conv1x1:6,groups=2,bias-relu-shuffle2-conv1x1:3,groups=3,bias-gap-3")
+def shuffle(x, match, learned):
+    groups = int(match[1])
+    parted = x.reshape(len(x), groups, x.shape[1] // groups, *x.shape[2:])
+    return parted.swapaxes(1, 2).reshape(x.shape)
+
+
 @oracle("res", r"res\((.*)\)", "3x5x4-res(conv3x3:3,nobias-bn-relu-conv3x3:3,nobias-bn)-relu-gap-4",
         "3x6x5-conv1x1:2-res(conv3x3:4,stride=2|conv1x1:4,stride=2,nobias-bn)-relu-res(res(conv3x3:4,bias)-tanh)",
         "6-res(8-relu-6-none|6nobias-tanh)-silu-4")
@@ -152,7 +160,7 @@ def split(text, mark):
 
 
 def compute_chain(words, x, prefix, tensors, random):
-    """What a chain of layers gives. tensors: receives their parameters by names that begin with the prefix."""
+    """The outputs of a chain of layers. tensors: receives their parameters, whose names begin with the prefix."""
     number = 0
     for word in split(words, "-"):
         match, function = next((found, function) for pattern, function in ORACLES if (found := pattern.fullmatch(word)))
@@ -170,7 +178,7 @@ def compute_chain(words, x, prefix, tensors, random):
 
 
 def compute(architecture, x, random):
-    """What numpy says of a network with random parameters, and these by their names in a model file."""
+    """numpy's outputs of a network with random parameters, and these by their names in a model file."""
     tensors = {}
     x = compute_chain(architecture.partition("-")[2], x, "layers", tensors, random)
     return x.reshape(len(x), -1), tensors

@@ -15,7 +15,7 @@ ORACLES = {}
 
 
 def oracle(name, **keys):
-    """Enters an oracle into the table; keys: the numbers that each of the type's keys is tried with."""
+    """Adds an oracle to the table. keys: the numbers to try for each of the type's keys."""
     def enter(function):
         ORACLES[name] = function, keys
         return function
@@ -64,6 +64,25 @@ def bce(z, t):
     return -(t * np.log(p) + (1 - t) * np.log(1 - p)).mean(), (p - t) / len(z)
 
 
+@oracle("brier", T=(1, 2.5, 20))
+def brier(z, t, T):
+    q = softmax(z / T)
+    return T**2 * np.square(q - t).sum(), 2 * T * (np.diag(q) - np.outer(q, q)) @ (q - t)
+
+
+@oracle("features")
+def features(p, h):
+    return mse(p, h)
+
+
+@oracle("attention")
+def attention(a, h):
+    """For one channel; maps of several channels are compared with PyTorch's."""
+    q, k = np.square(a) / np.linalg.norm(np.square(a)), np.square(h) / np.linalg.norm(np.square(h))
+    slope = 4 * a * ((q - k) - q * (q @ (q - k))) / np.linalg.norm(np.square(a))
+    return np.square(q - k).sum(), slope
+
+
 # ---- the test ----
 
 def draw(kind, n, count, T=1.0):
@@ -73,12 +92,12 @@ def draw(kind, n, count, T=1.0):
     soft = np.array([softmax(row / T) for row in numbers])
     soft[0] = np.eye(count)[0]
     return {"labels": np.arange(n, dtype="<i4") % count, "distribution": soft.astype("<f4"),
-            "logits": numbers.astype("<f4"), "numbers": numbers.astype("<f4"),
+            "logits": numbers.astype("<f4"), "numbers": numbers.astype("<f4"), "hint": numbers.astype("<f4"),
             "bits": np.where(numbers > 3, 0.25, numbers > 0).astype("<f4")}[kind]
 
 
 def compare(name, kind, keys, n, count):
-    """What of one term differs, or nothing."""
+    """The differences of one term, or nothing."""
     outputs = np.random.default_rng(3).normal(0, 3, (n, count)).astype("<f4")
     targets = draw(kind, n, count, keys.get("T", 1.0))
     term = ",".join([f"{name}::0.5", *(f"{key}={value}" for key, value in keys.items())])

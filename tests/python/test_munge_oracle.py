@@ -43,7 +43,7 @@ def make(random, rows):
 
 
 def coded(rows, first):
-    """What distances are taken of; ranges are those of the table."""
+    """The numbers for distances; ranges are those of the table."""
     code = numpy.zeros(rows.shape, "f4")
     for c in (0, 5):
         least, most = first[:, c].astype(float).min(), first[:, c].astype(float).max()
@@ -59,7 +59,7 @@ def nearest(code, i):
 
 
 def test_neighbours(random, rows):
-    """With p = 1 and no noise MUNGE exchanges each row with its nearest one, in the copy that changes."""
+    """With p = 1 and no noise, MUNGE exchanges each row with its nearest one, in the changing copy."""
     first = make(random, rows)
     found, ids = munge(table(first, COLUMNS), "-p", "1", "-s", "1e30", "--times", "2")
     copy, places = first.copy(), []
@@ -90,7 +90,7 @@ def test_standardised(random):
 
 
 def test_statistics():
-    """Two rows are each other's neighbours, so all is known about what is drawn."""
+    """Two rows are each other's neighbours, so the distribution of the draws is known."""
     first = numpy.array([[0.0, 10.0, 1, 0], [4.0, 30.0, 0, 1]])
     columns = [{"name": "a"}, {"name": "b"}, {"name": "c", "categories": ["p", "q"]}]
     for method in ("munge", "autogluon"):
@@ -100,16 +100,16 @@ def test_statistics():
             changed = x[:, 0] != 4
             check("autogluon changes a column with probability p", abs(changed.mean() - 0.3) < 0.01, changed.mean())
             drawn = x[changed, 0]
-            check("to a number around the neighbour's, as far as they are apart, divided by s",
+            check("the new number is around the neighbour's, with their distance divided by s",
                   abs(drawn.mean()) < 0.1 and abs(drawn.std() - 2) < 0.1, (drawn.mean(), drawn.std()))
-            check("and a category to the neighbour's", abs((x[:, 2] == 1).mean() - 0.3) < 0.01)
+            check("a category is changed to the neighbour's", abs((x[:, 2] == 1).mean() - 0.3) < 0.01)
             both = (changed & (x[:, 1] != 30)).mean()
             check("columns change independently", abs(both - 0.09) < 0.01, both)
         else:
-            # The second row's turn changes the first again: with p it goes back, so 2p(1 - p) of the categories differ.
+            # The second row's turn changes the first row again. With p it goes back, so 2p(1 - p) of the categories differ.
             check("MUNGE changes both partners", abs((x[:, 3] == 1).mean() - 0.42) < 0.01, (x[:, 3] == 1).mean())
-            check("a category stays one", (found[:, 2:].sum(axis=1) == 1).all())
-            check("numbers that no turn changed stay", abs((x[:, 0] == 0).mean() - 0.49) < 0.01, (x[:, 0] == 0).mean())
+            check("a category stays one-hot", (found[:, 2:].sum(axis=1) == 1).all())
+            check("numbers stay if no turn changes them", abs((x[:, 0] == 0).mean() - 0.49) < 0.01, (x[:, 0] == 0).mean())
     again, _ = munge(table(first, columns), "-p", "0.3", "-s", "2", "--size", "100", "--seed", "4")
     more, _ = munge(table(first, columns, batch=1), "-p", "0.3", "-s", "2", "--size", "400", "--seed", "4", "-b", "7")
     other, _ = munge(table(first, columns), "-p", "0.3", "-s", "2", "--size", "100", "--seed", "5")
@@ -123,13 +123,13 @@ def test_rivals(random):
     columns = [{"name": "a"}, {"name": "b"}, {"name": "c", "categories": ["p", "q"]}]
     found, _ = munge(table(first, columns), "-m", "random", "--size", "20000")
     check("random takes every number from its column", all(numpy.isin(found[:, c], first[:, c]).all() for c in range(4)))
-    check("each as often", abs(found.mean(axis=0) - first.mean(axis=0)).max() < 0.2)
-    check("and columns are independent", abs(numpy.corrcoef(found[:, :3].T)[0, 1:]).max() < 0.03)
+    check("random takes each number equally often", abs(found.mean(axis=0) - first.mean(axis=0)).max() < 0.2)
+    check("the columns of random are independent", abs(numpy.corrcoef(found[:, :3].T)[0, 1:]).max() < 0.03)
     found, _ = munge(table(first, columns), "-m", "nbe", "--components", "6", "--size", "20000")
     check("nbe keeps means and covariances", abs(found.mean(axis=0) - first.mean(axis=0)).max() < 0.3
           and abs(numpy.corrcoef(found[:, :3].T) - numpy.corrcoef(first[:, :3].T)).max() < 0.05,
           abs(numpy.corrcoef(found[:, :3].T) - numpy.corrcoef(first[:, :3].T)).max())
-    check("and categories are one of two", (found[:, 2:].sum(axis=1) == 1).all())
+    check("a category of nbe is one of two", (found[:, 2:].sum(axis=1) == 1).all())
 
 
 generator = numpy.random.default_rng(18)

@@ -1,7 +1,7 @@
 """Training, computed again with numpy from the formulas: logits, loss, every gradient, ten optimiser steps.
 
-tests/tools/nn_dump.c runs one random batch through the library and writes down what went in and came out; here the
-same is computed in double precision by code that shares nothing with it, its own Philox included. Prints TAP.
+tests/tools/nn_dump.c runs one random batch through the library and writes its inputs and results. Here the same is
+computed in double precision by independent code, which has its own Philox. Prints TAP.
 """
 import os
 import subprocess
@@ -56,7 +56,7 @@ def philox(counter, key):
 
 
 def dropout_factors(share, layer, epoch, ids, width):
-    """What dropout multiplies a layer by: [n, width]."""
+    """The factors by which dropout multiplies a layer: [n, width]."""
     factors = np.ones((len(ids), width))
     if share == 0:
         return factors

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What loader makes of NumPy's files of every type, order and version, against numpy, which wrote them. Prints TAP."""
+"""NumPy's files of every type, order and version, written by numpy, as loader reads them. Prints TAP."""
 import io
 import os
 import subprocess
@@ -21,7 +21,7 @@ def check(name, good, detail=""):
 
 
 def load(*arguments):
-    """A stream of loader: its header, and its batches."""
+    """The header and the batches of loader's stream."""
     return pst.read(subprocess.run(["loader", *arguments], stdout=subprocess.PIPE, check=True).stdout)
 
 
@@ -91,7 +91,7 @@ def test_elements(folder, random):
 
 
 def test_orders(folder, random):
-    """Fortran order, also where it takes many blocks, and samples in any order."""
+    """Fortran order, also in many blocks, and samples in any order."""
     for shape in ((5000, 100), (70, 30, 200), (300_000, 3), (2, 100_000)):
         array = random.normal(size=shape).astype("f4")
         path = write(f"{folder}/x.npy", np.asfortranarray(array))
@@ -108,7 +108,7 @@ def test_orders(folder, random):
 
 
 def test_labels(folder, random):
-    """Whole numbers are classes, rows of them bits, and floats numbers; options say otherwise."""
+    """Whole numbers are classes, rows of them bits, and floats numbers, unless options change this."""
     x = write(f"{folder}/x.npy", random.normal(size=(30, 4)).astype("f4"))
     y = f"{folder}/y.npy"
 
@@ -206,7 +206,7 @@ def test_several(folder, random):
 
 
 def test_large(folder):
-    """What is larger than --max-memory is read from its file, and takes little memory."""
+    """An array larger than --max-memory is read from its file, and takes little memory."""
     path = f"{folder}/large.npy"
     large = np.lib.format.open_memmap(path, "w+", "u1", (200, 1_000_000))
     large[::3, ::1000] = np.arange(67)[:, None]

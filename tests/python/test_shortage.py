@@ -22,8 +22,8 @@ SHIM = os.path.join(BUILD, "tests", "shim_shortage.so")
 EVERY = os.environ.get("SHORTAGE") == "all"
 SECONDS = float(os.environ.get("SHORTAGE_SECONDS", "16"))
 ONLY = os.environ.get("SHORTAGE_ONLY", "")
-REPORTS = ("could be started", "asked about", "left out", "specialists a sample")  # what is said of a run, which may fail after it
-SHOWN = 12  # of the faults of one stage
+REPORTS = ("could be started", "asked about", "left out", "specialists a sample")  # messages of a run that may still fail
+SHOWN = 12  # faults of one stage
 
 # The stages of a small pipeline with the files that they read; each makes what the next ones need.
 CASES = [
@@ -33,6 +33,9 @@ CASES = [
     ("loader, pictures", "loader images:pictures.tgz --resize 3x2 --decoders 1 -o pictures.pst", ["pictures.tgz"]),
     ("student-trainer, hard targets", "student-trainer --arch 784-2-10 -i plain.pst -o a.safetensors", ["plain.pst"]),
     ("teacher-forward", "teacher-forward a.safetensors -i plain.pst -o logits.pst", ["a.safetensors", "plain.pst"]),
+    ("teacher-forward, hints", "teacher-forward a.safetensors --hint 1 -i plain.pst -o hint.pst", ["a.safetensors", "plain.pst"]),
+    ("student-trainer, hints",
+     "student-trainer --arch 784-2-10 --clip 1 --checkpoint d --loss features,layer=1 -i hint.pst -o h.safetensors", ["hint.pst"]),
     ("temperature-softmax", "temperature-softmax -T 3 -i logits.pst -o one.pst", ["logits.pst"]),
     ("temperature-softmax, two jobs and a log",
      "temperature-softmax -T 3 --jobs 2 --log events.log -i logits.pst -o jobs.pst", ["logits.pst"]),
@@ -84,7 +87,7 @@ def check(name, good, detail=""):
 
 
 def run(command, inputs, shortage, folder):
-    """Runs a stage in a new folder. Returns its exit code, what it wrote by file, what it said, and the allocations."""
+    """Runs a stage in a new folder. Returns its exit code, its outputs by file, and its standard error."""
     os.mkdir(folder)
     for name in inputs:
         shutil.copy(os.path.join(work, name), folder)
@@ -107,7 +110,7 @@ def run(command, inputs, shortage, folder):
 def fault(expected, code, wrote, said):
     """What is wrong with the end of a run; None if nothing is."""
     if code == 75:
-        # That fewer jobs run is not why the run fails.
+        # A message of REPORTS, such as that fewer jobs run, is not the reason of the failure.
         lines = [line for line in said.splitlines() if not any(word in line for word in REPORTS)]
         if len(lines) > 1 or not said:
             return f"exit code 75 and {len(lines)} lines: {said!r}"
@@ -146,7 +149,7 @@ def write_data():
 
 
 def write_corpus():
-    """A corpus of speech of one utterance; labels of digits are taken for states."""
+    """A corpus of speech of one utterance; labels of digits stand for states."""
     etc = os.path.join(work, "toy", "etc")
     os.makedirs(etc)
     for name, text in (("toy_train.fileids", "a/b/c\n"), ("toy_train.transcription", "no yes (c)\n"), ("toy_test.fileids", ""),

@@ -24,7 +24,7 @@ def write(path, rate, samples):
 
 
 def dump(path, **settings):
-    """What the library makes of a file; the names of settings have _ for -."""
+    """The library's features of a file; in the names of settings _ stands for -."""
     words = [f"{name.replace('_', '-')}={value}" for name, value in settings.items()]
     code, out, said = run(DUMP, path, *words)
     if code != 0:
@@ -69,7 +69,7 @@ def cepstra(energies, s):
 
 
 def differences(frames, orders):
-    """The frames with their differences: slopes of lines through five frames, and slopes of those, of a wave that goes on at its ends."""
+    """The frames with their differences: slopes of lines through five frames, and slopes of those; the end frames are repeated."""
     padded = np.concatenate([frames[:1]] * 4 + [frames] + [frames[-1:]] * 4)
     columns = [frames]
     for order in range(1, orders + 1):
@@ -127,14 +127,14 @@ def test_features(folder, random):
 
 
 def test_short(folder, random):
-    """Differences of waves that are shorter than what they look at."""
+    """Differences of waves that are shorter than their span."""
     path = os.path.join(folder, "sound.wav")
     s = {**USUAL, "kind": 1, "deltas": 2}
     for frames in range(1, 7):
         samples = make_sound(random, 16000, 400 + 160 * (frames - 1) + 159)
         write(path, 16000, samples)
         away = np.abs(dump(path, kind=1, deltas=2).reshape(frames, 39) - oracle(samples, s)).max()
-        check(f"a wave has its differences if it makes {frames} of the 9 frames that they look at", away < 1e-3, away)
+        check(f"a wave of {frames} frames has its differences, which span 9 frames", away < 1e-3, away)
     write(path, 16000, samples[:399])
     code, _, said = run(DUMP, path)
     check("a wave shorter than one window is refused", code == 65 and "399 samples, fewer than the 400" in said, said)
@@ -152,7 +152,7 @@ def test_perturbed(folder, random):
     ratio = 10 * np.log10(samples.var() / noise.var())
     check("noise has the ratio asked for", abs(ratio - 15) < 0.2, ratio)
     check("noise is white", np.abs(np.correlate(noise, noise, "same")[7950:8000]).max() < 0.04 * (noise**2).sum())
-    # Below the filter's edge, a resampled wave is the one that was band-limited: tones keep height and phase.
+    # Below the filter's edge resampling keeps tones: their height and phase are the same.
     tones = sum(np.sin(2 * np.pi * f * np.arange(16000) / 16000 + f) for f in (300, 1200, 3000)) * 3000
     write(path, 16000, tones)
     for rate in (8000, 11025, 22050, 48000):

@@ -22,7 +22,7 @@ def softmax(logits):
 
 
 def combine(columns, *options, batch=17):
-    """The soft targets that specialist-combine makes of columns, and what it says."""
+    """The soft targets that specialist-combine makes of columns, and its messages."""
     rows = len(next(iter(columns.values())))
     tensors = [{"name": name, "dtype": "u8" if values.dtype.kind == "u" else "f32", "shape": list(values.shape[1:])}
                for name, values in columns.items()]
@@ -39,8 +39,8 @@ def others_of(classes):
 
 
 def loss(q, generalist, opinions):
-    """Eq. 5 of each row, but for what does not depend on q. opinions: classes, probabilities (the dustbin last), and
-    whether they are heard about a row."""
+    """Eq. 5 of each row, without the terms that do not depend on q. opinions: classes, probabilities (the dustbin last),
+    and whether they count for a row."""
     total = -(generalist * numpy.log(q)).sum(axis=1)
     for classes, p, heard in opinions:
         others = others_of(classes)
@@ -51,7 +51,7 @@ def loss(q, generalist, opinions):
 
 def descend(generalist, opinions):
     """Gradient descent on z, q = softmax(z): the gradient of eq. 5 is (1 + M) q less what each expects. It is divided by
-    (1 + M) q, for plain descent takes very long where q is small, and no step is larger than 0.3."""
+    (1 + M) q, because plain descent is very slow if q is small, and no step is larger than 0.3."""
     z = numpy.log(generalist)
     many = 1 + sum(heard for _, _, heard in opinions)[:, None]
     for _ in range(600):
@@ -81,7 +81,7 @@ def said(sets):
 
 
 def expectation(columns, sets, top, asked=None):
-    """The generalist's probabilities, and what is said."""
+    """The generalist's probabilities, and the opinions."""
     order = numpy.argsort(-columns["logits/g"], kind="stable", axis=1)[:, :top]
     opinions = [(numpy.array(classes), softmax(columns[f"logits/s{m}"]),
                  (numpy.isin(order, classes).any(axis=1) & (asked is None or asked[m] == 1)).astype(float))
@@ -98,7 +98,7 @@ def test_descent(random, sets, top):
     away = abs(found - descended).max()
     check(f"EM ends where gradient descent ends: {title}", away < 2e-6, away)
     worse = (loss(found / found.sum(axis=1, keepdims=True), generalist, opinions) - loss(descended, generalist, opinions)).max()
-    check(f"and eq. 5 is no larger there: {title}", worse < 1e-6, worse)
+    check(f"eq. 5 is no larger there: {title}", worse < 1e-6, worse)
     check(f"rows are distributions: {title}", abs(found.sum(axis=1) - 1).max() < 1e-5)
 
 
@@ -116,7 +116,7 @@ def test_closed_forms(random):
     columns = make(random, full)
     found, _ = combine(columns, "-g", "logits/g", *said(full))
     mean = numpy.mean([softmax(columns[name]) for name in columns], axis=0)
-    check("where all know all classes, it is their arithmetic mean", abs(found - mean).max() < 1e-6)
+    check("if all have all classes, the result is their arithmetic mean", abs(found - mean).max() < 1e-6)
     sets = [[0, 3, 4]]
     columns = make(random, sets)
     found, said_of = combine(columns, "-g", "logits/g", "-n", str(CLASSES), *said(sets))
@@ -126,12 +126,12 @@ def test_closed_forms(random):
     expected[:, sets[0]] = (g[:, sets[0]] + s[:, :3]) / 2
     share = g[:, others] / g[:, others].sum(axis=1, keepdims=True)
     expected[:, others] = share * (g[:, others].sum(axis=1) + s[:, 3])[:, None] / 2
-    check("of one specialist it is the mean, and the generalist's ratios among the others", abs(found - expected).max() < 1e-6)
-    check("all are heard with --top of all classes", "heard 1 of 1 specialists a sample" in said_of, said_of)
+    check("with one specialist the result is the mean, with the generalist's ratios among the others", abs(found - expected).max() < 1e-6)
+    check("all specialists count with --top of all classes", "heard 1 of 1 specialists a sample" in said_of, said_of)
 
 
 def test_untrained(random):
-    """Specialists that are the generalist, whose other logits stand for the dustbin."""
+    """Specialists with the generalist's logits, whose other logits stand for the dustbin."""
     sets = [[0, 3, 4], [3, 4, 5, 11], [1]]
     logits = random.normal(0, 4, (200, CLASSES)).astype("f4")
     whole = {"logits/g": logits} | {f"logits/s{m}": logits for m in range(3)}
@@ -164,14 +164,14 @@ def test_asked(random):
         columns[f"asked/s{m}"] = asked[m]
     found, said_of = combine(columns, "-g", "logits/g", "-n", "3", *said(sets))
     generalist, opinions = expectation(columns, sets, 3, asked)
-    check("who was not asked is not heard", abs(found - descend(generalist, opinions)).max() < 2e-6)
+    check("a specialist that was not asked does not count", abs(found - descend(generalist, opinions)).max() < 2e-6)
     heard = sum(h for _, _, h in opinions)
-    check("and how many were heard is said", f"heard {heard.mean():.3g} of 2" in said_of
+    check("the number of specialists that count is printed", f"heard {heard.mean():.3g} of 2" in said_of
           and f"answers {100 * (heard == 0).mean():.3g} %" in said_of and "set fits was not asked" in said_of, said_of)
 
 
 def test_extremes():
-    """A generalist that is sure to the last bit, and specialists who differ."""
+    """A generalist with probabilities of 0 and 1, and specialists that differ."""
     soft = numpy.zeros((2, CLASSES), "f4")
     soft[:, 3] = 1
     special = numpy.array([[0, 1], [0.5, 0.5]], "f4")
@@ -179,7 +179,7 @@ def test_extremes():
     expected = numpy.zeros((2, CLASSES))
     expected[0], expected[1] = 0.5 / 11, 0.25 / 11
     expected[:, 3] = [0.5, 0.75]
-    check("where the generalist says 0, what a dustbin gets is spread evenly", abs(found - expected).max() < 1e-6, found)
+    check("if the generalist's probabilities are 0, a dustbin's share is spread evenly", abs(found - expected).max() < 1e-6, found)
     soft[:, 3], soft[:, 5] = 0, 1
     found, _ = combine({"soft/g": soft, "soft/s0": special}, "-g", "soft/g", "-s", "s0=3")
     check("a sample that no specialist covers is the generalist's, to the bit", (found == soft).all())

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What `replay --splice` makes of recordings of frames, against numpy. Prints TAP."""
+"""`replay --splice` of recordings of frames, against numpy. Prints TAP."""
 import itertools
 import subprocess
 import tempfile
@@ -83,8 +83,8 @@ def same_bits(a, b):
 
 
 def is_right(streamed, epochs, span, repeated=None, some=False):
-    """Whether each sample is there, spliced from its own epoch. repeated: how many epochs one time through has, if that
-    is not all. some: not all samples are there."""
+    """Whether each sample is there, spliced from its own epoch. repeated: the number of
+    epochs of one time through, if that is not all. some: not all samples are there."""
     wanted = expected(epochs, *span)
     header, batches = streamed
     spec = next(tensor for tensor in header["tensors"] if tensor["name"] == "x")
@@ -109,7 +109,7 @@ def test_batches(path, epochs):
     spliced = replay(path, "--splice", "20,5")[1]
     same = [(b["seq"], b["epoch"], b["id"].tolist()) for b in recorded] == [(b["seq"], b["epoch"], b["id"].tolist())
                                                                             for b in spliced]
-    check("spliced batches are those that were recorded", same)
+    check("spliced batches have the recorded sizes and numbers", same)
     check("a later start gives the same batches",
           all(map(same_bits, pst.column(spliced[5:], "x"), pst.column(replay(path, "--splice", "20,5", "--start", 5)[1],
                                                                       "x"))))
@@ -126,7 +126,7 @@ def test_selections(path, epochs):
 
 
 def test_shuffled(folder, path, epochs):
-    """Shuffled, a time through all is an epoch, so one recorded epoch is looked at."""
+    """A shuffled replay of all epochs is one epoch, so only one recorded epoch is compared."""
     one = record(f"{folder}/one.pst", batches_of(epochs[0], 16, 0))
     for memory in ("128M", "3000", "0"):
         streamed = replay(one, "--splice", "20,5", "--shuffle", "--epochs", 3, "--batch", 9, "--memory", memory)
@@ -134,7 +134,7 @@ def test_shuffled(folder, path, epochs):
     shuffled = replay(path, "--splice", "20,5", "--shuffle")[1]
     wanted = expected(epochs, 20, 5)
     found = [x.tobytes() for _, x, _ in samples_of(shuffled)]
-    check("shuffled samples of several epochs have the neighbours of their own",
+    check("shuffled samples of several epochs have the neighbours of their own epoch",
           sorted(found) == sorted(x.tobytes() for x in wanted.values()))
 
 

@@ -1,4 +1,4 @@
-"""student-trainer's losses against numpy, and what its validation and its log say. Prints TAP."""
+"""student-trainer's losses against numpy, and the figures of its validation and its log. Prints TAP."""
 import json
 import os
 import subprocess
@@ -40,7 +40,7 @@ def trained(data, folder, *options):
 
 
 def test_losses(folder):
-    """The loss of the only batch is that of the network it began with, which teacher-forward can be asked about."""
+    """The loss of the only batch is that of the initial network, whose logits teacher-forward gives."""
     one = pipe(b"", ["loader", "digits", "--samples", "30", "--batch", "30"])
     trained(one, folder, "-a", "784-12-10", "-s", "4")
     start, teacher = f"{folder}/start.safetensors", f"{folder}/teacher.safetensors"
@@ -127,7 +127,7 @@ def test_validation(folder):
     path, student = f"{folder}/validation.pst", f"{folder}/student.safetensors"
     with open(path, "wb") as file:
         file.write(validation)
-    # A rate at which the errors go up and down, so that the best epoch is not the last.
+    # With this rate the errors go up and down, so the best epoch is not the last.
     options = ["-a", "784-6-10", "-r", "0.3", "--validate", path]
     events = trained(data, folder, *options)
     found = [int(event["validation_errors"]) for event in events]
@@ -135,7 +135,7 @@ def test_validation(folder):
     check("the run under test has its best epoch before its last", min(found) < found[-1], found)
     check("the best epoch's model is kept", errors_of(student, validation) == min(found), found)
     trained(data, folder, *options, "--keep-last")
-    check("--keep-last keeps the last", errors_of(student, validation) == found[-1], found)
+    check("--keep-last keeps the last epoch", errors_of(student, validation) == found[-1], found)
     stopped = trained(data, folder, *options, "--patience", "3")
     run, since = [], 0
     for errors in found:
@@ -143,9 +143,9 @@ def test_validation(folder):
         run.append(errors)
         if since == 3:
             break
-    check("--patience stops so many epochs after the best", [int(e["validation_errors"]) for e in stopped] == run
+    check("--patience stops the given number of epochs after the best", [int(e["validation_errors"]) for e in stopped] == run
           and len(run) < len(found), f"{len(stopped)} epochs of {found}")
-    check("--patience keeps the best", errors_of(student, validation) == min(run))
+    check("--patience keeps the best epoch", errors_of(student, validation) == min(run))
     by_loss = trained(data, folder, *options, "--validate-by", "loss")
     losses = [event["validation_loss"] for event in by_loss]
     negative = json.loads(pipe(validation, ["teacher-forward", student], ["evaluator", "--json"]))

@@ -37,7 +37,7 @@ def from_bytes(data, dtype, shape):
 
 
 def write_model(path, layers, dtype="F32", **metadata):
-    """A state dict as other tools write it, 0.weight, 0.bias, 2.weight …; returns the layers as they can be read."""
+    """Writes a state dict as other tools do, 0.weight, 0.bias, 2.weight …; returns the layers rounded to its dtype."""
     tensors = {f"{2 * number}.{name}": array
                for number, pair in enumerate(layers) for name, array in zip(("weight", "bias"), pair)}
     safetensors.write(path, tensors, dtype, **metadata)
@@ -70,14 +70,14 @@ def test_activations(random, path):
     layers = write_model(path, random_layers(random, 6, 8, 5, 3))
     for activation in ACTIVATIONS:
         away = abs(ask(data, "--activation", activation, path) - forward(layers, x.astype(float), activation)).max()
-        check(f"a teacher with {activation} says what numpy says", away < 1e-5, f"{away:g}")
+        check(f"a teacher with {activation} gives numpy's logits", away < 1e-5, f"{away:g}")
     layers = write_model(path, [layer[:1] for layer in random_layers(random, 6, 8, 3)], activation="tanh")
     away = abs(ask(data, path) - forward(layers, x.astype(float), "tanh")).max()
-    check("a teacher without biases that names its activation says what numpy says", away < 1e-5, f"{away:g}")
+    check("a teacher without biases that names its activation gives numpy's logits", away < 1e-5, f"{away:g}")
     for dtype in ("F16", "BF16", "F64"):
         layers = write_model(path, random_layers(random, 6, 8, 3), dtype)
         away = abs(ask(data, "--activation", "relu", path) - forward(layers, x.astype(float), "relu")).max()
-        check(f"a teacher with weights in {dtype} says what numpy says", away < 1e-5, f"{away:g}")
+        check(f"a teacher with weights in {dtype} gives numpy's logits", away < 1e-5, f"{away:g}")
 
 
 def test_scales(random, path):
@@ -91,7 +91,7 @@ def test_scales(random, path):
                  (["--mean", "0.5,0.25,0.125", "--deviation", "0.5,2,0.75"], by_channel)}
     for name, (options, numbers) in cases.items():
         away = abs(ask(data, *options, path) - forward(layers, numbers.reshape(7, 12), "relu")).max()
-        check(f"inputs with {name} are what numpy says", away < 1e-5, f"{away:g}")
+        check(f"inputs with {name} give numpy's logits", away < 1e-5, f"{away:g}")
     for channels, numbers in ((1, pixels * 0.02 - 0.7), (12, None)):
         scales = [0.02] if channels == 1 else list(random.uniform(0.01, 0.03, channels))
         offsets = [-0.7] if channels == 1 else list(random.normal(0, 1, channels))
@@ -100,7 +100,7 @@ def test_scales(random, path):
         layers = write_model(path, random_layers(random, 12, 3), input_scale=",".join(map(repr, map(float, scales))),
                              input_offset=",".join(map(repr, map(float, offsets))))
         away = abs(ask(data, path) - forward(layers, numbers.reshape(7, 12), "relu")).max()
-        check(f"bytes are scaled as a model with {channels} scales says", away < 1e-4, f"{away:g}")
+        check(f"bytes are scaled by a model with {channels} scales", away < 1e-4, f"{away:g}")
 
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"

@@ -1,15 +1,14 @@
 #!/usr/bin/env -S /usr/bin/python3 -B
-"""Speaks to a link's port without libzmq: a plain ZMTP 3.0 client (rfc.zeromq.org/spec/23) and several kinds of rubbish.
+"""Connects to a link's port without libzmq: a plain ZMTP 3.0 client (rfc.zeromq.org/spec/23), and several kinds of garbage.
 
-    zmtp.py PORT hello [--version N]   greet as a reader, and print what the other side says
+    zmtp.py PORT hello [--version N]   greet as a reader, and print the other side's answer
     zmtp.py PORT twice                 greet, leave, and greet under the same name as a reader that was started anew
     zmtp.py PORT garbage|http|plain|half-open
     zmtp.py PORT huge [--size N]
 
-garbage: random bytes. http: a request. huge: after a NULL handshake a frame that announces N bytes, 4 GiB unless told
-otherwise, of which a few come; says whether the connection was closed for it, before any heartbeat could be the reason.
-plain: a NULL handshake, and how far it gets. half-open: a thousand connections that say nothing, held until standard input ends;
-says when they are there.
+garbage: random bytes. http: a request. huge: after a NULL handshake, a frame that announces N bytes (4 GiB) and has only a
+few; prints whether the connection was closed for it, before any heartbeat could be the reason. plain: a NULL handshake, and
+how far it gets. half-open: a thousand silent connections, held until standard input ends; prints when they are there.
 """
 import argparse
 import os
@@ -29,7 +28,7 @@ def connect(port):
     while True:
         try:
             return socket.create_connection(("127.0.0.1", port), timeout=10)
-        except ConnectionRefusedError:  # a stage on a busy machine is a while in starting
+        except ConnectionRefusedError:  # on a busy machine a stage takes a while to start
             if time.monotonic() > until:
                 raise
             time.sleep(0.05)
@@ -63,7 +62,7 @@ def frame(payload, more=False):
 
 
 def frames(connection):
-    """The messages that come, as lists of frames; commands are answered or left out."""
+    """The messages that come, as lists of frames, without commands."""
     parts = []
     while True:
         flags = receive(connection, 1)[0]
@@ -99,7 +98,7 @@ def hello(port, version, session=12345, name=None):
 
 
 def twice(port, version):
-    """The second greeting knows of no session of the other side, but its own is not the one that was met."""
+    """The second greeting names no session of the other side, but its own session differs from the first one's."""
     name = b"\x01" + os.urandom(15)
     for session in 12345, 54321:
         hello(port, version, session, name)
@@ -120,7 +119,7 @@ def until_closed(connection, seconds=10):
 
 
 def announce(port, size):
-    """Announces a frame of so many bytes where nothing but its size can be the reason to close."""
+    """Announces a frame of so many bytes at a place where only its size can be the reason to close."""
     with connect(port) as connection:
         shake_hands(connection)
         finish_handshake(connection)

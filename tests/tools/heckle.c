@@ -1,4 +1,4 @@
-/* heckle: connects to a link or to a dispatcher, with keys like anyone else, and says what no peer should. */
+/* heckle: connects to a link or to a dispatcher, with valid keys, and sends what no peer should send. */
 #include "lib/pool/protocol.h"
 #include "lib/transport/link.h"
 #include "pipestill.h"
@@ -90,8 +90,8 @@ static enum pst_status speak_of_tomorrow(const struct heckler *heckler, struct p
     return say(heckler, &control, sizeof control, "heckler", error);
 }
 
-/* Answers a job as if it were another run's; late-run: in a session of before; wrong-check: this run's, but
- * to a question that was not asked. */
+/* Answers a job as if it were another run's; late-run: in an earlier session; wrong-check: as this run's, but
+ * with the check of another batch. */
 static enum pst_status answer_wrongly(const struct pst_run *run, const struct pst_message *message,
                                       const struct pst_pool_control *job, struct pst_error *error)
 {
@@ -124,7 +124,7 @@ static enum pst_status answer_wrongly(const struct pst_run *run, const struct ps
     return status;
 }
 
-/* Says of a job three times that it failed. */
+/* Reports a job as failed three times. */
 static enum pst_status fail_thrice(const struct heckler *heckler, const struct pst_pool_control *job,
                                    struct pst_error *error)
 {
@@ -135,7 +135,7 @@ static enum pst_status fail_thrice(const struct heckler *heckler, const struct p
     return status;
 }
 
-/* Says of a job that it was not tried. */
+/* Reports a job as not tried. */
 static enum pst_status give_back(const struct heckler *heckler, const struct pst_pool_control *job,
                                  struct pst_error *error)
 {
@@ -143,7 +143,7 @@ static enum pst_status give_back(const struct heckler *heckler, const struct pst
     return pst_pool_send(heckler->socket, NULL, &control, NULL, 0, error);
 }
 
-/* As a link's writer: sends a recording in small pieces, and waits for no room. */
+/* As a link's writer: sends a recording in small pieces, and does not wait for credit. */
 static enum pst_status flood(const struct heckler *heckler, struct pst_error *error)
 {
     struct pst_link_control control = { .version = PST_LINK_VERSION, .role = PST_LINK_WRITER };
@@ -167,7 +167,7 @@ static enum pst_status flood(const struct heckler *heckler, struct pst_error *er
     return status;
 }
 
-/* Takes what a link's reader says, and prints why it ends. */
+/* Takes messages of a link's reader, and prints why it ends. */
 static enum pst_status hear_reader(const struct pst_run *run, const struct pst_message *message,
                                    struct pst_error *error)
 {
@@ -192,7 +192,7 @@ static enum pst_status greet_reader(const struct heckler *heckler, struct pst_er
     return say(heckler, &control, sizeof control, NULL, error);
 }
 
-/* Takes what is said to it, and prints refusals. */
+/* Takes the messages that come, and prints refusals. */
 static enum pst_status hear(const struct pst_run *run, const struct pst_message *message,
                             struct pst_error *error)
 {
@@ -202,7 +202,7 @@ static enum pst_status hear(const struct pst_run *run, const struct pst_message 
     if (strcmp(heckler->what, "flood") == 0)
         return hear_reader(run, message, error);
     if (pst_pool_parse(message, &control, NULL) != PST_OK)
-        return PST_OK; /* a link's */
+        return PST_OK; /* a message of a link */
     pst_pool_text(message, text, sizeof text);
     if (control.kind == PST_POOL_REFUSE)
         printf("refused: %s\n", text);

@@ -1,10 +1,11 @@
 /*
- * loss_dump.c: what the library says of a loss, for tests/python/test_loss_oracle.py to compute again with
- * numpy.
+ * loss_dump.c: a loss by the library, which tests/python/test_loss_oracle.py computes again with numpy.
  *
- *   loss_dump              prints a line for each type of loss: its name, its kind of target, and its keys
- *   loss_dump TERM N M     reads outputs, f32 [N, M], then targets, i32 [N] for labels and otherwise f32 [N,
- * M]; writes the sum of the losses, f64, then the gradient of their mean, f32 [N, M]
+ *   loss_dump
+ *       prints a line for each type of loss: its name, its kind of target, and its keys
+ *   loss_dump TERM N M
+ *       reads outputs, f32 [N, M], then targets, i32 [N] for labels and otherwise f32 [N, M];
+ *       writes the sum of the losses, f64, then the gradient of their mean, f32 [N, M]
  *
  * TERM is written as for student-trainer --loss.
  */
@@ -13,11 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char *const kinds[] = { [PST_TARGET_LABELS] = "labels",
-                                     [PST_TARGET_DISTRIBUTION] = "distribution",
-                                     [PST_TARGET_LOGITS] = "logits",
-                                     [PST_TARGET_NUMBERS] = "numbers",
-                                     [PST_TARGET_BITS] = "bits" };
+static const char *const kinds[] = {
+    [PST_TARGET_LABELS] = "labels", [PST_TARGET_DISTRIBUTION] = "distribution",
+    [PST_TARGET_LOGITS] = "logits", [PST_TARGET_NUMBERS] = "numbers",
+    [PST_TARGET_BITS] = "bits",     [PST_TARGET_HINT] = "hint"
+};
 
 static int list(void)
 {

@@ -1,15 +1,15 @@
 /*
- * nn_dump.c: runs ten training steps on one random batch and writes everything that went in and came out, for
- * tests/python/test_nn_oracle.py to compute again with numpy.
+ * nn_dump.c: runs ten training steps on one random batch, and writes their inputs and results, which
+ * tests/python/test_nn_oracle.py computes again with numpy.
  *
  *   nn_dump FOLDER ARCHITECTURE SAMPLES OPTIMISER RATE DECAY MAX_NORM DROP_INPUT DROP_HIDDEN HARD SOFT T
  *
  * OPTIMISER: sgd, nesterov or adam. HARD, SOFT: the weights of the two losses. FOLDER receives a raw
  * little-endian file for each array: input.f32, labels.i32, ids.u64, targets.f32, logits.f32, losses.f64
- * (total, hard, soft: sums) of the first step; weight.L.f32 and bias.L.f32 in the folders' files prefixed
- * initial, gradient (of the first step) and final (after ten). Step s is epoch s for dropout.
+ * (total, hard, soft: sums) of the first step; weight.L.f32 and bias.L.f32, with the prefix
+ * initial, gradient (of the first step) or final (after ten). Step s is epoch s for dropout.
  */
-#include "pipestill/nn.h"
+#include "pipestill/training.h"
 
 #include <float.h>
 #include <stdio.h>
@@ -51,7 +51,7 @@ static void dump_network(const char *prefix, const struct pst_network *network)
         dump_parameter(prefix, network->tensors[t], network->parameters + network->tensors[t]->at);
 }
 
-/* Writes the gradients of the first step down before they are used. */
+/* Writes the gradients of the first step to files before they are used. */
 static void dump_and_take(void *context, const struct pst_parameter *parameter, const float *gradient)
 {
     struct pst_optimiser *optimiser = context;
@@ -123,7 +123,7 @@ static void train(struct pst_network *network, const struct data *data, struct p
                   double rate, const struct pst_dropout *dropout, const struct pst_loss *loss)
 {
     struct pst_workspace *workspace;
-    if (pst_workspace_new(&workspace, network, data->n, true, NULL) != PST_OK)
+    if (pst_workspace_new(&workspace, network, data->n, true, &(struct pst_arithmetic){ 0 }, NULL) != PST_OK)
         fail("out of memory");
     for (uint64_t step = 0; step < STEPS; step++) {
         struct pst_loss_sums sums;

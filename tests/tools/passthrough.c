@@ -1,6 +1,6 @@
 /*
- * passthrough: the filter that does nothing; what remains is the frame, for tests and measurements of it.
- * With --changed it computes all checksums anew, as a stage must for the tensors that it makes.
+ * passthrough: a filter that does nothing, for tests and measurements of the frame. With --changed it
+ * computes all checksums anew, as a stage must for the tensors that it makes.
  */
 #include "pipestill.h"
 

@@ -1,6 +1,6 @@
 /* processor: prints what decides the bits of a matrix product and of an exponential on this machine: the BLAS
- * with its version and kernel, and whether the processor has fused multiply-add, which the C library's
- * functions use. */
+ * with its version and kernel, and whether the processor has fused multiply-add, because the C library uses
+ * that. */
 #include <cblas.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /*
- * A world that differs, by LD_PRELOAD:
+ * An LD_PRELOAD library that changes what the system answers:
  *
  *   SHIM_FLOCK=NUMBER    flock fails with this errno, as on file systems without locks
  *   SHIM_HOSTS=1         the host twofold.test has the addresses 127.0.0.1 and ::1

@@ -1,5 +1,6 @@
 /* Reads a file of sound and writes its wave or its features to standard output as f32, for oracles:
- * sound_dump FILE [NAME=NUMBER ...]. With times=N it makes them so often, to be timed, and writes nothing. */
+ * sound_dump FILE [NAME=NUMBER ...]. With times=N it makes them N times, for measurements, and writes
+ * nothing. */
 #include "lib/data/sound/sound.h"
 
 #include <stdlib.h>

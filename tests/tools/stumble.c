@@ -63,7 +63,7 @@ static bool is_allowed(const struct stumble *stumble)
     if (file == NULL)
         return true;
     if (fscanf(file, "%31[0-9]", text) != 1 || !pst_parse_u64(text, 0, UINT32_MAX, &most))
-        most = UINT32_MAX; /* just being written */
+        most = UINT32_MAX; /* the file is being written */
     fclose(file);
     file = fopen(stumble->count_file, "r");
     for (int c = 0; file != NULL && (c = fgetc(file)) != EOF;)

@@ -1,4 +1,4 @@
-/* compact_fixture.h: what the tests of compact forms share: rows, and targets as a plan would have them. */
+/* compact_fixture.h: what the tests of compact forms share: rows, and targets as in a plan. */
 #ifndef PIPESTILL_TESTS_COMPACT_FIXTURE_H
 #define PIPESTILL_TESTS_COMPACT_FIXTURE_H
 

@@ -73,7 +73,7 @@ static inline void begin(struct journey *journey, const struct pst_compact_optio
 static inline enum pst_status step(struct journey *journey, uint64_t seq, size_t n, struct pst_error *error)
 {
     make_targets(&journey->from, &journey->original, seq, n);
-    journey->from.tensors[6].crc = 77; /* of `extra`, and wrong: it must be handed on as it came */
+    journey->from.tensors[6].crc = 77; /* of `extra`, and wrong: it must be handed on unchanged */
     journey->from.tensors[6].crc_known = true;
     enum pst_status status =
         pst_compactor_pack(journey->compactor, &journey->from, &journey->between, &journey->scratch, error);

@@ -2,7 +2,7 @@
 #ifndef PIPESTILL_TESTS_DATA_FIXTURE_H
 #define PIPESTILL_TESTS_DATA_FIXTURE_H
 
-#include "pipestill/data.h"
+#include "pipestill/view.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -53,7 +53,7 @@ static inline struct settings make_settings(const struct pst_settings *of, const
 
 #define OPTIONS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
-/* Opens the set that a text means, as loader would. */
+/* Opens the set that a text names, as loader would. */
 static inline enum pst_status open_set(struct pst_dataset *set, const char *text, bool test,
                                        const char *const *options, struct pst_error *error)
 {

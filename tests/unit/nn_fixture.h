@@ -1,9 +1,8 @@
-/* nn_fixture.h: what the tests of networks share: random numbers, made networks, comparisons to a tolerance.
- */
+/* nn_fixture.h: what the tests of networks share: random numbers, networks, comparisons to a tolerance. */
 #ifndef PIPESTILL_TESTS_NN_FIXTURE_H
 #define PIPESTILL_TESTS_NN_FIXTURE_H
 
-#include "pipestill/nn.h"
+#include "pipestill/training.h"
 
 #include <math.h>
 #include <setjmp.h>

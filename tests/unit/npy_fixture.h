@@ -27,7 +27,7 @@ static inline int remove_folder(void **state)
     return rmdir(folder);
 }
 
-/* Bytes that grow. */
+/* A growing array of bytes. */
 struct bytes {
     uint8_t at[1 << 17];
     size_t size;
@@ -65,13 +65,13 @@ static inline struct bytes npy(unsigned version, const char *header, const void 
     return bytes;
 }
 
-/* What a test wants to say of a member; 0: as it is. */
+/* What a test sets in a member; 0: the true value. */
 struct member {
     const char *name;
     const struct bytes *content;
     bool deflated;
     unsigned method, flags;
-    uint64_t size, at; /* what the directory says */
+    uint64_t size, at; /* of the directory */
 };
 
 static inline struct bytes deflated(const struct bytes *content)
@@ -170,7 +170,7 @@ static inline void assert_good(const char *kind, const char *const *options)
         fail_msg("%s", error.message);
 }
 
-/* Flips bits here and there, a fixed number of times: whatever comes of it, nothing breaks and memory stays
+/* Flips random bits, a fixed number of times. The result may be read or refused, but memory must stay
  * bounded. */
 static inline void flip_bits(const char *kind, const struct bytes *good, unsigned times)
 {

@@ -8,7 +8,7 @@ enum { PHONE_A, PHONE_B, PHONE_SILENCE, PHONES };
 
 #define STATES ((size_t)PHONES * PST_PHONE_STATES)
 
-/* "a" is one phone, "ab" two, "b" may be said in two ways, and <sil> is no word. */
+/* "a" is one phone, "ab" two, "b" may be said in two ways, and <sil> is not a word. */
 enum { WORD_A, WORD_AB, WORD_B, WORDS };
 
 struct speech_fixture {

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-/* Bytes of a stream, or of anything that a reader may take for one. */
+/* Bytes of a stream, or other bytes for a reader. */
 struct recorded {
     struct pst_buffer buffer;
     size_t size;

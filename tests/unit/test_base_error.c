@@ -1,4 +1,4 @@
-/* An error is one plain line, whatever names and texts from outside hold. */
+/* An error is one plain line for all names and texts from outside. */
 #include "pipestill/base.h"
 
 #include <setjmp.h>

@@ -69,7 +69,7 @@ static void begin(struct pst_atomic_file *file, const char *text)
     assert_int_equal(pst_write_all(file->fd, text, strlen(text), path, NULL), PST_OK);
 }
 
-/* What another process does in the moment between opening the .part and locking it. */
+/* What another process does between opening the .part and locking it. */
 static void (*before_lock)(void);
 
 int flock(int fd, int operation)
@@ -115,7 +115,7 @@ static void an_abandoned_part_is_kept_where_that_is_wanted(void **state)
     pst_atomic_abandon(&file, true);
     assert_holds(part, "half");
     assert_false(exists(path));
-    begin(&file, "x"); /* a longer rest of a dead writer is thrown away */
+    begin(&file, "x"); /* a longer rest of a dead writer is removed */
     assert_int_equal(pst_atomic_commit(&file, NULL), PST_OK);
     assert_holds(path, "x");
 }
@@ -130,7 +130,7 @@ static void what_may_be_dear_is_not_thrown_away(void **state)
     assert_non_null(strstr(error.message, part));
     pst_atomic_abandon(&file, false);
     assert_holds(part, "a week of a teacher's time");
-    put(part, ""); /* nothing is nothing */
+    put(part, ""); /* an empty file holds no work */
     assert_int_equal(pst_atomic_open(&file, path, PST_LEFTOVER_REFUSE, &error), PST_OK);
     pst_atomic_abandon(&file, false);
 }
@@ -280,7 +280,7 @@ static void a_new_file_has_the_mode_of_the_old_one(void **state)
     assert_int_equal(status.st_mode & 0777, 0640);
 }
 
-/* Root may write every file, so it is somebody else for a moment. */
+/* Root may write every file, so the test runs as another user for a moment. */
 static void a_file_that_the_user_may_not_write_is_not_replaced(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Files of another kind are known by their first bytes, and what begins as it should is not. */
+/* Files of another kind are recognised by their first bytes, and files of the right kind are accepted. */
 #include "pipestill/base.h"
 
 #include <setjmp.h>
@@ -77,7 +77,7 @@ static void what_is_not_known_has_no_name(void **state)
             fail_msg("%zu: %s", i, pst_wrong_file(PST_FOREIGN_FILE, starts[i].bytes, starts[i].size));
 }
 
-/* No byte behind the end is looked at: the sanitizers watch the copies. */
+/* No byte after the end is read: the sanitizers watch the copies. */
 static void every_shorter_beginning_is_safe(void **state)
 {
     (void)state;

@@ -26,7 +26,7 @@ static uint16_t nearest(float number)
     unsigned half = 0x7C00;
     if (magnitude < 65520) {
         int exponent = magnitude < 0x1p-14 ? -14 : ilogb(magnitude);
-        double fraction = rint(ldexp(magnitude, 10 - exponent)); /* of two equally near ones the even one */
+        double fraction = rint(ldexp(magnitude, 10 - exponent)); /* if two are equally near, the even one */
         half = (unsigned)fraction + (unsigned)(exponent + 14) * 1024;
     }
     return (uint16_t)(half | (signbit(number) ? 0x8000U : 0));

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #ifdef PST_SANITIZED
-/* As without a sanitizer, memory that cannot be had is no memory and not the end. */
+/* If memory is short, an allocation returns NULL, as without a sanitizer, and the program goes on. */
 const char *__asan_default_options(void)
 {
     return "allocator_may_return_null=1";

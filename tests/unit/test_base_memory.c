@@ -1,4 +1,4 @@
-/* Sizes are multiplied with care, and buffers keep what they are told to keep. */
+/* Products of sizes that overflow are found, and buffers keep the bytes that they should keep. */
 #include "pipestill/base.h"
 
 #include <setjmp.h>

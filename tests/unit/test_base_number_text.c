@@ -39,7 +39,7 @@ static size_t count_digits(const char *text)
     return count;
 }
 
-/* The fewest digits with which printf writes a number so that it is read back. */
+/* The fewest digits with which printf writes a number that is read back the same. */
 static size_t fewest_digits(float number)
 {
     char text[32];
@@ -108,8 +108,8 @@ static void numbers_beside_powers_are_read_back(void **state)
     }
 }
 
-/* More may be written beside a power of two, for the gap above is wider, and where what lies in the middle of
- * two whole numbers would be read back by luck. */
+/* More digits are allowed beside a power of two, because the gap above is wider, and if a text in the middle
+ * of two whole numbers would be read back only by luck. */
 static void no_digit_is_too_many(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Random numbers: the published answers of Philox, and that what is drawn from it is fair. */
+/* Random numbers: the published answers of Philox, and the distributions of draws from it. */
 #include "pipestill/base.h"
 
 #include <math.h>
@@ -44,6 +44,25 @@ static void a_sequence_is_philox_of_its_place(void **state)
         for (size_t i = 0; i < 4; i++)
             assert_int_equal(pst_random_u32(&random), out[i]);
     }
+}
+
+static void many_words_are_those_that_come_one_by_one(void **state)
+{
+    (void)state;
+    for (size_t before = 0; before < 6; before++)
+        for (size_t count = 0; count < 200; count += count < 10 ? 1 : 19) {
+            struct pst_random one, other;
+            uint32_t words[200];
+            pst_random_start(&one, 5, PST_RANDOM_ELASTIC, 3, 0x0123456789abcdefU);
+            other = one;
+            for (size_t i = 0; i < before; i++)
+                assert_int_equal(pst_random_u32(&one), pst_random_u32(&other));
+            pst_random_fill(&one, words, count);
+            for (size_t i = 0; i < count; i++)
+                assert_int_equal(words[i], pst_random_u32(&other));
+            for (size_t i = 0; i < 6; i++) /* the numbers that follow are the same, too */
+                assert_int_equal(pst_random_u32(&one), pst_random_u32(&other));
+        }
 }
 
 static uint64_t first_of(uint64_t seed, uint32_t use, uint64_t epoch, uint64_t id)
@@ -128,7 +147,7 @@ static void numbers_below_a_bound_are_unbiased(void **state)
     for (int i = 0; i < 100000; i++)
         counts[pst_random_below(&random, 10)]++;
     assert_true(chi_squared(counts, 10, 10000) < 9 + 5 * 4.24);
-    /* Of 2^64 numbers modulo 3·2^62, the lowest third would come twice as often as each of the others. */
+    /* With 2^64 numbers modulo 3·2^62, the lowest third would come twice as often as each of the others. */
     unsigned thirds[3] = { 0 };
     for (int i = 0; i < 30000; i++)
         thirds[pst_random_below(&random, (uint64_t)3 << 62) >> 62]++;
@@ -161,6 +180,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(philox_gives_its_published_answers),
         cmocka_unit_test(a_sequence_is_philox_of_its_place),
+        cmocka_unit_test(many_words_are_those_that_come_one_by_one),
         cmocka_unit_test(the_same_place_gives_the_same_numbers_and_any_other_place_others),
         cmocka_unit_test(numbers_are_spread_evenly),
         cmocka_unit_test(sequences_of_neighbouring_ids_are_independent),

@@ -1,4 +1,4 @@
-/* base.h, signals: what the first one does, and the second. */
+/* base.h, signals: the effect of the first one, and of the second. */
 #include "pipestill/base.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/* Foreign text: what is UTF-8, and what of it is fit for a line and for JSON. */
+/* Foreign text: what is UTF-8, and which of it may be in a line and in JSON. */
 #include "pipestill/base.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/* What cannot be made compact, or restored, is refused with a message that says where. */
+/* Tensors that cannot be made compact, or restored, are refused with a message that says where. */
 #include "tests/unit/compact_stream_fixture.h"
 
 static void refuse_plan(void (*spoil)(struct pst_header *), struct pst_compact_options options,
@@ -135,7 +135,7 @@ static void refuse_key(const char *path, const char *value, const char *words)
     assert_int_equal(pst_compactor_new(&compactor, &original, &options, &compact, NULL), PST_OK);
     json_t *at = json_object_get(compact.other, "compact");
     const char *last = strchr(path, '.');
-    if (last != NULL) { /* LIST.KEY is of the list's first */
+    if (last != NULL) { /* LIST.KEY is a key of the list's first element */
         char list[16] = { 0 };
         memcpy(list, path, (size_t)(last - path));
         at = json_array_get(json_object_get(at, list), 0);

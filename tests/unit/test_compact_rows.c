@@ -1,4 +1,4 @@
-/* The forms of soft targets, row by row: how near what is restored comes, and what is refused. */
+/* The forms of soft targets, row by row: how near restored rows are, and what is refused. */
 #include "tests/unit/compact_fixture.h"
 
 #define CLASSES 10
@@ -63,7 +63,7 @@ static void logits_in_levels_keep_their_height(void **state)
     for (size_t c = 0; c < CLASSES; c++)
         assert_true(fabs((double)(row[c] - again[c])) <= 90.1 / 255 / 2 + 1e-4);
     for (size_t c = 0; c < CLASSES; c++)
-        row[c] -= 100; /* a largest one below 0 */
+        row[c] -= 100; /* the largest one is below 0 */
     there_and_back(&target, row, again);
     for (size_t c = 0; c < CLASSES; c++)
         assert_true(fabs((double)(row[c] - again[c])) <= 90.1 / 255 / 2 + 1e-4);
@@ -110,14 +110,14 @@ static void the_top_is_that_of_a_sorted_row(void **state)
         size_t k = 1 + (size_t)(id * 17) % (MANY - 1);
         make_row(row, MANY, 2, id);
         for (size_t c = 0; id % 3 == 0 && c < MANY; c++)
-            row[c] = (float)((c * 7 + (size_t)id) % 5); /* many that are equal */
+            row[c] = (float)((c * 7 + (size_t)id) % 5); /* many equal numbers */
         double others = pst_top_choose(row, MANY, k, chosen), sum = choose_plainly(row, MANY, k, expected);
         assert_memory_equal(chosen, expected, k * sizeof *chosen);
         assert_true(fabs(others - sum) <= 1e-12 * fmax(sum, 1e-300));
     }
 }
 
-/* 1 - Σp would leave nothing of this tail: the sum of the top is 1 in f32, and in f64 all but 1e-8 of it. */
+/* 1 - Σp would lose this tail: the sum of the top is 1 in f32, and within 1e-8 of it in f64. */
 static void a_tail_far_below_rounding_keeps_its_mass(void **state)
 {
     (void)state;

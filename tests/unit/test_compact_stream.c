@@ -1,4 +1,4 @@
-/* Compact streams: what becomes of headers and batches, and that restoring gives back what was there. */
+/* Compact streams: what becomes of headers and batches, and that restoring gives the original back. */
 #include "tests/unit/compact_stream_fixture.h"
 
 /* Drops what cannot be restored. */
@@ -49,7 +49,7 @@ static void what_stays_comes_back_with_its_checksum(void **state)
             for (size_t t = every[i].digest ? 1 : 0; t < 3; t++)
                 assert_memory_equal(journey.to.tensors[t].data, journey.from.tensors[t].data,
                                     journey.to.tensors[t].bytes);
-            assert_int_equal(journey.to.tensors[0].bytes, 6 * n); /* room, even where x is left out */
+            assert_int_equal(journey.to.tensors[0].bytes, 6 * n); /* room, even if x is left out */
             for (size_t s = 0; s < n; s++)
                 assert_true(fabs(sum_of((float *)soft->data + s * CLASSES, CLASSES) - 1) < 1e-6);
         }
@@ -109,7 +109,7 @@ static void draws_depend_on_seed_epoch_and_id_alone(void **state)
         options.seed += i == 3;
         begin(&journey, &options);
         make_targets(&journey.from, &journey.original, 0, N);
-        journey.from.seq = i; /* counts for nothing */
+        journey.from.seq = i; /* has no effect */
         journey.from.epoch = i == 2;
         assert_int_equal(
             pst_compactor_pack(journey.compactor, &journey.from, &journey.between, &journey.scratch, NULL),

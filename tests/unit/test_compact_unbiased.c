@@ -1,8 +1,8 @@
 /*
  * Sampled soft targets of 32,768 classes with a long tail: their expectation, and that of the student's
  * gradient, are the full ones within the noise, and systematic sampling makes less noise than independent
- * draws. Samples' ids are fixed, so every run is the same; what is asserted are bounds that a right
- * implementation misses once in thousands of choices of ids.
+ * draws. Samples' ids are fixed, so every run is the same. A right implementation exceeds the asserted bounds
+ * for one of thousands of choices of ids.
  */
 #include "pipestill/nn.h"
 #include "tests/unit/compact_fixture.h"
@@ -31,7 +31,7 @@ static void draw(uint64_t id, uint16_t *drawn)
     pst_draw_systematically(full, CLASSES, pst_random_uniform(&random), DRAWS, drawn);
 }
 
-/* The oracle of a worse method: each class drawn by itself. cumulated: [CLASSES]. */
+/* The oracle of a worse method: each class is drawn independently. cumulated: [CLASSES]. */
 static void draw_independently(const double *cumulated, uint64_t id, uint16_t *drawn)
 {
     struct pst_random random;
@@ -55,7 +55,7 @@ static double expected_draws(size_t class)
     return DRAWS * (double)full[class] / total;
 }
 
-/* The variance of a class's count: it is the whole part of the expectation or one more. */
+/* The variance of a class's count, which is the whole part of the expectation or one more. */
 static double variance_of(size_t class)
 {
     double part = expected_draws(class) - floor(expected_draws(class));
@@ -92,7 +92,7 @@ static void every_frequent_class_is_drawn_as_often_as_it_should(void **state)
     free(counts);
 }
 
-/* The tail's classes are drawn too rarely one by one; by the rank of their probability they are not. */
+/* Each class of the tail is drawn too rarely, so they are grouped by the rank of their probability. */
 static void every_part_of_the_tail_is_drawn_as_often_as_it_should(void **state)
 {
     (void)state;
@@ -118,7 +118,7 @@ static void every_part_of_the_tail_is_drawn_as_often_as_it_should(void **state)
     }
 }
 
-/* Row and loss as student-trainer has them: from the stored classes to the gradient of the mean loss. */
+/* The way of student-trainer: from the stored classes by the row to the gradient of the mean loss. */
 static void gradient_of(const float *targets, const float *logits, float *gradient)
 {
     struct pst_loss loss = { 0 };

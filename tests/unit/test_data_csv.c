@@ -150,7 +150,7 @@ static void a_table_says_what_its_columns_are_and_where_rows_stand(void **state)
     pst_dataset_close(&set);
 }
 
-/* Opens what is left of a table, which must be a set or an error that names the file. */
+/* Opens the rest of a table, which must be a set or an error that names the file. */
 static void try_damaged(const char *bytes, size_t size)
 {
     struct pst_dataset set;

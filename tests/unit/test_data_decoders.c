@@ -1,4 +1,4 @@
-/* Decoders: whatever is planned and asked for, each sample is the one that was asked for. */
+/* Decoders: for any plan and any requests, each sample is the requested one. */
 #include "lib/data/pictures/decoders.h"
 
 #include <setjmp.h>
@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #define SAMPLES 1000
-#define BYTES 400 /* of a sample: some runs fill the ring */
+#define BYTES 400 /* of a sample, so that some runs fill the ring */
 #define BAD 613
 
 /* A sample is its number, over and over. */
@@ -73,12 +73,12 @@ static void other_samples_than_planned_come_all_the_same(void **state)
         plan_all(decoders, 3, plan);
         size_t most = 1 + pst_random_below(&random, round % 2 == 0 ? 10 : 400);
         for (size_t i = 0; i < SAMPLES;
-             i += pst_random_below(&random, most)) { /* again, next, or farther on */
+             i += pst_random_below(&random, most)) { /* the same one, the next, or a later one */
             assert_gives(decoders, plan[i]);
             if (pst_random_below(&random, 5) == 0)
                 assert_gives(decoders, pst_random_below(&random, SAMPLES));
             if (pst_random_below(&random, 300) == 0)
-                break; /* a plan is left unfinished */
+                break; /* the plan is not finished */
         }
     }
     pst_decoders_free(decoders);

@@ -1,4 +1,5 @@
-/* The synthetic digits: each a function of (seed, id), none blank, all classes alike often. */
+/* The synthetic digits: each is a function of (seed, id), none is blank, and all classes are equally
+ * frequent. */
 #include "data_fixture.h"
 
 #include <stdio.h>
@@ -18,7 +19,7 @@ static void a_digit_depends_on_seed_and_id_only(void **state)
     assert_memory_equal(first, again, ELEMENTS);
 }
 
-/* The digest of this recipe's first images. It changes with the recipe's number in digits.c, never alone. */
+/* The digest of this recipe's first images. It may change only with the recipe's number in digits.c. */
 static void digits_are_the_same_on_every_machine(void **state)
 {
     (void)state;

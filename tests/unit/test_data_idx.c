@@ -152,7 +152,7 @@ static void a_gzip_cut_at_any_byte_is_refused(void **state)
     }
 }
 
-/* gzip's header has bytes that carry no content (the time, the system); all others are under its checksum. */
+/* gzip's header has bytes without content (the time, the system); its checksum covers all others. */
 static void a_gzip_with_any_byte_changed_is_refused_or_reads_the_same(void **state)
 {
     (void)state;
@@ -242,7 +242,7 @@ static void a_label_outside_the_classes_is_refused(void **state)
     pst_dataset_close(&data);
 }
 
-/* Were the promised size reserved, it would be memory that fails here, and not the data. */
+/* If the promised size were reserved, memory would fail here, and not the data. */
 static void a_header_that_lies_reserves_nothing(void **state)
 {
     (void)state;
@@ -315,7 +315,7 @@ static void labels_of_every_integer_type_are_classes(void **state)
                   { 0x0B, "\0\2\0\0\0\1", 6 },
                   { 0x0C, "\0\0\0\2\0\0\0\0\0\0\0\1", 12 } };
     for (size_t i = 0; i < 4; i++) {
-        for (uint8_t columns = 0; columns < 2; columns++) { /* a single column is no row */
+        for (uint8_t columns = 0; columns < 2; columns++) { /* a single column does not make rows */
             write_labels(labels_path, files[i].type, columns, files[i].elements, files[i].size);
             struct pst_dataset data;
             assert_int_equal(open_pair(&data, images_path, labels_path, "0", NULL), PST_OK);

@@ -1,4 +1,4 @@
-/* MNIST is found, and is MNIST. The tests that need its files are skipped where MNIST_DIR is not set. */
+/* MNIST is found, and is MNIST. The tests that need its files are skipped if MNIST_DIR is not set. */
 #include "data_fixture.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* NPY files: what they hold is read, and whatever is wrong with one is said. */
+/* NPY files: their contents are read, and every fault of a file is reported. */
 #include "npy_fixture.h"
 
 #include <math.h>

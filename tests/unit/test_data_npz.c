@@ -1,4 +1,4 @@
-/* NPZ files: members of zip archives are found and read, and no archive takes more than is stated. */
+/* NPZ files: members of zip archives are found and read, and no archive takes more memory than the limit. */
 #include "npy_fixture.h"
 
 #define U1_3_2 "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 2), }\n"

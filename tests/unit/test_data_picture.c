@@ -1,5 +1,5 @@
-/* Pictures: files that are cut off, damaged or absurd are refused, and what is whole is read. What pixels
- * come out is for tests/python/test_images_oracle.py. */
+/* Pictures: files that are cut off, damaged or absurd are refused, and whole files are read.
+ * tests/python/test_images_oracle.py compares pixels. */
 #include "lib/data/pictures/picture.h"
 
 #include <setjmp.h>
@@ -124,7 +124,7 @@ static struct file make_kind(size_t kind)
                        : make_text("P6\n# size\n7 5\n255\n", (size_t)3 * WIDTH * HEIGHT);
 }
 
-/* Decodes a copy that ends where the file does, so that a sanitizer sees what is read behind it. */
+/* Decodes a copy of the file's exact size, so that a sanitizer sees reads past its end. */
 static enum pst_status decode(struct pst_picture *picture, const uint8_t *bytes, size_t size,
                               struct pst_error *error)
 {
@@ -261,7 +261,7 @@ static void another_size_than_is_wanted_is_refused(void **state)
     }
 }
 
-/* 1 by 1 pixel, and behind it as many bytes as pack best. */
+/* 1 by 1 pixel, followed by as many bytes as compress best. */
 static void pixels_that_nothing_announces_are_not_unpacked(void **state)
 {
     (void)state;

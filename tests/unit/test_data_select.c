@@ -1,5 +1,5 @@
-/* Which samples are taken, and in which order. */
-#include "pipestill/data.h"
+/* The samples that are taken, and their order. */
+#include "pipestill/view.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -105,7 +105,7 @@ static void what_is_held_out_depends_on_its_own_seed_only(void **state)
 static void a_count_that_does_not_divide_is_shared_by_largest_remainders(void **state)
 {
     (void)state;
-    /* Of 13: 1.3, 2.6, 3.9 and 5.2, so 1, 2, 3 and 5, and the two left over go to 3.9 and 2.6. */
+    /* The shares of 13 are 1.3, 2.6, 3.9 and 5.2, so 1, 2, 3 and 5; the two that remain go to 3.9 and 2.6. */
     struct pst_selection limited = select_good(&(struct pst_selection_rules){ .limit = 13 });
     assert_counts(&limited, 1, 3, 4, 5);
     pst_selection_free(&limited);

@@ -1,5 +1,5 @@
-/* Files of sound: what is whole is read, whatever its kind; what is cut, damaged or of another kind is
- * refused with a reason. What the numbers of frames must be is for tests/python/test_sound_oracle.py. */
+/* Files of sound: whole files of every kind are read; files that are cut, damaged or of another kind are
+ * refused with a reason. tests/python/test_sound_oracle.py has the numbers of frames. */
 #include "lib/data/sound/sound.h"
 
 #include <fcntl.h>
@@ -52,7 +52,7 @@ static int end(void **state)
     return rmdir(folder);
 }
 
-/* libsndfile would not bring them to -1 … 1 by itself. */
+/* libsndfile does not scale floats to -1 … 1 itself. */
 static void write_floats(SNDFILE *file, const short *samples, size_t frames)
 {
     for (size_t i = 0; i < frames; i++) {
@@ -94,7 +94,7 @@ static enum pst_status read_sound(void)
     return pst_sound_read(path, RATE, false, &wave, &count, &error);
 }
 
-/* Reading must fail, in one line that names the file and says this. */
+/* Reading must fail, in one line that names the file and holds `what`. */
 static void assert_refused(const char *what)
 {
     enum pst_status status = read_sound();
@@ -455,7 +455,7 @@ static void frames_are_the_same_bits_whatever_was_made_before(void **state)
     pst_features_free(two);
 }
 
-/* Settings that cannot be, and what the message says. */
+/* Invalid settings, and their messages. */
 static void settings_that_cannot_be_are_refused_by_name(void **state)
 {
     (void)state;

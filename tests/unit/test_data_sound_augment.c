@@ -16,7 +16,7 @@ static void make_wave(struct pst_wave *wave)
         ((float *)wave->samples.data)[i] = 5000 * sinf(0.2F * (float)i);
 }
 
-/* Changes a wave by the row of a name. */
+/* Changes a wave by the augmentation of a name. */
 static void change(const char *name, const char *value, struct pst_wave *wave, struct pst_draw draw)
 {
     const struct pst_augmentation *augmentation = augmentation_of(name);
@@ -223,7 +223,7 @@ static void what_cannot_be_spliced_is_refused(void **state)
     assert_non_null(strstr(error.message, "do not follow each other"));
 }
 
-/* The speakers of a selection, as bits. */
+/* The speakers of a selection, a bit for each. */
 static unsigned speakers_of(const struct pst_dataset *set, const struct pst_selection_rules *rules,
                             size_t *count)
 {

@@ -1,4 +1,4 @@
-/* Mean and deviation of channels, and what a set has to be like. The set is made up here. */
+/* Mean and deviation of channels, and likeness. The set is made up here. */
 #include "data_fixture.h"
 
 #include <math.h>
@@ -96,8 +96,7 @@ static void far_means_lose_no_digits(void **state)
     assert_int_equal(open_like(&dataset, NULL, NULL), PST_OK);
     dataset.offset = 1e9;
     assert_int_equal(pst_standard_fit(&standard, &dataset, &selection, NULL), PST_OK);
-    /* Numbers of 32 bits cannot tell 1e9 + 1 from 1e9 + 2; what the fit sees has to be as fine as the source.
-     */
+    /* In 32 bits 1e9 + 1 and 1e9 + 2 are the same, so the fit must use numbers as fine as the source's. */
     assert_true(fabs(standard.mean[0] - 1000000002) < 1e-3);
     assert_true(fabs(standard.deviation[0] - sqrt(2.0 / 3)) < 1e-3);
     pst_standard_free(&standard);

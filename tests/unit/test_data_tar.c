@@ -76,10 +76,10 @@ static void end(void)
     assert_true(size <= sizeof bytes);
 }
 
-/* Writes the first bytes of it. */
+/* Writes the first `count` bytes of the archive. */
 static void write_file(size_t count, bool packed)
 {
-    unlink(path); /* replacing what is in a file would wait for the disk */
+    unlink(path); /* to overwrite a file would wait for the disk */
     gzFile file = gzopen(path, packed ? "wb" : "wbT");
     assert_non_null(file);
     assert_int_equal(gzwrite(file, bytes, (unsigned)count), (int)count);
@@ -172,7 +172,7 @@ static void sizes_of_every_form_are_read(void **state)
     header = add("pax", '0', "abcde", 5);
     memcpy(header + 124, "00000000777", 12);
     set_checksum(header);
-    header = add("link", '1', "", 0); /* says a size, and has no bytes */
+    header = add("link", '1', "", 0); /* has a size, and no bytes */
     memcpy(header + 124, "00000000777", 12);
     set_checksum(header);
     add_text("last", '0', "abc");
@@ -223,7 +223,7 @@ static void make_rich(void)
     end();
 }
 
-/* Behind the first block of zeros nothing is missing in a plain file; a gzip file has its checksum there. */
+/* After the first block of zeros a plain file is whole; a gzip file still has its checksum there. */
 static void a_file_that_is_cut_off_anywhere_is_refused(void **state)
 {
     (void)state;
@@ -265,7 +265,7 @@ static void damaged_bytes_are_read_or_refused(void **state)
         bytes[pst_random_below(&random, size)] ^= (uint8_t)(1 + pst_random_below(&random, 255));
         bytes[header + pst_random_below(&random, BLOCK)] ^= (uint8_t)(1 + pst_random_below(&random, 255));
         if (i % 2 == 0)
-            set_checksum(bytes + header); /* or hardly one would come so far */
+            set_checksum(bytes + header); /* otherwise hardly a file would pass this check */
         write_file(size, false);
         enum pst_status status = read_all(names, &error);
         assert_true(status == PST_END || (status == PST_BAD_DATA && error.message[0] != '\0'));
@@ -427,7 +427,7 @@ static void a_packed_file_takes_no_more_memory_than_it_may(void **state)
     (void)state;
     begin();
     uint8_t *header = add("a/1.pgm", '0', "", 0);
-    memcpy(header + 124, "00777777777", 12); /* 128 MiB, and nothing follows */
+    memcpy(header + 124, "00777777777", 12); /* 128 MiB, and no data follow */
     set_checksum(header);
     end();
     assert_set_refused(true, 1 << 20, "a/1.pgm: it takes 134217727 bytes, more than --max-memory leaves");

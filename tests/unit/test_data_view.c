@@ -1,4 +1,4 @@
-/* Views: what a program sees of a set, whatever its samples and labels are. The set is made up here. */
+/* Views: what a program sees of a set, for all kinds of samples and labels. The set is made up here. */
 #include "data_fixture.h"
 
 #include <math.h>
@@ -61,7 +61,7 @@ static struct pst_dataset make_set(void)
                                  .first_id = 1000 };
 }
 
-/* Opens a view with all augmentations off but shift, if it is asked for. */
+/* Opens a view with all augmentations off but shift, which `settings` may turn on. */
 static struct pst_view open_view(const struct pst_dataset *set, const struct pst_view_settings *settings,
                                  struct settings off[PST_MAX_AUGMENTATIONS], const char *const *shift)
 {
@@ -146,7 +146,7 @@ static void a_sample_that_fails_is_named(void **state)
     pst_view_close(&view);
 }
 
-/* However it is read: in which order, beside which other samples, from which position. */
+/* The order, the other samples and the position of reading must not matter. */
 static void a_view_is_a_function_of_seed_epoch_and_id(void **state)
 {
     (void)state;
@@ -173,7 +173,7 @@ static void a_view_is_a_function_of_seed_epoch_and_id(void **state)
                 at++;
             assert_int_equal(pst_view_get(&all, at, other, NULL, &other_id, NULL), PST_OK);
             assert_memory_equal(one, other, sizeof one);
-            moved += one[3] != 9; /* what moves in is 1, for an element of 0 */
+            moved += one[3] != 9; /* an element of 0 moves in, which stands for 1 */
         }
     }
     assert_true(moved > 10);
@@ -216,7 +216,7 @@ static void impossible_selections_are_refused(void **state)
     set.shape[0] = 4;
     assert_int_equal(pst_view_open(&view, &set, &(struct pst_view_settings){ 0 }, augmentations, &error),
                      PST_USAGE);
-    assert_non_null(strstr(error.message, "made up: only images can be"));
+    assert_non_null(strstr(error.message, "made up: only images "));
     assert_null(view.order);
     set.label_kind = PST_LABELS_NONE;
     struct pst_view_settings by_class = { .rules = { .only = "1" } };
@@ -292,7 +292,7 @@ static void elements_of_every_type_are_numbers(void **state)
     assert_int_equal(pst_element_numbers(PST_ELEMENT_F32, many, 3000, 1, 0, of_many), 2500);
 }
 
-/* A program offers one option for all types that have it, so it must mean the same to them. */
+/* A program offers one option for all types that have it, so it must mean the same for each. */
 static void options_of_one_name_are_alike(void **state)
 {
     (void)state;

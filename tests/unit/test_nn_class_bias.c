@@ -14,7 +14,7 @@ enum { SAMPLES = 500, CLASSES = 5 };
 static float scores[SAMPLES * CLASSES];
 static int32_t labels[SAMPLES];
 
-/* Noisy predictions that lean to the label; those of class 3 are much too low. */
+/* Noisy predictions that favour the label; those of class 3 are much too low. */
 static int make_predictions(void **state)
 {
     (void)state;

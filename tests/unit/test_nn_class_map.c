@@ -1,4 +1,4 @@
-/* Maps of classes: what a text says, and what its rows become. */
+/* Maps of classes: the meaning of a text, and what rows become. */
 #include "pipestill/class_map.h"
 
 #include <math.h>
@@ -58,7 +58,7 @@ static void a_row_is_likely_in_a_set_if_few_classes_are_ahead(void **state)
                fourth[] = { false, false, false, true, true },
                second[] = { false, true, false, false, false };
     assert_true(pst_class_is_likely(row, second, 5, 1));
-    assert_false(pst_class_is_likely(row, fourth, 5, 1)); /* of equal ones the first is the likeliest */
+    assert_false(pst_class_is_likely(row, fourth, 5, 1)); /* of equal ones, the first is the likeliest */
     assert_true(pst_class_is_likely(row, fourth, 5, 2));
     assert_false(pst_class_is_likely(row, third, 5, 2));
     assert_true(pst_class_is_likely(row, third, 5, 3));

@@ -187,8 +187,22 @@ static void fast_run(struct pst_network *network, struct pst_workspace *workspac
     assert_int_equal(kept.calls, network->tensor_count);
 }
 
-/* Every gradient is close to the plain one, by the largest of its tensor. One that is 0 but for rounding,
- * such as that of a bias before a normalisation, is measured by the network's. */
+/* The kernels that multiply; test_nn_products.c tests products in bf16. */
+static const struct pst_arithmetic ways[] = { { .kernels = 0 }, { .kernels = 1 } };
+
+/* Calls check with every way that this build and this processor have. */
+static void for_every_way(void (*check)(const struct pst_arithmetic *way, const char *architecture),
+                          const char *architecture)
+{
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        struct pst_arithmetic arithmetic = ways[i];
+        if (pst_arithmetic_settle(&arithmetic, NULL) == PST_OK)
+            check(&ways[i], architecture);
+    }
+}
+
+/* Every gradient is close to the plain one, relative to the largest of its tensor. If that is 0 but for
+ * rounding, as for a bias before a normalisation, it is relative to the network's largest. */
 static void assert_gradients_close(const struct pst_network *network, const float *gradient,
                                    const double *plain)
 {
@@ -207,13 +221,14 @@ static void assert_gradients_close(const struct pst_network *network, const floa
     }
 }
 
-static void assert_fast_is_plain(const char *architecture, size_t n, const struct pst_dropout *dropout)
+static void assert_fast_is_plain(const struct pst_arithmetic *way, const char *architecture, size_t n,
+                                 const struct pst_dropout *dropout)
 {
     struct pst_network network;
     struct pst_workspace *workspace;
     struct plain_run run;
     make_network(&network, architecture, 21);
-    assert_int_equal(pst_workspace_new(&workspace, &network, n + 3, true, NULL), PST_OK);
+    assert_int_equal(pst_workspace_new(&workspace, &network, n + 3, true, way, NULL), PST_OK);
     plain_prepare(&run, &network, n, dropout);
     plain_backward(&run);
     float *gradient = needed(network.parameter_count, sizeof *gradient);
@@ -224,6 +239,18 @@ static void assert_fast_is_plain(const char *architecture, size_t n, const struc
     plain_free(&run);
     pst_workspace_free(workspace);
     pst_network_free(&network);
+}
+
+static void check_sizes(const struct pst_arithmetic *way, const char *architecture)
+{
+    static const size_t sizes[] = { 1, 2, 7, 33 };
+    const struct pst_dropout dropout = { .input = 0.2, .hidden = 0.5, .seed = 8 };
+    const struct pst_dropout input = { .input = 0.4, .seed = 9 };
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        assert_fast_is_plain(way, architecture, sizes[s], NULL);
+        assert_fast_is_plain(way, architecture, sizes[s], &dropout);
+        assert_fast_is_plain(way, architecture, sizes[s], &input);
+    }
 }
 
 static void fast_passes_are_the_plain_ones(void **state)
@@ -246,19 +273,12 @@ static void fast_passes_are_the_plain_ones(void **state)
                                                  "3x5x2-tanh-flatten-9-relu-relu-5",
                                                  "5-flatten-4-flatten",
                                                  "6-4-leaky" };
-    static const size_t sizes[] = { 1, 2, 7, 33 };
-    const struct pst_dropout dropout = { .input = 0.2, .hidden = 0.5, .seed = 8 };
-    const struct pst_dropout input = { .input = 0.4, .seed = 9 };
     for (size_t a = 0; a < sizeof architectures / sizeof *architectures; a++)
-        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-            assert_fast_is_plain(architectures[a], sizes[s], NULL);
-            assert_fast_is_plain(architectures[a], sizes[s], &dropout);
-            assert_fast_is_plain(architectures[a], sizes[s], &input);
-        }
+        for_every_way(check_sizes, architectures[a]);
 }
 
-/* In use statistics count, and nothing is dropped. */
-static void assert_use_is_plain(const char *architecture, size_t n)
+/* Outside of training, statistics are used, and nothing is dropped. */
+static void assert_use_is_plain(const struct pst_arithmetic *way, const char *architecture, size_t n)
 {
     const struct pst_dropout dropout = { .input = 0.2, .hidden = 0.5, .seed = 8 };
     struct pst_network network;
@@ -268,7 +288,9 @@ static void assert_use_is_plain(const char *architecture, size_t n)
     for (size_t t = 0; t < network.tensor_count; t++)
         for (size_t i = 0; network.tensors[t]->initial > 0 && i < network.tensors[t]->count; i++)
             values_of(&network, t)[i] = 0.5F + 0.25F * (float)(i % 7);
-    assert_int_equal(pst_workspace_new(&workspace, &network, n, false, NULL), PST_OK);
+    struct pst_arithmetic arithmetic = *way;
+    arithmetic.constant = true;
+    assert_int_equal(pst_workspace_new(&workspace, &network, n, false, &arithmetic, NULL), PST_OK);
     plain_prepare(&run, &network, n, &dropout);
     run.pass.use = true;
     (void)plain_loss(&run);
@@ -281,15 +303,20 @@ static void assert_use_is_plain(const char *architecture, size_t n)
     pst_network_free(&network);
 }
 
+static void check_way(const struct pst_arithmetic *way, const char *architecture)
+{
+    assert_use_is_plain(way, architecture, 1);
+    assert_use_is_plain(way, architecture, 18);
+    const struct pst_dropout dropout = { .input = 0.2, .hidden = 0.5, .seed = 8 }, seed = { .seed = 9 };
+    assert_fast_is_plain(way, architecture, 1, &seed);
+    assert_fast_is_plain(way, architecture, 7, &seed);
+    if (strstr(architecture, "drop") == NULL)
+        assert_fast_is_plain(way, architecture, 33, &dropout);
+}
+
 static void check_fast(const char *architecture)
 {
-    assert_use_is_plain(architecture, 1);
-    assert_use_is_plain(architecture, 18);
-    const struct pst_dropout dropout = { .input = 0.2, .hidden = 0.5, .seed = 8 }, seed = { .seed = 9 };
-    assert_fast_is_plain(architecture, 1, &seed);
-    assert_fast_is_plain(architecture, 7, &seed);
-    if (strstr(architecture, "drop") == NULL)
-        assert_fast_is_plain(architecture, 33, &dropout);
+    for_every_way(check_way, architecture);
 }
 
 static void fast_passes_of_every_type_of_layer_are_the_plain_ones(void **state)
@@ -306,8 +333,10 @@ static void the_same_batch_gives_the_same_bits_whatever_came_before(void **state
     struct pst_workspace *fresh, *used;
     struct plain_run small, large;
     make_network(&network, "67-45-31-10", 21);
-    assert_int_equal(pst_workspace_new(&fresh, &network, 13, true, NULL), PST_OK);
-    assert_int_equal(pst_workspace_new(&used, &network, 50, true, NULL), PST_OK);
+    assert_int_equal(pst_workspace_new(&fresh, &network, 13, true, &(struct pst_arithmetic){ 0 }, NULL),
+                     PST_OK);
+    assert_int_equal(pst_workspace_new(&used, &network, 50, true, &(struct pst_arithmetic){ 0 }, NULL),
+                     PST_OK);
     plain_prepare(&small, &network, 13, NULL);
     plain_prepare(&large, &network, 50, &dropout);
     size_t bytes = network.parameter_count * sizeof(float);
@@ -333,8 +362,10 @@ static void a_pass_for_use_gives_the_bits_of_training_without_dropout(void **sta
     struct pst_network network;
     struct pst_workspace *training, *use;
     make_network(&network, "67-45-31-20-10", 21);
-    assert_int_equal(pst_workspace_new(&training, &network, 9, true, NULL), PST_OK);
-    assert_int_equal(pst_workspace_new(&use, &network, 9, false, NULL), PST_OK);
+    assert_int_equal(pst_workspace_new(&training, &network, 9, true, &(struct pst_arithmetic){ 0 }, NULL),
+                     PST_OK);
+    assert_int_equal(pst_workspace_new(&use, &network, 9, false, &(struct pst_arithmetic){ 0 }, NULL),
+                     PST_OK);
     fill_random(pst_workspace_input(training), 9 * 67, 1, 1);
     fill_random(pst_workspace_input(use), 9 * 67, 1, 1);
     pst_forward_training(&network, training, 9, NULL, 0, NULL);
@@ -351,7 +382,8 @@ static void what_is_not_finite_reaches_the_logits(void **state)
     struct pst_network network;
     struct pst_workspace *workspace;
     make_network(&network, "20-30-10", 21);
-    assert_int_equal(pst_workspace_new(&workspace, &network, 1, false, NULL), PST_OK);
+    assert_int_equal(pst_workspace_new(&workspace, &network, 1, false, &(struct pst_arithmetic){ 0 }, NULL),
+                     PST_OK);
     pst_workspace_input(workspace)[3] = NAN;
     pst_forward(&network, workspace, 1);
     for (int i = 0; i < 10; i++)
@@ -399,7 +431,7 @@ static void dropout_drops_its_share(void **state)
     assert_true(fabs((double)dropped / count - 0.2) < 5 * sqrt(0.2 * 0.8 / count));
 }
 
-/* The input after dropout of one sample, told apart by its zeros. */
+/* The input after dropout of one sample; its zeros identify it. */
 static void dropped_input(const struct pst_network *network, struct pst_workspace *workspace, uint64_t seed,
                           uint64_t epoch, uint64_t id, size_t position, float *row)
 {
@@ -420,7 +452,8 @@ static void dropout_depends_on_seed_epoch_and_sample_but_not_on_its_place(void *
     struct pst_workspace *workspace;
     float row[200], other[200];
     make_network(&network, "200-10", 21);
-    assert_int_equal(pst_workspace_new(&workspace, &network, 3, true, NULL), PST_OK);
+    assert_int_equal(pst_workspace_new(&workspace, &network, 3, true, &(struct pst_arithmetic){ 0 }, NULL),
+                     PST_OK);
     dropped_input(&network, workspace, 1, 2, 3, 0, row);
     dropped_input(&network, workspace, 1, 2, 3, 2, other);
     assert_memory_equal(row, other, sizeof row);

@@ -1,5 +1,5 @@
-/* Numbers in files and options do not depend on the program's locale: all of this runs in one whose decimal
- * point is a comma, which is made here. */
+/* Numbers in files and options do not depend on the program's locale. All of this runs in a locale whose
+ * decimal point is a comma; it is made here. */
 #include "nn_fixture.h"
 
 #include "pipestill/losses.h"
@@ -19,7 +19,7 @@ static int write_text(const char *name, const char *text)
     return file == NULL || fputs(text, file) < 0 || fclose(file) != 0 ? -1 : 0;
 }
 
-/* localedef warns of all that a locale of numbers alone does not have, and then ends with 1. */
+/* localedef warns about all that a locale of numbers alone lacks, and then ends with 1. */
 static int make_locale(void **state)
 {
     char source[64], command[256];

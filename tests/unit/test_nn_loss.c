@@ -1,6 +1,6 @@
 /* Every type of loss in the table: its gradient against central differences, values by hand, hostile numbers;
- * and what weights of terms, classes and samples do. tests/python/test_loss_oracle.py computes the values
- * with numpy. */
+ * and the effect of weights of terms, classes and samples. tests/python/test_loss_oracle.py computes the
+ * values with numpy. */
 #include "pipestill/nn.h"
 
 #include <float.h>
@@ -42,11 +42,9 @@ static struct samples draw(double temperature)
 
 static const void *targets_of(const struct samples *s, const struct pst_loss_type *type)
 {
-    const void *const targets[] = { [PST_TARGET_LABELS] = s->labels,
-                                    [PST_TARGET_DISTRIBUTION] = s->soft,
-                                    [PST_TARGET_LOGITS] = s->numbers,
-                                    [PST_TARGET_NUMBERS] = s->numbers,
-                                    [PST_TARGET_BITS] = s->bits };
+    const void *const targets[] = { [PST_TARGET_LABELS] = s->labels,  [PST_TARGET_DISTRIBUTION] = s->soft,
+                                    [PST_TARGET_LOGITS] = s->numbers, [PST_TARGET_NUMBERS] = s->numbers,
+                                    [PST_TARGET_BITS] = s->bits,      [PST_TARGET_HINT] = s->numbers };
     return targets[type->target];
 }
 
@@ -82,7 +80,7 @@ static double slope(const struct pst_loss *loss, struct samples s, size_t at, fl
     return (above - loss_of(loss, &s, NULL)) / (2 * (double)step);
 }
 
-/* Central differences at two steps, whose errors of second order cancel. */
+/* Central differences at two steps, so that errors of second order cancel. */
 static void check_gradient(const struct pst_loss *loss, const struct samples *s)
 {
     const float step = 0x1p-9F;

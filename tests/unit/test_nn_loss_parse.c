@@ -1,4 +1,4 @@
-/* Terms of a loss as words: what they say, and what is refused. */
+/* Terms of a loss as words: their meaning, and what is refused. */
 #include "pipestill/losses.h"
 
 #include <setjmp.h>
@@ -61,7 +61,7 @@ static void tensor_weight_and_keys_are_taken(void **state)
 static void what_is_no_term_is_refused_with_what_could_be_there(void **state)
 {
     (void)state;
-    assert_refused("", "there is no loss ''; there are kl, cross-entropy, labels, logits, mse, bce");
+    assert_refused("", "there is no loss ''; there are kl, cross-entropy, labels, logits, mse, bce, brier");
     assert_refused("KL", "there is no loss 'KL'");
     assert_refused("kl:soft:x", "'x' is not a weight");
     assert_refused("kl:soft:", "'' is not a weight");

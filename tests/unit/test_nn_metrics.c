@@ -48,10 +48,10 @@ static void errors_of_calibration_do_not_cancel_between_bins(void **state)
     struct pst_metrics metrics;
     struct pst_error error = { 0 };
     assert_int_equal(pst_metrics_new(&metrics, 2, &error), PST_OK);
-    add(&metrics, 0.5, 0);   /* half too modest */
-    add(&metrics, 0.875, 1); /* 7/8 too confident */
+    add(&metrics, 0.5, 0);   /* confidence is too low by 1/2 */
+    add(&metrics, 0.875, 1); /* confidence is too high by 7/8 */
     assert_near(pst_metrics_calibration_error(&metrics), (0.5 + 0.875) / 2);
-    add(&metrics, 0.876, 0); /* of the same bin as 0.875: there they do cancel */
+    add(&metrics, 0.876, 0); /* in the same bin as 0.875, so the two cancel */
     assert_near(pst_metrics_calibration_error(&metrics), (0.5 + (0.875 + 0.876 - 1)) / 3);
     pst_metrics_free(&metrics);
 }

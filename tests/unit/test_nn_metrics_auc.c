@@ -11,7 +11,7 @@
 
 #define assert_near(a, b) assert_true(fabs((a) - (b)) <= 1e-12)
 
-/* Of one label; kept: how many scores may be. */
+/* The AUC of one label; kept: how many scores may be kept. */
 static double area(size_t kept, size_t count, const float *scores, const uint8_t *bits)
 {
     struct pst_auc auc = { .labels = 1, .most = kept };
@@ -52,7 +52,8 @@ static void too_many_scores_leave_no_area(void **state)
     assert_true(isnan(area(0, 3, scores, bits)));
 }
 
-/* More than are sorted without tables, of every byte: score i has the label if i is odd. */
+/* More scores than are sorted without tables, with all values of each byte. Score i has the label if i is
+ * odd. */
 static void thousands_of_scores_are_sorted(void **state)
 {
     (void)state;

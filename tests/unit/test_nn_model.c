@@ -46,7 +46,7 @@ static struct pst_named_tensor tensor(const char *name, size_t rows, size_t colu
     return made;
 }
 
-/* What a user would say with --activation. */
+/* What a user would give with --activation. */
 static const char *activation = "relu";
 
 /* Writes the tensors with one metadata entry (key NULL: none) and reads them as a model. */
@@ -240,7 +240,7 @@ static void a_foreign_model_needs_an_activation_that_it_or_the_user_names(void *
     activation = NULL;
     expect_refusal(tensors, 4, NULL, NULL, "give --activation NAME");
     assert_int_equal(read_as_model(tensors, 2, NULL, NULL, &network, &error),
-                     PST_OK); /* nothing to stand between */
+                     PST_OK); /* no layers for an activation between */
     assert_string_equal(network.architecture, "4-3");
     pst_network_free(&network);
     assert_int_equal(read_as_model(tensors, 4, "activation", "tanh", &network, &error), PST_OK);

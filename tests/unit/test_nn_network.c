@@ -1,4 +1,5 @@
 /* Networks: architecture strings, the layout of parameters, initial weights, workspaces. */
+#include "lib/nn/kernels/products.h"
 #include "lib/nn/plain.h"
 #include "tests/unit/nn_fixture.h"
 
@@ -135,7 +136,7 @@ static void layers_are_aligned_and_do_not_overlap(void **state)
 static void describe_gives_the_architecture_back(void **state)
 {
     (void)state;
-    /* What is written, and how it is described: in one way only. */
+    /* The text, and its only description. */
     static const char *const texts[][2] = {
         { "1-1", NULL },
         { "784-30-20-10", NULL },
@@ -184,7 +185,7 @@ static void a_wrong_word_is_named_with_the_words_that_there_are(void **state)
     assert_non_null(strstr(error.message, "layer 1, dense, takes one row of numbers; put flatten before it"));
 }
 
-/* A text whose part between < and > is at fault, and what is said of it. */
+/* A text whose part between < and > is at fault, and its message. */
 static void assert_fault(const char *marked, const char *said)
 {
     char text[200] = "";
@@ -267,8 +268,7 @@ static void an_architecture_of_any_length_comes_back(void **state)
     pst_network_free(&network);
 }
 
-/* A layer that holds a chain, as residual blocks will: it gives what goes in plus what the chain makes of it.
- */
+/* A layer that holds a chain, like a residual block: its output is its input plus the chain's output. */
 struct holder {
     struct pst_chain chain;
 };
@@ -376,7 +376,10 @@ static void a_layer_may_hold_a_chain(void **state)
     fill_random(inputs, N * WIDTH, 1, 2);
     copy_to_double(plain_parameters, parameters, at);
     copy_to_double(plain_inputs, inputs, N * WIDTH);
+    struct pst_kernels kernels;
+    assert_int_equal(pst_kernels_open(&kernels, &(struct pst_arithmetic){ 0 }, NULL), PST_OK);
     struct pst_pass pass = { .n = N,
+                             .kernels = &kernels,
                              .room = 16,
                              .training = true,
                              .parameters = parameters,
@@ -393,13 +396,14 @@ static void a_layer_may_hold_a_chain(void **state)
     assert_true(pst_plain_chain_backward(&chain, &plain, plain_inputs, plain_gradient, plain_input_gradient,
                                          plain_gradients));
     assert_close(gradients, plain_gradients, at, 1e-4);
-    pass.training = false; /* and for use it gives the same */
+    pass.training = false; /* outside of training it gives the same */
     float again[N * OUTPUTS];
     pst_chain_forward(&chain, &pass, inputs, again, memory);
     assert_memory_equal(outputs, again, sizeof again);
     chain.layers[1] = replaced;
     pst_chain_free(&held.chain);
     pst_chain_free(&chain);
+    pst_kernels_close(&kernels);
 }
 
 /* Mean and variance of a layer's weights are those of a sample of that size from N(0, variance), to 5 sigma.
@@ -459,7 +463,9 @@ static void a_batch_too_large_for_memory_is_an_error(void **state)
     assert_int_equal(pst_network_new(&network, "20-30-10", NULL), PST_OK);
     for (size_t i = 0; i < sizeof too_many / sizeof *too_many; i++) {
         struct pst_workspace *workspace;
-        assert_int_equal(pst_workspace_new(&workspace, &network, too_many[i], true, NULL), PST_TRY_AGAIN);
+        assert_int_equal(
+            pst_workspace_new(&workspace, &network, too_many[i], true, &(struct pst_arithmetic){ 0 }, NULL),
+            PST_TRY_AGAIN);
         assert_null(workspace);
     }
     pst_network_free(&network);

@@ -1,4 +1,4 @@
-/* Optimisers: the fast updates against plain ones in double, and what each promises. */
+/* Optimisers: the fast updates against plain ones in double, and the properties of each. */
 #include "lib/nn/plain.h"
 #include "tests/unit/nn_fixture.h"
 

@@ -197,7 +197,7 @@ static void a_flip_of_any_bit_of_the_header_is_refused_or_read_within_bounds(voi
             refused++;
         }
     }
-    assert_true(refused > 64); /* at the least, every change of the length */
+    assert_true(refused > 64); /* at least, every change of the length */
 }
 
 /* A header written by hand, with `data` zero bytes behind it. */
@@ -339,7 +339,7 @@ static void a_header_beyond_the_limit_is_refused_even_in_a_file_that_large(void 
     (void)state;
     static const unsigned char length[8] = { 1, 225, 245, 5 }; /* 100 000 001 */
     put_file(path, length, 8);
-    assert_int_equal(truncate(path, 100000009), 0); /* all hole: takes no room on the disk */
+    assert_int_equal(truncate(path, 100000009), 0); /* a hole, which takes no room on the disk */
     struct pst_safetensors file;
     struct pst_error error = { 0 };
     assert_int_equal(pst_safetensors_read(path, &file, &error), PST_BAD_DATA);

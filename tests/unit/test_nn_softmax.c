@@ -1,4 +1,5 @@
 /* Softmax at a temperature. */
+#include "lib/nn/kernels.h"
 #include "pipestill/nn.h"
 
 #include <float.h>
@@ -49,7 +50,7 @@ static void every_row_sums_to_one_at_any_temperature_and_any_finite_logits(void 
         { -FLT_MAX, -FLT_MAX, -FLT_MAX },
         { FLT_TRUE_MIN, 0, -FLT_TRUE_MIN },
         { 1000, 1001, 999 },
-        { -INFINITY, 1, 2 }, /* a class that is ruled out */
+        { -INFINITY, 1, 2 }, /* a class of probability 0 */
     };
     const double temperatures[] = { 4.9e-324, 1e-300, 1e-9, 0.01, 1, 20, 1e9, 1e300, DBL_MAX };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -112,6 +113,68 @@ static void a_logit_that_is_not_a_number_shows_in_its_whole_row_only(void **stat
         assert_true(isfinite(p[j]));
 }
 
+/* Within 2 units in the last place of the C library's, in more digits. */
+static void assert_within_2_ulp(const double *values, const float *of, size_t count,
+                                long double (*truth)(long double))
+{
+    for (size_t i = 0; i < count; i++) {
+        long double expected = truth((long double)of[i]);
+        if (!(fabsl((long double)values[i] - expected) <= 4 * 0x1p-53L * fabsl(expected)))
+            fail_msg("of %.9g: %.17g, expected %.17Lg", (double)of[i], values[i], expected);
+    }
+}
+
+static void exponentials_and_logarithms_are_the_true_ones(void **state)
+{
+    (void)state;
+    enum { COUNT = 20011 };
+    static float of[COUNT];
+    static double values[COUNT];
+    for (size_t scale = 1; scale <= 700; scale *= 5) {
+        for (size_t i = 0; i < COUNT; i++)
+            of[i] = (float)((double)scale * (0.1 - 1.1 * (double)i / COUNT));
+        pst_kernel_softmax(values, of, COUNT, 0, 1, 0);
+        assert_within_2_ulp(values, of, COUNT, expl);
+        for (size_t i = 0; i < COUNT; i++)
+            of[i] = expf((float)((double)scale / 10 * (double)(i + 1) / -COUNT));
+        pst_kernel_log(values, of, COUNT);
+        assert_within_2_ulp(values, of, COUNT, logl);
+    }
+}
+
+/* The last numbers of a row, which do not fill a vector, have the same bits as elsewhere. */
+static void exponentials_and_logarithms_do_not_depend_on_the_row(void **state)
+{
+    (void)state;
+    enum { COUNT = 70 };
+    float of[COUNT];
+    double powers[COUNT], logs[COUNT], found[COUNT];
+    for (size_t i = 0; i < COUNT; i++)
+        of[i] = (float)(i + 1) / COUNT;
+    pst_kernel_softmax(powers, of, COUNT, 2, 3, 0.5);
+    pst_kernel_log(logs, of, COUNT);
+    for (size_t first = 0; first < COUNT; first++)
+        for (size_t count = 1; first + count <= COUNT; count++) {
+            pst_kernel_softmax(found, of + first, count, 2, 3, 0.5);
+            assert_memory_equal(found, powers + first, count * sizeof *found);
+            pst_kernel_log(found, of + first, count);
+            assert_memory_equal(found, logs + first, count * sizeof *found);
+        }
+}
+
+static void exponentials_and_logarithms_have_their_limits(void **state)
+{
+    (void)state;
+    const float of[] = { -INFINITY, -1e38F, -708.5F, 0, NAN };
+    double powers[5], logs[3];
+    pst_kernel_softmax(powers, of, 5, 0, 1, 0);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(powers[i] == 0);
+    assert_true(powers[3] == 1 && isnan(powers[4]));
+    pst_kernel_log(logs, (const float[]){ 1, NAN, 0 }, 3);
+    assert_true(logs[0] == 0 && isnan(logs[1]) && logs[2] == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +185,9 @@ int main(void)
         cmocka_unit_test(a_very_large_temperature_makes_all_classes_equal),
         cmocka_unit_test(log_softmax_keeps_what_softmax_rounds_to_zero),
         cmocka_unit_test(a_logit_that_is_not_a_number_shows_in_its_whole_row_only),
+        cmocka_unit_test(exponentials_and_logarithms_are_the_true_ones),
+        cmocka_unit_test(exponentials_and_logarithms_do_not_depend_on_the_row),
+        cmocka_unit_test(exponentials_and_logarithms_have_their_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Messages between dispatcher and worker: what one side sends the other one takes, and nothing else. */
+/* Messages between dispatcher and worker: each side takes what the other one sends, and nothing else. */
 #include "lib/pool/protocol.h"
 
 #include <setjmp.h>
@@ -80,7 +80,7 @@ static void what_is_sent_is_what_is_parsed_there_and_back(void **state)
     assert_true(came.session == 7 && came.seq == 1ULL << 40 && came.check == 99);
     assert_int_equal(message.payload_size, 6);
     assert_memory_equal(message.payload, "answer", 6);
-    /* Back to the one who sent it, without a payload. */
+    /* A message back to its sender, without a payload. */
     uint8_t peer[PST_PEER_SIZE];
     memcpy(peer, message.peer, sizeof peer);
     sent.kind = PST_POOL_END;

@@ -1,4 +1,4 @@
-/* The search for words and forced alignment, held against all paths, which are tried one by one. */
+/* The search for words and forced alignment, against all paths, which are tried one by one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@ static const struct pst_search_settings settings = {
 
 /* ---- all paths of all words ---------------------------------------------------------------------------- */
 
-/* What a path is made of, and the best one that was met. */
+/* The parts of a path, and the best path so far. */
 struct trial {
     struct speech_fixture fixture;
     struct pst_language_model model;
@@ -46,7 +46,7 @@ static double word_score(const struct trial *trial, size_t word)
 
 static void next(struct trial *trial, size_t frame, double score, bool was_silence);
 
-/* Goes through the states of some phones from a frame on, in all ways. */
+/* Tries all ways through the states of some phones from a frame on. */
 static void through(struct trial *trial, const uint16_t *phones, size_t count, size_t place, size_t frame,
                     double score, bool silence)
 {
@@ -60,7 +60,7 @@ static void through(struct trial *trial, const uint16_t *phones, size_t count, s
         next(trial, frame + 1, score, silence);
 }
 
-/* What may come behind a word or silence. */
+/* Tries what may follow a word or silence. */
 static void next(struct trial *trial, size_t frame, double score, bool was_silence)
 {
     const struct pst_lexicon *lexicon = &trial->fixture.lexicon;
@@ -181,7 +181,7 @@ static void a_wide_beam_changes_nothing_and_a_narrow_one_may(void **state)
     pst_hypothesis_free(&other);
 }
 
-/* Thousands of frames: scores are summed so that none is lost. */
+/* With thousands of frames, no score may be lost in the sum. */
 static void a_long_utterance_keeps_its_score(void **state)
 {
     (void)state;
@@ -323,7 +323,7 @@ static void priors_are_shares_of_the_frames(void **state)
     float log_prior[STATES];
     speech_open(&fixture, true, 1);
     assert_int_equal(pst_alignments_priors(&alignments, &fixture.corpus, log_prior, &fixture.error), PST_OK);
-    /* Six of the nine states have no frame, and count half a one each. */
+    /* Six of the nine states have no frame, and count as half a frame each. */
     assert_float_equal(exp((double)log_prior[0]), 2.0 / 7, 1e-6);
     assert_float_equal(exp((double)log_prior[8]), 1.0 / 7, 1e-6);
     assert_float_equal(exp((double)log_prior[5]), 0.5 / 7, 1e-6);

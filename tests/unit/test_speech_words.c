@@ -97,8 +97,8 @@ static void probabilities_behind_every_word_add_up_to_1(void **state)
     speech_close(&fixture);
 }
 
-/* Of "a b a" and "b": a 2, b 2, end 2; once nothing and twice three, so D1 = 0.5. Pairs: once start-a, a-b,
- * b-a, a-end, start-b, b-end, and none twice, so D2 = 0.5. */
+/* "a b a" and "b" have a 2, b 2, end 2: no word comes once and three come twice, so D1 = 0.5. The pairs
+ * start-a, a-b, b-a, a-end, start-b, b-end come once, and none twice, so D2 = 0.5. */
 static void a_bigram_is_what_was_worked_out_by_hand(void **state)
 {
     (void)state;
@@ -111,10 +111,10 @@ static void a_bigram_is_what_was_worked_out_by_hand(void **state)
     assert_int_equal(model.from, 2);
     assert_float_equal(p_of(&model, WORD_A, WORD_B), 0.5 / 2, 1e-6);
     assert_float_equal(p_of(&model, WORDS, WORD_B), 0.5 / 2, 1e-6);
-    /* What is left behind a, 1/2, is shared by a (1.5/6 + 1/16) and ab (1/16). */
+    /* After a, the remaining 1/2 is shared by a (1.5/6 + 1/16) and ab (1/16). */
     assert_float_equal(p_of(&model, WORD_A, WORD_A), 0.5 * 5 / 6, 1e-6);
     assert_float_equal(p_of(&model, WORD_A, WORD_AB), 0.5 / 6, 1e-6);
-    /* Behind ab nothing was seen. */
+    /* After ab no word was seen. */
     assert_float_equal(p_of(&model, WORD_AB, WORD_A), 0.3125, 1e-6);
     pst_language_model_free(&model);
     speech_close(&fixture);
@@ -200,7 +200,7 @@ static void damaged_arpa_files_are_refused_by_line(void **state)
 
 /* ---- word errors --------------------------------------------------------------------------------------- */
 
-/* The plain twin: tries all ways. Errors first, then deletions and insertions. */
+/* The plain twin, which tries all ways: errors first, then deletions and insertions. */
 static uint64_t cost_of(const uint32_t *a, size_t n, const uint32_t *b, size_t m)
 {
     if (n == 0 || m == 0)

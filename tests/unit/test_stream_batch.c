@@ -119,7 +119,7 @@ static void a_writer_refuses_what_does_not_fit_its_header(void **state)
     forget(&recorded);
 }
 
-/* What a writer writes, a reader must accept. */
+/* A reader must accept what a writer writes. */
 static void a_header_larger_than_readers_accept_is_not_written(void **state)
 {
     (void)state;

@@ -68,7 +68,7 @@ static void fast_and_plain_agree_on_long_blocks(void **state)
     (void)state;
     static uint8_t bytes[20000];
     fill(bytes, sizeof bytes);
-    for (size_t size = 6000; size <= 6300; size++) /* around the length from which the fast one is another */
+    for (size_t size = 6000; size <= 6300; size++) /* around the length at which the fast one changes */
         assert_int_equal(pst_crc32c(7, bytes + size % 8, size), pst_crc32c_plain(7, bytes + size % 8, size));
     for (size_t size = 12000; size <= sizeof bytes; size += 97)
         assert_int_equal(pst_crc32c(0, bytes, size), pst_crc32c_plain(0, bytes, size));

@@ -1,4 +1,4 @@
-/* Batches and trailers whose checksums are right and whose statements are not. */
+/* Batches and trailers with right checksums and false statements. */
 #include "tests/unit/stream_fixture.h"
 
 #define BASE "\"format\":1,\"run\":\"00\",\"history\":[]"

@@ -1,4 +1,4 @@
-/* Headers whose checksums are right and whose statements are not. */
+/* Headers with right checksums and false statements. */
 #include "tests/unit/stream_fixture.h"
 
 #include <math.h>
@@ -84,7 +84,7 @@ static void an_id_of_the_wrong_kind_cannot_be_declared(void **state)
     pst_header_free(&header);
 }
 
-/* Packs a header by hand: what JSON cannot say. */
+/* Packs a header by hand, with what JSON cannot hold. */
 static void pack_header(msgpack_packer *packer, uint32_t keys)
 {
     msgpack_pack_map(packer, 4 + keys);
@@ -136,7 +136,7 @@ static void keys_of_a_header_that_cannot_be_handed_on_are_refused(void **state)
         { "\xa1z\xc4\x01z", 5 },                             /* a value that JSON does not have */
         { "\xa1z\xd4\x01z", 5 },                             /* an extension */
         { "\xa1z\xcf\xff\xff\xff\xff\xff\xff\xff\xff", 11 }, /* larger than JSON's integers here */
-        { "\xa1z\xc1", 3 },                                  /* what MessagePack never uses */
+        { "\xa1z\xc1", 3 },                                  /* a byte that MessagePack never uses */
         { "\xa1z", 2 },                                      /* a key without a value */
         { "\xa1z\x05\x05", 4 },                              /* more than the map announces */
     };

@@ -1,4 +1,4 @@
-/* What a filter makes of what it reads: tensors that pass on, are added, dropped or replaced. */
+/* What a filter does with tensors: they pass on, are added, dropped or replaced. */
 #include "tests/unit/stream_fixture.h"
 
 static void all_tensors_of_a_header_pass_on(void **state)

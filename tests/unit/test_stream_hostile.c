@@ -6,7 +6,7 @@
 static struct pst_header header;
 static struct recorded sound; /* three batches of three samples */
 
-/* A hostile length must not reserve memory: what is not there cannot be had. */
+/* A hostile length must not reserve memory, so only little may be reserved. */
 static int limit_memory(void)
 {
 #ifndef PST_SANITIZED /* its shadow is larger than any limit */
@@ -137,8 +137,8 @@ static long peak(void)
     return kib;
 }
 
-/* Of a million elements msgpack-c would reserve 32 MiB or more, within the limit set here, and fail only
- * then. */
+/* For a million elements msgpack-c would reserve 32 MiB or more, which is within the limit set here, and only
+ * then fail. */
 static void millions_of_elements_that_are_not_there_reserve_nothing(void **state)
 {
     (void)state;
@@ -153,7 +153,7 @@ static void millions_of_elements_that_are_not_there_reserve_nothing(void **state
     }
 }
 
-/* The same inside of metadata whose checksum is right, where msgpack-c would believe it. */
+/* The same inside of metadata whose checksum is right, where msgpack-c would reserve it. */
 static void lengths_of_gigabytes_inside_of_metadata_reserve_nothing(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* A parcel is one whole batch and nothing else: what is packed is opened to the bit, and anything else is
- * refused. */
+/* A parcel is one whole batch and nothing else: what is packed comes back to the bit, and all other bytes
+ * are refused. */
 #include "tests/unit/stream_fixture.h"
 
 /* Packs batch number `seq` of n samples; *check receives its check. */
@@ -91,7 +91,7 @@ static void the_check_tells_batches_and_numbers_of_tensors_apart(void **state)
     forget(&again);
 }
 
-/* Opens bytes that are no parcel; frees them. */
+/* Opens bytes that are not a parcel; frees them. */
 static void assert_no_parcel(struct recorded *bytes, size_t max_message, const char *words)
 {
     struct pst_header header;
@@ -162,7 +162,7 @@ static void a_flipped_bit_anywhere_is_refused_or_changes_nothing(void **state)
         struct pst_batch batch = { 0 };
         struct pst_error error = { 0 };
         *byte ^= (unsigned char)(1 << bit % 8);
-        /* The same number may be written in more than one way; then the batch is the same too. */
+        /* A number may have several encodings; then the batch must be the same. */
         if (open_parcel(&parcel, PST_DEFAULT_MAX_MESSAGE, &came, &batch, &error) == PST_OK) {
             assert_true(pst_batch_check(&batch, batch.tensor_count) == check);
             assert_true(batch.seq == 7);

@@ -1,4 +1,4 @@
-/* What is written is read, to the bit, and what a stage does not know passes through it. */
+/* A reader reads what was written, to the bit, and unknown parts pass through a stage. */
 #include "tests/unit/stream_fixture.h"
 
 #include <sys/uio.h>
@@ -147,7 +147,7 @@ static void hundreds_of_tensors_come_back_from_a_file(void **state)
     forget(&expected);
 }
 
-/* What a writer accepts, a reader accepts: a history of nearly a mebibyte. */
+/* A reader accepts what a writer accepts: a history of nearly a mebibyte. */
 static void a_header_as_large_as_is_allowed_comes_back(void **state)
 {
     (void)state;
@@ -227,7 +227,7 @@ static void unknown_keys_of_a_batch_are_stepped_over(void **state)
     forget(&recorded);
 }
 
-/* A filter that damages a tensor which it did not declare as changed must be found out by the next stage. */
+/* The next stage must find it if a filter damages a tensor that it did not declare as changed. */
 static void checksums_are_passed_on_untouched(void **state)
 {
     (void)state;
@@ -260,7 +260,7 @@ static void checksums_are_passed_on_untouched(void **state)
     forget(&to);
 }
 
-/* Sums that are free of order: the same samples in other batches have the same sample_checksum. */
+/* Sums do not depend on order: the same samples in other batches have the same sample_checksum. */
 static void the_checksum_of_samples_does_not_depend_on_batches(void **state)
 {
     (void)state;

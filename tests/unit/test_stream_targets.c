@@ -1,4 +1,4 @@
-/* Tensors of targets: which one is meant, and which rows are refused, with what is wrong. */
+/* Tensors of targets: which one is meant, and which rows are refused, with the reason. */
 #include "tests/unit/stream_fixture.h"
 
 #include <math.h>

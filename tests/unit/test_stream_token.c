@@ -88,7 +88,7 @@ static void random_bytes(struct pst_random *random, uint8_t *bytes, size_t size)
         uint8_t byte = (uint8_t)pst_random_u32(random);
         bytes[i] = pst_random_below(random, 3) == 0 ? byte : byte & 0x9f;
     }
-    /* msgpack-c reserves what a 32-bit length announces, so those stay small here. */
+    /* msgpack-c reserves what a 32-bit length announces, so such lengths stay small here. */
     for (size_t i = 0; i + 4 < size; i++) {
         if (bytes[i] == 0xdd || bytes[i] == 0xdf)
             bytes[i + 1] = bytes[i + 2] = bytes[i + 3] = 0;

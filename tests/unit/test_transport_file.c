@@ -1,4 +1,4 @@
-/* Files, named pipes and memory as endpoints: every byte arrives, however short the steps. */
+/* Files, named pipes and memory as endpoints: every byte arrives, also in the shortest steps. */
 #include "pipestill/linux.h"
 
 #include "tests/unit/stream_fixture.h"

@@ -1,4 +1,4 @@
-/* Arrays as files hold them: elements in C order, of either byte order, in memory or read where they are. */
+/* Arrays as files hold them: elements in C order, of either byte order, in memory or in the file. */
 #include "lib/data/arrays/array.h"
 
 #include <errno.h>

@@ -30,9 +30,9 @@ struct pst_array {
     size_t shape[PST_ARRAY_MAX_RANK];
     size_t header; /* bytes in front of the elements, for messages; 0: bytes are not as in the file */
     struct pst_extent elements;
-    void *block;                  /* what the extent's bytes are in; owned */
+    void *block;                  /* holds the extent's bytes; owned */
     bool owns_fd;                 /* the extent's file is to be closed */
-    char digest[PST_DIGEST_TEXT]; /* of what counts */
+    char digest[PST_DIGEST_TEXT]; /* what it is over depends on the type of file */
 };
 
 /* Elements of one sample: the product of all sizes but the first. */
@@ -50,10 +50,10 @@ void pst_array_free(struct pst_array *array);
 
 /* ---- labels in arrays ---------------------------------------------------------------------------------- */
 
-/* How labels are meant. */
+/* What labels mean. */
 struct pst_label_meaning {
     size_t classes;     /* 0: the largest label plus one */
-    double first_label; /* what the first class is called */
+    double first_label; /* the label of the first class */
     bool regression;    /* whole numbers are numbers, not classes */
     bool one_hot;       /* a row has its 1 at the place of its class */
 };
@@ -61,7 +61,7 @@ struct pst_label_meaning {
 /*
  * Settles what the labels of a set are: kind and width. Floats are numbers, rows of whole numbers are bits,
  * and single ones are classes. path: names the array in messages.
- * Returns PST_OK; PST_BAD_DATA; PST_USAGE if they are not what the meaning is for.
+ * Returns PST_OK; PST_BAD_DATA; PST_USAGE if the meaning does not fit them.
  */
 PST_CHECKED enum pst_status pst_labels_describe(struct pst_dataset *dataset, const struct pst_array *labels,
                                                 const char *path, const struct pst_label_meaning *meaning,

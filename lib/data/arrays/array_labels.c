@@ -9,7 +9,7 @@ static bool holds_fractions(const struct pst_array *array)
            array->element == PST_ELEMENT_F64;
 }
 
-/* Refuses options that say something about labels of another kind. */
+/* Refuses options that are about labels of another kind. */
 static enum pst_status check_meaning(const struct pst_dataset *dataset, size_t width, const char *path,
                                      const struct pst_label_meaning *meaning, struct pst_error *error)
 {
@@ -47,7 +47,7 @@ enum pst_status pst_labels_describe(struct pst_dataset *dataset, const struct ps
     return check_meaning(dataset, width, path, meaning, error);
 }
 
-/* An array as it is converted. */
+/* The state of converting an array. */
 struct conversion {
     const struct pst_label_meaning *meaning;
     enum pst_label_kind kind;
@@ -132,7 +132,7 @@ static enum pst_status take_numbers(const struct pst_array *array, const char *p
                                     take_number *take, void *own, struct pst_error *error)
 {
     enum { BLOCK = 512 };
-    uint64_t block[BLOCK]; /* elements of whichever type; 8 bytes are enough for one */
+    uint64_t block[BLOCK]; /* elements of any type; 8 bytes are enough for one */
     size_t count = array->shape[0] * pst_array_width(array);
     for (size_t at = 0, some; at < count; at += some) {
         some = count - at < BLOCK ? count - at : BLOCK;

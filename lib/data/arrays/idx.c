@@ -57,7 +57,7 @@ static enum pst_status read_some(const struct source *source, uint8_t *bytes, si
             break;
         *got += (size_t)count;
     }
-    int code; /* a gzip file that is cut off gives what it has, and only then says so */
+    int code; /* zlib gives what a gzip file has, and only then an error if it is cut short */
     gzerror(source->file, &code);
     return *got < size && code == Z_BUF_ERROR ? pst_gzip_failure(source->file, source->path, at + *got, error)
                                               : PST_OK;
@@ -70,7 +70,7 @@ static enum pst_status too_short(const struct source *source, size_t end, size_t
                     source->path, end, promised);
 }
 
-/* Says what the file is instead, of which four bytes are read. */
+/* Says what the file is instead. bytes: its first four, which were read. */
 static enum pst_status not_idx(const struct source *source, const uint8_t *bytes, struct pst_error *error)
 {
     uint8_t start[PST_FILE_START];
@@ -135,7 +135,7 @@ static enum pst_status decode_shape(struct pst_array *array, struct source *sour
     return PST_OK;
 }
 
-/* Reads the elements. Memory doubles as they come; realloc moves pages, not bytes, once it is large. */
+/* Reads the elements. Memory doubles when full; realloc moves pages, not bytes, once it is large. */
 static enum pst_status read_elements(struct pst_array *array, const struct source *source,
                                      const uint8_t *header, struct pst_error *error)
 {
@@ -155,12 +155,12 @@ static enum pst_status read_elements(struct pst_array *array, const struct sourc
         if (filled < capacity)
             return too_short(source, filled, source->size, error);
     }
-    if (array->block != NULL) /* there is an element at least */
+    if (array->block != NULL) /* there is at least one element */
         memcpy(array->block, header, array->header);
     return PST_OK;
 }
 
-/* Nothing may come after the elements; and only a read beyond them makes zlib look at gzip's own checksum. */
+/* Nothing may follow the elements. zlib checks gzip's own checksum only in a read beyond them. */
 static enum pst_status check_end(const struct source *source, struct pst_error *error)
 {
     uint8_t byte;
@@ -172,7 +172,7 @@ static enum pst_status check_end(const struct source *source, struct pst_error *
     return status;
 }
 
-/* The elements as an array, and the digest of the whole file. */
+/* Fills in where the elements are, and the digest of the whole file. */
 static void describe(struct pst_array *array, const struct source *source)
 {
     array->swapped = true;

@@ -9,8 +9,8 @@ bool pst_idx_recognises(const unsigned char *start, size_t size);
 
 /*
  * Reads an IDX file (LeCun, Cortes, Burges: the MNIST database), plain or gzip. Memory grows with what is
- * read, so a header that lies takes no more than the file has. The digest is of the whole file, unpacked.
- * memory: bytes that it may take, plain as they are kept; what it takes is taken off.
+ * read, so a false header takes no more than the file has. The digest is of the whole file, unpacked.
+ * memory: bytes that it may take, unpacked; what it takes is subtracted.
  * Returns PST_OK; PST_NO_INPUT; PST_BAD_DATA (magic, type, sizes, too short, too long, damaged gzip; the
  * message names file and offset); PST_IO_ERROR; PST_TRY_AGAIN.
  */

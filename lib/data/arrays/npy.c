@@ -80,7 +80,7 @@ static enum pst_status check_size(const struct pst_array *array, uint64_t file, 
 
 /* ---- Fortran order ------------------------------------------------------------------------------------- */
 
-/* The place in a sample, in C order, of the element that `column` others stand before in Fortran order. */
+/* The place in a sample, in C order, of the element with this number in Fortran order. */
 static size_t place_of(const struct pst_array *array, size_t column)
 {
     size_t place = 0, step = pst_array_width(array);
@@ -104,7 +104,7 @@ static void spread(const uint8_t *from, size_t count, size_t size, size_t step, 
     SPREAD(8);
 }
 
-/* Puts elements into C order: of some samples, whose room stays in a cache, one column after another. */
+/* Puts elements into C order, one column of `rows` samples after another, so that these stay in a cache. */
 static enum pst_status put_in_order(const struct pst_array *array, uint8_t *column, size_t rows, uint8_t *to,
                                     struct pst_error *error)
 {
@@ -124,7 +124,7 @@ static enum pst_status put_in_order(const struct pst_array *array, uint8_t *colu
     return PST_OK;
 }
 
-/* Lets an array have its elements in memory, instead of where they were. */
+/* Replaces an array's elements by a block of memory. */
 static void hold(struct pst_array *array, uint8_t *block, size_t size)
 {
     struct pst_array made = *array;
@@ -163,7 +163,7 @@ static enum pst_status turn(struct pst_array *array, size_t before, size_t *memo
 
 /* ---- an array ------------------------------------------------------------------------------------------ */
 
-/* Begins with "f32 [3, 4]\n", and then has the elements. */
+/* The digest is over a text such as "f32 [3, 4]\n" and then the elements. */
 static enum pst_status digest(struct pst_array *array, struct pst_error *error)
 {
     char kind[64 + 24 * PST_ARRAY_MAX_RANK];
@@ -192,8 +192,8 @@ static enum pst_status digest(struct pst_array *array, struct pst_error *error)
 }
 
 /*
- * Reads the elements into memory if they take a quarter of what is left of it, or less: a sample is then
- * there without a call of the system, which takes as long as all the rest.
+ * Reads the elements into memory if they take at most a quarter of what is left: a sample then needs no
+ * system call, which takes as long as all other work.
  */
 static enum pst_status keep(struct pst_array *array, size_t *memory, struct pst_error *error)
 {

@@ -18,12 +18,12 @@ PST_CHECKED enum pst_status pst_npy_parse(struct pst_array *array, bool *fortran
                                           size_t size, size_t before, struct pst_error *error);
 
 /*
- * Makes an array of the bytes of an NPY file. Elements that take a quarter of the memory, or less, are read
- * into it, and those in Fortran order are put into C order there; all others stay where they are. The digest
+ * Makes an array of the bytes of an NPY file. Elements that take at most a quarter of the memory are read
+ * into it. Those in Fortran order are put into C order in memory. All others stay where they are. The digest
  * is of element type, shape and elements, lowest byte first, in C order, so the order of bytes and elements
  * in the file does not count. array: its extent is the whole file, and it owns what holds the bytes; receives
- * all the rest. memory: bytes that it may take; what it takes is taken off. Returns PST_OK; PST_BAD_DATA;
- * PST_IO_ERROR; PST_TRY_AGAIN. The caller says which file, and frees the array after a failure, too.
+ * all the rest. memory: bytes that it may take; what it takes is subtracted. Returns PST_OK; PST_BAD_DATA;
+ * PST_IO_ERROR; PST_TRY_AGAIN. The caller adds the file's name, and frees the array after a failure, too.
  */
 PST_CHECKED enum pst_status pst_npy_open(struct pst_array *array, size_t *memory, struct pst_error *error);
 

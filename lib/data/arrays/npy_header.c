@@ -5,14 +5,14 @@
 
 enum { MOST_WORD = 64 };
 
-/* The text as it is read. */
+/* The text, and how far it was read. */
 struct reading {
     const char *text;
     size_t at, size;
     size_t before; /* bytes of the file in front of the text */
 };
 
-/* The next byte that is not white; NUL, which may not stand there, at the end. */
+/* The next byte that is not white space; at the end NUL, which no header may contain. */
 static char next(struct reading *reading)
 {
     while (reading->at < reading->size && strchr(" \t\n", reading->text[reading->at]) != NULL &&
@@ -45,7 +45,7 @@ static enum pst_status unexpected(const struct reading *reading, const char *due
                     reading->before + reading->at, due);
 }
 
-/* Reads a text in quotes of either kind. No text that is meant has a backslash in it. */
+/* Reads a text in quotes of either kind. A backslash is refused: no valid text has one. */
 static enum pst_status take_text(struct reading *reading, char word[static MOST_WORD],
                                  struct pst_error *error)
 {
@@ -65,7 +65,7 @@ static enum pst_status take_text(struct reading *reading, char word[static MOST_
 
 /* ---- the three entries --------------------------------------------------------------------------------- */
 
-/* Elements as NumPy calls them, without the order of their bytes. */
+/* NumPy's names of elements, without the byte order. */
 static const struct {
     const char *name;
     enum pst_element element;

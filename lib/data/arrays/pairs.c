@@ -144,7 +144,7 @@ static enum pst_status check_pair(const struct pst_pair *pair, const struct pst_
 
 /* ---- labels ------------------------------------------------------------------------------------------ */
 
-/* Takes room for labels or weights off the memory that the files' contents may take. Returns it, or NULL. */
+/* Allocates labels or weights, within the memory that files may take. Returns NULL on failure. */
 static void *take_room(struct pst_pairs *own, size_t samples, size_t bytes, struct pst_error *error)
 {
     size_t size;
@@ -180,7 +180,7 @@ static enum pst_status take_labels(struct pst_dataset *dataset, const struct pst
                                      : pst_dataset_name_classes(dataset, meaning->first_label, error);
 }
 
-/* Options about labels that are not there would do nothing. */
+/* Refuses options about labels, because there are none. */
 static enum pst_status check_unlabelled(const struct pst_label_meaning *meaning, struct pst_error *error)
 {
     if (meaning->classes > 0 || meaning->first_label != 0)
@@ -190,7 +190,7 @@ static enum pst_status check_unlabelled(const struct pst_label_meaning *meaning,
     return PST_OK;
 }
 
-/* How much each sample counts, if the first pair says so; then all of them do. */
+/* Takes how much each sample counts, if the first pair has weights; then all pairs have them. */
 static enum pst_status take_weights(struct pst_dataset *dataset, struct pst_error *error)
 {
     struct pst_pairs *own = dataset->own;
@@ -211,7 +211,7 @@ static enum pst_status take_weights(struct pst_dataset *dataset, struct pst_erro
 
 /* ---- all of it --------------------------------------------------------------------------------------- */
 
-/* The digest is of those of the arrays, so it is the same whatever the files are called. */
+/* The digest is over those of the arrays, so it does not depend on the files' names. */
 static void digest_all(struct pst_dataset *dataset)
 {
     const struct pst_pairs *own = dataset->own;

@@ -7,7 +7,7 @@
 /* Samples and their labels. */
 struct pst_pair {
     char *samples_path, *labels_path; /* names for messages; labels_path: NULL if there are none; owned */
-    char *weights_path;               /* likewise, of how much each counts */
+    char *weights_path;               /* likewise, of the samples' weights */
     struct pst_array samples, labels, weights;
     size_t first; /* number of its first sample */
 };
@@ -18,10 +18,10 @@ struct pst_pairs {
     size_t count;
     struct pst_pair *pairs; /* [count]; owned */
     size_t channels;        /* the last dimension of a sample, which is moved to the front; 0: none is */
-    void *sample;           /* as its file has it, if that is so; owned */
+    void *sample;           /* as its file has it, before channels are moved; owned */
 };
 
-/* How the arrays are meant. */
+/* What the arrays mean. */
 struct pst_pairs_meaning {
     struct pst_label_meaning labels;
     double scale, offset; /* scale 0: 1/255 for bytes, 1 for others */
@@ -36,7 +36,7 @@ struct pst_pairs_meaning {
         { .name = "one-hot",                                                                      \
           .type = PST_FLAG,                                                                       \
           .at = (place) + offsetof(struct pst_pairs_meaning, labels.one_hot),                     \
-          .help = "a row of labels is a class, by the place of its 1",                            \
+          .help = "a row of labels is one class: the place of its 1",                             \
           .excludes = "regression" },                                                             \
         { .name = "scale",                                                                        \
           .type = PST_DOUBLE,                                                                     \
@@ -57,8 +57,8 @@ struct pst_pairs_meaning {
     }
 
 /*
- * Reads the arrays of a pair, whose names it has. memory: bytes that may be taken; what is, is taken off.
- * how: the settings of the type.
+ * Reads the arrays of a pair, which has their names. memory: bytes that it may take; what it takes is
+ * subtracted. how: the settings of the type.
  */
 typedef enum pst_status pst_pair_reader(struct pst_pair *pair, size_t *memory, const void *how,
                                         struct pst_error *error);
@@ -91,7 +91,7 @@ PST_CHECKED enum pst_status pst_pairs_add_arguments(struct pst_pairs *own,
                                                     const char *labels, const char *type,
                                                     struct pst_error *error);
 
-/* The functions of a type whose sets are such. */
+/* The functions of a type whose sets are pairs. */
 enum pst_status pst_pairs_get(const struct pst_dataset *dataset, size_t index, void *elements,
                               struct pst_error *error);
 void pst_pairs_place(const struct pst_dataset *dataset, size_t index, char *text, size_t size);

@@ -36,7 +36,7 @@ struct directory {
 
 /* ---- the end ------------------------------------------------------------------------------------------- */
 
-/* Finds the record that ends the archive, behind which there may be a comment. end: receives its bytes. */
+/* Finds the record at the end of the archive. A comment may follow it. end: receives its bytes. */
 static enum pst_status find_end(const struct pst_extent *file, uint64_t *at, uint8_t end[static END],
                                 struct pst_error *error)
 {
@@ -58,8 +58,8 @@ static enum pst_status find_end(const struct pst_extent *file, uint64_t *at, uin
 }
 
 /*
- * Reads the record of archives that are larger, or have more members, than the usual one can say. A locator
- * of it stands in front of the usual one, which may say the same. found: receives whether there is one.
+ * Reads the record of archives that have more bytes or members than the usual record can hold. A locator of
+ * it stands in front of the usual one, which may have the same numbers. found: receives whether there is one.
  */
 static enum pst_status read_end_64(struct directory *directory, const struct pst_extent *file, bool *found,
                                    struct pst_error *error)
@@ -117,7 +117,7 @@ static enum pst_status find_directory(struct directory *directory, const struct 
 
 /* ---- members ------------------------------------------------------------------------------------------- */
 
-/* Takes the numbers of 64 bits that stand in an extra field for those that are full. */
+/* Takes from an extra field the 64-bit numbers that replace those too large for 32 bits. */
 static bool take_extra(struct pst_zip_member *member, const uint8_t *extra, size_t size)
 {
     uint64_t *const full[] = { &member->size, &member->packed, &member->at };
@@ -194,7 +194,7 @@ static int compare_names(const void *one, const void *other)
     return strcmp(a->name, b->name);
 }
 
-/* Finds where each member ends, and refuses what overlaps or has a name twice, as zip bombs do. */
+/* Finds where each member ends, and refuses members that overlap, as in zip bombs, or share a name. */
 static enum pst_status order_members(struct pst_zip *zip, uint64_t directory, struct pst_error *error)
 {
     struct pst_zip_member *members = zip->members;

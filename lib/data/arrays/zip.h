@@ -32,16 +32,16 @@ struct pst_zip {
  */
 PST_CHECKED enum pst_status pst_zip_open(struct pst_zip *zip, const char *path, struct pst_error *error);
 
-/* The member of a name; NULL if there is none. */
+/* The member with a name; NULL if there is none. */
 const struct pst_zip_member *pst_zip_find(const struct pst_zip *zip, const char *name);
 
 /*
  * Gives the content of a member, checked against its CRC-32: a part of the file if it is stored, unpacked in
- * memory if it is deflated. Memory grows with what comes out, so a size that lies takes no more than that.
- * array: receives the extent, and owns what holds it. memory: bytes that it may take; what it takes is taken
- * off. Returns PST_OK; PST_BAD_DATA (encrypted, another method, damaged, more or less than announced, more
- * than memory); PST_IO_ERROR; PST_TRY_AGAIN. The caller says which member, and frees the array after a
- * failure, too.
+ * memory if it is deflated. Memory grows with what is unpacked, so a false size takes no more than that.
+ * array: receives the extent, and owns what holds it. memory: bytes that it may take; what it takes is
+ * subtracted. Returns PST_OK; PST_BAD_DATA (encrypted, another method, damaged, more or less than announced,
+ * more than memory); PST_IO_ERROR; PST_TRY_AGAIN. The caller adds the member's name, and frees the array
+ * after a failure, too.
  */
 PST_CHECKED enum pst_status pst_zip_read(const struct pst_zip *zip, const struct pst_zip_member *member,
                                          struct pst_array *array, size_t *memory, struct pst_error *error);

@@ -83,7 +83,7 @@ static enum pst_status take_stored(const struct pst_extent *packed, const struct
 
 /* ---- deflated ------------------------------------------------------------------------------------------ */
 
-/* A member as it is unpacked. */
+/* The state of unpacking a member. */
 struct unpacking {
     z_stream zlib;
     const struct pst_extent *packed;
@@ -106,7 +106,7 @@ static enum pst_status feed(struct unpacking *own, struct pst_error *error)
     return status;
 }
 
-/* Makes room for what comes next: up to one byte more than is announced, by which a lie is seen. */
+/* Makes room for what comes next: up to one byte more than announced, so that a false size is noticed. */
 static enum pst_status make_room(struct unpacking *own, struct pst_error *error)
 {
     if (own->filled < own->capacity)

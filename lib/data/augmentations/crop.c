@@ -8,7 +8,7 @@ struct settings {
 
 static const struct pst_option options[] = {
     { 0, "crop", PST_SIZE, offsetof(struct settings, padding),
-      "pad images by so many pixels, and cut their old size out at random", .metavar = "PADDING",
+      "pad images by this many pixels, and cut their old size out at random", .metavar = "PADDING",
       .most = 1000 },
     { 0 },
 };

@@ -1,17 +1,17 @@
 /*
  * elastic: an elastic distortion (Simard, Steinkraus, Platt 2003, "Best practices for convolutional neural
- * networks applied to visual document analysis"): every pixel looks for its value at a place moved by a
- * smooth random field, after a small random affine map about the middle.
+ * networks applied to visual document analysis"): every pixel takes its value from a place that is moved by a
+ * small random affine map about the middle, and by a smooth random field.
  */
-#include "pipestill/data.h"
+#include "lib/data/augmentations/field.h"
+
+#include "pipestill/vectorised.h"
 
 #include <math.h>
-
-#define EDGE 64  /* largest edge of an image, and the row length of every table here */
-#define BLOCK 16 /* columns smoothed at a time: their sums stay in registers */
+#include <string.h>
 
 struct settings {
-    double strength;   /* alpha: pixels by which the smoothed field moves a point, its standard deviation */
+    double strength;   /* alpha: standard deviation of the field's moves, in pixels */
     double smoothness; /* sigma of the Gaussian that smooths the field, in pixels */
     double rotation;   /* largest angle, degrees, either way */
     double scaling;    /* largest relative change of size, either way, in each direction on its own */
@@ -20,12 +20,12 @@ struct settings {
 static const struct settings defaults = { .smoothness = 4 };
 
 static const struct pst_option options[] = {
-    { 0, "elastic", PST_DOUBLE, offsetof(struct settings, strength), "bend images by about so many pixels",
-      .most = 100 },
+    { 0, "elastic", PST_DOUBLE, offsetof(struct settings, strength), "bend images by about this many pixels",
+      .most = 100, .in_origins = "elastic-grid" }, /* older fields had a number for every pixel */
     { 0, "elastic-smoothness", PST_DOUBLE, offsetof(struct settings, smoothness),
       "width of the bends in pixels", .metavar = "SIGMA", .least = 0.1, .most = 100, .needs = "elastic" },
     { 0, "rotate", PST_DOUBLE, offsetof(struct settings, rotation),
-      "turn images by up to so many degrees each way", .most = 180 },
+      "turn images by up to this many degrees each way", .most = 180 },
     { 0, "scale-jitter", PST_DOUBLE, offsetof(struct settings, scaling),
       "stretch and shrink images by up to this share", .most = 0.9 },
     { 0 },
@@ -52,106 +52,6 @@ static float between(struct pst_random *random, double least, double most)
     return (float)(least + (most - least) * pst_random_uniform(random));
 }
 
-/* One half of a Gaussian; its scale does not matter here. Returns how many taps lie beyond the middle one. */
-static size_t gaussian(double sigma, float taps[EDGE])
-{
-    size_t reach = sigma >= EDGE / 3.0 ? EDGE - 1 : (size_t)ceil(3 * sigma);
-    for (size_t i = 0; i <= reach; i++)
-        taps[i] = (float)exp(-0.5 * (double)(i * i) / (sigma * sigma));
-    return reach;
-}
-
-/*
- * Smooths along columns, and scales each row such that independent numbers of variance 1 come out with
- * variance 1, near the edge too, where fewer of them are summed.
- * columns: rounded up to whole blocks.
- */
-static void smooth(float from[EDGE][EDGE], float to[EDGE][EDGE], size_t rows, size_t columns,
-                   const float taps[EDGE], size_t reach)
-{
-    for (size_t i = 0; i < rows; i++) {
-        size_t first = i > reach ? i - reach : 0;
-        size_t last = i + reach < rows ? i + reach : rows - 1;
-        float power = 0;
-        for (size_t k = first; k <= last; k++) {
-            float tap = taps[k > i ? k - i : i - k];
-            power += tap * tap;
-        }
-        float scale = 1 / sqrtf(power);
-        for (size_t block = 0; block < columns; block += BLOCK) {
-            float sum[BLOCK] = { 0 };
-            for (size_t k = first; k <= last; k++) {
-                float tap = taps[k > i ? k - i : i - k];
-                for (size_t j = 0; j < BLOCK; j++)
-                    sum[j] += tap * from[k][block + j];
-            }
-            for (size_t j = 0; j < BLOCK; j++)
-                to[i][block + j] = scale * sum[j];
-        }
-    }
-}
-
-/* Turns [rows, columns] into [columns, rows], each row filled up with zeros. */
-static void transpose(float from[EDGE][EDGE], float to[EDGE][EDGE], size_t rows, size_t columns)
-{
-    for (size_t j = 0; j < columns; j++)
-        for (size_t i = 0; i < EDGE; i++)
-            to[j][i] = i < rows ? from[i][j] : 0;
-}
-
-/* Independent numbers of variance 1, evenly distributed, two from each 32 bits; columns beyond are 0. */
-static void random_noise(struct pst_random *random, float noise[EDGE][EDGE], size_t rows, size_t columns)
-{
-    const float unit = 3.4641016F / 65536;
-    for (size_t i = 0; i < rows; i++) {
-        for (size_t j = 0; j < EDGE; j += 2) {
-            uint32_t bits = j < columns ? pst_random_u32(random) : 0x80008000;
-            noise[i][j] = ((float)(bits & 0xffff) - 32768) * unit;
-            noise[i][j + 1] = ((float)(bits >> 16) - 32768) * unit;
-        }
-    }
-}
-
-/*
- * Makes a smooth field with variance 1.
- * field: receives [height, width].
- */
-static void random_field(struct pst_random *random, const float taps[EDGE], size_t reach,
-                         float field[EDGE][EDGE], size_t height, size_t width)
-{
-    float other[EDGE][EDGE];
-    random_noise(random, other, width, height);
-    smooth(other, field, width, height, taps, reach);
-    transpose(field, other, width, height);
-    smooth(other, field, height, width, taps, reach);
-}
-
-/* One plane as numbers. */
-struct image {
-    const float *pixels;
-    size_t height, width;
-    float background;
-};
-
-/* A pixel, or the background outside of the image. */
-static float pixel(const struct image *image, int row, int column)
-{
-    bool inside = row >= 0 && column >= 0 && row < (int)image->height && column < (int)image->width;
-    return inside ? image->pixels[(size_t)row * image->width + (size_t)column] : image->background;
-}
-
-/* The value at a place between pixels. */
-static float interpolate(const struct image *image, float y, float x)
-{
-    if (!(y > -1 && x > -1 && y < (float)image->height && x < (float)image->width))
-        return image->background;
-    int row = (int)(y + 1) - 1, column = (int)(x + 1) - 1; /* rounded down, as y and x are above -1 */
-    float down = y - (float)row, right = x - (float)column;
-    float upper = pixel(image, row, column) * (1 - right) + pixel(image, row, column + 1) * right;
-    float lower = pixel(image, row + 1, column) * (1 - right) + pixel(image, row + 1, column + 1) * right;
-    return upper * (1 - down) + lower * down;
-}
-
 /* The affine map from a place in the distorted image to one in the source, both counted from the middle. */
 struct map {
     float xx, xy, yx, yy;
@@ -168,70 +68,175 @@ static struct map random_map(struct pst_random *random, const struct settings *e
     return (struct map){ wide * cosine, wide * sine, -high * sine, high * cosine };
 }
 
-/* Where every pixel of the distorted planes is fetched. */
+#define PIXELS (EDGE * EDGE + BLOCK) /* of a plane, whose last block is filled up */
+
+/* The place that each pixel of the distorted planes is taken from. */
 struct places {
-    float y[EDGE][EDGE], x[EDGE][EDGE];
+    float y[PIXELS], x[PIXELS];
 };
+
+/* Adds up the moves of each pixel. right, down: fields; the next row overwrites what fills up a row. */
+VECTORISED static void place(struct places *places, const struct map *map, float strength,
+                             const struct pst_planes *planes, const float *restrict right,
+                             const float *restrict down)
+{
+    size_t whole = pst_whole_blocks(planes->width);
+    float middle_y = (float)(planes->height - 1) / 2, middle_x = (float)(planes->width - 1) / 2;
+    for (size_t i = 0; i < planes->height; i++) {
+        float y = (float)i - middle_y;
+        float *restrict to_x = places->x + i * planes->width, *restrict to_y = places->y + i * planes->width;
+        for (size_t j = 0; j < whole; j++) {
+            float x = (float)(int)j - middle_x;
+            to_x[j] = middle_x + map->xx * x + map->xy * y + strength * right[i * whole + j];
+            to_y[j] = middle_y + map->yx * x + map->yy * y + strength * down[i * whole + j];
+        }
+    }
+    size_t count = planes->height * planes->width;
+    for (size_t i = count; i < pst_whole_blocks(count); i++)
+        places->x[i] = places->y[i] = 0;
+}
 
 static void draw_places(struct places *places, const struct settings *elastic,
                         const struct pst_planes *planes, const struct pst_draw *draw)
 {
-    size_t height = planes->height, width = planes->width;
     struct pst_random random;
     pst_random_start(&random, draw->seed, PST_RANDOM_ELASTIC, draw->epoch, draw->id);
     struct map map = random_map(&random, elastic);
-    float right[EDGE][EDGE], down[EDGE][EDGE];
-    float strength = (float)elastic->strength;
-    bool bent = strength > 0;
-    if (bent) {
-        float taps[EDGE];
-        size_t reach = gaussian(elastic->smoothness, taps);
-        random_field(&random, taps, reach, right, height, width);
-        random_field(&random, taps, reach, down, height, width);
+    float right[EDGE * EDGE], down[EDGE * EDGE];
+    if (elastic->strength > 0) {
+        struct pst_smoothing smoothing;
+        pst_smoothing_settle(&smoothing, elastic->smoothness, planes->height, planes->width);
+        pst_smooth_field(&smoothing, &random, right);
+        pst_smooth_field(&smoothing, &random, down);
+    } else {
+        size_t bytes = planes->height * pst_whole_blocks(planes->width) * sizeof(float);
+        memset(right, 0, bytes);
+        memset(down, 0, bytes);
     }
-    float middle_y = (float)(height - 1) / 2, middle_x = (float)(width - 1) / 2;
-    for (size_t i = 0; i < height; i++) {
-        for (size_t j = 0; j < width; j++) {
-            float y = (float)i - middle_y, x = (float)j - middle_x;
-            places->x[i][j] = middle_x + map.xx * x + map.xy * y + (bent ? strength * right[i][j] : 0);
-            places->y[i][j] = middle_y + map.yx * x + map.yy * y + (bent ? strength * down[i][j] : 0);
-        }
+    place(places, &map, (float)elastic->strength, planes, right, down);
+}
+
+/* What is fetched for every pixel: in a plane with a frame, the upper left one of the four pixels about its
+ * place, and how far below it and to the right of it the place is. */
+struct fetch {
+    int at[PIXELS];
+    float down[PIXELS], right[PIXELS];
+};
+
+/* A plane's frame is background, one pixel before it and two behind, so that every place has four pixels
+ * about it. Its rows are filled up to whole blocks. */
+#define MOST_FRAMED ((EDGE + 3) * (EDGE + BLOCK))
+
+static size_t framed_row(const struct pst_planes *planes)
+{
+    return pst_whole_blocks(planes->width + 3);
+}
+
+INLINE float limited(float value, float most)
+{
+    float raised = value > -1 ? value : -1;
+    return raised < most ? raised : most;
+}
+
+/* Beyond the image, places are limited to its frame. */
+VECTORISED static void find_pixels(struct fetch *restrict fetch, const struct places *restrict places,
+                                   const struct pst_planes *planes)
+{
+    float height = (float)planes->height, width = (float)planes->width;
+    size_t count = pst_whole_blocks(planes->height * planes->width);
+    int stride = (int)framed_row(planes);
+    for (size_t i = 0; i < count; i++) {
+        /* `place` has filled whole blocks. NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage) */
+        float y = limited(places->y[i], height), x = limited(places->x[i], width);
+        int row = (int)(y + 1), column = (int)(x + 1); /* in the frame; not below 0, so rounded down */
+        fetch->down[i] = y - (float)(row - 1);
+        fetch->right[i] = x - (float)(column - 1);
+        fetch->at[i] = row * stride + column;
     }
 }
 
-static void distort_numbers(const struct places *places, const struct image *image, float *to)
+/* The value at a place between four pixels. */
+INLINE float between_pixels(float upper_left, float upper_right, float lower_left, float lower_right,
+                            float down, float right)
 {
-    for (size_t i = 0; i < image->height; i++)
-        for (size_t j = 0; j < image->width; j++)
-            to[i * image->width + j] = interpolate(image, places->y[i][j], places->x[i][j]);
+    float upper = upper_left * (1 - right) + upper_right * right;
+    float lower = lower_left * (1 - right) + lower_right * right;
+    return upper * (1 - down) + lower * down;
 }
 
-/* The same for bytes, which are rounded. */
-static void distort_bytes(const struct places *places, size_t height, size_t width, const uint8_t *from,
-                          uint8_t *to)
+VECTORISED static void distort_numbers(const struct fetch *fetch, const struct places *places,
+                                       const struct pst_planes *planes, const float *restrict from,
+                                       float *restrict to)
 {
-    float pixels[EDGE * EDGE];
-    const struct image image = { .pixels = pixels, .height = height, .width = width };
-    for (size_t i = 0; i < height * width; i++)
-        pixels[i] = from[i];
+    size_t height = planes->height, width = planes->width, stride = framed_row(planes);
+    size_t count = pst_whole_blocks(height * width);
+    float edge_y = (float)height, edge_x = (float)width, background = planes->background;
+    float pixels[MOST_FRAMED], values[PIXELS];
+    for (size_t i = 0; i < (height + 3) * stride; i++)
+        pixels[i] = background;
+    for (size_t i = 0; i < height; i++)
+        memcpy(pixels + (i + 1) * stride + 1, from + i * width, width * sizeof *from);
+    const float *below = pixels + stride;
+    for (size_t i = 0; i < count; i++) {
+        int at = fetch->at[i];
+        values[i] = between_pixels(pixels[at], pixels[at + 1], below[at], below[at + 1], fetch->down[i],
+                                   fetch->right[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        float y = places->y[i], x = places->x[i];
+        bool inside = (y > -1) & (x > -1) & (y < edge_y) & (x < edge_x);
+        values[i] = inside ? values[i] : background;
+    }
+    memcpy(to, values, height * width * sizeof *to);
+}
+
+/* Puts four bytes into one number for each pixel of the frame: of itself, and right, below, and below right
+ * of it. */
+INLINE void pack(const struct pst_planes *planes, const uint8_t *restrict from, uint32_t *restrict packed)
+{
+    size_t height = planes->height, width = planes->width, stride = framed_row(planes);
+    uint32_t pixels[MOST_FRAMED + BLOCK];
+    memset(pixels, 0, ((height + 3) * stride + 1) * sizeof *pixels);
     for (size_t i = 0; i < height; i++)
         for (size_t j = 0; j < width; j++)
-            to[i * width + j] = (uint8_t)(interpolate(&image, places->y[i][j], places->x[i][j]) + 0.5F);
+            pixels[(i + 1) * stride + 1 + j] = from[i * width + j];
+    const uint32_t *below = pixels + stride;
+    for (size_t i = 0; i < (height + 2) * stride; i++)
+        packed[i] = pixels[i] | pixels[i + 1] << 8 | below[i] << 16 | below[i + 1] << 24;
+}
+
+/* The same for bytes, which are rounded. Their background is 0, so it needs no case of its own. */
+VECTORISED static void distort_bytes(const struct fetch *fetch, const struct pst_planes *planes,
+                                     const uint8_t *restrict from, uint8_t *restrict to)
+{
+    size_t count = pst_whole_blocks(planes->height * planes->width);
+    uint32_t packed[MOST_FRAMED], four[PIXELS];
+    uint8_t values[PIXELS];
+    pack(planes, from, packed);
+    for (size_t i = 0; i < count; i++)
+        four[i] = packed[fetch->at[i]];
+    for (size_t i = 0; i < count; i++) {
+        float value = between_pixels((float)(int)(four[i] & 255), (float)(int)(four[i] >> 8 & 255),
+                                     (float)(int)(four[i] >> 16 & 255), (float)(int)(four[i] >> 24),
+                                     fetch->down[i], fetch->right[i]);
+        values[i] = (uint8_t)(int)(value + 0.5F);
+    }
+    memcpy(to, values, planes->height * planes->width);
 }
 
 static void apply(const void *settings, const struct pst_planes *planes, const void *from, void *to,
                   const struct pst_draw *draw)
 {
     struct places places;
-    size_t height = planes->height, width = planes->width;
+    struct fetch fetch;
+    size_t plane = planes->height * planes->width;
     draw_places(&places, settings, planes, draw);
-    for (size_t at = 0; at < planes->channels * height * width; at += height * width) {
+    find_pixels(&fetch, &places, planes);
+    for (size_t at = 0; at < planes->channels * plane; at += plane) {
         if (planes->numbers)
-            distort_numbers(&places,
-                            &(struct image){ (const float *)from + at, height, width, planes->background },
-                            (float *)to + at);
+            distort_numbers(&fetch, &places, planes, (const float *)from + at, (float *)to + at);
         else
-            distort_bytes(&places, height, width, (const uint8_t *)from + at, (uint8_t *)to + at);
+            distort_bytes(&fetch, planes, (const uint8_t *)from + at, (uint8_t *)to + at);
     }
 }
 

@@ -1,5 +1,5 @@
-/* flip: images mirrored, left for right, if a coin says so. */
-#include "pipestill/data.h"
+/* flip: every other image, at random, is mirrored, left for right. */
+#include "pipestill/view.h"
 
 #include <string.h>
 
@@ -9,7 +9,7 @@ struct settings {
 
 static const struct pst_option options[] = {
     { 0, "flip", PST_FLAG, offsetof(struct settings, on),
-      "mirror every other image, left for right, at random" },
+      "mirror each image, left for right, with probability 1/2" },
     { 0 },
 };
 

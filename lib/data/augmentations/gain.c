@@ -7,7 +7,7 @@ struct settings {
 
 static const struct pst_option options[] = {
     { 0, "gain", PST_DOUBLE, offsetof(struct settings, most),
-      "make each utterance louder or quieter, at random up to so many dB", .metavar = "DB", .least = 0,
+      "make each utterance louder or quieter, at random up to this many dB", .metavar = "DB", .least = 0,
       .most = 60 },
     { 0 },
 };

@@ -1,6 +1,6 @@
 /* mask: some bands of mel, and some frames, of a spliced sample become 0, which is their mean if frames are
  * normalised (Park et al. 2019, "SpecAugment"). */
-#include "pipestill/data.h"
+#include "pipestill/view.h"
 
 #include <string.h>
 
@@ -10,9 +10,9 @@ struct settings {
 
 static const struct pst_option options[] = {
     { 0, "mask-bands", PST_SIZE, offsetof(struct settings, bands),
-      "set up to so many neighbouring bands of a spliced sample to 0", .most = 256 },
+      "set up to N neighbouring bands of a spliced sample to 0", .most = 256 },
     { 0, "mask-frames", PST_SIZE, offsetof(struct settings, frames),
-      "set up to so many neighbouring frames of a spliced sample to 0", .most = 2 * PST_MAX_SPLICE + 1 },
+      "set up to N neighbouring frames of a spliced sample to 0", .most = 2 * PST_MAX_SPLICE + 1 },
     { 0 },
 };
 

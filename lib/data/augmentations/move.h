@@ -2,7 +2,7 @@
 #ifndef PIPESTILL_LIB_DATA_AUGMENTATIONS_MOVE_H
 #define PIPESTILL_LIB_DATA_AUGMENTATIONS_MOVE_H
 
-#include "pipestill/data.h"
+#include "pipestill/view.h"
 
 /*
  * Moves all planes down and right by numbers drawn evenly from [-most, most]; what comes in is background.

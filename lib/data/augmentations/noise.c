@@ -9,8 +9,8 @@ struct settings {
 
 static const struct pst_option options[] = {
     { 0, "noise", PST_DOUBLE, offsetof(struct settings, ratio),
-      "add white noise, at random from so many dB below the sound to 20 dB less; 0: none", .metavar = "DB",
-      .least = 0, .most = 100 },
+      "add white noise, DB to DB + 20 dB below the sound, at random; 0: none", .metavar = "DB", .least = 0,
+      .most = 100 },
     { 0 },
 };
 

@@ -6,7 +6,7 @@ struct settings {
 };
 
 static const struct pst_option options[] = {
-    { 0, "shift", PST_SIZE, offsetof(struct settings, most), "move images by up to so many pixels each way",
+    { 0, "shift", PST_SIZE, offsetof(struct settings, most), "move images by up to N pixels each way",
       .most = 1000 },
     { 0 },
 };

@@ -1,12 +1,14 @@
 /* The augmentations, in the order in which they are applied. A new one is a file of its own, which defines
  * pst_augmentation_NAME, and a row here. */
-#include "pipestill/data.h"
+#include "pipestill/view.h"
 
 #define ROWS(ROW) \
+    ROW(jitter)   \
     ROW(elastic)  \
     ROW(shift)    \
     ROW(crop)     \
     ROW(flip)     \
+    ROW(cutout)   \
     ROW(speed)    \
     ROW(noise)    \
     ROW(gain)     \

@@ -59,8 +59,8 @@ static enum pst_status set_role(struct pst_csv *table, size_t at, enum pst_csv_r
     return PST_OK;
 }
 
-/* Gives a role to the columns that an option lists. option: NULL: what is listed need not be there,
- * and may be ignored. */
+/* Gives a role to the columns that an option lists. option: NULL: a listed column may be missing or
+ * ignored. */
 static enum pst_status set_listed(struct pst_csv *table, const char *option, const char *list,
                                   enum pst_csv_role role, struct pst_error *error)
 {
@@ -119,12 +119,12 @@ static bool is_input_of_model(const struct pst_csv *table, const char *name)
     return false;
 }
 
-/* With a model, its outputs by name; otherwise the one column that is called as labels are. */
+/* With a model, finds its outputs by name; otherwise the one column that has a usual name of labels. */
 static enum pst_status find_label(struct pst_csv *table, struct pst_error *error)
 {
     const struct pst_likeness *like = table->like;
     size_t found = PST_CSV_NOWHERE;
-    /* In a file without names a column more or less tells whether there are labels. */
+    /* In a file without names the number of columns tells whether there are labels. */
     bool unlabelled = like != NULL && !table->header && table->columns == like->columns;
     for (size_t i = 0; like != NULL && like->output_names != NULL && i < like->outputs && !unlabelled; i++) {
         enum pst_status status = set_listed(table, NULL, like->output_names[i], PST_CSV_LABEL, error);

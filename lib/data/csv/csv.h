@@ -22,7 +22,7 @@ struct pst_csv_texts {
     struct pst_buffer starts; /* size_t [count]: where each begins */
     struct pst_buffer bytes;  /* [used]; each text ends with a NUL */
     struct pst_buffer slots;  /* uint32_t, a power of 2 of them: the number of a text plus 1, or 0 */
-    uint64_t seed;            /* of the hash: random, so that texts which share a slot cannot be made */
+    uint64_t seed;            /* of the hash: random, so that texts cannot be made to share a slot */
 };
 
 /*
@@ -55,15 +55,15 @@ PST_CHECKED enum pst_status pst_csv_sort_texts(const struct pst_csv_texts *texts
 void pst_csv_free_texts(struct pst_csv_texts *texts);
 
 /*
- * Parses a field as a decimal number, blanks around it left out; "." is the decimal point in every locale.
- * text: [size], and a NUL behind it. Returns whether it is one that is finite.
+ * Parses a field as a decimal number, without the blanks around it; "." is the decimal point in every locale.
+ * text: [size], and a NUL behind it. Returns whether it is a finite number.
  */
 PST_CHECKED bool pst_csv_number(const char *text, size_t size, double *number);
 
 /* ---- what a user says of a table ------------------------------------------------------------------------
  */
 
-/* What an option was given as, time after time. */
+/* The values of an option that may be given several times. */
 struct pst_csv_list {
     size_t count;
     const char *text[16]; /* borrowed */
@@ -86,15 +86,15 @@ enum pst_csv_role { PST_CSV_INPUT, PST_CSV_LABEL, PST_CSV_ID, PST_CSV_WEIGHT, PS
 
 /* What the fields of a column become. */
 enum pst_csv_kind {
-    PST_CSV_UNKNOWN, /* as yet there was no value */
+    PST_CSV_UNKNOWN, /* there was no value yet */
     PST_CSV_NUMBERS,
-    PST_CSV_TEXTS,     /* categories, for its first value is no number; a number is refused */
-    PST_CSV_CATEGORIES /* categories, numbers or not, for the user or a model says so */
+    PST_CSV_TEXTS,     /* categories, because the first value is no number; numbers are refused */
+    PST_CSV_CATEGORIES /* categories, also if they are numbers, because the user or a model says so */
 };
 
 #define PST_CSV_GAP UINT32_MAX /* a value is missing, or a category is unknown; as a float it is a NaN */
 
-/* A field that was read: a number, or that of a category, a class or a bit. */
+/* A field that was read: a number, or the number of a category or class, or a bit. */
 union pst_csv_cell {
     float number;
     uint32_t category;
@@ -118,28 +118,28 @@ struct pst_csv_file {
     size_t first; /* number of its first row */
 };
 
-/* From a row on, lines are `line` and those that follow, one a row. */
+/* From this row on, rows have one line each, and the first is `line`. */
 struct pst_csv_jump {
     size_t row, line;
 };
 
 /* What a set of the type csv owns. */
 struct pst_csv {
-    const struct pst_csv_settings *settings; /* while it is opened; likewise the next two */
+    const struct pst_csv_settings *settings; /* set while it is opened; likewise the next two */
     const struct pst_likeness *like;
     struct pst_error *error;
     enum pst_status status; /* of what libcsv's callbacks did */
     size_t memory, kept;    /* bytes that it may keep, and that it keeps */
-    char notice[200];       /* what a user should know of what was decided */
+    char notice[200];       /* a decision that the user should know */
 
     char delimiter;                /* 0: not known yet */
     bool header;                   /* the files have one */
-    bool unnamed;                  /* in which the first column has no name */
+    bool unnamed;                  /* and their first column has no name */
     struct pst_csv_texts names;    /* of the columns, one each */
     struct pst_csv_column *column; /* [columns]; NULL until the first row has been seen */
     size_t columns, inputs, labels;
     bool has_ids, has_weights;
-    bool regression; /* labels are numbers, for the settings or a model say so */
+    bool regression; /* labels are numbers, because the settings or a model say so */
 
     size_t rows, files;
     struct pst_csv_file *file; /* [files] */
@@ -169,7 +169,7 @@ struct pst_csv {
 PST_CHECKED enum pst_status pst_csv_read(struct pst_csv *table, const char *path,
                                          char digest[PST_DIGEST_TEXT], struct pst_error *error);
 
-/* Says which delimiter a text's first line has most of: "," if there is none. */
+/* The delimiter that a text's first line has most often; "," if there is none. */
 char pst_csv_guess_delimiter(const char *text, size_t size);
 
 /* Whether a file that begins with these bytes is a table: rows that have the same number of fields. */
@@ -180,13 +180,13 @@ void pst_csv_take_field(void *text, size_t size, void *table);
 void pst_csv_end_row(int end, void *table);
 
 /*
- * Decides what each column is for, by names and numbers of the settings, and by what samples are to be like.
+ * Decides what each column is for, by names and numbers in the settings, and by the likeness.
  * Returns PST_OK; PST_USAGE for a column that is not there or is used twice; PST_BAD_DATA for columns that do
  * not fit; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_csv_choose_columns(struct pst_csv *table, struct pst_error *error);
 
-/* Finds the columns that a model has among those of the table: `choose_columns` with a likeness. */
+/* Finds the columns that a model has among those of the table: a part of pst_csv_choose_columns. */
 PST_CHECKED enum pst_status pst_csv_fit_columns(struct pst_csv *table, struct pst_error *error);
 
 /* The name of a column. */

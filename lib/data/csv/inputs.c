@@ -29,7 +29,7 @@ enum pst_status pst_csv_categorise(struct pst_csv *table, struct pst_csv_column 
     size_t known = pst_csv_find_text(texts, text, size);
     *number = (uint32_t)known;
     if (known != PST_CSV_NOWHERE || column->listed)
-        return PST_OK; /* of none that a model has: UINT32_MAX */
+        return PST_OK; /* UINT32_MAX if the model does not have it */
     if (size > PST_CSV_MOST_TEXT)
         return pst_fail(error, PST_BAD_DATA,
                         "a text of %zu bytes is too long for a category; --ignore leaves "
@@ -150,7 +150,7 @@ enum pst_status pst_csv_store_input(struct pst_csv *table, struct pst_csv_column
 
 /* ---- when all rows are read ---------------------------------------------------------------------------- */
 
-/* Gaps of numbers become their mean, which new rows are going to have, too. */
+/* Gaps in numbers become the mean. Gaps in new rows later get the same number. */
 static void finish_numbers(const struct pst_csv *table, struct pst_csv_column *column)
 {
     if (column->listed)

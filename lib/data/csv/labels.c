@@ -34,7 +34,7 @@ static enum pst_status store_bit(union pst_csv_cell *cell, const char *text, str
                     text);
 }
 
-/* What is left of a label without the text that --strip-label takes off its end, and blanks. */
+/* The length of a label without the text that --strip-label removes from its end, and without blanks. */
 static size_t strip(const struct pst_csv *table, const char *text, size_t size)
 {
     const char *end = table->settings->strip_label;

@@ -1,4 +1,4 @@
-/* Reads tables: libcsv is handed a line at a time, so that it is known where a row stands. */
+/* Reads tables: libcsv gets one line at a time, so that the line of each row is known. */
 #include "lib/data/csv/csv.h"
 #include "lib/data/gzip.h"
 
@@ -20,7 +20,7 @@ struct source {
 
 static const char delimiters[] = ",\t;";
 
-/* Counts a delimiter outside of quotes, up to the line's end, at which *at then is. */
+/* Counts a delimiter outside of quotes, from *at to the line's end. at: receives the line's end. */
 static size_t count_in_line(const char *text, size_t size, char delimiter, size_t *at)
 {
     size_t count = 0;
@@ -89,7 +89,7 @@ bool pst_csv_recognises(const unsigned char *start, size_t size)
             fields = count;
             rows++;
         } else if (rows == 0) {
-            return count >= 8; /* one long line is all that is seen of it */
+            return count >= 8; /* one long line is all that was read */
         }
         at++;
     }
@@ -98,7 +98,7 @@ bool pst_csv_recognises(const unsigned char *start, size_t size)
 
 /* ---- lines --------------------------------------------------------------------------------------------- */
 
-/* Puts file, row and line in front of a message. What is wrong with a command line stands in no row. */
+/* Puts file, row and line in front of a message. An error in the command line has no row. */
 static enum pst_status fail_here(const struct pst_csv *table, const struct source *source)
 {
     if (table->error->status == PST_USAGE)
@@ -177,7 +177,7 @@ static enum pst_status feed_chunk(struct pst_csv *table, struct source *source, 
 static enum pst_status read_chunk(struct source *source, char *chunk, size_t *got, struct pst_error *error)
 {
     int count = gzread(source->file, chunk, CHUNK), code;
-    gzerror(source->file, &code); /* a file that is cut gives what it has, and only then says so */
+    gzerror(source->file, &code); /* zlib gives what a file has, and only then an error if it is cut short */
     if (count < 0 || (count < CHUNK && code != Z_OK && code != Z_STREAM_END))
         return pst_gzip_failure(source->file, source->path, source->bytes, error);
     *got = (size_t)count;

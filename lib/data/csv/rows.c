@@ -1,10 +1,10 @@
-/* Rows of tables: fields in the order of the columns, which the first row of the first file decides about. */
+/* Rows of tables: fields in the order of the columns, as the first row of the first file has them. */
 #include "lib/data/csv/csv.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Keeps the first failure, for libcsv cannot be stopped from a callback. */
+/* Keeps the first failure, because libcsv cannot be stopped from a callback. */
 static void note(struct pst_csv *table, enum pst_status status)
 {
     if (table->status == PST_OK)
@@ -40,7 +40,7 @@ static enum pst_status grow_row(struct pst_csv *table, struct pst_error *error)
 
 /* ---- where rows stand ---------------------------------------------------------------------------------- */
 
-/* Keeps the line of a row that does not stand on the line behind that of the row before. */
+/* Keeps the line of a row, unless it is the line after that of the row before. */
 static enum pst_status note_line(struct pst_csv *table, struct pst_error *error)
 {
     bool begins = table->file[table->files - 1].first == table->rows;
@@ -158,8 +158,9 @@ static enum pst_status collect(struct pst_csv *table, const char *text, size_t s
 }
 
 /*
- * Whether a first row is one of names: if no field is a number, or those that are, three or more, count on
- * from 0 or 1, as columns without a name are called; if all are numbers, from 0, and that is said.
+ * Whether the first row has names: if no field is a number, or if three or more are numbers that count up
+ * from 0 or 1, as unnamed columns do. If all are numbers, they must count from 0. guessed: receives whether
+ * all are, for a notice.
  */
 static bool has_names(const struct pst_csv *table, bool *guessed)
 {
@@ -178,7 +179,7 @@ static bool has_names(const struct pst_csv *table, bool *guessed)
     return numbers == 0 || (numbers >= 3 && counts && (first == 0 || (first == 1 && !*guessed)));
 }
 
-/* Names the columns: as the first row says, or by their numbers. An empty name is the number, too. */
+/* Names the columns: as the first row says, or by their numbers. An empty name becomes the number. */
 static enum pst_status name_columns(struct pst_csv *table, struct pst_error *error)
 {
     const char *text = table->collected.data;
@@ -252,7 +253,7 @@ static enum pst_status end_first_row(struct pst_csv *table, struct pst_error *er
     } else if (table->header) {
         status = compare_names(table, error);
     }
-    table->first_row = status != PST_OK; /* and what is wrong is said of it */
+    table->first_row = status != PST_OK; /* on failure the message is about it */
     if (status == PST_OK && !table->header)
         status = take_collected(table, error);
     table->field = 0;

@@ -22,7 +22,7 @@ static size_t size_of(const struct pst_csv_texts *texts, size_t number)
     return (number + 1 < texts->count ? starts[number + 1] : texts->used) - starts[number] - 1;
 }
 
-/* FNV-1a, from a place of its own. */
+/* FNV-1a, which starts from a random seed. */
 static size_t hash(const struct pst_csv_texts *texts, const char *text, size_t size)
 {
     uint64_t sum = 0xCBF29CE484222325U ^ texts->seed;

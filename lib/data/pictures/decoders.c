@@ -1,7 +1,7 @@
 /*
- * Threads that make samples ready. The plan is cut into runs of samples. Each thread takes the next run,
- * as long as the ring has room for it; whoever asks waits for the run that holds the sample. A sample that
- * cannot be made ends its run, and is made once more when it is asked for, which gives the error its place.
+ * Threads that make samples ahead. The plan is cut into runs of samples. Each thread takes the next run if
+ * the ring has room for it; the caller waits for the run that holds its sample. A sample that cannot be made
+ * ends its run. It is made once more when the caller gets it, so the error comes in its place.
  */
 #include "lib/data/pictures/decoders.h"
 
@@ -9,14 +9,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define RUN_BYTES ((size_t)1 << 16)
 #define MOST_RUN 64 /* samples */
 
 /* A run of samples in the ring. */
 struct run {
-    size_t number; /* of the run in the plan, plus one, when it is made; 0: it is not */
+    size_t number; /* of the run in the plan, plus one; 0: it is not made */
     size_t good;   /* samples that were made, from its first one on */
 };
 
@@ -31,20 +30,20 @@ struct pst_decoders {
     void *own;
     size_t sample_bytes, run_samples, ring_runs;
     size_t wanted, started; /* threads */
-    bool tried;             /* to start them */
+    bool tried;             /* to start threads */
     struct decoders_thread threads[PST_MOST_DECODERS];
     unsigned char *ring; /* [ring_runs, run_samples, sample_bytes] */
     struct run *runs;    /* [ring_runs] */
     struct pst_buffer plan;
-    size_t position; /* in the plan: what will be asked for; of whoever asks alone */
-    size_t seen;     /* the run, plus one, that is known to be made; of whoever asks alone */
+    size_t position; /* in the plan: the caller's next sample; only the caller uses it */
+    size_t seen;     /* the run, plus one, that is known to be made; only the caller uses it */
     /* under the lock: */
     pthread_mutex_t lock;
     pthread_cond_t room, made;
     size_t count;   /* samples of the plan */
     size_t claimed; /* runs that threads have taken */
-    size_t left;    /* runs that were asked for to their end */
-    size_t busy;    /* threads that make one */
+    size_t left;    /* runs that the caller has left behind */
+    size_t busy;    /* threads that make a run */
     bool closing;
 };
 
@@ -101,7 +100,7 @@ static void *work(void *argument)
     return NULL;
 }
 
-/* Starts the threads; signals are left to the thread that asks. */
+/* Starts the threads with all signals blocked, so that the caller's thread gets them. */
 static void start_threads(struct pst_decoders *decoders)
 {
     sigset_t all, before;
@@ -117,7 +116,7 @@ static void start_threads(struct pst_decoders *decoders)
     decoders->tried = true;
 }
 
-/* ---- whoever asks -------------------------------------------------------------------------------------- */
+/* ---- the caller ---------------------------------------------------------------------------------------- */
 
 struct pst_decoders *pst_decoders_new(size_t count, size_t sample_bytes, pst_decode_function *decode,
                                       void *own, struct pst_error *error)
@@ -125,9 +124,7 @@ struct pst_decoders *pst_decoders_new(size_t count, size_t sample_bytes, pst_dec
     struct pst_decoders *decoders = pst_allocate(1, sizeof *decoders, error);
     if (decoders == NULL)
         return NULL;
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    count = count > 0 ? count : processors > 0 ? (size_t)processors : 1;
-    decoders->wanted = smaller(count, PST_MOST_DECODERS);
+    decoders->wanted = smaller(count > 0 ? count : pst_processors(), PST_MOST_DECODERS);
     decoders->decode = decode;
     decoders->own = own;
     decoders->sample_bytes = sample_bytes;
@@ -187,15 +184,14 @@ static void wait_until_made(struct pst_decoders *decoders, size_t number)
         pthread_cond_wait(&decoders->made, &decoders->lock);
 }
 
-/* Gives up the runs before this one, whose places in the ring must not be written to any more, and waits
- * until it is made. */
+/* Waits until no thread writes the runs before this one, gives these up, and waits until this one is made. */
 static void go_to_run(struct pst_decoders *decoders, size_t number)
 {
     pthread_mutex_lock(&decoders->lock);
     for (size_t i = decoders->left; i < number && i < decoders->claimed; i++)
         wait_until_made(decoders, i);
     decoders->left = number;
-    if (decoders->claimed < number) /* no thread came so far */
+    if (decoders->claimed < number) /* no thread has reached it */
         decoders->claimed = number;
     pthread_cond_broadcast(&decoders->room);
     wait_until_made(decoders, number);

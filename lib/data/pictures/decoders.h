@@ -1,4 +1,4 @@
-/* decoders.h: threads that make samples ready before they are asked for. Private to lib/data. */
+/* decoders.h: threads that make samples ahead. Private to lib/data. */
 #ifndef PIPESTILL_LIB_DATA_PICTURES_DECODERS_H
 #define PIPESTILL_LIB_DATA_PICTURES_DECODERS_H
 
@@ -7,8 +7,8 @@
 #define PST_MOST_DECODERS 64
 
 /*
- * Makes one sample. own: as was given. worker: 0 … PST_MOST_DECODERS; two calls at once have different ones.
- * elements: receives the sample. Its status and message are those of pst_decoders_get.
+ * Makes one sample. own: as given to pst_decoders_new. worker: 0 … PST_MOST_DECODERS; two calls at once have
+ * different ones. elements: receives the sample. Its status and message are those of pst_decoders_get.
  */
 typedef enum pst_status pst_decode_function(void *own, size_t worker, size_t index, void *elements,
                                             struct pst_error *error);
@@ -24,14 +24,14 @@ PST_CHECKED struct pst_decoders *pst_decoders_new(size_t count, size_t sample_by
                                                   pst_decode_function *decode, void *own,
                                                   struct pst_error *error);
 
-/* Says which samples come next, as a type's plan. Threads that cannot be started are done without. Returns
- * PST_OK or PST_TRY_AGAIN. */
+/* Says which samples come next, as a type's plan. If threads cannot be started, there are fewer or none.
+ * Returns PST_OK or PST_TRY_AGAIN. */
 PST_CHECKED enum pst_status pst_decoders_plan(struct pst_decoders *decoders, const size_t *samples,
                                               size_t count, struct pst_error *error);
 
 /*
- * Gives a sample, made ahead if the plan has it next or soon; what is planned before it is then left out.
- * Otherwise it is made here, and the plan stays. Returns what decode returns.
+ * Gives a sample, made ahead if the plan has it next or soon; samples that are planned before it are then
+ * left out. Otherwise it is made here, and the plan stays. Returns what decode returns.
  */
 PST_CHECKED enum pst_status pst_decoders_get(struct pst_decoders *decoders, size_t index, void *elements,
                                              struct pst_error *error);

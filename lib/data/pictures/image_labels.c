@@ -1,10 +1,10 @@
-/* The classes of pictures: called by their folders, or as a list says. */
+/* The classes of pictures: named by their folders, or by a list. */
 #include "lib/data/pictures/image_set.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A class's name; sorted by them, it is found. */
+/* A class and its name; sorted by name, to be found. */
 struct named {
     const char *name;
     int32_t class;
@@ -45,7 +45,7 @@ static size_t list_names(const struct pst_pictures *pictures, struct named *name
     size_t count = 0, different = 0;
     for (size_t i = 0; i < pictures->count; i++) {
         const char *label = pictures->files[i].label;
-        if (label != NULL && (count == 0 || label != names[count - 1].name)) /* most share it */
+        if (label != NULL && (count == 0 || label != names[count - 1].name)) /* neighbours mostly share it */
             names[count++].name = label;
     }
     qsort(names, count, sizeof *names, compare_names);

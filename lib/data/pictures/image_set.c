@@ -114,7 +114,7 @@ static enum pst_status take_size(struct pst_image_set *set, const char *text, st
     return PST_OK;
 }
 
-/* Settles shape and colours, by the first picture of all parts if it has to say. */
+/* Settles shape and colours. What is not set is as in the first picture of all parts. */
 static enum pst_status settle_shape(struct pst_image_set *set, const struct pst_image_settings *settings,
                                     struct pst_error *error)
 {
@@ -177,8 +177,8 @@ static enum pst_status digest_files(struct pst_image_set *set, size_t count, str
     return status;
 }
 
-/* The digest of the lines "DIGEST  PATH", as sha256sum prints them for the files of the part; of a list with
- * a TAB and the label behind it. */
+/* The digest of the lines "DIGEST  PATH", as sha256sum prints them for the files of the part; those of a list
+ * end with a TAB and the label. */
 static enum pst_status digest_part(struct pst_image_set *set, struct pst_dataset *dataset,
                                    struct pst_error *error)
 {

@@ -8,7 +8,7 @@
 
 enum pst_colour { PST_COLOUR_AUTO, PST_COLOUR_RGB, PST_COLOUR_GREY };
 
-/* How pictures are read. {0} is usual. */
+/* How pictures are read. {0}: the defaults. */
 struct pst_image_settings {
     int colour;         /* of enum pst_colour; auto: as the first picture has it */
     const char *resize; /* "WIDTHxHEIGHT"; NULL: all have the size of the first */
@@ -32,7 +32,7 @@ struct pst_image_worker {
 /* What a set of pictures owns. {0} is closed. */
 struct pst_image_set {
     struct pst_pictures pictures;
-    size_t first; /* picture of the part */
+    size_t first; /* first picture of the part */
     size_t channels, width, height;
     bool resized;
     bool may_lose_colour;
@@ -42,7 +42,7 @@ struct pst_image_set {
 
 /*
  * Opens the pictures of a folder, of a list or of a tar file as a set: all of dataset but type and own.
- * set: {0}; must stay where it is until it is closed, after a failure, too. Returns what a type's open
+ * set: {0}; must keep its address until it is closed, after a failure, too. Returns what a type's open
  * returns.
  */
 PST_CHECKED enum pst_status pst_image_set_open(struct pst_image_set *set, struct pst_dataset *dataset,

@@ -1,4 +1,4 @@
-/* Pictures: which kind a file is, and what happens to pixels whatever kind they came from. */
+/* Pictures: which kind a file is, and what is done with the pixels of all kinds. */
 #include "lib/data/pictures/picture.h"
 
 #include <string.h>
@@ -50,7 +50,7 @@ static void make_grey(uint8_t *pixels, size_t count)
     }
 }
 
-/* From the end, as every pixel grows. */
+/* Begins at the end, because every pixel grows. */
 static void make_colour(uint8_t *pixels, size_t count)
 {
     for (size_t i = count; i-- > 0;)

@@ -20,7 +20,7 @@ struct pst_picture {
 /*
  * Decodes a picture, whose kind its first bytes say.
  * bytes: [size], the whole file. Returns PST_OK; PST_BAD_DATA for another kind, another size than is wanted,
- * a picture of more pixels than PST_PICTURE_MOST_PIXELS, or damage; PST_TRY_AGAIN. The caller says where.
+ * a picture of more pixels than PST_PICTURE_MOST_PIXELS, or damage; PST_TRY_AGAIN. The caller adds the place.
  */
 PST_CHECKED enum pst_status pst_picture_decode(struct pst_picture *picture, const uint8_t *bytes, size_t size,
                                                struct pst_error *error);
@@ -61,12 +61,12 @@ struct pst_resizing {
 };
 
 /*
- * Gives a picture another size: each new pixel is a mean of the old ones about its place, whose weights fall
- * off as a triangle, as wide as a new pixel where the picture shrinks (bilinear with antialiasing). Weights
- * are numbers of 22 binary places and sums are whole numbers, so the result is the same on every machine; it
- * is that of Pillow's resize with BILINEAR. width, height: 1 or more, together at most
- * PST_PICTURE_MOST_PIXELS. Returns PST_OK; PST_BAD_DATA for a picture too narrow or too flat to be stretched
- * so far; PST_TRY_AGAIN.
+ * Gives a picture another size: each new pixel is a mean of the old ones about its place. Their weights fall
+ * off as a triangle, which is as wide as a new pixel if the picture shrinks (bilinear with antialiasing).
+ * Weights are numbers of 22 binary places and sums are whole numbers, so the result is the same on every
+ * machine; it is that of Pillow's resize with BILINEAR. width, height: 1 or more; their product is at most
+ * PST_PICTURE_MOST_PIXELS. Returns PST_OK; PST_BAD_DATA if the new width and the old height multiply to more
+ * than that; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_picture_resize(struct pst_picture *picture, struct pst_resizing *resizing,
                                                size_t width, size_t height, struct pst_error *error);

@@ -1,6 +1,6 @@
 /*
- * JPEG by libjpeg-turbo. The library ends the program when it meets an error; here it jumps back into decode
- * instead, and nothing else in the house jumps. Damage that it would paint over is an error, too.
+ * JPEG by libjpeg-turbo. On an error the library would end the program; here it jumps back into decode_image
+ * instead. Nothing else in pipestill jumps. Damage that the library would paint over is an error, too.
  */
 #include "lib/data/pictures/picture.h"
 
@@ -12,12 +12,12 @@
 
 #include <jerror.h>
 
-#define MOST_SCANS 100 /* of a progressive picture: each goes over all of it, however few bytes it has */
+#define MOST_SCANS 100 /* of a progressive picture: each goes over all pixels, even if it has few bytes */
 #define MOST_MEMORY                                                                        \
     ((long)(PST_PICTURE_MOST_PIXELS * 6 + (1 << 20))) /* coefficients of a progressive one \
                                                        */
 
-/* A picture on its way. The library knows its first member only. */
+/* The state of decoding a picture. The library uses only the first member. */
 struct decoder {
     struct jpeg_decompress_struct jpeg;
     struct jpeg_error_mgr errors;
@@ -51,7 +51,7 @@ static _Noreturn void leave(j_common_ptr jpeg)
     longjmp(decoder->out, 1);
 }
 
-/* What is missing or damaged would be grey, or anything; bytes that are too many do no harm. */
+/* Missing or damaged parts would have grey or wrong pixels. Too many bytes do no harm. */
 static void warn(j_common_ptr jpeg, int level)
 {
     int code = jpeg->err->msg_code;

@@ -8,7 +8,7 @@
 
 #define MOST_CHUNK ((size_t)1 << 24) /* bytes of texts, profiles and the like, which are not used */
 
-/* The library, and zlib below it, may take a shortage for damage: so it is marked. */
+/* The library, and zlib below it, may report a shortage of memory as damage, so it is marked. */
 static void *marking_realloc(void *memory, size_t size)
 {
     void *grown = realloc(memory, size);

@@ -1,4 +1,4 @@
-/* The files of pictures, whatever they lie in: memory for their names and bytes, and reading them. */
+/* The files of pictures, from all sources: memory for their names and bytes, and reading them. */
 #include "lib/data/pictures/pictures.h"
 
 #include "lib/data/pictures/picture.h"
@@ -147,7 +147,7 @@ static enum pst_status read_exactly(int fd, uint64_t at, void *bytes, size_t siz
     return PST_OK;
 }
 
-/* Reads a file of its own, whose size must still be what it was. */
+/* Reads a file that is one picture. Its size must not have changed. */
 static enum pst_status read_file(const struct pst_picture_file *file, const char *path,
                                  struct pst_buffer *room, size_t *size, struct pst_error *error)
 {
@@ -217,7 +217,7 @@ static enum pst_status find_source(const char *path, enum pst_picture_source *so
     return PST_OK;
 }
 
-/* The folder of a list, and all others as they are, without slashes at the end. */
+/* The root of a path: the folder of a list, otherwise the path without slashes at its end. */
 static char *root_of(const char *path, enum pst_picture_source source)
 {
     const char *slash = strrchr(path, '/');

@@ -10,7 +10,7 @@ enum pst_picture_part { PST_PICTURE_TRAIN, PST_PICTURE_TEST, PST_PICTURE_OTHER }
 
 /* The file of a picture. */
 struct pst_picture_file {
-    const char *path;  /* below the root; of a list as it stands there */
+    const char *path;  /* below the root; of a list as the list has it */
     const char *below; /* the same below the folder of its part */
     const char *label; /* the folder of its class, or what the list says; NULL: none */
     int part;          /* of enum pst_picture_part */
@@ -38,12 +38,11 @@ struct pst_pictures {
 };
 
 /*
- * Finds the pictures of a folder, of a list or of a tar file, whichever the path is. Files are
- * taken by the endings of their names; hidden ones are left out. Those of a folder or a tar file are in the
- * order of part, class and path, whatever the order in which they were found. max_memory: bytes that names,
- * and the bytes of a packed tar file, may take; 0: any number. Returns PST_OK; PST_NO_INPUT; PST_BAD_DATA,
- * with the file; PST_STOPPED if a signal asked for it; PST_IO_ERROR; PST_TRY_AGAIN. After a failure, too, it
- * must be closed.
+ * Finds the pictures of a folder, of a list or of a tar file, whichever the path names. A file is taken if
+ * its name has a known ending; hidden ones are left out. Those of a folder or a tar file are in the order of
+ * part, class and path, however they were found. max_memory: bytes that names, and the bytes of a packed tar
+ * file, may take; 0: any number. Returns PST_OK; PST_NO_INPUT; PST_BAD_DATA, with the file; PST_STOPPED after
+ * a signal; PST_IO_ERROR; PST_TRY_AGAIN. After a failure, too, it must be closed.
  */
 PST_CHECKED enum pst_status pst_pictures_open(struct pst_pictures *pictures, const char *path,
                                               size_t max_memory, struct pst_error *error);
@@ -51,7 +50,7 @@ PST_CHECKED enum pst_status pst_pictures_open(struct pst_pictures *pictures, con
 /*
  * The bytes of a picture. room: what they are read into, if they are not in memory. bytes, size: receive
  * them. Any number of threads may read at once. Returns PST_OK; PST_NO_INPUT; PST_BAD_DATA for a file that
- * has changed or is too large; PST_IO_ERROR; PST_TRY_AGAIN. The caller says where.
+ * has changed or is too large; PST_IO_ERROR; PST_TRY_AGAIN. The caller adds the place.
  */
 PST_CHECKED enum pst_status pst_pictures_read(const struct pst_pictures *pictures, size_t index,
                                               struct pst_buffer *room, const uint8_t **bytes, size_t *size,
@@ -65,8 +64,8 @@ void pst_pictures_close(struct pst_pictures *pictures);
 
 /* ---- for the sources --------------------------------------------------------------------------------- */
 
-/* Whether a file of a folder or a tar file is one of ours. Returns PST_OK, taken says it; PST_BAD_DATA for a
- * kind of picture that cannot be read. path: below the root, without "." and empty parts. */
+/* Decides whether a file of a folder or a tar file is taken. taken: receives it. Returns PST_OK; PST_BAD_DATA
+ * for a kind of picture that cannot be read. path: below the root, without "." and empty parts. */
 PST_CHECKED enum pst_status pst_pictures_choose(const char *path, bool *taken, struct pst_error *error);
 
 /* Adds a picture with a copy of its path. Returns PST_OK; PST_BAD_DATA if --max-memory leaves no room;
@@ -74,7 +73,7 @@ PST_CHECKED enum pst_status pst_pictures_choose(const char *path, bool *taken, s
 PST_CHECKED enum pst_status pst_pictures_add(struct pst_pictures *pictures, const char *path,
                                              struct pst_error *error);
 
-/* Memory that lives as long as the pictures. memory: receives it. Returns as pst_pictures_add. */
+/* Allocates memory that is freed with the pictures. memory: receives it. Returns as pst_pictures_add. */
 PST_CHECKED enum pst_status pst_pictures_allocate(struct pst_pictures *pictures, size_t size, void **memory,
                                                   struct pst_error *error);
 

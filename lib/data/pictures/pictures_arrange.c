@@ -1,4 +1,4 @@
-/* What the folders of a picture say: its part of the set, and its class; and the order of all. */
+/* Part of the set and class of each picture, by its folders; and the order of all. */
 #include "lib/data/pictures/pictures.h"
 
 #include <stdlib.h>
@@ -18,8 +18,8 @@ static size_t part_folder(const char *path)
     return i;
 }
 
-/* Bytes of the folders that all pictures of a tar file have in common, if each has one more; those of parts
- * do not count. */
+/* Bytes of the folders that all pictures of a tar file share. Folders of parts do not count, and each picture
+ * must have one more folder. */
 static size_t common_folders(const struct pst_pictures *pictures)
 {
     const char *first = pictures->files[0].path;
@@ -38,7 +38,7 @@ static size_t common_folders(const struct pst_pictures *pictures)
     }
 }
 
-/* Finds the parts: there are some if there is a folder train, and one of the others, or nothing else. */
+/* Finds the parts: there are some if there is a folder train and one of the others, or only train. */
 static enum pst_status find_parts(struct pst_pictures *pictures, bool *parts, struct pst_error *error)
 {
     size_t counts[PARTS + 1] = { 0 }, outside = 0;
@@ -63,7 +63,7 @@ static enum pst_status find_parts(struct pst_pictures *pictures, bool *parts, st
     return PST_OK;
 }
 
-/* As paths are ordered if a folder's name ends before all letters. */
+/* Orders paths as if the slash were before all other characters. */
 static int compare_paths(const char *a, const char *b)
 {
     while (*a != '\0' && *a == *b)
@@ -102,7 +102,7 @@ static enum pst_status name_class(struct pst_pictures *pictures, size_t index, s
     return PST_OK;
 }
 
-/* Of a part all pictures lie in folders of classes, or none does; and none is there twice. */
+/* In each part all pictures lie in folders of classes, or none does; and no picture is there twice. */
 static enum pst_status check_file(const struct pst_pictures *pictures, size_t index, struct pst_error *error)
 {
     const struct pst_picture_file *file = &pictures->files[index], *before = file - 1;

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* A folder on the way down: a folder within itself would have no end. */
+/* A folder on the way down, to notice a folder within itself. */
 struct level {
     const struct level *above;
     dev_t device;
@@ -24,14 +24,14 @@ struct walk {
 
 static enum pst_status enter(struct walk *walk, const struct level *above, struct pst_error *error);
 
-/* Looks at what has the path. */
+/* Takes the file or folder at the path. */
 static enum pst_status look(struct walk *walk, const struct level *level, struct pst_error *error)
 {
     struct stat status;
     bool taken;
     if (stat(walk->path, &status) != 0) {
         if (pst_pictures_choose(walk->path + walk->root, &taken, NULL) == PST_OK && !taken)
-            return PST_OK; /* a link to nothing that is not one of ours */
+            return PST_OK; /* a link to nothing, not named as a picture */
         return pst_fail(error, pst_shortage_or(PST_NO_INPUT), "%s: %s", walk->path, strerror(errno));
     }
     if (S_ISDIR(status.st_mode))

@@ -1,4 +1,4 @@
-/* The pictures of a list: a file a line, and behind it its label, if there are any. */
+/* The pictures of a list: one file in each line, and behind it its label, if there are labels. */
 #include "lib/data/pictures/pictures.h"
 
 #include <string.h>

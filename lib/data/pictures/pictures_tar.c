@@ -1,5 +1,5 @@
-/* The pictures of a tar file. Of a packed one, which can only be read from one end to the other, their bytes
- * are kept as they are; of a plain one the places where they begin. */
+/* The pictures of a tar file. A packed one can only be read from beginning to end, so the pictures' bytes are
+ * kept; of a plain one, the places where they begin. */
 #include "lib/data/pictures/picture.h"
 #include "lib/data/pictures/pictures.h"
 #include "lib/data/pictures/tar.h"
@@ -53,7 +53,7 @@ static enum pst_status read_member(struct pst_pictures *pictures, struct pst_tar
             "the tar file with gunzip: of a plain one only names are kept",
             tar->path, tar->name, file->size, pictures->memory);
     if (tar->packed) {
-        status = pst_pictures_allocate(pictures, file->size + 1, &bytes, error); /* even of none */
+        status = pst_pictures_allocate(pictures, file->size + 1, &bytes, error); /* even for 0 bytes */
         file->bytes = bytes;
     } else {
         status = pst_buffer_reserve(room, file->size, 0, error);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define MANY 4096 /* weights, of which the roundings add up */
+#define MANY 4096 /* weights, whose rounding errors would add up */
 #define PLACES 22 /* binary places of weights: with 8 bits of a pixel and a sign they fill 32 bits */
 
 /* One direction: how many old pixels become how many new ones. */

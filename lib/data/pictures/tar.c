@@ -82,7 +82,7 @@ static enum pst_status read_bytes(struct pst_tar *tar, void *bytes, size_t size,
     return PST_OK;
 }
 
-/* Goes forward to a place. A plain file is not read on the way, so its end may be found only behind it. */
+/* Goes forward to a place. A plain file is not read on the way, so only a later read may find its end. */
 static enum pst_status go_to(struct pst_tar *tar, uint64_t place, struct pst_error *error)
 {
     unsigned char waste[BLOCK * 16];
@@ -101,7 +101,7 @@ static enum pst_status go_to(struct pst_tar *tar, uint64_t place, struct pst_err
     return status;
 }
 
-/* A gzip file has a checksum at its end. */
+/* Reads to a gzip file's end, where its checksum is. */
 static enum pst_status read_to_end(struct pst_tar *tar, struct pst_error *error)
 {
     unsigned char waste[BLOCK * 16];
@@ -120,8 +120,7 @@ static enum pst_status read_to_end(struct pst_tar *tar, struct pst_error *error)
 
 /*
  * Reads a number: octal digits, or, if the first bit is set, the rest of the field as a number with its
- * highest byte first (GNU tar). Returns false if it is neither, or beyond what a file can have; negative ones
- * are.
+ * highest byte first (GNU tar). Returns false if it is neither, or negative, or more than a file can have.
  */
 static bool take_number(const unsigned char *field, size_t size, uint64_t *number)
 {
@@ -140,8 +139,8 @@ static bool take_number(const unsigned char *field, size_t size, uint64_t *numbe
     return at == size || field[at] == ' ' || field[at] == '\0';
 }
 
-/* Whether the sum of the header's bytes, with blanks for the sum itself, is what it says; old ones sum signed
- * bytes. */
+/* Whether the sum of the header's bytes, with blanks for the sum itself, is what it says; old programs sum
+ * signed bytes. */
 static bool has_checksum(const unsigned char *header)
 {
     uint64_t said;
@@ -324,7 +323,7 @@ enum pst_status pst_tar_next(struct pst_tar *tar, struct pst_error *error)
             status = take_long_name(tar, &said, error);
         else if (header[TYPE] == 'x')
             status = take_pax(tar, &said, error);
-        else if (header[TYPE] != 'K' && header[TYPE] != 'g') /* neither a link's name nor said of all */
+        else if (header[TYPE] != 'K' && header[TYPE] != 'g') /* neither a link's name nor about all members */
             return take_member(tar, header, &said, error);
         if (status != PST_OK)
             return status;

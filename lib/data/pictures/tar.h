@@ -33,10 +33,10 @@ bool pst_tar_recognises(const unsigned char *start, size_t size);
 PST_CHECKED enum pst_status pst_tar_open(struct pst_tar *tar, const char *path, struct pst_error *error);
 
 /*
- * Goes to the next member: ustar, with the long names of GNU tar and of POSIX pax. What was not read of the
- * one before is left out.
- * Returns PST_OK; PST_END behind the last, when a gzip file is read to its end; PST_BAD_DATA, with the byte,
- * if the file is damaged or cut off; PST_STOPPED if a signal asked for it; PST_IO_ERROR; PST_TRY_AGAIN.
+ * Goes to the next member: ustar, with the long names of GNU tar and of POSIX pax. Bytes of the one before
+ * that were not read are left out.
+ * Returns PST_OK; PST_END behind the last, after a gzip file was read to its end; PST_BAD_DATA, with the
+ * byte, if the file is damaged or cut off; PST_STOPPED after a signal; PST_IO_ERROR; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_tar_next(struct pst_tar *tar, struct pst_error *error);
 

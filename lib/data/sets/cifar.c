@@ -31,7 +31,7 @@ struct published {
     const char *train[MOST_FILES + 1], *test[2];
     const char *names[2]; /* files with the classes' names: of the last label, and of the coarse one */
     size_t classes[2];    /* how many there are */
-    const char *pictures; /* a tar file that may stand in for it; NULL: none */
+    const char *pictures; /* a tar file that may replace it; NULL: none */
     struct pst_places places;
 };
 
@@ -116,7 +116,7 @@ static enum pst_status read_file(struct cifar *own, const char *path, size_t sam
     return result == PST_OK ? PST_OK : pst_fail_at(error, "%s", path);
 }
 
-/* Reads all files of the part; the digest is that of a line for each, its SHA-256. */
+/* Reads all files of the part; the digest is over a line for each, its SHA-256. */
 static enum pst_status read_files(struct pst_dataset *dataset, size_t memory, struct pst_error *error)
 {
     struct cifar *own = dataset->own;

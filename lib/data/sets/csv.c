@@ -24,11 +24,10 @@ static const char *const gaps[] = { "error", "mean", NULL };
 static const char *const unknown[] = { "error", "zeros", NULL };
 
 static const struct pst_option options[] = {
-    { 0, "label", PST_LIST, AT(label), "columns that are labels, by name or by number from 1; may come again",
+    { 0, "label", PST_LIST, AT(label), "columns that are labels, by name or by number from 1",
       .metavar = "LIST", .take = take_listed },
     PST_REGRESSION_OPTION(AT(regression)),
-    { 0, "ignore", PST_LIST, AT(ignore), "columns to leave out; may come again", .metavar = "LIST",
-      .take = take_listed },
+    { 0, "ignore", PST_LIST, AT(ignore), "columns to leave out", .metavar = "LIST", .take = take_listed },
     { 0, "id", PST_STRING, AT(id), "the column of ids; otherwise rows are counted from 0",
       .metavar = "COLUMN" },
     PST_WEIGHT_OPTION(AT(weight)),
@@ -38,14 +37,16 @@ static const struct pst_option options[] = {
     { 0, "missing", PST_CHOICE, AT(mean),
       "what to do with a missing value: refuse it, or put the column's mean there", .choices = gaps },
     { 0, "missing-values", PST_LIST, AT(missing_values),
-      "what stands for a missing value beside an empty field", .metavar = "LIST", .take = take_listed },
+      "words that also mean a missing value, as an empty field does", .metavar = "LIST",
+      .take = take_listed },
     { 0, "unknown-category", PST_CHOICE, AT(zeros), "what to do with a category that a model does not know",
       .choices = unknown },
-    { 0, "strip-label", PST_STRING, AT(strip_label), "take this off the end of labels", .metavar = "TEXT" },
+    { 0, "strip-label", PST_STRING, AT(strip_label), "remove this text from the end of labels",
+      .metavar = "TEXT" },
     { 0, "header", PST_CHOICE, AT(header), "whether the first row has the columns' names",
       .choices = headers },
     { 0, "delimiter", PST_STRING, AT(delimiter),
-      "comma, tab, semicolon, space or a character; otherwise as the first line shows", .metavar = "WORD" },
+      "comma, tab, semicolon, space or a character; otherwise the first line decides", .metavar = "WORD" },
     { 0 },
 };
 

@@ -14,9 +14,9 @@
 #define CLASSES 10
 #define ELEMENTS ((size_t)PST_SHEET * PST_SHEET)
 #define CACHE_BYTES ((size_t)16 << 20)
-#define TEST_FIRST_ID (UINT64_C(1) << 48) /* further than any training set reaches */
+#define TEST_FIRST_ID (UINT64_C(1) << 48) /* beyond the ids of any training set */
 
-/* The two sequences of a digit: its class is known without drawing it. */
+/* The two random sequences of a digit: its class can be found without drawing it. */
 enum sequence { SEQUENCE_CLASS, SEQUENCE_DRAWING };
 
 /* Goes into the digest: its number changes whenever the digits that come out of these files change. */
@@ -47,8 +47,7 @@ static float bell(struct pst_random *random)
     return ((float)sum - 2 * 65535.0F) * (1.7320508F / 65536);
 }
 
-/* Slant, then rotation, then size. The angle is small, so two terms of each series are a rotation well
- * enough. */
+/* Slant, then rotation, then size. The angle is small, so two terms of each series are accurate enough. */
 static void random_map(struct pst_random *random, float map[2][2])
 {
     float slant = 0.22F * bell(random);
@@ -108,7 +107,7 @@ static void draw_stroke(struct pst_random *random, const struct hand *hand, cons
             points[i] = points[i - 1]; /* a corner stays one */
             continue;
         }
-        bool end = i == 0 || i + 1 == stroke->count; /* lines begin and end where they like */
+        bool end = i == 0 || i + 1 == stroke->count; /* the ends of a line vary more */
         float jitter = end ? 2 * hand->jitter : hand->jitter;
         float jitter_x = jitter * bell(random), jitter_y = jitter * bell(random);
         points[i] = place(hand, stroke->points[i], jitter_x, jitter_y);
@@ -181,13 +180,13 @@ struct settings {
 
 static const struct pst_option options[] = {
     { 0, "samples", PST_SIZE, offsetof(struct settings, samples),
-      "size of digits; 0: 10000, and 5000 for the test set", .most = MOST_SAMPLES, .of_samples = true },
+      "samples of digits; 0: 10000, and 5000 for the test set", .most = MOST_SAMPLES, .of_samples = true },
     { 0, "data-seed", PST_U64, offsetof(struct settings, seed), "seed that draws the digits", .metavar = "N",
       .of_samples = true },
     { 0 },
 };
 
-/* Small sets are drawn once and kept: a network's epochs would otherwise wait for the pen. */
+/* Small sets are drawn once and kept; otherwise every epoch would draw them again. */
 struct digits {
     uint64_t seed;
     uint8_t *cache; /* [samples, ELEMENTS]; NULL if the set is too large to be kept */
@@ -253,7 +252,7 @@ static enum pst_status open_digits(struct pst_dataset *dataset, const struct pst
     ((struct digits *)dataset->own)->seed = settings->seed;
     for (size_t i = 0; i < dataset->samples; i++)
         ((int32_t *)dataset->labels)[i] = digit_class(settings->seed, dataset->first_id + i);
-    char text[128]; /* how many there are of them makes no other digits */
+    char text[128]; /* the digits do not depend on their number */
     int length = snprintf(text, sizeof text, "%s, seed %llu, ids from %llu", recipe,
                           (unsigned long long)settings->seed, (unsigned long long)dataset->first_id);
     pst_digest(text, (size_t)length, dataset->digest);
@@ -262,7 +261,7 @@ static enum pst_status open_digits(struct pst_dataset *dataset, const struct pst
 
 const struct pst_dataset_type pst_dataset_digits = {
     .name = "digits",
-    .help = "synthetic digits, drawn as they are needed",
+    .help = "synthetic digits, made as they are needed",
     .has_test_part = true,
     .settings = { options, sizeof(struct settings), NULL },
     .open = open_digits,

@@ -10,8 +10,9 @@ static const struct pst_option options[] = {
     { 0, "images", PST_STRING, offsetof(struct settings, images),
       "IDX files of samples, plain or .gz; several are one set", .metavar = "FILE,...", .silent = true,
       .files = PST_FILE_READ | PST_FILE_LIST },
-    { 0, "labels", PST_STRING, offsetof(struct settings, labels), "IDX files of their labels, as many",
-      .metavar = "FILE,...", .silent = true, .files = PST_FILE_READ | PST_FILE_LIST },
+    { 0, "labels", PST_STRING, offsetof(struct settings, labels),
+      "IDX files of their labels, one for each of these", .metavar = "FILE,...", .silent = true,
+      .files = PST_FILE_READ | PST_FILE_LIST },
     PST_PAIRS_OPTIONS(offsetof(struct settings, meaning)),
     { 0 },
 };

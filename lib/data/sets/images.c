@@ -9,9 +9,9 @@ static const char *const colours[] = { "auto", "rgb", "grey", NULL };
 
 static const struct pst_option options[] = {
     { 0, "colour", PST_CHOICE, offsetof(struct pst_image_settings, colour),
-      "channels of pictures; auto: as the first one has them", .choices = colours },
+      "channels of pictures; auto: those of the first", .choices = colours },
     { 0, "resize", PST_STRING, offsetof(struct pst_image_settings, resize),
-      "give all pictures this size; otherwise all must have one", .metavar = "WIDTHxHEIGHT" },
+      "scale all pictures to this size; otherwise all must have the same", .metavar = "WIDTHxHEIGHT" },
     PST_DECODERS_OPTION(offsetof(struct pst_image_settings, decoders)),
     { 0 },
 };

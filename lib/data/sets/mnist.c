@@ -1,4 +1,4 @@
-/* mnist: MNIST, or any set under its file names, wherever it is found. */
+/* mnist: MNIST, or any set with its file names, in one of several folders. */
 #include "lib/data/arrays/idx.h"
 #include "lib/data/places.h"
 

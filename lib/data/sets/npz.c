@@ -22,7 +22,7 @@ static const struct pst_option options[] = {
     { 0 },
 };
 
-/* What a pair's reader has to know. */
+/* What a pair's reader needs. */
 struct how {
     const struct settings *settings;
     bool test;
@@ -65,7 +65,7 @@ static size_t list_arrays(const struct pst_zip *zip, char *text, size_t size)
     return count;
 }
 
-/* The only array of an archive; NULL if there are others. */
+/* The only array of an archive; NULL if there is not exactly one. */
 static const struct pst_zip_member *only_array(const struct pst_zip *zip)
 {
     char text[MOST_NAME];
@@ -124,7 +124,7 @@ static enum pst_status choose_labels(const struct pst_zip *zip, const struct how
 
 /* ---- arrays -------------------------------------------------------------------------------------------- */
 
-/* Reads an array. file: the archive's name. path: receives what messages call the array; owned. */
+/* Reads an array. file: the archive's name. path: receives the array's name for messages; owned. */
 static enum pst_status read_array(const struct pst_zip *zip, const struct pst_zip_member *member,
                                   const char *file, struct pst_array *array, char **path, size_t *memory,
                                   struct pst_error *error)

@@ -1,6 +1,6 @@
 /*
  * speech: the frames of a corpus of speech. A sample is a frame of log-mel energies, or of cepstra; its label
- * is the state that an alignment says; its id is (number of the utterance) · 2^20 + its place there.
+ * is its state in an alignment; its id is (number of the utterance) · 2^20 + its place there.
  */
 #include "pipestill/speech.h"
 #include "lib/data/places.h"
@@ -29,38 +29,38 @@ static const char *const windows[] = { "hamming", "povey", NULL };
 
 static const struct pst_option options[] = {
     { 0, "alignment", PST_STRING, AT(alignment),
-      "states of frames, a ctm file; utterances that it lacks are left out", .metavar = "FILE",
+      "ctm file with the states of frames; utterances that it lacks are left out", .metavar = "FILE",
       .silent = true, .files = PST_FILE_READ },
     { 0, "list", PST_STRING, AT(list), "take the utterances that this file names, of either part",
       .metavar = "FILE", .silent = true, .files = PST_FILE_READ },
-    { 0, "normalise", PST_CHOICE, AT(normalise), "take the mean off the frames of each speaker or utterance",
+    { 0, "normalise", PST_CHOICE, AT(normalise), "subtract the mean over each speaker or utterance",
       .choices = normalisations, .tensor = "x" },
-    { 0, "normalise-deviation", PST_FLAG, AT(scale), "and divide by the deviation", .tensor = "x",
+    { 0, "normalise-deviation", PST_FLAG, AT(scale), "then divide by the standard deviation", .tensor = "x",
       .needs = "normalise=speaker|normalise=utterance" },
     { 0, "features", PST_CHOICE, AT(features.kind), "log-mel energies, or cepstra of them", .choices = kinds,
       .tensor = "x" },
-    { 0, "bands", PST_SIZE, AT(features.bands), "bands of mel", .least = 1, .most = 256, .tensor = "x" },
-    { 0, "cepstra", PST_SIZE, AT(features.coefficients), "numbers of a frame of mfcc", .least = 1,
-      .most = 256, .tensor = "x", .needs = "features=mfcc" },
-    { 0, "deltas", PST_SIZE, AT(features.deltas), "1: differences follow each frame; 2: and theirs",
-      .most = 2, .tensor = "x" },
+    { 0, "bands", PST_SIZE, AT(features.bands), "mel bands", .least = 1, .most = 256, .tensor = "x" },
+    { 0, "cepstra", PST_SIZE, AT(features.coefficients), "cepstra of a frame", .least = 1, .most = 256,
+      .tensor = "x", .needs = "features=mfcc" },
+    { 0, "deltas", PST_SIZE, AT(features.deltas),
+      "1: add differences to each frame; 2: also differences of these", .most = 2, .tensor = "x" },
     { 0, "window-shape", PST_CHOICE, AT(features.window), "the shape of a window", .choices = windows,
       .tensor = "x" },
-    { 0, "window-length", PST_POSITIVE_DOUBLE, AT(features.length), "seconds of a window", .most = 1,
+    { 0, "window-length", PST_POSITIVE_DOUBLE, AT(features.length), "length of a window", .most = 1,
       .metavar = "SECONDS", .tensor = "x" },
     { 0, "window-shift", PST_POSITIVE_DOUBLE, AT(features.shift), "seconds from window to window", .most = 1,
       .metavar = "SECONDS", .tensor = "x" },
-    { 0, "pre-emphasis", PST_DOUBLE, AT(features.pre_emphasis), "how much of the sample before is taken off",
-      .least = 0, .most = 1, .tensor = "x" },
+    { 0, "pre-emphasis", PST_DOUBLE, AT(features.pre_emphasis),
+      "share of the sample before that is subtracted", .least = 0, .most = 1, .tensor = "x" },
     { 0, "low-frequency", PST_DOUBLE, AT(features.low), "where the lowest band begins", .metavar = "HZ",
       .least = 0, .most = 1e6, .tensor = "x" },
     { 0, "high-frequency", PST_DOUBLE, AT(features.high),
-      "where the highest band ends; 0 and less count from half the rate", .metavar = "HZ", .least = -1e6,
-      .most = 1e6, .tensor = "x" },
+      "where the highest band ends; if 0 or less, this is added to half the rate", .metavar = "HZ",
+      .least = -1e6, .most = 1e6, .tensor = "x" },
     { 0, "rate", PST_SIZE, AT(features.rate), "samples of sound a second", .metavar = "HZ", .least = 1000,
       .most = 384000, .tensor = "x" },
-    { 0, "resample", PST_FLAG, AT(resample), "bring sound of other rates to it; otherwise it is refused",
-      .tensor = "x" },
+    { 0, "resample", PST_FLAG, AT(resample),
+      "convert sound of other rates to this rate; otherwise it is refused", .tensor = "x" },
     { 0 },
 };
 
@@ -107,7 +107,7 @@ static enum pst_status open_corpus(struct speech *own, const struct pst_dataset_
 
 /* ---- which utterances -------------------------------------------------------------------------------- */
 
-/* Marks those of the part, or of the list. */
+/* Marks the utterances of the part, or of the list. */
 static enum pst_status mark(const struct speech *own, const struct pst_dataset_request *request, bool *marks,
                             struct pst_error *error)
 {
@@ -119,7 +119,8 @@ static enum pst_status mark(const struct speech *own, const struct pst_dataset_r
     return PST_OK;
 }
 
-/* Numbers the speakers as they come. speakers: [corpus.count]; receives a number for each utterance. */
+/* Numbers the speakers in the order of their first utterances. speakers: [corpus.count]; receives a number
+ * for each utterance. */
 static enum pst_status number_speakers(const struct pst_corpus *corpus, uint32_t *speakers,
                                        struct pst_error *error)
 {
@@ -244,7 +245,8 @@ static enum pst_status take_labels(struct pst_dataset *dataset, const char *alig
     return name_states(dataset, error);
 }
 
-/* Sound, names and states tell contents apart; the features' settings are options. */
+/* Over sound, names, ids, speakers and states; the features' settings are options. Means and held-out samples
+ * depend on speakers. */
 static void digest(struct pst_dataset *dataset)
 {
     const struct speech *own = dataset->own;
@@ -252,8 +254,10 @@ static void digest(struct pst_dataset *dataset)
     pst_digest_start(&state);
     for (size_t i = 0; i < own->speech.count; i++) {
         const struct pst_spoken *spoken = &own->speech.spoken[i];
-        const char *name = own->corpus.utterances[own->number[i]].name;
-        pst_digest_add(&state, name, strlen(name) + 1);
+        const struct pst_utterance *utterance = &own->corpus.utterances[own->number[i]];
+        pst_digest_add(&state, utterance->name, strlen(utterance->name) + 1);
+        pst_digest_add(&state, utterance->speaker, strlen(utterance->speaker) + 1);
+        pst_digest_add(&state, &spoken->first_id, sizeof spoken->first_id);
         pst_digest_add(&state, spoken->digest, sizeof spoken->digest);
     }
     if (dataset->labels != NULL)
@@ -261,7 +265,7 @@ static void digest(struct pst_dataset *dataset)
     pst_digest_finish(&state, dataset->digest);
 }
 
-/* All that the numbers of a frame depend on, but for the sound. */
+/* Describes all that the numbers of a frame depend on, except the sound. */
 static void describe_making(struct pst_dataset *dataset, const struct settings *settings)
 {
     const struct pst_feature_settings *features = &settings->features;
@@ -362,7 +366,7 @@ static void close_speech(struct pst_dataset *dataset)
 
 const struct pst_dataset_type pst_dataset_speech = {
     .name = "speech",
-    .help = "frames of a corpus as Sphinx or Kaldi has it, in AN4_DIR or a folder",
+    .help = "frames of a corpus in the layout of Sphinx or Kaldi, in AN4_DIR or a folder",
     .arguments = "FOLDER",
     .most_arguments = 1,
     .has_test_part = true,

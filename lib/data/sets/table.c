@@ -46,7 +46,7 @@ static size_t read_start(const char *path, unsigned char *start, unsigned size)
         status = PST_TRY_AGAIN;
     }
     if (status == PST_TRY_AGAIN || code == Z_MEM_ERROR)
-        pst_mark_shortage(); /* or the file would be taken for one of no type */
+        pst_mark_shortage(); /* otherwise the file would seem to be of no type */
     return got > 0 ? (size_t)got : 0;
 }
 
@@ -59,7 +59,7 @@ static void list_names(char *text, size_t size)
                                    pst_dataset_types[i]->name);
 }
 
-/* The type that a file is of by the ending of its name, in front of ".gz"; NULL: none. */
+/* The type of a file by the ending of its name, in front of ".gz"; NULL: none. */
 static const struct pst_dataset_type *find_by_ending(const char *path)
 {
     char padded[24];
@@ -76,7 +76,7 @@ static const struct pst_dataset_type *find_by_ending(const char *path)
     return NULL;
 }
 
-/* A word that is neither a file nor looks like the name of one was meant as a set. */
+/* A word without a dot or a slash that is not a file is taken for the name of a set. */
 static enum pst_status find_by_file(const char *path, const struct pst_dataset_type **type,
                                     struct pst_error *error)
 {

@@ -1,8 +1,8 @@
-/* Differences from frame to frame, as Kaldi's DeltaFeatures has them: beyond its ends a wave goes on as its
- * first and last frame. */
+/* Differences from frame to frame, as Kaldi's DeltaFeatures has them: beyond the ends of a wave its first and
+ * last frame are repeated. */
 #include "lib/data/sound/features.h"
 
-#define REACH 2 /* frames on either side that the first differences look at */
+#define REACH 2 /* frames on either side that the first differences use */
 #define ORDERS 2
 
 /* The frame at a distance from another, or the one at the end. */

@@ -71,7 +71,7 @@ static enum pst_status check(const struct pst_feature_settings *settings, struct
 
 /* ---- making and freeing ------------------------------------------------------------------------------- */
 
-/* Whole samples in so many seconds; a hair more, for 0.029 · 1000 is a hair less than 29. */
+/* Whole samples in so many seconds; slightly more, because 0.029 · 1000 is slightly less than 29. */
 static size_t samples_in(double seconds, size_t rate)
 {
     return (size_t)(seconds * (double)rate + 1e-6);
@@ -164,7 +164,7 @@ enum pst_status pst_features_check(const struct pst_features *features, size_t s
     return PST_OK;
 }
 
-/* One window of a wave, as many numbers as a frame has without differences. */
+/* Makes a frame of one window of a wave, without differences. */
 static void make_frame(struct pst_features *features, const float *wave, float *frame)
 {
     const struct pst_feature_settings *settings = &features->settings;

@@ -13,7 +13,7 @@
 void pst_window_make(enum pst_feature_window window, size_t length, float *factors);
 
 /*
- * Takes one window of a wave: its mean goes off, then pre-emphasis, then the factors.
+ * Takes one window of a wave: subtracts its mean, then applies pre-emphasis, then the factors.
  * wave, factors: [length]. taken: receives [length].
  */
 void pst_window_take(const float *wave, const float *factors, size_t length, double pre_emphasis,

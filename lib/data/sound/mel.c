@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* In single precision, as Kaldi has it: at the feet of triangles that makes a difference. */
+/* In single precision, as Kaldi has it, because that matters at the feet of triangles. */
 static float mel_of(float hertz)
 {
     return 1127.0F * logf(1.0F + hertz / 700.0F);

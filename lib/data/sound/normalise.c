@@ -21,7 +21,7 @@ static void add(struct sums *sums, const struct pst_spoken *spoken, size_t width
     sums->frames += (double)spoken->made;
 }
 
-/* From sums to mean and what to multiply by. */
+/* Turns sums into means and factors. */
 static void settle(struct sums *sums, size_t width, bool scale)
 {
     for (size_t i = 0; i < width; i++) {
@@ -40,7 +40,7 @@ static void apply(const struct sums *sums, struct pst_spoken *spoken, size_t wid
     }
 }
 
-/* The group whose mean an utterance's frames have. */
+/* The group whose mean is subtracted from an utterance's frames. */
 static size_t group_of(const struct pst_speech *speech, size_t utterance)
 {
     return speech->normalise == PST_NORMALISE_SPEAKER ? speech->spoken[utterance].speaker : utterance;

@@ -32,7 +32,7 @@ static bool is_missing(const char *path)
     return stat(path, &status) != 0 && errno == ENOENT;
 }
 
-/* The file's own name, or with the first ending behind it that there is. name: [PATH_MAX]; receives it. */
+/* Finds a file by its name, or with the first ending behind it that exists. name: [PATH_MAX]; receives it. */
 static enum pst_status find(const char *path, char *name, struct pst_error *error)
 {
     static const char *const endings[] = { "", ".flac", ".wav", ".sph", ".WAV" };
@@ -47,7 +47,7 @@ static enum pst_status find(const char *path, char *name, struct pst_error *erro
 
 /* ---- opening ------------------------------------------------------------------------------------------- */
 
-/* What a file is that does not begin as sound. */
+/* Says what a file is that does not begin as sound. */
 static enum pst_status refuse_kind(struct sound_file *file, struct pst_error *error)
 {
     char start[PST_FILE_START];
@@ -59,7 +59,7 @@ static enum pst_status refuse_kind(struct sound_file *file, struct pst_error *er
                     is != NULL ? is : "no file of sound: it begins neither as WAV, FLAC nor NIST SPHERE");
 }
 
-/* Says so if it was no fault of the file's bytes that something failed: errno was 0 before. */
+/* Reports a failure that the file's bytes did not cause. errno was 0 before. */
 static enum pst_status check_means(const struct sound_file *file, struct pst_error *error)
 {
     if (errno == ENOMEM)
@@ -69,7 +69,7 @@ static enum pst_status check_means(const struct sound_file *file, struct pst_err
     return PST_OK;
 }
 
-/* Whether the header of a SPHERE file names this compression. */
+/* Whether the header of a SPHERE file names the compression shorten. */
 static bool is_shorten(struct pst_sound_input *input)
 {
     char start[PST_FILE_START + 1];
@@ -129,7 +129,7 @@ static enum pst_status check(struct sound_file *file, size_t rate, bool resample
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
-/* To the scale of 16 bits. first: the place of these samples in the file. */
+/* Scales samples to 16 bits. first: the place of these samples in the file. */
 static enum pst_status scale(float *samples, size_t count, size_t first, struct pst_error *error)
 {
     for (size_t i = 0; i < count; i++) {
@@ -148,7 +148,7 @@ static enum pst_status read_failure(const struct sound_file *file, size_t count,
     return status != PST_OK ? status : pst_sound_is_cut((uint64_t)file->info.frames, count, error);
 }
 
-/* What the header announces is little enough to be reserved: check() has seen to it. */
+/* Memory for all announced samples is reserved: check() has limited their number. */
 static enum pst_status read_samples(struct sound_file *file, struct pst_buffer *wave, size_t *count,
                                     struct pst_error *error)
 {
@@ -179,7 +179,7 @@ static enum pst_status read_at_rate(struct sound_file *file, size_t rate, struct
     return status;
 }
 
-/* libsndfile 1.2 uses some of its memory without looking whether it got it, so this looks beforehand. */
+/* libsndfile 1.2 does not check all memory that it allocates, so this checks for some beforehand. */
 static enum pst_status check_room(struct pst_error *error)
 {
     void *room = malloc(OPEN_ROOM);
@@ -187,7 +187,7 @@ static enum pst_status check_room(struct pst_error *error)
     return room != NULL ? PST_OK : pst_fail(error, PST_TRY_AGAIN, "out of memory for a file of sound");
 }
 
-/* Reads what is open as a descriptor. */
+/* Reads a file that is open as a descriptor. */
 static enum pst_status read_open(struct sound_file *file, size_t rate, bool resample, struct pst_buffer *wave,
                                  size_t *count, struct pst_error *error)
 {

@@ -6,7 +6,7 @@
 
 #include <sndfile.h>
 
-/* A file that libsndfile reads through our own functions: it closes descriptors that are not its own. */
+/* A file that libsndfile reads through our own functions: it would close descriptors that it does not own. */
 struct pst_sound_input {
     int fd;
     uint64_t at, size; /* bytes */
@@ -20,8 +20,8 @@ extern const SF_VIRTUAL_IO pst_sound_io;
 size_t pst_sound_read_at(struct pst_sound_input *input, uint64_t at, void *bytes, size_t size);
 
 /*
- * Checks that a WAV or SPHERE file holds all samples that it announces. (Of FLAC this is seen when it is
- * read.) info: what libsndfile says of it.
+ * Checks that a WAV or SPHERE file holds all samples that it announces. (A cut FLAC file is noticed when it
+ * is read.) info: what libsndfile says of it.
  * Returns PST_OK or PST_BAD_DATA. The message lacks the file's name.
  */
 PST_CHECKED enum pst_status pst_sound_check_whole(struct pst_sound_input *input, const SF_INFO *info,

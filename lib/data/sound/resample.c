@@ -25,6 +25,6 @@ enum pst_status pst_sound_resample(const float *wave, size_t samples, double rat
                       .src_ratio = ratio };
     int code = src_simple(&data, QUALITY, 1);
     *count = (size_t)data.output_frames_gen;
-    /* All else that libsamplerate complains of is a fault of this call. */
+    /* The arguments are valid, so only a shortage of memory can be the cause. */
     return code == 0 ? PST_OK : pst_fail(error, PST_TRY_AGAIN, "libsamplerate: %s", src_strerror(code));
 }

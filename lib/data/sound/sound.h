@@ -5,15 +5,15 @@
 #ifndef PIPESTILL_LIB_DATA_SOUND_SOUND_H
 #define PIPESTILL_LIB_DATA_SOUND_SOUND_H
 
-#include "pipestill/data.h"
+#include "pipestill/view.h"
 
 /* ---- files -------------------------------------------------------------------------------------------- */
 
 /*
- * Reads a file of sound: WAV, FLAC or NIST SPHERE. Other kinds are refused, for a cut is not seen in some of
- * them, and the samples of others depend on the decoder.
+ * Reads a file of sound: WAV, FLAC or NIST SPHERE. Other kinds are refused, because some do not show that
+ * they are cut short, and the samples of others depend on the decoder.
  * path: if there is no such file, the endings .flac, .wav, .sph and .WAV are tried behind it.
- * rate: samples a second that are wanted. resample: whether sound of another rate is brought to it by
+ * rate: samples a second that are needed. resample: whether sound of another rate is brought to it by
  *   libsamplerate; otherwise it is refused.
  * wave: receives [count] numbers as 16-bit samples have them, -32768 … 32767; of files of floats they may be
  *   up to eight times as large.
@@ -26,11 +26,11 @@ PST_CHECKED enum pst_status pst_sound_read(const char *path, size_t rate, bool r
 
 /* ---- perturbations ------------------------------------------------------------------------------------- */
 
-/* All are functions of what they are given, and give the same bits in every run. */
+/* All depend on their arguments alone, and give the same bits in every run. */
 
 /*
  * Plays a wave faster, so that tempo and pitch rise together: it is resampled by libsamplerate.
- * speed: 0.5 … 2; 1 copies. out: receives [count], about samples / speed; it does not hold the wave.
+ * speed: 0.5 … 2; 1 copies. out: receives [count], about samples / speed; not the buffer that holds the wave.
  * Returns PST_OK; PST_USAGE for another speed; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_sound_speed(const float *wave, size_t samples, double speed,
@@ -76,8 +76,8 @@ struct pst_features;
 
 /*
  * Makes one. Windows are taken as Kaldi takes them with snip_edges, without dithering; the mean of each is
- * taken off; energies are logarithms, natural, floored at that of the f32 epsilon, 2^-23.
- * Returns PST_OK; PST_USAGE, which names the setting that cannot be; PST_TRY_AGAIN.
+ * subtracted; energies are natural logarithms, and not below that of the f32 epsilon, 2^-23.
+ * Returns PST_OK; PST_USAGE, which names the setting out of range; PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_features_new(struct pst_features **features,
                                              const struct pst_feature_settings *settings,

@@ -77,7 +77,7 @@ void pst_speech_close(struct pst_speech *speech)
 
 /* ---- changing ---------------------------------------------------------------------------------------- */
 
-/* Reads an utterance again, and changes its sound as a plan says; without one it is as it was. */
+/* Reads an utterance again, and changes its sound as a plan says; without a plan it is unchanged. */
 static enum pst_status remake(struct pst_speech *speech, struct pst_spoken *spoken,
                               const struct pst_plan *plan, struct pst_error *error)
 {
@@ -97,7 +97,7 @@ static enum pst_status remake(struct pst_speech *speech, struct pst_spoken *spok
     return status == PST_OK ? make_frames(speech, spoken, speech->wave.data, wave.count, error) : status;
 }
 
-/* Marks the utterances that samples are of. Only these are made again, but with speakers' means all are. */
+/* Marks the utterances of the planned samples. Only these are made again; with speakers' means all are. */
 static void mark_planned(const struct pst_speech *speech, const struct pst_plan *plan, bool *marks)
 {
     memset(marks, speech->normalise == PST_NORMALISE_SPEAKER, speech->count);
@@ -143,7 +143,7 @@ const float *pst_speech_frame(const struct pst_speech *speech, size_t sample, pt
 {
     const struct pst_spoken *spoken = &speech->spoken[pst_speech_find(speech, sample)];
     size_t frame = sample - spoken->first, width = pst_features_width(speech->features);
-    if (spoken->made != spoken->frames) /* of sound that was played faster or slower: the same moment of it */
+    if (spoken->made != spoken->frames) /* the sound was played faster or slower: takes the same moment */
         frame = (2 * frame + 1) * spoken->made / (2 * spoken->frames);
     ptrdiff_t at = (ptrdiff_t)frame + offset, last = (ptrdiff_t)spoken->made - 1;
     return spoken->values + width * (size_t)(at < 0 ? 0 : at > last ? last : at);

@@ -12,7 +12,7 @@ struct pst_spoken {
     uint64_t first_id; /* of its first frame */
     uint32_t speaker;
     size_t first, frames;         /* samples of the set: the first, and how many */
-    size_t made;                  /* frames that are there: others than `frames` if the sound was changed */
+    size_t made;                  /* frames that are there: not `frames` if its speed was changed */
     float *values;                /* [made, width]; owned */
     char digest[PST_DIGEST_TEXT]; /* of its wave */
 };
@@ -34,15 +34,15 @@ struct pst_speech {
  * Reads the sound of all utterances, and makes their frames.
  * speech: count, spoken (path, first_id, speaker) and all settings are set. max_memory: bytes that frames may
  * take; 0: any number.
- * Returns PST_OK; PST_USAGE for settings that cannot be; PST_BAD_DATA, with the file, also for sound that is
+ * Returns PST_OK; PST_USAGE for settings out of range; PST_BAD_DATA, with the file, also for sound that is
  * shorter than a window; what pst_sound_read returns; PST_STOPPED.
  */
 PST_CHECKED enum pst_status pst_speech_open(struct pst_speech *speech, size_t max_memory,
                                             struct pst_error *error);
 
 /*
- * Makes the frames of the utterances that a plan asks for again, out of sound that is changed as the plan
- * says. Returns PST_OK; PST_BAD_DATA if a file is not the one that it was; what pst_sound_read returns.
+ * Makes the frames of a plan's utterances again, out of sound that is changed as the plan says. Returns
+ * PST_OK; PST_BAD_DATA if a file has changed; what pst_sound_read returns.
  */
 PST_CHECKED enum pst_status pst_speech_plan(struct pst_speech *speech, const struct pst_plan *plan,
                                             struct pst_error *error);
@@ -53,13 +53,13 @@ size_t pst_speech_find(const struct pst_speech *speech, size_t sample);
 /* The frame that is offset places away from a sample's, or the first or last. Returns [width]. */
 const float *pst_speech_frame(const struct pst_speech *speech, size_t sample, ptrdiff_t offset);
 
-/* Frees what it holds, but for what is borrowed, and makes it {0}. */
+/* Frees what it holds, except what is borrowed, and makes it {0}. */
 void pst_speech_close(struct pst_speech *speech);
 
 /*
- * Takes the mean of each number off the frames of each speaker, or each utterance, and with speech->scale
- * divides by the deviation.
- * marks: [count], the utterances whose frames are new; NULL: all are. By speaker all have to be.
+ * Subtracts the mean of each number from the frames of each speaker, or each utterance, and with
+ * speech->scale divides by the deviation.
+ * marks: [count], the utterances whose frames are new; NULL: all are. By speaker all must be new.
  * Returns PST_OK or PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_speech_normalise(struct pst_speech *speech, const bool *marks,

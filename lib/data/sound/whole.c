@@ -1,4 +1,4 @@
-/* Whether a file of sound is whole: what libsndfile does not say, for it takes a file that was cut short as a
+/* Whether a file of sound is whole. libsndfile does not tell, because it reads a file that was cut short as a
  * shorter one. */
 #include "lib/data/sound/read.h"
 

@@ -16,11 +16,11 @@ void pst_window_take(const float *wave, const float *factors, size_t length, dou
                      float *taken)
 {
     const float emphasis = (float)pre_emphasis;
-    float sum = 0; /* one after the other, as Kaldi's: then the same bits go into the transform */
+    float sum = 0; /* one after the other, as in Kaldi, so that the transform gets the same bits */
     for (size_t i = 0; i < length; i++)
         sum += wave[i];
     const float mean = sum / (float)length;
-    /* Nothing is before the first sample, so it stands for that, too. */
+    /* No sample is before the first one, so the first one replaces it. */
     taken[0] = ((wave[0] - mean) - emphasis * (wave[0] - mean)) * factors[0];
     for (size_t i = 1; i < length; i++)
         taken[i] = ((wave[i] - mean) - emphasis * (wave[i - 1] - mean)) * factors[i];

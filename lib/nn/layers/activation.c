@@ -1,4 +1,4 @@
-/* activation: a function of every element, for a place where no layer before it takes it over. */
+/* activation: a function of every element, if the layer before does not take it over. */
 #include "lib/nn/layers/finish.h"
 
 #include <string.h>
@@ -84,6 +84,7 @@ const struct pst_layer_type pst_layer_activation = {
     .example =
         "6-8-tanh-7-sigmoid-4 6-8-gelu-7-silu-4 6-8-leaky0.2-7-leaky-4 6-tanh-8-relu-sigmoid-4 6-8-4-tanh",
     .settings_size = sizeof(struct setting),
+    .channels_last = true,
     .parse = parse,
     .describe = describe,
     .settle = settle,

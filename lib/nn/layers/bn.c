@@ -1,9 +1,9 @@
 /*
  * bn: batch normalisation (Ioffe, Szegedy 2015): every channel has mean 0 and variance 1 over the batch and
- * its maps, and is then scaled and moved by learned numbers. In use mean and variance are statistics of the
+ * its maps, and is then scaled and moved by learned numbers. In use, mean and variance are statistics of the
  * training, which follow those of its batches.
  */
-#include "lib/nn/layers/finish.h"
+#include "lib/nn/layers/bn.h"
 #include "lib/nn/layers/words.h"
 
 #include "lib/nn/kernels.h"
@@ -11,26 +11,20 @@
 #include <math.h>
 #include <string.h>
 
-struct bn {
-    double momentum, epsilon;
-    struct pst_taken_activation taken;
-    size_t channels, area; /* settled */
-};
-
-enum { SCALE, OFFSET, MEAN, VARIANCE };
+enum { SCALE = PST_BN_SCALE, OFFSET = PST_BN_OFFSET, MEAN = PST_BN_MEAN, VARIANCE = PST_BN_VARIANCE };
 
 #define MOMENTUM 0.1
 #define EPSILON 1e-5
 
 static const struct pst_word_key keys[] = {
-    { "momentum", PST_KEY_REAL, offsetof(struct bn, momentum), 1e-6, 1 },
-    { "epsilon", PST_KEY_REAL, offsetof(struct bn, epsilon), 1e-12, 1 },
+    { "momentum", PST_KEY_REAL, offsetof(struct pst_bn, momentum), 1e-6, 1 },
+    { "epsilon", PST_KEY_REAL, offsetof(struct pst_bn, epsilon), 1e-12, 1 },
     { 0 },
 };
 
 static bool parse(const char *word, void *settings)
 {
-    struct bn *bn = settings;
+    struct pst_bn *bn = settings;
     bn->momentum = MOMENTUM;
     bn->epsilon = EPSILON;
     return strncmp(word, "bn", 2) == 0 && pst_word_keys(word + 2, keys, bn);
@@ -38,7 +32,7 @@ static bool parse(const char *word, void *settings)
 
 static void describe(const struct pst_layer *layer, FILE *text)
 {
-    const struct bn *bn = layer->settings;
+    const struct pst_bn *bn = layer->settings;
     fputs("bn", text);
     if (bn->momentum != MOMENTUM)
         pst_word_write_real(text, "momentum", bn->momentum);
@@ -49,27 +43,24 @@ static void describe(const struct pst_layer *layer, FILE *text)
 
 static bool absorb(struct pst_layer *layer, const struct pst_activation *activation, double slope)
 {
-    return pst_take_activation(&((struct bn *)layer->settings)->taken, activation, slope);
+    return pst_take_activation(&((struct pst_bn *)layer->settings)->taken, activation, slope);
 }
 
-static struct pst_finish finish_of(const struct pst_layer *layer)
+struct pst_finish pst_bn_finish(const struct pst_layer *layer)
 {
-    const struct bn *bn = layer->settings;
+    const struct pst_bn *bn = layer->settings;
     return (struct pst_finish){ .activation = bn->taken.activation,
                                 .slope = bn->taken.slope,
                                 .number = layer->number,
                                 .width = pst_shape_elements(&layer->out) };
 }
 
-/* What a batch had, one row of channels each; kept behind what the activation keeps. */
-enum { BATCH_MEAN, BATCH_VARIANCE, BATCH_SCALE, BATCH_ROWS };
-
-/* Room is for 16 samples at least (struct pst_pass), so a share of the rows a sample is enough. */
+/* Memory is for 16 samples at least (struct pst_pass), so each sample needs only a part of the rows. */
 #define LEAST_ROOM 16
 
 static const char *settle(struct pst_layer *layer, struct pst_settling *settling)
 {
-    struct bn *bn = layer->settings;
+    struct pst_bn *bn = layer->settings;
     layer->out = layer->in;
     bn->channels = layer->in.size[0];
     bn->area = pst_shape_elements(&layer->in) / bn->channels;
@@ -83,22 +74,24 @@ static const char *settle(struct pst_layer *layer, struct pst_settling *settling
         settling->activations++;
         layer->number = settling->last ? 0 : settling->activations;
     }
-    struct pst_finish finish = finish_of(layer);
+    struct pst_finish finish = pst_bn_finish(layer);
     layer->memory_for_training =
-        pst_finish_memory(&finish) + (BATCH_ROWS * bn->channels + LEAST_ROOM - 1) / LEAST_ROOM;
+        pst_finish_memory(&finish) + (PST_BN_BATCH_ROWS * bn->channels + LEAST_ROOM - 1) / LEAST_ROOM;
+    if (layer->in.rank == 3)
+        layer->scratch[false] = layer->scratch[true] = pst_bn_rows_scratch(bn->channels);
     return NULL;
 }
 
-static float *batch_row(const struct pst_layer *layer, const struct pst_pass *pass, float *memory, size_t row)
+float *pst_bn_batch(const struct pst_layer *layer, const struct pst_pass *pass, float *memory, size_t row)
 {
-    const struct bn *bn = layer->settings;
-    struct pst_finish finish = finish_of(layer);
+    const struct pst_bn *bn = layer->settings;
+    struct pst_finish finish = pst_bn_finish(layer);
     return memory + pass->room * pst_finish_memory(&finish) + row * bn->channels;
 }
 
 /* ---- sums over a batch ------------------------------------------------------------------------------- */
 
-static double channel_sum(const struct bn *bn, size_t n, size_t channel, const float *values)
+static double channel_sum(const struct pst_bn *bn, size_t n, size_t channel, const float *values)
 {
     double sum = 0;
     for (size_t sample = 0; sample < n; sample++)
@@ -106,7 +99,7 @@ static double channel_sum(const struct bn *bn, size_t n, size_t channel, const f
     return sum;
 }
 
-static double channel_squares(const struct bn *bn, size_t n, size_t channel, const float *values,
+static double channel_squares(const struct pst_bn *bn, size_t n, size_t channel, const float *values,
                               float middle)
 {
     double sum = 0;
@@ -115,7 +108,7 @@ static double channel_squares(const struct bn *bn, size_t n, size_t channel, con
     return sum;
 }
 
-static double channel_products(const struct bn *bn, size_t n, size_t channel, const float *values,
+static double channel_products(const struct pst_bn *bn, size_t n, size_t channel, const float *values,
                                const float *others, float middle)
 {
     double sum = 0;
@@ -128,29 +121,34 @@ static double channel_products(const struct bn *bn, size_t n, size_t channel, co
 
 /* ---- passes ------------------------------------------------------------------------------------------ */
 
-/* Measures a batch: mean, variance and what they scale by. The variance that use will take is the unbiased
- * one; one number alone has none, and leaves the statistic as it is. */
+/* The statistic is the unbiased variance. One number alone has none, so the statistic stays as it is. */
+void pst_bn_note(const struct pst_layer *layer, const struct pst_pass *pass, float *memory, size_t c,
+                 double mean, double squares)
+{
+    const struct pst_bn *bn = layer->settings;
+    double count = (double)(pass->n * bn->area);
+    pst_bn_batch(layer, pass, memory, PST_BN_BATCH_MEAN)[c] = (float)mean;
+    pst_bn_batch(layer, pass, memory, PST_BN_BATCH_SCALE)[c] =
+        (float)(1 / sqrt(squares / count + bn->epsilon));
+    pst_bn_batch(layer, pass, memory, PST_BN_BATCH_VARIANCE)[c] =
+        count > 1 ? (float)(squares / (count - 1)) : pst_layer_values(layer, pass, VARIANCE)[c];
+}
+
 static void measure(const struct pst_layer *layer, const struct pst_pass *pass, const float *inputs,
                     float *memory)
 {
-    const struct bn *bn = layer->settings;
-    float *mean = batch_row(layer, pass, memory, BATCH_MEAN);
-    float *variance = batch_row(layer, pass, memory, BATCH_VARIANCE);
-    float *scale = batch_row(layer, pass, memory, BATCH_SCALE);
-    const float *old = pst_layer_values(layer, pass, VARIANCE);
+    const struct pst_bn *bn = layer->settings;
     double count = (double)(pass->n * bn->area);
     for (size_t c = 0; c < bn->channels; c++) {
-        mean[c] = (float)(channel_sum(bn, pass->n, c, inputs) / count);
-        double squares = channel_squares(bn, pass->n, c, inputs, mean[c]);
-        scale[c] = (float)(1 / sqrt(squares / count + bn->epsilon));
-        variance[c] = count > 1 ? (float)(squares / (count - 1)) : old[c];
+        float mean = (float)(channel_sum(bn, pass->n, c, inputs) / count);
+        pst_bn_note(layer, pass, memory, c, (double)mean, channel_squares(bn, pass->n, c, inputs, mean));
     }
 }
 
 static void normalise(const struct pst_layer *layer, const struct pst_pass *pass, const float *inputs,
                       float *outputs, const float *mean, const float *scale)
 {
-    const struct bn *bn = layer->settings;
+    const struct pst_bn *bn = layer->settings;
     const float *gain = pst_layer_values(layer, pass, SCALE), *offset = pst_layer_values(layer, pass, OFFSET);
     for (size_t sample = 0; sample < pass->n; sample++)
         for (size_t c = 0; c < bn->channels; c++) {
@@ -159,16 +157,21 @@ static void normalise(const struct pst_layer *layer, const struct pst_pass *pass
         }
 }
 
-/* In use: by the statistics of the training. */
+/* From the statistics of the training. */
+float pst_bn_scale_for_use(const struct pst_layer *layer, const struct pst_pass *pass, size_t c)
+{
+    const struct pst_bn *bn = layer->settings;
+    double variance = (double)pst_layer_values(layer, pass, VARIANCE)[c];
+    return (float)((double)pst_layer_values(layer, pass, SCALE)[c] / sqrt(variance + bn->epsilon));
+}
+
 static void normalise_for_use(const struct pst_layer *layer, const struct pst_pass *pass, const float *inputs,
                               float *outputs)
 {
-    const struct bn *bn = layer->settings;
-    const float *gain = pst_layer_values(layer, pass, SCALE), *offset = pst_layer_values(layer, pass, OFFSET);
-    const float *mean = pst_layer_values(layer, pass, MEAN),
-                *variance = pst_layer_values(layer, pass, VARIANCE);
+    const struct pst_bn *bn = layer->settings;
+    const float *offset = pst_layer_values(layer, pass, OFFSET), *mean = pst_layer_values(layer, pass, MEAN);
     for (size_t c = 0; c < bn->channels; c++) {
-        float scale = (float)((double)gain[c] / sqrt((double)variance[c] + bn->epsilon));
+        float scale = pst_bn_scale_for_use(layer, pass, c);
         for (size_t sample = 0; sample < pass->n; sample++) {
             size_t at = (sample * bn->channels + c) * bn->area;
             pst_kernel_rescale(outputs + at, inputs + at, bn->area, mean[c], scale, offset[c]);
@@ -176,14 +179,24 @@ static void normalise_for_use(const struct pst_layer *layer, const struct pst_pa
     }
 }
 
+/* Whether the inputs are rows of channels. */
+static bool has_rows(const struct pst_layer *layer, const struct pst_pass *pass)
+{
+    return pass->channels_last && layer->in.rank == 3;
+}
+
 static void forward(const struct pst_layer *layer, const struct pst_pass *pass, const float *inputs,
                     float *outputs, float *memory)
 {
-    struct pst_finish finish = finish_of(layer);
+    struct pst_finish finish = pst_bn_finish(layer);
+    if (has_rows(layer, pass)) {
+        pst_bn_forward_rows(layer, pass, inputs, outputs, memory);
+        return;
+    }
     if (pass->training) {
         measure(layer, pass, inputs, memory);
-        normalise(layer, pass, inputs, outputs, batch_row(layer, pass, memory, BATCH_MEAN),
-                  batch_row(layer, pass, memory, BATCH_SCALE));
+        normalise(layer, pass, inputs, outputs, pst_bn_batch(layer, pass, memory, PST_BN_BATCH_MEAN),
+                  pst_bn_batch(layer, pass, memory, PST_BN_BATCH_SCALE));
     } else
         normalise_for_use(layer, pass, inputs, outputs);
     pst_finish_forward(&finish, pass, NULL, outputs, memory);
@@ -193,9 +206,9 @@ static void forward(const struct pst_layer *layer, const struct pst_pass *pass, 
 static void channel_back(const struct pst_layer *layer, const struct pst_pass *pass, size_t c,
                          const float *inputs, const float *gradient, float *input_gradient, float *memory)
 {
-    const struct bn *bn = layer->settings;
-    float mean = batch_row(layer, pass, memory, BATCH_MEAN)[c];
-    float scale = batch_row(layer, pass, memory, BATCH_SCALE)[c];
+    const struct pst_bn *bn = layer->settings;
+    float mean = pst_bn_batch(layer, pass, memory, PST_BN_BATCH_MEAN)[c];
+    float scale = pst_bn_batch(layer, pass, memory, PST_BN_BATCH_SCALE)[c];
     double count = (double)(pass->n * bn->area);
     double sum = channel_sum(bn, pass->n, c, gradient);
     double product = channel_products(bn, pass->n, c, inputs, gradient, mean) * (double)scale;
@@ -210,18 +223,28 @@ static void channel_back(const struct pst_layer *layer, const struct pst_pass *p
     }
 }
 
+void pst_bn_hand_over(const struct pst_layer *layer, const struct pst_pass *pass, float *memory)
+{
+    pass->take(pass->context, &layer->parameters[SCALE], pst_layer_gradient(layer, pass, SCALE));
+    pass->take(pass->context, &layer->parameters[OFFSET], pst_layer_gradient(layer, pass, OFFSET));
+    pass->take(pass->context, &layer->parameters[MEAN], pst_bn_batch(layer, pass, memory, PST_BN_BATCH_MEAN));
+    pass->take(pass->context, &layer->parameters[VARIANCE],
+               pst_bn_batch(layer, pass, memory, PST_BN_BATCH_VARIANCE));
+}
+
 static void backward(const struct pst_layer *layer, const struct pst_pass *pass, const float *inputs,
                      const float *outputs, float *gradient, float *input_gradient, float *memory)
 {
-    const struct bn *bn = layer->settings;
-    struct pst_finish finish = finish_of(layer);
-    pst_finish_backward(&finish, pass, outputs, memory, gradient, NULL);
-    for (size_t c = 0; c < bn->channels; c++)
-        channel_back(layer, pass, c, inputs, gradient, input_gradient, memory);
-    pass->take(pass->context, &layer->parameters[SCALE], pst_layer_gradient(layer, pass, SCALE));
-    pass->take(pass->context, &layer->parameters[OFFSET], pst_layer_gradient(layer, pass, OFFSET));
-    pass->take(pass->context, &layer->parameters[MEAN], batch_row(layer, pass, memory, BATCH_MEAN));
-    pass->take(pass->context, &layer->parameters[VARIANCE], batch_row(layer, pass, memory, BATCH_VARIANCE));
+    const struct pst_bn *bn = layer->settings;
+    struct pst_finish finish = pst_bn_finish(layer);
+    if (has_rows(layer, pass))
+        pst_bn_backward_rows(layer, pass, inputs, outputs, gradient, input_gradient, memory);
+    else {
+        pst_finish_backward(&finish, pass, outputs, memory, gradient, NULL);
+        for (size_t c = 0; c < bn->channels; c++)
+            channel_back(layer, pass, c, inputs, gradient, input_gradient, memory);
+    }
+    pst_bn_hand_over(layer, pass, memory);
 }
 
 /* ---- plain twins ------------------------------------------------------------------------------------- */
@@ -231,7 +254,7 @@ struct plain {
     double mean, variance, unbiased, scale, gain, offset;
 };
 
-static size_t place_of(const struct bn *bn, size_t channel, size_t i)
+static size_t place_of(const struct pst_bn *bn, size_t channel, size_t i)
 {
     return (i / bn->area * bn->channels + channel) * bn->area + i % bn->area;
 }
@@ -239,7 +262,7 @@ static size_t place_of(const struct bn *bn, size_t channel, size_t i)
 static struct plain plain_channel(const struct pst_layer *layer, const struct pst_plain_pass *pass,
                                   const double *inputs, size_t c)
 {
-    const struct bn *bn = layer->settings;
+    const struct pst_bn *bn = layer->settings;
     size_t count = pass->n * bn->area;
     struct plain plain = { .gain = pass->parameters[layer->parameters[SCALE].at + c],
                            .offset = pass->parameters[layer->parameters[OFFSET].at + c],
@@ -266,8 +289,8 @@ static double plain_sum(const struct plain *plain, double input)
 static void plain_forward(const struct pst_layer *layer, const struct pst_plain_pass *pass,
                           const double *inputs, double *outputs)
 {
-    const struct bn *bn = layer->settings;
-    struct pst_finish finish = finish_of(layer);
+    const struct pst_bn *bn = layer->settings;
+    struct pst_finish finish = pst_bn_finish(layer);
     for (size_t c = 0; c < bn->channels; c++) {
         struct plain plain = plain_channel(layer, pass, inputs, c);
         for (size_t i = 0; i < pass->n * bn->area; i++) {
@@ -281,8 +304,8 @@ static void plain_backward(const struct pst_layer *layer, const struct pst_plain
                            const double *inputs, const double *gradient, double *input_gradient,
                            double *parameter_gradient)
 {
-    const struct bn *bn = layer->settings;
-    struct pst_finish finish = finish_of(layer);
+    const struct pst_bn *bn = layer->settings;
+    struct pst_finish finish = pst_bn_finish(layer);
     double count = (double)(pass->n * bn->area);
     for (size_t c = 0; c < bn->channels; c++) {
         struct plain plain = plain_channel(layer, pass, inputs, c);
@@ -308,19 +331,36 @@ static void plain_backward(const struct pst_layer *layer, const struct pst_plain
     }
 }
 
+static bool use(const struct pst_layer *layer, const struct pst_pass *pass, struct pst_use *use)
+{
+    const struct pst_bn *bn = layer->settings;
+    use->kind = PST_USE_CHANGE;
+    use->middle = pst_layer_values(layer, pass, PST_BN_MEAN);
+    use->offset = pst_layer_values(layer, pass, PST_BN_OFFSET);
+    for (size_t c = 0; c < bn->channels; c++)
+        use->factor[c] = pst_bn_scale_for_use(layer, pass, c);
+    return pst_use_activation(use, bn->taken.activation);
+}
+
 const struct pst_layer_type pst_layer_bn = {
     .name = "bn",
     .grammar = "bn, bn,momentum=0.1,epsilon=0.00001",
     .help = "every channel with mean 0 and variance 1 over the batch",
     .example =
-        "2x5x4-conv3x3:3-bn-relu-flatten-4 6-8-none-bn-tanh-4 2x4x4-bn,momentum=0.3,epsilon=0.001-gap-3",
-    .settings_size = sizeof(struct bn),
+        "2x5x4-conv3x3:3-bn-relu-flatten-4 6-8-none-bn-tanh-4 2x4x4-bn,momentum=0.3,epsilon=0.001-gap-3 "
+        "2x8x8-conv1x1:16-bn-relu-maxpool2-bn-maxpool2-flatten-3",
+    .settings_size = sizeof(struct pst_bn),
+    .channels_last = true,
     .parse = parse,
     .describe = describe,
     .absorb = absorb,
     .settle = settle,
     .forward = forward,
     .backward = backward,
+    .joins = pst_bn_joins,
+    .forward_joined = pst_bn_forward_joined,
+    .backward_joined = pst_bn_backward_joined,
     .plain_forward = plain_forward,
     .plain_backward = plain_backward,
+    .use = use,
 };

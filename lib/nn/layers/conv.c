@@ -1,6 +1,7 @@
 /* conv: every output map is a sum of all input maps (of its group), each under a kernel that moves over it.
- * The weight is [maps, channels / groups, height, width]. What lies under the kernels is spread out as the
- * columns of a matrix, of several samples side by side if maps are small, and multiplied by BLAS. */
+ * The weight is [maps, channels / groups, height, width]. The elements under the kernels are spread out as
+ * the columns of a matrix, for several samples side by side if maps are small, and BLAS multiplies it. */
+#include "lib/nn/kernels/products.h"
 #include "lib/nn/layers/finish.h"
 #include "lib/nn/layers/product.h"
 #include "lib/nn/layers/window.h"
@@ -16,7 +17,7 @@ extern const struct pst_layer_type pst_layer_bn;
 
 struct conv {
     struct pst_window window;
-    size_t maps, groups; /* 0 of each: depthwise: as many as there are channels */
+    size_t maps, groups; /* both 0 if depthwise, until settling counts the channels */
     bool depthwise, no_bias, bias;
     bool implied_no_bias; /* because batch normalisation follows, which takes every mean away */
     struct pst_taken_activation taken;
@@ -26,7 +27,7 @@ struct conv {
 
 enum { WEIGHT, BIAS };
 
-#define PAD SIZE_MAX /* not said: half of what the kernel reaches over */
+#define PAD SIZE_MAX /* not given: half of the kernel's reach */
 
 static const struct pst_word_key keys[] = {
     { "stride", PST_KEY_PAIR, offsetof(struct conv, window.stride), 1, 4095 },
@@ -38,7 +39,7 @@ static const struct pst_word_key keys[] = {
     { 0 },
 };
 
-/* What is centred: as many places on both sides of a kernel of odd size. */
+/* The padding that centres a kernel of odd size: it reaches equally far on both sides. */
 static size_t half_span(const struct pst_window *window, size_t side)
 {
     return window->dilation[side] * (window->kernel[side] - 1) / 2;
@@ -111,12 +112,28 @@ static struct pst_finish finish_of(const struct pst_layer *layer)
                                 .spread = conv->area };
 }
 
+/* If the channels are last, every place of the maps is a row of its own: this is possible because dropout is
+ * not used then. */
+static struct pst_finish finish_in(const struct pst_layer *layer, const struct pst_pass *pass,
+                                   struct pst_pass *rows)
+{
+    const struct conv *conv = layer->settings;
+    struct pst_finish finish = finish_of(layer);
+    *rows = *pass;
+    if (!pass->channels_last)
+        return finish;
+    rows->n = pass->n * conv->area;
+    finish.width = conv->maps;
+    finish.spread = 0;
+    return finish;
+}
+
 /* ---- settling ---------------------------------------------------------------------------------------- */
 
-/* Columns that make a product worth its call. */
+/* With so many columns a product is worth its call. */
 #define COLUMNS 256
 
-/* The columns are the maps themselves: nothing is to be spread out. */
+/* Whether the columns are the maps themselves, so that nothing is spread out. */
 static bool is_plain_product(const struct conv *conv)
 {
     const struct pst_window *window = &conv->window;
@@ -220,8 +237,8 @@ static void spread_part(struct part *part, const float *inputs)
                           part->spread + s * part->conv->area, part->width);
 }
 
-/* Samples beside one another, [maps, count, area], from and to samples after one another, [count, maps,
- * area]. */
+/* Copies samples that stand beside one another, [maps, count, area], to samples after one another, [count,
+ * maps, area]. join_samples does the reverse. */
 static void part_samples(const struct part *part, const float *beside, float *after)
 {
     size_t maps = part->conv->maps, area = part->conv->area;
@@ -250,22 +267,47 @@ static void multiply(const struct part *part, const float *weight, float *produc
                     products + g * maps * part->width, (blasint)part->width);
 }
 
-static void forward(const struct pst_layer *layer, const struct pst_pass *pass, const float *inputs,
-                    float *outputs, float *memory)
+static struct pst_convolution convolution_of(const struct pst_layer *layer, const struct pst_pass *pass)
 {
-    struct pst_finish finish = finish_of(layer);
-    const float *weight = pst_layer_values(layer, pass, WEIGHT);
+    const struct conv *conv = layer->settings;
+    return (struct pst_convolution){ .layer = layer,
+                                     .n = pass->n,
+                                     .channels = layer->in.size[0],
+                                     .maps = conv->maps,
+                                     .groups = conv->groups,
+                                     .window = &conv->window,
+                                     .channels_last = pass->channels_last,
+                                     .weight = pst_layer_values(layer, pass, WEIGHT) };
+}
+
+static void convolve(const struct pst_layer *layer, const struct pst_pass *pass, const float *inputs,
+                     float *outputs)
+{
+    const struct pst_convolution convolution = convolution_of(layer, pass);
+    if (pass->kernels->type->convolve != NULL) {
+        pass->kernels->type->convolve(pass->kernels, &convolution, inputs, outputs);
+        return;
+    }
     for (size_t sample = 0; sample < pass->n;) {
         struct part part = begin_part(layer, pass, sample);
         spread_part(&part, inputs + sample * part.in);
         float *to = outputs + sample * part.out;
-        multiply(&part, weight, part.count == 1 ? to : part.products);
+        multiply(&part, convolution.weight, part.count == 1 ? to : part.products);
         if (part.count > 1)
             part_samples(&part, part.products, to);
         sample += part.count;
     }
+}
+
+static void forward(const struct pst_layer *layer, const struct pst_pass *pass, const float *inputs,
+                    float *outputs, float *memory)
+{
+    struct pst_pass rows;
+    struct pst_finish finish = finish_in(layer, pass, &rows);
+    convolve(layer, pass, inputs, outputs);
     const float *bias = layer->parameter_count > BIAS ? pst_layer_values(layer, pass, BIAS) : NULL;
-    pst_finish_forward(&finish, pass, bias, outputs, memory);
+    if (bias != NULL || finish.activation != NULL)
+        pst_finish_forward(&finish, &rows, bias, outputs, memory);
 }
 
 /* weight_gradient += gradient[maps, width] · columnsᵀ, and the gradient of the columns = weightᵀ · gradient.
@@ -307,25 +349,52 @@ static void part_back(struct part *part, const float *weight, const float *gradi
                           input_gradient + s * part->in, part->width);
 }
 
-static void backward(const struct pst_layer *layer, const struct pst_pass *pass, const float *inputs,
-                     const float *outputs, float *gradient, float *input_gradient, float *memory)
+/* gradient: that of the products. input_gradient: NULL if it is not needed. */
+static void convolve_back(const struct pst_layer *layer, const struct pst_pass *pass, const float *inputs,
+                          const float *gradient, float *input_gradient, float *weight_gradient)
 {
-    struct pst_finish finish = finish_of(layer);
-    bool has_bias = layer->parameter_count > BIAS;
-    float *weight_gradient = pst_layer_gradient(layer, pass, WEIGHT);
-    float *bias_gradient = has_bias ? pst_layer_gradient(layer, pass, BIAS) : NULL;
-    pst_finish_backward(&finish, pass, outputs, memory, gradient, bias_gradient);
+    const struct pst_convolution convolution = convolution_of(layer, pass);
+    struct pst_kernels *kernels = pass->kernels;
+    if (kernels->type->convolve != NULL) {
+        kernels->type->convolve_back(kernels, &convolution, gradient, inputs, input_gradient,
+                                     weight_gradient);
+        return;
+    }
     memset(weight_gradient, 0, layer->parameters[WEIGHT].count * sizeof *weight_gradient);
     for (size_t sample = 0; sample < pass->n;) {
         struct part part = begin_part(layer, pass, sample);
         spread_part(&part, inputs + sample * part.in);
-        part_back(&part, pst_layer_values(layer, pass, WEIGHT), gradient + sample * part.out, weight_gradient,
+        part_back(&part, convolution.weight, gradient + sample * part.out, weight_gradient,
                   input_gradient == NULL ? NULL : input_gradient + sample * part.in);
         sample += part.count;
     }
+}
+
+static void backward(const struct pst_layer *layer, const struct pst_pass *pass, const float *inputs,
+                     const float *outputs, float *gradient, float *input_gradient, float *memory)
+{
+    struct pst_pass rows;
+    struct pst_finish finish = finish_in(layer, pass, &rows);
+    bool has_bias = layer->parameter_count > BIAS;
+    float *weight_gradient = pst_layer_gradient(layer, pass, WEIGHT);
+    float *bias_gradient = has_bias ? pst_layer_gradient(layer, pass, BIAS) : NULL;
+    pst_finish_backward(&finish, &rows, outputs, memory, gradient, bias_gradient);
+    convolve_back(layer, pass, inputs, gradient, input_gradient, weight_gradient);
     pass->take(pass->context, &layer->parameters[WEIGHT], weight_gradient);
     if (has_bias)
         pass->take(pass->context, &layer->parameters[BIAS], bias_gradient);
+}
+
+static bool use(const struct pst_layer *layer, const struct pst_pass *pass, struct pst_use *use)
+{
+    const struct conv *conv = layer->settings;
+    const float *bias = layer->parameter_count > BIAS ? pst_layer_values(layer, pass, BIAS) : NULL;
+    *use = (struct pst_use){ .kind = PST_USE_CONVOLUTION,
+                             .window = &conv->window,
+                             .groups = conv->groups,
+                             .weight = pst_layer_values(layer, pass, WEIGHT),
+                             .bias = bias };
+    return pst_use_activation(use, conv->taken.activation);
 }
 
 /* ---- plain twins ------------------------------------------------------------------------------------- */
@@ -425,12 +494,13 @@ static void plain_backward(const struct pst_layer *layer, const struct pst_plain
 const struct pst_layer_type pst_layer_conv = {
     .name = "conv",
     .grammar = "conv3x3:32, conv5:6,pad=0,stride=2,dilation=1,groups=2,nobias, depthwise3x3",
-    .help = "maps, each a weighted sum of what a kernel is over",
+    .help = "maps; each element is a weighted sum under a kernel",
     .example =
         "2x5x4-conv3x3:3-flatten-4 2x7x6-conv3x2:4,stride=2x1,pad=1,groups=2-tanh-conv1x1:3-relu-flatten-2 "
         "3x6x6-depthwise3x3,dilation=2-gelu-conv2:4,pad=0,nobias-flatten-2 1x1x9-conv1x3:4-relu-flatten-3 "
         "2x18x17-conv3x3:2-tanh-conv1x1:3-conv5x5:2,stride=3",
     .settings_size = sizeof(struct conv),
+    .channels_last = true,
     .parse = parse,
     .describe = describe,
     .absorb = absorb,
@@ -439,4 +509,5 @@ const struct pst_layer_type pst_layer_conv = {
     .backward = backward,
     .plain_forward = plain_forward,
     .plain_backward = plain_backward,
+    .use = use,
 };

@@ -1,7 +1,7 @@
-/* dense: every output is a weighted sum of all inputs, a bias unless "nobias" says otherwise, and the
+/* dense: every output is a weighted sum of all inputs, plus a bias unless "nobias" is given, under the
  * activation that follows. The weight is [outputs, inputs]: each row holds what comes into one unit. */
+#include "lib/nn/kernels/products.h"
 #include "lib/nn/layers/finish.h"
-#include "lib/nn/layers/product.h"
 
 #include <math.h>
 #include <string.h>
@@ -62,7 +62,7 @@ static struct pst_finish finish_of(const struct pst_layer *layer)
     };
 }
 
-/* ReLU before another dense layer need not be named, and neither need none before anything else. */
+/* ReLU is implied before another dense layer, and `none` before everything else. */
 static void imply(struct dense *dense, const struct pst_settling *settling)
 {
     bool dense_follows = settling->next == &pst_layer_dense;
@@ -98,14 +98,22 @@ static const char *settle(struct pst_layer *layer, struct pst_settling *settling
     return NULL;
 }
 
+static struct pst_dense_product product_of(const struct pst_layer *layer, const struct pst_pass *pass)
+{
+    const struct dense *dense = layer->settings;
+    return (struct pst_dense_product){ .layer = layer,
+                                       .n = pass->n,
+                                       .in = layer->in.size[0],
+                                       .out = dense->units,
+                                       .weight = pst_layer_values(layer, pass, WEIGHT) };
+}
+
 static void forward(const struct pst_layer *layer, const struct pst_pass *pass, const float *inputs,
                     float *outputs, float *memory)
 {
     struct pst_finish finish = finish_of(layer);
-    blasint n = (blasint)pass->n, in = (blasint)layer->in.size[0], out = (blasint)finish.width;
-    /* outputs[n, out] = inputs[n, in] · weightᵀ */
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, out, in, 1, inputs, in,
-                pst_layer_values(layer, pass, WEIGHT), in, 0, outputs, out);
+    const struct pst_dense_product product = product_of(layer, pass);
+    pass->kernels->type->forward(pass->kernels, &product, inputs, outputs);
     const float *bias = layer->parameter_count > BIAS ? pst_layer_values(layer, pass, BIAS) : NULL;
     pst_finish_forward(&finish, pass, bias, outputs, memory);
 }
@@ -114,21 +122,27 @@ static void backward(const struct pst_layer *layer, const struct pst_pass *pass,
                      const float *outputs, float *gradient, float *input_gradient, float *memory)
 {
     struct pst_finish finish = finish_of(layer);
-    blasint n = (blasint)pass->n, in = (blasint)layer->in.size[0], out = (blasint)finish.width;
+    const struct pst_dense_product product = product_of(layer, pass);
     bool has_bias = layer->parameter_count > BIAS;
     float *weight_gradient = pst_layer_gradient(layer, pass, WEIGHT);
     float *bias_gradient = has_bias ? pst_layer_gradient(layer, pass, BIAS) : NULL;
     pst_finish_backward(&finish, pass, outputs, memory, gradient, bias_gradient);
-    /* input_gradient[n, in] = gradient[n, out] · weight */
     if (input_gradient != NULL)
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, in, out, 1, gradient, out,
-                    pst_layer_values(layer, pass, WEIGHT), in, 0, input_gradient, in);
-    /* weight_gradient[out, in] = gradient[n, out]ᵀ · inputs[n, in] */
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, out, in, n, 1, gradient, out, inputs, in, 0,
-                weight_gradient, in);
+        pass->kernels->type->input_gradient(pass->kernels, &product, gradient, input_gradient);
+    pass->kernels->type->weight_gradient(pass->kernels, &product, gradient, inputs, weight_gradient);
     pass->take(pass->context, &layer->parameters[WEIGHT], weight_gradient);
     if (has_bias)
         pass->take(pass->context, &layer->parameters[BIAS], bias_gradient);
+}
+
+static bool use(const struct pst_layer *layer, const struct pst_pass *pass, struct pst_use *use)
+{
+    const struct dense *dense = layer->settings;
+    const float *bias = layer->parameter_count > BIAS ? pst_layer_values(layer, pass, BIAS) : NULL;
+    *use = (struct pst_use){ .kind = PST_USE_PRODUCT,
+                             .weight = pst_layer_values(layer, pass, WEIGHT),
+                             .bias = bias };
+    return pst_use_activation(use, dense->activation);
 }
 
 /* The weighted sum of one unit for one sample. */
@@ -181,7 +195,7 @@ static void plain_backward(const struct pst_layer *layer, const struct pst_plain
 const struct pst_layer_type pst_layer_dense = {
     .name = "dense",
     .grammar = "800, 800nobias",
-    .help = "so many units, each a weighted sum of all inputs",
+    .help = "this many units, each a weighted sum of all inputs",
     .example = "6-8-7-4 6-8-none-4 6-8nobias-5nobias-4nobias",
     .settings_size = sizeof(struct dense),
     .parse = parse,
@@ -192,4 +206,5 @@ const struct pst_layer_type pst_layer_dense = {
     .backward = backward,
     .plain_forward = plain_forward,
     .plain_backward = plain_backward,
+    .use = use,
 };

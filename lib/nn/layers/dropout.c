@@ -53,7 +53,7 @@ static void forward(const struct pst_layer *layer, const struct pst_pass *pass, 
     drop(layer, pass, outputs);
 }
 
-/* What multiplied a unit on the way there multiplies its gradient on the way back. */
+/* The factor of a unit in the forward pass also multiplies its gradient. */
 static void backward(const struct pst_layer *layer, const struct pst_pass *pass, const float *inputs,
                      const float *outputs, float *gradient, float *input_gradient, float *memory)
 {

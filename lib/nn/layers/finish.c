@@ -16,7 +16,6 @@ static bool drops(const struct pst_finish *finish, const struct pst_pass *pass)
     return pass->training && finish->number > 0 && pass->dropout.hidden > 0;
 }
 
-/* The outputs of ReLU tell its slope, also where units were dropped. */
 bool pst_take_activation(struct pst_taken_activation *taken, const struct pst_activation *activation,
                          double slope)
 {
@@ -34,6 +33,13 @@ void pst_taken_describe(const struct pst_taken_activation *taken, FILE *text)
     pst_activation_describe(taken->activation, taken->slope, text);
 }
 
+bool pst_use_activation(struct pst_use *use, const struct pst_activation *activation)
+{
+    use->relu = activation == &pst_activation_relu;
+    return use->relu || activation == NULL || activation == &pst_activation_none;
+}
+
+/* ReLU needs no inputs: its outputs show its slope, even if units were dropped. */
 size_t pst_finish_memory(const struct pst_finish *finish)
 {
     return finish->activation == NULL || is_relu(finish) ? 0 : finish->width;

@@ -5,7 +5,7 @@
 
 #include "pipestill/layers.h"
 
-/* The activation behind a layer in the text, which the layer applies itself. {0}: none. */
+/* The activation that follows a layer in the text and that the layer applies itself. {0}: none. */
 struct pst_taken_activation {
     const struct pst_activation *activation;
     double slope;
@@ -19,19 +19,22 @@ bool pst_take_activation(struct pst_taken_activation *taken, const struct pst_ac
 /* Writes "-relu" behind the layer. */
 void pst_taken_describe(const struct pst_taken_activation *taken, FILE *text);
 
+/* Says in `use` whether ReLU follows. Returns false if another activation does. */
+bool pst_use_activation(struct pst_use *use, const struct pst_activation *activation);
+
 struct pst_finish {
     const struct pst_activation *activation; /* NULL: none */
     double slope;
-    size_t number; /* of pst_layer: whose units --dropout-hidden drops; 0: none are dropped */
+    size_t number; /* as in pst_layer: --dropout-hidden drops these units; 0: none */
     size_t width;
     size_t spread; /* elements in a row that share a bias, such as a map's; 0 is 1 */
 };
 
-/* Whether the inputs of the activation must be kept for the way back: floats a sample, 0 or width. */
+/* Floats a sample to keep for the way back: width if the activation needs its inputs there, otherwise 0. */
 size_t pst_finish_memory(const struct pst_finish *finish);
 
 /* values[n, width] become those of the layer. bias: [width / spread], or NULL. kept: [n, width], for the way
- * back; not looked at outside of training. */
+ * back; not used outside of training. */
 void pst_finish_forward(const struct pst_finish *finish, const struct pst_pass *pass, const float *bias,
                         float *values, float *kept);
 

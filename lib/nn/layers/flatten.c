@@ -28,6 +28,7 @@ const struct pst_layer_type pst_layer_flatten = {
     .help = "the same elements as one row",
     .example = "2x3x2-flatten-7-4 2x3-gelu-flatten-silu-5-flatten-4-flatten",
     .in_place = true,
+    .channels_last = true,
     .transparent = true,
     .parse = parse,
     .describe = describe,

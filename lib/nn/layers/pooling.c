@@ -47,3 +47,27 @@ struct pst_pooling_place pst_pooling_place(const struct pst_window *window, size
                                        .down = pst_window_reach(window, 0, y),
                                        .across = pst_window_reach(window, 1, x) };
 }
+
+struct pst_pooling_line pst_pooling_line(const struct pst_window *window, size_t channels, size_t sample,
+                                         size_t y, size_t i, size_t j)
+{
+    struct pst_reach down = pst_window_outputs(window, 0, i), across = pst_window_outputs(window, 1, j);
+    struct pst_pooling_line line = { .row = { .step = window->stride[1] * channels, .channels = channels } };
+    if (y < down.first || y >= down.end || across.first >= across.end)
+        return line;
+    line.row.count = across.end - across.first;
+    line.from = ((sample * window->in[0] + pst_window_at(window, 0, y, i)) * window->in[1] +
+                 pst_window_at(window, 1, across.first, j)) *
+                channels;
+    line.to = ((sample * window->out[0] + y) * window->out[1] + across.first) * channels;
+    return line;
+}
+
+bool pst_pooling_tiles(const struct pst_window *window)
+{
+    bool all = true;
+    for (size_t side = 0; side < 2; side++)
+        all = all && window->stride[side] == window->kernel[side] && window->pad[side] == 0 &&
+              window->out[side] * window->stride[side] == window->in[side];
+    return all;
+}

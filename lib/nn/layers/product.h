@@ -1,5 +1,5 @@
-/* product.h: matrix products for layers. The name is a weak one, so that a program that only looks at
- * networks does not load BLAS; whoever passes through one has a workspace, which does. */
+/* product.h: matrix products for layers. The symbol is weak, so a program that only inspects networks does
+ * not load BLAS; a program that makes a pass has a workspace, which loads it. */
 #ifndef PIPESTILL_NN_PRODUCT_H
 #define PIPESTILL_NN_PRODUCT_H
 

@@ -1,7 +1,7 @@
 /*
- * res: a residual block (He et al. 2016): a chain of layers whose outputs are added to what goes in, or to
- * what a second chain, the shortcut, makes of it. Where the shapes differ and no shortcut is named there is a
- * projection: a convolution of 1x1 or a dense layer, normalised if the chain ends so.
+ * res: a residual block (He et al. 2016): a chain of layers, whose outputs are added to the block's inputs
+ * or to the outputs of a second chain, the shortcut. If the shapes differ and no shortcut is named, there is
+ * a projection: a convolution of 1x1 or a dense layer, with batch normalisation if the chain ends with one.
  */
 #include "lib/nn/layers/finish.h"
 
@@ -15,7 +15,7 @@
 extern const struct pst_layer_type pst_layer_bn;
 
 struct res {
-    struct pst_chain chain, shortcut; /* a shortcut without layers is what goes in */
+    struct pst_chain chain, shortcut; /* a shortcut without layers gives the inputs */
     struct pst_taken_activation taken;
 };
 
@@ -103,7 +103,7 @@ static const char *project(struct res *res, const struct pst_layer *layer, struc
     return NULL;
 }
 
-/* The chains' memory, and beside it what struct pieces names. */
+/* The chains' memory, and the other parts of struct pieces. */
 static void settle_memory(struct pst_layer *layer, const struct res *res)
 {
     struct pst_finish finish = finish_of(layer);
@@ -147,7 +147,7 @@ static const char *settle(struct pst_layer *layer, struct pst_settling *settling
 
 /* ---- passes ------------------------------------------------------------------------------------------ */
 
-/* Where things are in a layer's memory. In use there are only the first three. */
+/* The parts of a layer's memory. In use there are only the first three. */
 struct pieces {
     float *chain, *shortcut;                 /* the chains' own */
     float *outputs;                          /* of the chain */
@@ -286,13 +286,14 @@ static void plain_backward(const struct pst_layer *layer, const struct pst_plain
 const struct pst_layer_type pst_layer_res = {
     .name = "res",
     .grammar = "res(conv3x3:32-bn), res(...|conv1x1:32)",
-    .help = "a chain of layers, plus what goes in or a shortcut",
+    .help = "a chain of layers, plus its input or a shortcut",
     .example = "2x5x4-res(conv3x3:2-bn-relu-conv3x3:2-bn)-relu-flatten-4 "
                "2x5x4-conv1x1:3-res(conv3x3:4,stride=2-bn-relu-conv3x3:4-bn)-relu-gap-3 "
                "2x5x4-res(conv3x3:4-relu|conv1x1:4-relu)-tanh-res(res(conv3x3:4-relu)-ln)-gap-3 "
                "6-8-res(8-tanh-8-relu)-res(5-bn)-silu-4 "
                "2x4x4-res(conv3x3:3|avgpool3x3,stride=1,pad=1-conv1x1:3)-gap-2",
     .settings_size = sizeof(struct res),
+    .channels_last = true,
     .parse = parse,
     .describe = describe,
     .absorb = absorb,

@@ -1,5 +1,5 @@
 /* The types of layers. A new one is a file of its own, which defines pst_layer_NAME, and a row here. A word
- * of an architecture belongs to the first type that reads it. */
+ * of an architecture is of the first type that accepts it. */
 #include "pipestill/layers.h"
 
 #define ROWS(ROW) \
@@ -13,6 +13,7 @@
     ROW(bn)       \
     ROW(ln)       \
     ROW(res)      \
+    ROW(shuffle)  \
     ROW(activation)
 
 #define DECLARE(name) extern const struct pst_layer_type pst_layer_##name;

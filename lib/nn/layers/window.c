@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* What a kernel reaches over, with its dilation. */
+/* How many places a kernel spans, with its dilation. */
 static size_t span_of(const struct pst_window *window, size_t side)
 {
     return window->dilation[side] * (window->kernel[side] - 1) + 1;
@@ -64,8 +64,7 @@ struct pst_reach pst_window_outputs(const struct pst_window *window, size_t side
     return reach;
 }
 
-/* One place of the kernel: which outputs have it inside of the maps, and which input the first of them has.
- */
+/* One place of the kernel: the outputs for which it is inside of the maps, and the first one's input. */
 struct place {
     struct pst_reach down, across;
     size_t from; /* in a map */

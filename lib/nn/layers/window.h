@@ -1,5 +1,5 @@
-/* window.h: a window that moves over maps: what convolutions and poolings have in common. Maps are channels,
- * height, width; of each pair the first is of the height. */
+/* window.h: a window that moves over maps: what convolutions and poolings have in common. Maps are
+ * [channels, height, width]; the first of each pair is for the height. */
 #ifndef PIPESTILL_NN_WINDOW_H
 #define PIPESTILL_NN_WINDOW_H
 
@@ -11,8 +11,8 @@ struct pst_window {
 };
 
 /*
- * Settles the sizes of a layer's maps. layer: its input is known; receives its output, with so many channels.
- * Returns NULL, or what is wrong, as settle does.
+ * Settles the sizes of a layer's maps. layer: its input is known; receives the shape of its outputs, with so
+ * many channels. Returns NULL, or what is wrong, as settle does.
  */
 const char *pst_window_settle(struct pst_window *window, struct pst_layer *layer, size_t channels,
                               struct pst_settling *settling);
@@ -22,7 +22,7 @@ struct pst_reach {
     size_t first, end;
 };
 
-/* The places of the kernel that are inside of the maps, along one side, when the window is at `out`. */
+/* The places of the kernel that are inside of the maps, along one side, for output `out`. */
 struct pst_reach pst_window_reach(const struct pst_window *window, size_t side, size_t out);
 
 /* The outputs, along one side, whose window has place k of the kernel inside of the maps. */
@@ -42,7 +42,7 @@ static inline size_t pst_window_at(const struct pst_window *window, size_t side,
 void pst_window_spread(const struct pst_window *window, const float *maps, size_t channels, float *columns,
                        size_t pitch);
 
-/* And back: maps[channels, in] += what stands in the columns. */
+/* And back: adds the columns to maps[channels, in]. */
 void pst_window_gather(const struct pst_window *window, const float *columns, size_t channels, float *maps,
                        size_t pitch);
 

@@ -93,7 +93,7 @@ void pst_word_write_pair(FILE *text, const char *before, const size_t pair[2])
         fprintf(text, "x%zu", pair[1]);
 }
 
-/* Without an exponent, for its "-" would end the word; with as many decimals as are needed. */
+/* Without an exponent, because its "-" would end the word; with as many decimals as are needed. */
 void pst_word_write_real(FILE *text, const char *key, double value)
 {
     char number[64] = "0";

@@ -11,11 +11,11 @@ enum pst_key_kind {
     PST_KEY_FLAG,  /* ",nobias": bool */
 };
 
-/* What may stand behind a word. A table of them is ended by one without a name. */
+/* A key that may follow a word. A key without a name ends a table. */
 struct pst_word_key {
     const char *name;
     enum pst_key_kind kind;
-    size_t at; /* where it goes in the settings */
+    size_t at; /* offset of its value in the settings */
     double least, most;
 };
 
@@ -25,7 +25,7 @@ PST_CHECKED bool pst_word_pair(const char **word, size_t pair[2]);
 /* Reads a whole number of at most PST_MAX_WIDTH and moves on behind it. */
 PST_CHECKED bool pst_word_count(const char **word, size_t *count);
 
-/* Reads what stands behind a word, up to its end: keys of the table, each at most once. */
+/* Reads the keys that follow a word, up to its end: those of the table, each at most once. */
 PST_CHECKED bool pst_word_keys(const char *word, const struct pst_word_key *keys, void *settings);
 
 /* Writes "3x5" after what is before it. */

@@ -1,4 +1,4 @@
-/* kl: T² · KL(t ‖ softmax(z / T)), 0 for a student that agrees with its teacher. */
+/* kl: T² · KL(t ‖ softmax(z / T)), which is 0 if student and teacher agree. */
 #include "lib/nn/losses/losses.h"
 
 static double row(const struct pst_loss_term *term, const float *logits, const void *target, size_t classes,

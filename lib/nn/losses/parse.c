@@ -24,7 +24,7 @@ struct pst_loss_term *pst_loss_add(struct pst_loss *loss, const char *type)
     return term;
 }
 
-/* Cuts a text at the first such character. Returns what stands behind it; NULL if there is none. */
+/* Cuts a text at the first such character. Returns the text behind it; NULL if there is none. */
 static char *cut(char *text, char at)
 {
     char *found = text == NULL ? NULL : strchr(text, at);
@@ -44,7 +44,7 @@ static enum pst_status no_type(const char *name, struct pst_error *error)
     return pst_fail(error, PST_USAGE, "there is no loss '%s'; there are %s", name, list);
 }
 
-/* Where a key's number is kept and what it may be; NULL if the type has no such key. */
+/* The place of a key's number; NULL if the type has no such key. bounds: receives the least and the most. */
 static double *find_key(struct pst_loss_term *term, const char *name, struct pst_loss_key *bounds)
 {
     if (term->type->has_temperature && strcmp(name, "T") == 0) {
@@ -59,10 +59,24 @@ static double *find_key(struct pst_loss_term *term, const char *name, struct pst
     return NULL;
 }
 
+/* The number of a layer is a text, because 3.2 is not 3.20. Whether the layer exists is checked later. */
+static enum pst_status take_layer(struct pst_loss_term *term, const char *text, struct pst_error *error)
+{
+    if (term->layer[0] != '\0')
+        return pst_fail(error, PST_USAGE, "'layer=' is there twice");
+    if (text == NULL || text[0] == '\0' || strlen(text) >= sizeof term->layer)
+        return pst_fail(error, PST_USAGE, "layer=%.80s is not the number of a layer, such as 3 or 3.2",
+                        text == NULL ? "" : text);
+    strcpy(term->layer, text);
+    return PST_OK;
+}
+
 static enum pst_status take_key(struct pst_loss_term *term, const char *name, const char *text,
                                 bool taken[static PST_MAX_LOSS_KEYS + 1], struct pst_error *error)
 {
     struct pst_loss_key bounds;
+    if (term->type->target == PST_TARGET_HINT && strcmp(name, "layer") == 0)
+        return take_layer(term, text, error);
     double *value = find_key(term, name, &bounds);
     if (value == NULL)
         return pst_fail(error, PST_USAGE, "the loss %s has no '%s='", term->type->name, name);

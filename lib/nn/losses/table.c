@@ -7,7 +7,10 @@
     ROW(labels)        \
     ROW(logits)        \
     ROW(mse)           \
-    ROW(bce)
+    ROW(bce)           \
+    ROW(brier)         \
+    ROW(features)      \
+    ROW(attention)
 
 #define DECLARE(name) extern const struct pst_loss_type pst_loss_##name;
 #define ENTER(name) &pst_loss_##name,
