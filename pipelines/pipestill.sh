@@ -1,5 +1,5 @@
 #!/bin/sh
-# pipestill: runs the stages from one command. Without arguments it shows how, and lists the stages.
+# pipestill: one command that runs the stages. Without arguments it shows its usage and lists the stages.
 set -eu
 
 # fail STATUS MESSAGE
@@ -17,7 +17,7 @@ done
 [ -x "$stages/loader" ] || fail 66 "the stages are neither in $here/../libexec/pipestill nor in $here/stages"
 stages=$(cd "$stages" && pwd)
 
-# tables: what each stage says of itself and its options, as lib/cli/frame.h describes it.
+# tables: each stage's table of itself and its options, as lib/cli/frame.h describes it.
 tables() {
     for stage in "$stages"/*; do
         "$stage" --list-options 2>/dev/null || true
@@ -36,10 +36,10 @@ Usage: pipestill STAGE [argument ...]      run a stage
     tables | awk -F '\t' '
         !/^--/ { lines[$2] = lines[$2] sprintf("  %-20s %s\n", $1, $3) }
         END {
-            printf "\nSources write a stream:\n%s\nFilters read one and write one:\n%s", lines["source"], lines["filter"]
-            printf "\nSinks read one:\n%s\nTools:\n%s", lines["sink"], lines["tool"]
+            printf "\nSources write a stream:\n%s\nFilters read a stream and write one:\n%s", lines["source"], lines["filter"]
+            printf "\nSinks read a stream:\n%s\nTools:\n%s", lines["sink"], lines["tool"]
         }'
-    # The dollar sign and the quotes are meant as they are.
+    # The dollar sign and the quotes are printed.
     # shellcheck disable=SC2016
     echo '
 Example:
@@ -82,7 +82,7 @@ check_stage() {
     fail 64 "no stage '$1'; 'pipestill --list' shows them"
 }
 
-# manual [STAGE]: opens a page; without a program that shows it, --help has to do.
+# manual [STAGE]: opens a page; without a program that shows pages, prints --help instead.
 manual() {
     page=${1:-pipestill}
     [ "$page" = pipestill ] || check_stage "$page"
@@ -95,7 +95,7 @@ manual() {
     exec "$stages/$page" --help
 }
 
-# Completion: each function turns the tables into what its shell asks for. Values that are files are completed as such.
+# Completion: each function turns the tables into its shell's form. Values that are files are completed as files.
 
 complete_bash() {
     tables | awk -F '\t' '

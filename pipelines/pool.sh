@@ -23,7 +23,7 @@ if [[ -z ${TEACHER-} ]]; then
 fi
 COMMAND=${COMMAND:-teacher-forward --name teacher "$(printf %q "$TEACHER")"}
 
-# learn MODEL: what stands behind the teachers, be they a pipe or a pool.
+# learn MODEL: the part of the pipeline after the teachers, for a pipe and for a pool.
 learn() {
     temperature-softmax -T 20 | student-trainer "${training[@]}" -o "$1"
 }

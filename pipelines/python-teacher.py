@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """A teacher in Python: reads a stream, adds a network's logits to every batch, and writes the stream on.
 
-MODEL is a safetensors file of a fully connected ReLU network, as student-trainer writes it. This is teacher-forward once more, with
-the package pipestill and numpy, to show how short a stage in Python is: docs/python.md. Put your own teacher in place of
+MODEL is a safetensors file of a fully connected ReLU network, as student-trainer writes it. It does the same as teacher-forward,
+with the package pipestill and numpy, to show how short a stage in Python is: docs/python.md. Put your own teacher in place of
 `Network`.
 """
 import json
@@ -12,7 +12,7 @@ import sys
 
 import numpy
 
-# The package stands beside this script where both are installed, and in python/ in the source tree; otherwise pip has it.
+# If both are installed, the package is in python/ beside this script; in the source tree it is in python/; otherwise pip has it.
 here = os.path.dirname(os.path.realpath(__file__))
 sys.path[1:1] = [folder for folder in (os.path.join(here, "python"), os.path.join(here, "..", "python")) if os.path.isdir(folder)]
 import pipestill  # noqa: E402 (its place is known only now)

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What every pipeline begins with: the stages on PATH, and a folder for what it makes. It works in the source tree, which
-# it changes to, and installed, where it stays in the present folder.
+# What every pipeline begins with: the stages on PATH, and a folder for what it makes. In the source tree it
+# changes to the tree's folder; installed, it stays in the present folder.
 #
 #   WORK    where models and recordings go (default build/NAME in the tree, NAME in the present folder once installed)
 set -euo pipefail

@@ -2,7 +2,7 @@
 # Makefile that includes this one has set
 #
 #   main       the part that is made unless settings are searched
-#   title.$(main), title.search     what the folder WORK is called below build/
+#   title.$(main), title.search     the name of the folder WORK below build/
 #   rules      the files of rules, which may depend on $(part): search, or main
 #   data       variables that name folders of data
 #
@@ -18,7 +18,7 @@ WORK ?= $(root)/build/$(title.$(part))$(if $(QUICK),-quick)
 RESULTS ?= $(WORK)/results
 PAGE ?= $(RESULTS).md
 export WORK RESULTS PAGE goals
-# A program of the Makefile's folder stands before one of the same name beside this file.
+# A program in the Makefile's folder replaces one of the same name beside this file.
 export PATH := $(CURDIR):$(abspath $(here)):$(abspath $(if $(filter /%,$(BUILD)),,$(root)/)$(BUILD))/stages:$(PATH)
 
 # The stages run in WORK, so they would not find data relative to another folder.

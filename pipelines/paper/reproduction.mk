@@ -1,7 +1,7 @@
-# Reproduction: the table of rows, which the files of reproduction/ fill in, with settings that are chosen already.
+# Reproduction: the table of rows, which the files of reproduction/ fill in, with settings that were chosen before.
 
 # $(call row,FILE,NAME,PAPER,FIGURES,SEEDS,BIASES) in $(eval …) adds a row.
-#   FILE     the results file that has it
+#   FILE     the results file that has the row
 #   PAPER    the paper's figure, or null
 #   FIGURES  the evaluator's reports, without .json, and with % for the seed
 #   SEEDS    if they are not those of the other rows
@@ -17,12 +17,12 @@ define recording
 table += {"file": "$(1)", "recording": "$(2)"}
 endef
 
-# Expanded twice, for the rows come later.
+# Expanded twice, because the rows come later.
 .SECONDEXPANSION:
 .PHONY: all rows results page
 all: $$(rows)
 
-# These are no files, and take the usual shell. Results are of what is there, whatever was asked for.
+# These are not files, and use the usual shell. Results are of all figures that are there, not only of the rows to make.
 rows results page: SHELL := bash
 rows results page: .SHELLFLAGS := -c
 rows:

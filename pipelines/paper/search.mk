@@ -1,5 +1,5 @@
 # The search for settings: candidates, which the files of search/ name, are compared on a validation split. Nothing here
-# reads a test set. What you choose you then write into reproduction/.
+# reads a test set. Write the settings that you choose into reproduction/.
 #
 #   make -C pipelines/paper search                            all candidates below
 #   make -C pipelines/paper search KIND=alone                 those of one kind
@@ -11,16 +11,18 @@
 # Files are named KIND.NAME, as their variables are.
 kind = $(firstword $(subst ., ,$@))
 epochs = $(or $(epochs.$(basename $@)),$(epochs.$(kind)))
-try = --schedule linear --seed 1 $(try.$(kind).$*) $(resumable) $(output)
+try = --schedule $(or $(schedule.$(kind)),linear) --seed 1 $(try.$(kind).$*) $(resumable) $(output)
+# The figure of the evaluator's report by which candidates are compared.
+figures = validation_errors: .errors
 %.choice: %.json
-	jq '{what: "$(what.$(kind))", setting: "$(try.$(basename $@))", epochs: $(epochs), validation_errors: .errors}' $<
+	jq '{what: "$(what.$(kind))", setting: "$(try.$(basename $@))", epochs: $(epochs), $(figures)}' $<
 
 .PHONY: search results
-# Expanded twice, for the candidates come later.
+# Expanded twice, because the candidates come later.
 .SECONDEXPANSION:
 search: $$(patsubst try.%,%.choice,$$(filter try.$(KIND)%,$$(.VARIABLES)))
 results: SHELL := bash
 results: .SHELLFLAGS := -c
 results:
 	cat ./*.choice | jq --slurp . >choices.json && echo 'written: $(WORK)/choices.json' >&2
-	@jq -r '.[] | "\(.validation_errors // "diverged")\t\(.what), \(.epochs) epochs: \(.setting)"' choices.json
+	@jq -r '.[] | "\(.validation_errors // .validation_rmse // "diverged")\t\(.what), \(.epochs) epochs: \(.setting)"' choices.json

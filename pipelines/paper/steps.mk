@@ -1,6 +1,6 @@
-# How a file is made, for reproduction.mk and search.mk. Their recipes are run by `step`, which make takes for its shell: it
-# gets the file's name, the seconds that it may take, and the recipe, and keeps the recipe beside the file. So a recipe is a
-# pipeline as it is typed. If nothing else writes the file, the pipeline's standard output becomes it.
+# How a file is made, for reproduction.mk and search.mk. `step` runs their recipes in place of make's shell: it gets the
+# file's name, the expected seconds, and the recipe, and keeps the recipe beside the file. So a recipe is a pipeline as it
+# is typed. If nothing else writes the file, the pipeline's standard output becomes it.
 SHELL := step
 .SHELLFLAGS = $@ $(seconds)
 .SUFFIXES:
@@ -10,7 +10,7 @@ SHELL := step
 export LC_ALL := C
 export OPENBLAS_NUM_THREADS := 1
 
-# On a core of its own; a rule that takes longer has its own figure. For the time that is left.
+# Seconds on a core of its own, for the estimate of the time left; a rule that takes longer has its own figure.
 seconds = 2
 
 # $(call pick,FULL,QUICK): the second with QUICK=1, else the first.

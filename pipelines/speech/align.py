@@ -3,8 +3,8 @@
 
 usage: align.py CORPUS JOBS
 
-CORPUS is a folder as Sphinx has it. A line is "UTTERANCE 1 START DURATION PHONE.STATE", in seconds. An utterance that
-cannot be aligned is left out, and said on stderr. `align` beside this file brings what this one needs.
+CORPUS is a folder in the layout of Sphinx. A line is "UTTERANCE 1 START DURATION PHONE.STATE", in seconds. An utterance that
+cannot be aligned is left out, and reported on stderr. `align` beside this file installs what this one needs.
 """
 import multiprocessing
 import pathlib
@@ -23,7 +23,7 @@ BEAMS = {"beam": 1e-64, "pbeam": 1e-64, "wbeam": 1e-64, "bestpath": False}
 
 
 class NotAligned(Exception):
-    """Says why an utterance has no alignment."""
+    """Why an utterance has no alignment."""
 
 
 def one_list(corpus, ending):
@@ -47,7 +47,7 @@ def read_corpus(corpus):
 
 
 def write_dictionary(corpus, file):
-    """Writes NAME.dic, which belongs to NAME.phone: words in lower case, which the phones' names, in upper case, are not."""
+    """Writes NAME.dic, which belongs to NAME.phone. Words are in lower case, so they differ from phones, in upper case."""
     for phones in (corpus / "etc").glob("*.phone"):
         for line in filter(str.strip, phones.with_suffix(".dic").read_text(encoding="utf-8").splitlines()):
             word, *said = line.split()
@@ -64,7 +64,7 @@ def start(corpus):
 
 
 def make_decoder():
-    """A decoder for one utterance: one that has seen others aligns a few frames otherwise, and which it saw depends on JOBS."""
+    """A decoder for one utterance. After other utterances it would align a few frames otherwise, and these depend on JOBS."""
     model = pocketsphinx.get_model_path("en-us/en-us")
     return pocketsphinx.Decoder(hmm=model, dict=dictionary.name, lm=None, loglevel="FATAL", **BEAMS)
 
@@ -89,7 +89,7 @@ def states_of(sound, words):
     search(decoder, sound)
     states = []
     for phone in (phone for word in decoder.get_alignment() for phone in word):
-        # The model's fillers are silence, too: the corpus has no phones for noise.
+        # The model's fillers count as silence, because the corpus has no phones for noise.
         name = phone.name if phone.name in phones else "SIL"
         for place, state in enumerate(phone):
             assert state.start == len(states) and place < STATES
@@ -110,7 +110,7 @@ def runs(states):
 
 
 def align(utterance):
-    """The utterance's lines, or None and why there are none."""
+    """The utterance's lines; or None and the reason."""
     name, path, words = utterance
     try:
         if path is None or not words:

@@ -6,18 +6,18 @@ alignment := $(LABELS).ctm
 ask = $(foreach model,$(1),| teacher-forward $(model))
 # $(call mean,MODELS[,TEMPERATURE]): their mean probabilities.
 mean = $(call ask,$(1)) | temperature-softmax --temperature $(or $(2),1) | averager --teachers $(words $(1))
-# $(call teach,RECORDING,MODELS,TEMPERATURE): what they say of each frame, recorded once, to be joined with the frames in any order.
-teach = replay $(1) $(splice) $(call mean,$(2),$(3)) | compactor --of soft --inputs digest --output $@
-
-# $(call live,KIND,LIKE,WHICH,SEED): sound that is changed anew in each epoch, as the settings of a kind say.
-live = $(corpus) --alignment $(alignment) $(3) $($(1).perturb) $(splice) --like $(2) --epochs $($(1).epochs) --seed $(4)
-# $(call net,KIND): what learns from it.
+# $(call frames_for,KIND,RECORDING,SEED[,WHICH]): what a kind of net learns from, in its order. If its settings change the sound,
+# WHICH utterances, or the training set, are read again in each epoch, and the recording only decides how frames are made.
+frames_for = $(if $($(1).perturb),$(corpus) --alignment $(alignment) $(or $(4),$(held_out)) $($(1).perturb) $(splice) --like $(2),$\
+    replay $(2) $(splice) --shuffle) --epochs $($(1).epochs) --seed $(3)
+# $(call teach,KIND,RECORDING,MODELS[,WHICH]): the teachers' answers for these frames, recorded once without the frames. The frames
+# of a recording are the same in all epochs; of changed sound, all seeds of the kind get the frames that the teachers got.
+teach = $(if $($(1).perturb),$(call frames_for,$(1),$(2),1,$(4)),replay $(2) $(splice)) $(call mean,$(3),$(temperature)) $\
+    | compactor --of soft --inputs digest --output $@
+# $(call learn,KIND,RECORDING[,TARGETS[,WHICH]]): a training with the settings of a kind, from labels or from teachers' answers.
+learn = $(call frames_for,$(1),$(2),$(if $($(1).perturb),1,$*),$(4))$(if $(3), | stream-join $(3)) | $(call net,$(1))
+# $(call net,KIND): the training of a net from them.
 net = student-trainer --hidden $(or $($(1).hidden),$(hidden)) $($(1).options) --seed $* $(resumable) $(output)
-# $(call learn,KIND,RECORDING[,TARGETS[,WHICH]]): a training with the settings of a kind. If these change the sound, it is read
-# again and the recording says only how frames are made of it; WHICH utterances is then to be said, unless it is the training set.
-learn = $(if $($(1).perturb),$(call live,$(1),$(2),$(or $(4),$(held_out)),$*),$\
-    replay $(2) $(splice) --shuffle --epochs $($(1).epochs) --seed $*)$\
-    $(if $(3), | stream-join $(3)) | $(call net,$(1))
 
 # ---- Labels ----
 
@@ -25,8 +25,8 @@ pocketsphinx.ctm: private seconds = 60
 pocketsphinx.ctm:
 	align
 
-# Flat start: equal shares of an utterance to the states of its words, then the states that a net which learnt those finds
-# more likely, and so on. No utterance of the test list is learnt from. plain-train and plain-test have no labels.
+# Flat start: the states of an utterance's words get equal shares of it. A net learns these labels, its likeliest states are
+# the next labels, and so on. Nothing is learnt from the test list. plain-train and plain-test have no labels.
 plain-train.pst:
 	$(fresh) --output $@
 plain-test.pst: plain-train.pst

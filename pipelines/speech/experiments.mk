@@ -1,5 +1,5 @@
-# The experiments on speech, with the settings of settings.mk. Figures are of the test set, or of folds of the corpus that a
-# net has not seen.
+# The experiments on speech, with the settings of settings.mk. Figures are of the test set, or of the fold of the corpus that
+# a net did not learn from.
 
 # ---- One net, the ensemble, and its student ----
 
@@ -7,9 +7,9 @@ ten := $(teachers:%=one-%.safetensors)
 one-%.safetensors: private seconds = $(one.seconds)
 one-%.safetensors: train.pst
 	$(call learn,one,$<)
-taught.pst: private seconds = $(call pick,60,20)
+taught.pst: private seconds = $(call pick,900,20)
 taught.pst: train.pst $(ten)
-	$(call teach,$<,$(ten),$(temperature))
+	$(call teach,distilled,$<,$(ten))
 distilled-%.safetensors: private seconds = $(distilled.seconds)
 distilled-%.safetensors: train.pst taught.pst
 	$(call learn,distilled,$<,taught.pst)
@@ -18,16 +18,16 @@ distilled-%.safetensors: train.pst taught.pst
 
 small-%.pst: $(alignment) train.pst
 	$(frames) --alignment $< $(held_out) --utterances $(small.utterances) --seed $* --like train.pst --output $@
-small-taught-%.pst: small-%.pst $(ten)
-	$(call teach,$<,$(ten),$(temperature))
+taught-small-%.pst: small-%.pst $(ten)
+	$(call teach,small-soft,$<,$(ten))
 small-hard-%.safetensors: private seconds = $(small-hard.seconds)
 small-soft-%.safetensors: private seconds = $(small-soft.seconds)
 small-hard-%.safetensors: small-%.pst validation-spliced.pst
 	$(call learn,small-hard,$<)
-small-soft-%.safetensors: small-%.pst small-taught-%.pst
-	$(call learn,small-soft,$<,small-taught-$*.pst)
+small-soft-%.safetensors: small-%.pst taught-small-%.pst
+	$(call learn,small-soft,$<,taught-small-$*.pst)
 
-# ---- A net of the flat start's labels, whatever the others have ----
+# ---- A net with the flat start's labels, for any LABELS ----
 
 flat-train.pst: flat.ctm
 	$(fresh) --alignment $< $(held_out) --output $@
@@ -38,13 +38,13 @@ flat-test.pst: flat.ctm flat-train.pst
 align-flat-%.safetensors: private seconds = $(one.seconds)
 align-flat-%.safetensors: flat-train.pst
 	$(call learn,one,$<)
-# The share of the frames that both ways give the same label.
+# The share of the frames that have the same label in both ways.
 agreement.json: flat.ctm pocketsphinx.ctm
 	agreement $^
 
 # ---- How good they are ----
 
-# What is said of each frame of the test set, and of the validation set by the first of a row, for the decoder's settings.
+# The answers for each frame of the test set; for the decoder's settings, those of a row's first net for the validation set.
 keep = stream-select --keep id --keep y --keep
 # $(call answer,RECORDING,MODEL) and $(call answer_together,RECORDING,MODELS)
 answer = replay $(1) $(splice) | teacher-forward --name model $(2) | $(keep) logits/model --output $@
@@ -86,7 +86,7 @@ $(eval $(call judged,align-flat,flat-priors.ctm))
 %.json: %.frames %.words
 	figures $*
 
-# ---- Cross-validation by speaker: each word of the corpus is judged by nets that have not heard its speaker ----
+# ---- Cross-validation by speaker: each word of the corpus is tested with nets that did not learn from its speaker ----
 
 # $(call fold,FOLD)
 define fold
@@ -98,12 +98,13 @@ fold-$(1)-test.pst: $(alignment) fold-$(1)-test.list fold-$(1)-train.pst
 	$$(frames) --alignment $$< --list fold-$(1)-test.list --like fold-$(1)-train.pst --output $$@
 fold-$(1)-net-%.safetensors: private seconds = $(fold.seconds)
 fold-$(1)-net-%.safetensors: fold-$(1)-train.pst
-	$$(call learn,fold,$$<,,--list fold-$(1)-train.list)
+	$$(call learn,fold,$$<)
+fold-$(1)-taught.pst: private seconds = $(call pick,400,10)
 fold-$(1)-taught.pst: fold-$(1)-train.pst $(fold.teachers:%=fold-$(1)-net-%.safetensors)
-	$$(call teach,$$<,$(fold.teachers:%=fold-$(1)-net-%.safetensors),$(temperature))
+	$$(call teach,fold-student,$$<,$(fold.teachers:%=fold-$(1)-net-%.safetensors),--list fold-$(1)-train.list)
 fold-$(1)-student-%.safetensors: private seconds = $(fold-student.seconds)
 fold-$(1)-student-%.safetensors: fold-$(1)-train.pst fold-$(1)-taught.pst
-	$$(call learn,fold-student,$$<,fold-$(1)-taught.pst)
+	$$(call learn,fold-student,$$<,fold-$(1)-taught.pst,--list fold-$(1)-train.list)
 wer-cv-one-$(1).answers: fold-$(1)-test.pst fold-$(1)-net-1.safetensors
 	$$(call answer,$$<,$$(word 2,$$^))
 wer-cv-ensemble-$(1).answers: fold-$(1)-test.pst $(fold.teachers:%=fold-$(1)-net-%.safetensors)

@@ -1,16 +1,16 @@
 # shellcheck shell=bash disable=SC2154
 # What the experiments on tables have in common: five teachers learn from the rows of a CSV file, their answers are
-# recorded once, and a small student sees a tenth of the rows, with the labels alone and with what the teachers say, each with
+# recorded once, and a small student gets a tenth of the rows, with the labels alone and with the teachers' answers, each with
 # five seeds.
 #
 # A script sets these and calls distil:
-#   train, test     arrays: what loader is given for the rows to learn from, and for those to be judged on
+#   train, test     arrays: loader's arguments for the rows to learn from, and for the test rows
 #   teacher, student            hidden layers, such as 256-256 and 32
-#   teacher_options, student_options    arrays: what else student-trainer is given
+#   teacher_options, student_options    arrays: more options of student-trainer
 #   epochs, student_epochs, temperature
 #
 #   TABULAR_DIR     where the files are: those of the UCI repository, under the names that the scripts have
-#   SPLIT=validation    judges on the rows that are held out of training instead, to choose settings by
+#   SPLIT=validation    tests on the rows that are held out of training instead, to choose settings
 #   SEEDS           how many students of each kind (5)
 # shellcheck source=pipelines/start.sh
 pipeline=tabular/$(basename "$0") . "$(dirname "${BASH_SOURCE[0]}")/../start.sh"
@@ -52,8 +52,8 @@ side_by_side() {
     return "$failed"
 }
 
-# judge NAME MODEL…: a line of the table: mean and standard deviation of the models' errors, and their likelihood. What each
-# says of each row is exported; pipelines/tabular/score.py gets the same figures from that.
+# judge NAME MODEL…: a line of the table: mean and standard deviation of the models' errors, and their likelihood. Each model's
+# predictions are exported, and pipelines/tabular/score.py gets the same figures from them.
 judge() {
     local name=$1 model
     for model in "${@:2}"; do

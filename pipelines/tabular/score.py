@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Scores exported predictions again, by scikit-learn, and compares with what evaluator said.
+"""Scores exported predictions again, by scikit-learn, and compares with evaluator's figures.
 
 usage: score.py FOLDER      with NAME.csv and NAME.json of each model, as the scripts beside this one leave them
 

@@ -20,15 +20,15 @@ teacher-%.safetensors:
 	    student-trainer --arch 784-1200-1200-10 --dropout-input 0.1 --dropout-hidden 0.4 --max-norm 2 \
 	    --learning-rate 0.1 --schedule linear --seed $* $(resumable) $(output)
 
-# For the best student: images are moved, bent, turned and scaled anew in every epoch. These leave the teacher so little
-# to learn by heart that dropout only hinders it, as the validation split showed.
+# For the best student: images are moved, bent, turned and scaled otherwise in every epoch. The teacher can overfit so
+# little to these that dropout only makes it worse, as the validation split showed.
 teacher-bent-%.safetensors: private seconds = $(call pick,1100,60)
 teacher-bent-%.safetensors:
 	loader mnist --shift 2 --elastic 1.5 --rotate 8 --scale-jitter 0.08 --epochs $(call pick,100,4) --seed $* | \
 	    student-trainer --arch 784-1200-1200-10 --max-norm 2 --learning-rate 0.1 --schedule linear --seed $* \
 	    $(resumable) $(output)
 
-# The student's network with hard targets alone and no regularisation: what distillation has to beat.
+# The student's network with hard targets alone and no regularisation: the baseline for distillation.
 alone-%.safetensors: private seconds = $(call pick,90,30)
 alone-%.safetensors:
 	loader mnist --epochs $(call pick,20,5) --seed $* | \
@@ -41,7 +41,7 @@ ensemble-%.json: $(teachers)
 
 # ---- Students of recorded teachers: T = 20, and no image of the transfer set is moved, as in the paper ----
 
-# Teachers are asked once about each image. Every student is taught from the recording, in an order of its own.
+# Teachers are asked once about each image. Every student learns from the recording, in its own order.
 taught.pst: $(teachers) $(bent)
 	loader mnist $(call ask,$^) --output $@
 transfer-one.pst: teacher-1.safetensors
@@ -58,7 +58,7 @@ distilled-%.safetensors: private seconds = $(call pick,300,40)
 distilled-%.safetensors: taught.pst
 	replay $< --shuffle --epochs $(call pick,60,6) --seed $* | $(mean_of_five) | $(call learn,both)
 
-# One teacher, as in the paper; then one that saw bent images, which shows what a better teacher is worth.
+# One teacher, as in the paper; then one that saw bent images, which shows how much a better teacher gains.
 learn_from_one = replay $< --shuffle --epochs $(call pick,60,6) --seed $* | temperature-softmax --temperature 20 | \
     $(call learn,both)
 distilled-one-%.safetensors: transfer-one.pst
@@ -66,7 +66,7 @@ distilled-one-%.safetensors: transfer-one.pst
 distilled-one-bent-%.safetensors: transfer-one-bent.pst
 	$(learn_from_one)
 
-# Students that never saw some classes, and know these only from what the teachers say about others.
+# Students that never saw some classes, and learn about these only from soft targets for others.
 omit-3-%.safetensors: private seconds = $(call pick,220,30)
 omit-3-%.safetensors: taught.pst
 	replay $< --omit-classes 3 --shuffle --epochs $(call pick,40,5) --seed $* | $(mean_of_five) | $(call learn,soft)
@@ -75,8 +75,8 @@ only-7-8-%.safetensors: private seconds = $(call pick,100,30)
 only-7-8-%.safetensors: taught.pst
 	replay $< --only-classes 7,8 --shuffle --epochs $(call pick,40,20) --seed $* | $(mean_of_five) | $(call learn,soft,0.05,1)
 
-# $(call corrected,NAME,CLASSES): their biases for these classes, corrected in two ways. `corrected`: by the one number that makes
-# errors on the test set fewest, as in the paper. `corrected-unlabelled`: without any label, so that over the training
+# $(call corrected,NAME,CLASSES): their biases for these classes, corrected in two ways. `corrected`: by the one number with the
+# fewest errors on the test set, as in the paper. `corrected-unlabelled`: without any label, so that over the training
 # images each class has the mass that the teachers give it.
 define corrected
 $(1)-corrected-%.json: $(1)-%.safetensors
@@ -94,8 +94,8 @@ $(eval $(call corrected,only-7-8,7 8))
 
 # ---- The best student ----
 
-# Two teachers that see bent images, asked once about a transfer stream whose images are moved and bent anew in every epoch.
-# Students learn twice through the recording, each in an order of its own.
+# Two teachers that see bent images, asked once about a transfer stream whose images are moved and bent otherwise in every epoch.
+# Each student learns from the recording twice, in its own order.
 transfer-best.pst: private seconds = $(call pick,340,20)
 transfer-best.pst: $(bent)
 	loader mnist --shift 2 --elastic 1.5 --epochs $(call pick,40,3) --seed 1 $(call ask,$^) | \

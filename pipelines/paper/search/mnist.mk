@@ -29,7 +29,7 @@ distilled.%.safetensors: transfer.pst
 	replay $< --shuffle --epochs $(epochs) --seed 1 | temperature-softmax --temperature 20 | \
 	    student-trainer --arch 784-800-800-10 $(try)
 
-# This teacher has not seen the validation split either.
+# This teacher has not learned from the validation split either.
 teacher.chosen.safetensors: private seconds = $(call pick,900,20)
 transfer.pst: teacher.chosen.safetensors
 	$(seen) | teacher-forward $< --output $@
