@@ -12,14 +12,14 @@ export PATH OPENBLAS_NUM_THREADS=1
 work=$BUILD/bench/work
 mkdir -p "$work"
 
-# loader "${images[@]}" N: N training images, of MNIST where it is found. Both kinds are 784 bytes each.
+# loader "${images[@]}" N: N training images, of MNIST if it is found, otherwise digits. An image of either has 784 bytes.
 images=(digits --samples)
 if loader mnist --limit 10 >/dev/null 2>&1; then
     images=(mnist --limit)
 fi
 export work images
 
-# say WORDS: what is being done.
+# say WORDS: prints what is being done.
 say() { echo "bench: $*" >&2; }
 
 # calculate EXPRESSION: its value, by awk.

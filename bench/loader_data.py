@@ -3,8 +3,8 @@
 
 usage: loader_data.py FOLDER
 
-A line is NAME KIND SAMPLES WORDS…: KIND is what `loader --help` calls it, and WORDS are loader's arguments. Kinds that this
-loader does not have are left out. To what is made come the sets that MNIST_DIR, CIFAR100_DIR and TABULAR_DIR lead to.
+A line is NAME KIND SAMPLES WORDS…: KIND is the name in `loader --help`, and WORDS are loader's arguments. Kinds that this
+loader does not have are left out. The sets that MNIST_DIR, CIFAR100_DIR and TABULAR_DIR name are added.
 """
 import os
 import re
@@ -84,7 +84,7 @@ def csv():
 
 
 def images():
-    """Pictures of 32 by 32 pixels, of ten classes: a slope of colour with some noise, which compresses as photographs do."""
+    """Pictures of 32 by 32 pixels, of ten classes: a slope of colour with some noise, which compresses like photographs."""
     for i in range(PICTURES):
         slope = numpy.add.outer(numpy.arange(32), numpy.arange(32))[..., None] * random.uniform(0, 3, 3)
         folder = path(f"pictures/{i % 10}")

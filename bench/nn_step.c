@@ -1,15 +1,16 @@
 /*
  * nn_step.c: how much of a training step and of a forward pass is matrix products.
  *
- *     nn_step                             times each in turn with the cblas_sgemm calls of the same shapes
- * alone; a share is the median time of these divided by the median time of the whole. Prints a line "name
- * share" for each. nn_step training|forward WIDTHS     prints the median time of these cblas_sgemm calls
- * alone, in seconds a batch of 128, for programs that are to be compared with it
+ *   nn_step
+ *       times each in turn with the bare cblas_sgemm calls of the same shapes. A share is the median time
+ *       of these calls divided by the median time of the whole. Prints a line "name share" for each.
+ *   nn_step training|forward WIDTHS
+ *       prints the median time of these calls alone, in seconds for a batch of 128, to compare programs with
  *
- * Times are the processor's, not the clock's: on one thread they agree, unless others use the machine as
- * well.
+ * Times are the processor's, not the clock's: on one thread they agree, unless other programs use the
+ * machine.
  */
-#include "pipestill/nn.h"
+#include "pipestill/training.h"
 
 #include <cblas.h>
 #include <stdio.h>
@@ -90,7 +91,8 @@ static void prepare(struct subject *subject, const char *architecture)
     struct pst_optimiser_settings settings = pst_optimiser_defaults();
     *subject = (struct subject){ 0 };
     if (pst_network_new(&subject->network, architecture, &error) != PST_OK ||
-        pst_workspace_new(&subject->workspace, &subject->network, SAMPLES, true, &error) != PST_OK ||
+        pst_workspace_new(&subject->workspace, &subject->network, SAMPLES, true,
+                          &(struct pst_arithmetic){ 0 }, &error) != PST_OK ||
         pst_optimiser_new(&subject->optimiser, &subject->network, &settings, &error) != PST_OK) {
         fprintf(stderr, "nn_step: %s\n", error.message);
         exit((int)error.status);

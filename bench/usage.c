@@ -1,7 +1,7 @@
 /*
  * usage.c: runs a command and appends one line to a file: the command's wall time, user and system CPU time,
- * all in seconds, and the most memory that it held at a time, in KiB. It stands before each stage of a
- * pipeline whose stages are to be told apart.
+ * all in seconds, and the most memory that it held at a time, in KiB. Put it before each stage of a pipeline
+ * to measure the stages separately.
  */
 #include "pipestill/linux.h"
 

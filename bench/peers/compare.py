@@ -1,6 +1,6 @@
 """Runs the table of bench/peers: both sides in turns, medians, a table on standard output, and build/peers.json.
 
-Called by bench/peers/run, which says in its head what is measured and what the environment must be.
+Called by bench/peers/run; its head says what is measured and what the environment must be.
 """
 import gzip
 import json
@@ -16,9 +16,9 @@ import numpy
 
 from loaders import compare_loaders
 from peer import BUILD, HERE, ROUNDS, WORK, Peer, say, shell
-from rows import BATCH, MNIST_SAMPLES, ROWS, TEMPERATURE, epoch_batches
+from rows import BATCH, MNIST_SAMPLES, ROWS, TEMPERATURE, epoch_batches, shape_of
 
-LENGTH = float(os.environ.get("LENGTH", "2"))  # seconds of pipestill's side that one measurement is about
+LENGTH = float(os.environ.get("LENGTH", "2"))  # seconds that one measurement takes on pipestill's side, about
 MNIST_DIR = os.environ.get("MNIST_DIR", "")
 
 
@@ -52,9 +52,9 @@ def make_data(row):
     else:
         inputs, classes, samples = row["data"]
         name, kind = f"{inputs}-{classes}", 13
-        x, y = generator.standard_normal((samples, inputs), "f4"), generator.integers(0, classes, samples, "i4")
+        x, y = generator.standard_normal((samples, *shape_of(inputs)), "f4"), generator.integers(0, classes, samples, "i4")
     files = f"{WORK}/{name}"
-    numpy.save(f"{files}-x.npy", x.reshape(samples, inputs))
+    numpy.save(f"{files}-x.npy", x.reshape(samples, *shape_of(inputs)))
     numpy.save(f"{files}-y.npy", y)
     write_idx(f"{files}-x.idx", x, kind)
     write_idx(f"{files}-y.idx", y, 12)
@@ -64,7 +64,7 @@ def make_data(row):
 # ---- pipestill ----
 
 def variants():
-    """The ways that this build multiplies: {name: (options of stages that do, whether it is f32)}."""
+    """The ways in which this build multiplies: {name: (options of stages that multiply, whether it is f32)}."""
     ways = {"openblas f32": ("", True)}
     text = subprocess.run(["student-trainer", "--help"], check=True, capture_output=True, text=True).stdout
     if "--kernels" in text:
@@ -85,7 +85,7 @@ def variants():
 
 def student(row, options):
     """The stage that learns."""
-    return f"student-trainer {options} --arch {row['student']} -o {WORK}/student.safetensors"
+    return f"student-trainer -q {options} --arch {row['student']} -o {WORK}/student.safetensors"
 
 
 def teach(row, options, source):
@@ -98,12 +98,14 @@ def teach(row, options, source):
 
 def command(row, options, data, epochs):
     """The pipeline of a row that goes through its data so many times."""
+    one_core = "taskset -c 0 " if row["cores"] == 1 and row["threads"] is None else ""
+    options += f" --threads {row['threads']}" if row["threads"] else ""
     source = f"loader {data} --shuffle --epochs {epochs}"
     match row["kind"]:
         case "live":
             return f"{teach(row, options, source)} | {student(row, options)}"
         case "forward":
-            return f"taskset -c 0 teacher-forward {options} {WORK}/teacher-0.safetensors -i {WORK}/in-{epochs}.pst -o /dev/null"
+            return f"{one_core}teacher-forward {options} {WORK}/teacher-0.safetensors -i {WORK}/in-{epochs}.pst -o /dev/null"
         case "train":
             return f"{source} | {student(row, options)}"
         case "replay":
@@ -112,7 +114,7 @@ def command(row, options, data, epochs):
 
 
 def prepare(row, data):
-    """Teachers, and what is recorded before."""
+    """Makes the teachers and, for the row `replay`, the recording."""
     for i in range(row["teachers"]):
         shell(f"loader {data} --limit {BATCH} | student-trainer --seed {i + 1} -a {row['teacher']}"
               f" -o {WORK}/teacher-{i}.safetensors")
@@ -131,21 +133,21 @@ def timed(row, options, data, epochs):
 
 
 def seconds(row, options, data, epochs):
-    """The same without starting up and without the first epoch: the difference to a run of one."""
+    """The same without the start and without the first epoch: the difference from a run of one epoch."""
     short = timed(row, options, data, 1)
     return timed(row, options, data, epochs + 1) - short
 
 
 def choose_length(row, options, data):
-    """How many epochs take about LENGTH seconds; starting up counts here, so rather too few than too many."""
-    timed(row, options, data, 1)  # what is read is in the page cache from now on
+    """How many epochs take about LENGTH seconds. The start counts here, so they are rather too few than too many."""
+    timed(row, options, data, 1)  # puts the files that are read into the page cache
     return max(1, round(LENGTH / (timed(row, options, data, 4) / 4)))
 
 
 # ---- which kernels run ----
 
 def pipestill_kernels(ways):
-    """What OpenBLAS and oneDNN say of themselves in our stages."""
+    """What OpenBLAS and oneDNN print about themselves in our stages."""
     found = {}
     for name, (options, _) in ways.items():
         told = shell(f"loader digits --samples 128 | OPENBLAS_VERBOSE=2 ONEDNN_VERBOSE=1 DNNL_VERBOSE=1 student-trainer {options}"
@@ -159,7 +161,7 @@ def pipestill_kernels(ways):
 
 
 def torch_kernels():
-    """What MKL and oneDNN say of themselves in PyTorch."""
+    """What MKL and oneDNN print about themselves in PyTorch."""
     environment = {**os.environ, "MKL_VERBOSE": "1", "ONEDNN_VERBOSE": "1"}
     text = subprocess.run([sys.executable, f"{HERE}/torch_jobs.py", "kernels"], env=environment, check=True,
                           capture_output=True, text=True).stdout
@@ -212,7 +214,7 @@ def measure(name, row, ways):
 
 
 def measure_elastic(row, ways):
-    """What bending images costs a live pipeline, as a share of its time without; PyTorch has no part in it."""
+    """The cost of elastic distortions in a live pipeline, as a share of its time without them; PyTorch has no part in it."""
     row = {**row, "kind": "live"}
     data = make_data(row)
     prepare(row, data)
@@ -231,7 +233,7 @@ def measure_elastic(row, ways):
 # ---- the table ----
 
 def print_table(rows):
-    """Ratios of speed: above 1 pipestill is ahead."""
+    """Ratios of speed: above 1, pipestill is faster."""
     print("%-30s %12s %12s %7s %7s  %12s %7s %7s  %s" % (
         "job, samples/s", "pipestill", "PyTorch", "f32", "reach", "best", "ratio", "reach", "who is best"))
     for result in rows.values():
@@ -250,7 +252,7 @@ def print_table(rows):
 
 
 def compare_jobs(names):
-    """Measures rows and prints them; returns what there is to keep."""
+    """Measures rows and prints them; returns the results to keep."""
     unknown = [name for name in names if name not in ROWS]
     if unknown:
         sys.exit(f"bench-peers: ROWS: {unknown[0]}: no such row; there are {', '.join(ROWS)}")

@@ -6,8 +6,8 @@ import time
 
 from peer import HERE, ROUNDS, WORK, Peer, say
 
-LEAST = float(os.environ.get("LENGTH", "2")) / 4  # seconds that the epochs behind the first take at least
-MOST = 40  # seconds of turns for one set, after which there are no more
+LEAST = float(os.environ.get("LENGTH", "2")) / 4  # the least time of the epochs after the first, in seconds
+MOST = 40  # seconds of turns for one set; then there are no more
 OTHERS = {"csv": "pandas", "npy": "numpy", "npz": "numpy", "images": "torchvision"}
 
 
@@ -28,14 +28,14 @@ def sets():
 
 
 def ours(words, epochs):
-    """How long loader takes for so many epochs, with starting it, while the other side has its libraries loaded."""
+    """How long loader takes for so many epochs. Its start counts, but the other side has already loaded its libraries."""
     begun = time.perf_counter()
     subprocess.run(["loader", *words, "--shuffle", "--epochs", str(epochs), "-o", "/dev/null"], check=True)
     return time.perf_counter() - begun
 
 
 def enough(seconds):
-    """How many epochs behind the first take LEAST."""
+    """How many epochs after the first take LEAST."""
     first, more = seconds(1), 1
     while more < 4096 and seconds(1 + more) - first < LEAST:
         more *= 4
@@ -43,14 +43,14 @@ def enough(seconds):
 
 
 def turn(seconds, more):
-    """The first epoch, with starting and opening, and one of those behind it, in seconds."""
+    """The first epoch, with starting and opening, and one of the later epochs, in seconds."""
     first, all_of_them = seconds(1), seconds(1 + more)
-    # A machine that was busy during the first one would make the others take less than nothing.
+    # If the machine was busy during the first run, the difference may be negative.
     return first, (all_of_them - first) / more if all_of_them > first else all_of_them / (1 + more)
 
 
 def compare(samples, words, reader, arguments):
-    """Medians of turns: samples a second of both, and the ratio, for the first epoch and for those behind it."""
+    """Medians of turns: samples a second of both, and the ratio, for the first epoch and for the later ones."""
     peer = Peer("readers.py", reader, *arguments)
 
     def theirs(epochs):
@@ -72,7 +72,7 @@ def compare(samples, words, reader, arguments):
 
 
 def compare_loaders():
-    """Measures all and prints them; returns what there is to keep."""
+    """Measures all and prints them; returns the results to keep."""
     results = {}
     for name, samples, *side in sets():
         say(f"loader {name} and {side[1]}, {ROUNDS} turns")

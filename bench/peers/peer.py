@@ -1,4 +1,4 @@
-"""What both comparisons of bench/peers share: where things are, and the other side as a process that stays."""
+"""What both comparisons of bench/peers share: where things are, and the other side as a process that keeps running."""
 import os
 import subprocess
 import sys
@@ -8,12 +8,12 @@ BUILD = os.environ["BUILD"]
 WORK = f"{BUILD}/peers/work"
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 
-# Otherwise glibc gives large blocks back to the system at each step, and PyTorch waits for new pages.
+# Without this, glibc gives large blocks back to the system at each step, and PyTorch waits for new pages.
 KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_TOP_PAD_": str(64 << 20)}
 
 
 def say(text):
-    """Tells what is being done."""
+    """Prints what is being done."""
     print(f"bench-peers: {text}", file=sys.stderr, flush=True)
 
 
@@ -23,7 +23,7 @@ def shell(command, **more):
 
 
 class Peer:
-    """The other side: a Python program beside this one that says a line when it is ready, and answers each with seconds."""
+    """The other side: a Python program beside this one that prints a line when it is ready, and answers each line with seconds."""
 
     def __init__(self, program, *arguments):
         self.program = program
@@ -39,7 +39,7 @@ class Peer:
         return line
 
     def seconds(self, question):
-        """How long it takes to do what a line asks for."""
+        """How long the program takes for what a line names."""
         self.process.stdin.write(f"{question}\n")
         self.process.stdin.flush()
         return float(self.answer())

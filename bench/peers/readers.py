@@ -1,10 +1,10 @@
-"""What pandas, numpy and torchvision make of the data that loader reads: batches of 128, shuffled anew each epoch.
+"""pandas, numpy and torchvision read the data that loader reads: batches of 128, shuffled anew each epoch.
 
 readers.py READER PATH   prints an empty line when it is ready, and answers each line EPOCHS with the seconds that it
                                took to open the data and go through them so often
 
-READER is pandas, numpy or torchvision. What they give is what a training loop needs: numbers in f32, or bytes that are still
-to be divided by 255, as loader gives them, and labels. --label and --id stand behind PATH as loader has them.
+READER is pandas, numpy or torchvision. They give what a training loop needs: numbers in f32, or, like loader, bytes that are
+still to be divided by 255, and labels. --label and --id follow PATH, as for loader.
 """
 import sys
 import time
@@ -44,7 +44,7 @@ def numpy(path, epochs):
 
 
 def load_torchvision():
-    """torchvision, also if its own operators do not fit this build of PyTorch: reading pictures needs none of them."""
+    """torchvision, even if its operators do not fit this build of PyTorch; to read pictures none of them is needed."""
     import torch
     try:
         import torchvision
@@ -61,7 +61,7 @@ def load_torchvision():
     return torchvision
 
 
-torchvision_operators = []  # defined for as long as these are kept
+torchvision_operators = []  # the operators are defined as long as this list keeps them
 
 
 def torchvision(path, epochs):

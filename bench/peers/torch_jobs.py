@@ -1,13 +1,13 @@
-"""PyTorch's side of bench/peers: one row of the table, as fast as it honestly goes.
+"""PyTorch's side of bench/peers: one row of the table, in its fastest way.
 
 torch_jobs.py ROW FOLDER   makes the row's job ready with the data in FOLDER, prints a line of JSON that says what was
                            chosen, and answers each line "f32 BATCHES" or "bf16 BATCHES" with the seconds that it took
-torch_jobs.py kernels      multiplies once in each way; with ONEDNN_VERBOSE=1 and MKL_VERBOSE=1 the libraries tell how
+torch_jobs.py kernels      multiplies once in each way; with ONEDNN_VERBOSE=1 and MKL_VERBOSE=1 the libraries print how
 
-What is chosen by trial, for teachers and student apart, in f32 and in bf16: whose products (MKL's, or oneDNN's by
+Chosen by trial, separately for teachers and student, in f32 and in bf16: the library for products (MKL, or oneDNN by
 set_float32_matmul_precision, which counts as f32 only if its error is that of f32), and torch.compile or not. All data
-stand in one tensor in memory, of bf16 in the bf16 rows; teachers' weights are converted once; SGD is fused; memory is not
-given back to the system at each step (the environment that bench/peers/run sets).
+are in one tensor in memory, of bf16 in the bf16 rows; teachers' weights are converted once; SGD is fused; memory is not
+given back to the system at each step (the environment that peer.py sets).
 """
 import json
 import os
@@ -18,19 +18,38 @@ import torch
 import torch._inductor.config as inductor
 import torch.nn.functional as F
 
-from rows import BATCH, ROWS, TEMPERATURE
+from rows import BATCH, ROWS, TEMPERATURE, shape_of
 
 TRIAL = float(os.environ.get("TRIAL", "0.3"))  # seconds for each way that is tried
 
 
-def network(widths):
-    """A network of dense layers with ReLU between, from "784-800-10"."""
-    sizes = [int(width) for width in widths.split("-")]
-    layers = []
-    for i, (before, after) in enumerate(zip(sizes, sizes[1:])):
-        layers += [torch.nn.ReLU()] if i else []
-        layers.append(torch.nn.Linear(before, after))
-    return torch.nn.Sequential(*layers)
+def layer(word, channels):
+    """The layer of one word for so many channels, and how many channels it gives."""
+    if word.startswith("conv3x3:"):
+        maps = int(word.removeprefix("conv3x3:"))
+        return [torch.nn.Conv2d(channels, maps, 3, padding=1, bias=False)], maps
+    if word == "gap":
+        return [torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()], channels
+    if word.isdigit():
+        return [torch.nn.Linear(channels, int(word))], int(word)
+    others = {"bn": lambda: torch.nn.BatchNorm2d(channels), "relu": torch.nn.ReLU, "maxpool2": lambda: torch.nn.MaxPool2d(2)}
+    return [others[word]()], channels
+
+
+def network(architecture):
+    """A network from "784-800-10", dense layers with ReLU between, or "3x32x32-conv3x3:32-bn-relu-…-gap-100"."""
+    first, *words = architecture.split("-")
+    channels, layers = shape_of(first)[0], []
+    for i, word in enumerate(words):
+        layers += [torch.nn.ReLU()] if i and word.isdigit() and words[i - 1].isdigit() else []
+        more, channels = layer(word, channels)
+        layers += more
+    return torch.nn.Sequential(*layers).to(memory_format=torch.channels_last)
+
+
+def as_it_likes(x):
+    """Pictures with their channels last, which is faster."""
+    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
 
 
 def f32_error(precision):
@@ -62,7 +81,7 @@ def at(precision, function):
 
 
 def fastest(ways, *arguments):
-    """The fastest of some ways, {name: function without compiling}: first as they are, then the best of them compiled."""
+    """The fastest of some ways, {name: function without compiling}: first as they are, then the best one compiled."""
     seconds = {}
     for name, (precision, function, wrap) in ways.items():
         seconds[name] = seconds_per_call(at(precision, wrap(function)), *arguments)
@@ -72,7 +91,7 @@ def fastest(ways, *arguments):
     try:
         compiled = at(precision, wrap(torch.compile(function)))
         seconds[name + ", compiled"] = seconds_per_call(compiled, *arguments)
-    except Exception as error:  # a machine without a C++ compiler, say
+    except Exception as error:  # for example a machine without a C++ compiler
         print(f"torch.compile fails: {str(error).splitlines()[0]}", file=sys.stderr)
         compiled = None
     if compiled is not None and seconds[name + ", compiled"] < seconds[name]:
@@ -86,10 +105,10 @@ class Job:
     def __init__(self, row, precision, data, targets, errors):
         self.row, self.precision, self.errors = row, precision, errors
         self.numbers = torch.bfloat16 if precision == "bf16" else torch.float32
-        self.data, self.targets = data.to(self.numbers), targets
+        self.data, self.targets = as_it_likes(data.to(self.numbers)), targets
         torch.manual_seed(1)
         self.chosen, self.tried = {}, {}
-        x = self.data[:BATCH]
+        x = as_it_likes(self.data[:BATCH])
         self.ask = self.learn = None
         if row["kind"] in ("live", "forward"):
             self.ask = self.choose("teacher", self.asking(), x)
@@ -101,7 +120,7 @@ class Job:
         ways = {}
         for precision, library in (("highest", "MKL"), ("medium", "oneDNN")):
             if self.precision == "bf16":
-                library = "bf16" if precision == "medium" else None  # what is left in f32 may be either
+                library = "bf16" if precision == "medium" else None  # the products that stay in f32 may use either library
             elif self.errors[precision] > 1e-5:
                 library = None
             if library is not None:
@@ -121,7 +140,7 @@ class Job:
         return function, torch.no_grad()
 
     def learning(self):
-        """A step of training: the loss is what is compiled, with its gradient."""
+        """A step of training: the loss and its gradient are compiled."""
         student = network(self.row["student"])
         optimiser = torch.optim.SGD(student.parameters(), lr=0.02, momentum=0.9, fused=True)
         hard, bf16 = self.row["kind"] == "train", self.precision == "bf16"
@@ -130,7 +149,7 @@ class Job:
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
                 logits = student(x)
             logits = logits.float()
-            # Of soft targets this is the divergence but for a constant, and has its gradient.
+            # For soft targets this is the divergence plus a constant, so the gradient is the same.
             return F.cross_entropy(logits, target) if hard else \
                 F.cross_entropy(logits / TEMPERATURE, target) * TEMPERATURE ** 2
 
@@ -153,10 +172,10 @@ class Job:
             order = torch.randperm(n)
             for first in range(0, n - BATCH + 1, BATCH):
                 if self.row["kind"] == "forward":
-                    self.ask(self.data[first:first + BATCH])
+                    self.ask(as_it_likes(self.data[first:first + BATCH]))
                 else:
                     samples = order[first:first + BATCH]
-                    x = self.data[samples]
+                    x = as_it_likes(self.data[samples])
                     self.learn(x, self.targets_of(x, samples))
                 done += 1
                 if done == batches:
@@ -180,7 +199,7 @@ def load(row, folder):
 def serve(row, folder):
     """Answers lines until there are no more."""
     torch.set_num_threads(row["cores"])
-    inductor.freezing = True  # packs the weights of what does not learn
+    inductor.freezing = True  # packs the weights of networks that do not learn
     errors = {precision: f32_error(precision) for precision in ("highest", "medium")}
     data, targets = load(row, folder)
     jobs = {precision: Job(row, precision, data, targets, errors) for precision in ("f32", "bf16")}
@@ -193,7 +212,7 @@ def serve(row, folder):
 
 
 def show_kernels():
-    """Multiplies once in each way, each told on a line."""
+    """Multiplies once in each way, and prints a line before each."""
     x, w = torch.randn(128, 784), torch.randn(1200, 784)
     for name, precision, convert in (("f32", "highest", torch.float32), ("f32, oneDNN", "medium", torch.float32),
                                      ("bf16", "medium", torch.bfloat16)):
