@@ -182,7 +182,9 @@ enum pst_status pst_ahead_pass(struct pst_frame *frame, struct pst_error *error)
     }
     enum pst_status status = pass_batches(frame, ahead, error);
     frame->abandoned = !end_thread(ahead, thread, frame->streams.reader);
-    if (!frame->abandoned)
+    if (frame->abandoned)
+        frame->left_to_thread = ahead;
+    else
         free_ahead(ahead);
     if (frame->stage->leave != NULL)
         frame->stage->leave(&frame->run);

@@ -55,6 +55,7 @@ struct pst_frame {
     bool other_kernels;    /* OpenBLAS does not multiply */
     bool input_ended;      /* its trailer was read, and fits */
     bool abandoned;        /* a thread still waits for input and uses what the frame owns */
+    void *left_to_thread;  /* what that thread uses besides: it stays reachable, and is never freed */
 };
 
 static inline bool pst_frame_reads(const struct pst_frame *frame)

@@ -235,6 +235,7 @@ enum pst_status pst_jobs_pass(struct pst_frame *frame, struct pst_error *error)
     enum pst_status status = start_workers(crew, frame, error);
     if (status == PST_OK && !wait_for_workers(crew, frame->streams.reader)) {
         frame->abandoned = true;
+        frame->left_to_thread = crew;
         *error = crew->error;
         return crew->status;
     }
