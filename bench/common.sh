@@ -8,6 +8,9 @@ BUILD=${BUILD:-build}
 eval "$("$BUILD/pipestill" env)"
 PATH=$(realpath "$BUILD/bench"):$(realpath "$BUILD/tests"):$PATH
 export PATH OPENBLAS_NUM_THREADS=1
+for program in usage passthrough; do
+    command -v "$program" >/dev/null || { echo "bench: there is no $program below $BUILD: make bench-programs" >&2 && exit 1; }
+done
 # Recordings are read from the page cache; this folder takes about 700 MB while a part runs, and 10 GB for replay.
 work=$BUILD/bench/work
 mkdir -p "$work"
