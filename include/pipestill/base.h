@@ -218,11 +218,17 @@ PST_CHECKED size_t pst_parse_doubles(const char *text, double least, double most
 /* The most bytes that a function pst_put_… writes. */
 #define PST_NUMBER_TEXT 24
 
+/* The sum of some numbers, in double. Its order is not that of the numbers, but always the same. */
+double pst_sum(const float *numbers, size_t count);
+
 /* The place of the largest of some numbers; of several, the first. count: ≥ 1. */
 size_t pst_largest(const float *numbers, size_t count);
 
 /* The largest of some numbers, +0 or -0 if it is 0. NaN counts only if it is the first. count: ≥ 1. */
 float pst_largest_number(const float *numbers, size_t count);
+
+/* The smallest of some numbers; FLT_MAX if none is smaller than that. NaN does not count. */
+float pst_smallest_number(const float *numbers, size_t count);
 
 /*
  * Writes a number with the fewest digits, from 6 to 9, that are read back as the same f32, without zeros at

@@ -29,6 +29,20 @@ INLINE double pst_of_bits(uint64_t bits)
     return value;
 }
 
+INLINE uint32_t pst_bits_of_float(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+INLINE float pst_float_of_bits(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
 /* The first value if it holds, otherwise the second one. Both are computed: with a branch the compiler makes
  * no vector of a loop, because one of them may raise an exception. */
 INLINE double pst_chosen(bool holds, double first, double second)

@@ -1,30 +1,15 @@
 /* Numbers of 16 bits: IEEE 754 binary16, by integer arithmetic and additions that round. There are no
  * branches, so loops over them can be vectorised. */
 #include "pipestill/base.h"
-
-#include <string.h>
-
-static uint32_t bits_of(float number)
-{
-    uint32_t bits;
-    memcpy(&bits, &number, sizeof bits);
-    return bits;
-}
-
-static float number_of(uint32_t bits)
-{
-    float number;
-    memcpy(&number, &bits, sizeof number);
-    return number;
-}
+#include "pipestill/vectorised.h"
 
 /* The same exponent and fraction, read as f32, are too small by a factor of 2^112. This also holds for
  * subnormals. */
 static inline float to_f32(uint16_t half)
 {
     uint32_t magnitude = half & 0x7FFFU, sign = (half & 0x8000U) << 16;
-    uint32_t bits = bits_of(number_of(magnitude << 13) * 0x1p112F);
-    return number_of(sign | bits | (magnitude >= 0x7C00U ? 0x7F800000U : 0));
+    uint32_t bits = pst_bits_of_float(pst_float_of_bits(magnitude << 13) * 0x1p112F);
+    return pst_float_of_bits(sign | bits | (magnitude >= 0x7C00U ? 0x7F800000U : 0));
 }
 
 float pst_half_to_f32(uint16_t half)
@@ -38,8 +23,9 @@ float pst_half_to_f32(uint16_t half)
  */
 uint16_t pst_half_from_f32(float number)
 {
-    uint32_t bits = bits_of(number), sign = bits >> 16 & 0x8000U, magnitude = bits & 0x7FFFFFFFU;
-    uint32_t small = bits_of(number_of(magnitude < 0x38800000U ? magnitude : 0) + 0.5F) - 0x3F000000U;
+    uint32_t bits = pst_bits_of_float(number), sign = bits >> 16 & 0x8000U, magnitude = bits & 0x7FFFFFFFU;
+    uint32_t small =
+        pst_bits_of_float(pst_float_of_bits(magnitude < 0x38800000U ? magnitude : 0) + 0.5F) - 0x3F000000U;
     uint32_t usual = (magnitude + 0xFFFU + (magnitude >> 13 & 1U) - 0x38000000U) >> 13;
     uint32_t half = magnitude < 0x38800000U ? small : usual;
     half = magnitude >= 0x477FF000U ? 0x7C00U : half;

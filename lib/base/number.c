@@ -1,6 +1,5 @@
 /* Numbers in text, parsed strictly and written alike in every locale, and the clock. */
 #include "pipestill/base.h"
-#include "pipestill/vectorised.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -108,33 +107,6 @@ enum pst_status pst_check_machine(struct pst_error *error)
         error, PST_UNAVAILABLE,
         "this machine is big-endian, and pipestill works on the bytes of little-endian streams; run "
         "it on a little-endian one, such as x86-64");
-}
-
-#define LANES 16 /* that are compared side by side */
-
-VECTORISED float pst_largest_number(const float *numbers, size_t count)
-{
-    float most[LANES];
-    size_t i = 0;
-    for (size_t lane = 0; lane < LANES; lane++)
-        most[lane] = numbers[0];
-    for (; i + LANES <= count; i += LANES)
-        for (size_t lane = 0; lane < LANES; lane++)
-            most[lane] = numbers[i + lane] > most[lane] ? numbers[i + lane] : most[lane];
-    for (; i < count; i++)
-        most[0] = numbers[i] > most[0] ? numbers[i] : most[0];
-    for (size_t lane = 1; lane < LANES; lane++)
-        most[0] = most[lane] > most[0] ? most[lane] : most[0];
-    return most[0];
-}
-
-size_t pst_largest(const float *numbers, size_t count)
-{
-    float most = pst_largest_number(numbers, count);
-    for (size_t i = 0; i < count; i++)
-        if (numbers[i] == most)
-            return i;
-    return 0; /* the first one is no number, and nothing is larger */
 }
 
 double pst_seconds(void)

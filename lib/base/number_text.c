@@ -1,5 +1,6 @@
 /* Numbers as text: far faster than printf, and the same in every locale. */
 #include "pipestill/base.h"
+#include "pipestill/vectorised.h"
 
 #include <math.h>
 #include <string.h>
@@ -54,11 +55,7 @@ static int first_power(double number)
  */
 static double most_away(float number)
 {
-    uint32_t bits;
-    float below;
-    memcpy(&bits, &number, sizeof bits);
-    bits--;
-    memcpy(&below, &bits, sizeof below);
+    float below = pst_float_of_bits(pst_bits_of_float(number) - 1);
     return ((double)number - (double)below) * (0.5 - 0x1p-21);
 }
 

@@ -107,7 +107,7 @@ void pst_kernel_spread_sums(const float *values, float *sums, size_t n, size_t c
     for (size_t c = 0; c < channels; c++) {
         double sum = 0;
         for (size_t sample = 0; sample < n; sample++)
-            sum += pst_kernel_sum(values + (sample * channels + c) * spread, spread);
+            sum += pst_sum(values + (sample * channels + c) * spread, spread);
         sums[c] = (float)sum;
     }
 }
@@ -121,18 +121,6 @@ INLINE double total(const double sums[SUMS])
     for (size_t sum = 0; sum < SUMS; sum++)
         all += sums[sum];
     return all;
-}
-
-VECTORISED double pst_kernel_sum(const float *values, size_t count)
-{
-    double sums[SUMS] = { 0 };
-    size_t i = 0;
-    for (; i + SUMS <= count; i += SUMS)
-        for (size_t sum = 0; sum < SUMS; sum++)
-            sums[sum] += (double)values[i + sum];
-    for (; i < count; i++)
-        sums[0] += (double)values[i];
-    return total(sums);
 }
 
 VECTORISED double pst_kernel_add_up(const double *values, size_t count, double sum)
@@ -150,9 +138,7 @@ VECTORISED double pst_kernel_add_up(const double *values, size_t count, double s
 /* Without their signs, floats have the order of their bits, and NaN is above all of them. */
 INLINE uint32_t magnitude(const float *value)
 {
-    uint32_t bits;
-    memcpy(&bits, value, sizeof bits);
-    return bits & 0x7fffffffU;
+    return pst_bits_of_float(*value) & 0x7fffffffU;
 }
 
 VECTORISED bool pst_kernel_within(const float *values, size_t count, float most)

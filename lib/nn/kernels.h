@@ -52,9 +52,8 @@ void pst_kernel_spread_bias(float *values, const float *bias, size_t channels, s
 /* sums[channels] = the sum of values[n, channels, spread] over samples and places. */
 void pst_kernel_spread_sums(const float *values, float *sums, size_t n, size_t channels, size_t spread);
 
-/* The sum of values[count], of its squares around a middle, and of its products with others, in lanes of
+/* The sum of the squares of values[count] around a middle, and of their products with others, in lanes of
  * double that are added in one order. */
-double pst_kernel_sum(const float *values, size_t count);
 double pst_kernel_squares(const float *values, size_t count, float middle);
 double pst_kernel_products(const float *values, const float *others, size_t count, float middle);
 

@@ -1,5 +1,6 @@
 /* The area under the ROC curve, exactly: scores are kept, and sorted when all are there. */
 #include "pipestill/metrics.h"
+#include "pipestill/vectorised.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -67,9 +68,7 @@ void pst_auc_free(struct pst_auc *auc)
 /* A whole number in the same order as the score; 0 and -0 are equal. */
 static uint32_t key_of(float score)
 {
-    uint32_t bits;
-    score += 0.0F;
-    memcpy(&bits, &score, sizeof bits);
+    uint32_t bits = pst_bits_of_float(score + 0.0F);
     return (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
 }
 

@@ -1,8 +1,6 @@
 /* Tensors of targets and predictions: which one to use, and whether its rows are valid. */
 #include "pipestill/stream.h"
-#include "pipestill/vectorised.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -84,40 +82,6 @@ static enum pst_status refuse_row(const struct pst_tensor_spec *spec, const floa
                     spec->name, sample, sum);
 }
 
-/* Sums are computed, and numbers compared, side by side. */
-enum { LANES = 16 };
-
-VECTORISED static double sum_of_row(const float *row, size_t count)
-{
-    double sums[LANES] = { 0 };
-    size_t j = 0;
-    for (; j + LANES <= count; j += LANES)
-        for (size_t lane = 0; lane < LANES; lane++)
-            sums[lane] += (double)row[j + lane];
-    for (; j < count; j++)
-        sums[0] += (double)row[j];
-    for (size_t lane = 1; lane < LANES; lane++)
-        sums[0] += sums[lane];
-    return sums[0];
-}
-
-/* The smallest number of a row; NaN does not count. */
-VECTORISED static float least_of_row(const float *row, size_t count)
-{
-    float least[LANES];
-    size_t j = 0;
-    for (size_t lane = 0; lane < LANES; lane++)
-        least[lane] = FLT_MAX;
-    for (; j + LANES <= count; j += LANES)
-        for (size_t lane = 0; lane < LANES; lane++)
-            least[lane] = row[j + lane] < least[lane] ? row[j + lane] : least[lane];
-    for (; j < count; j++)
-        least[0] = row[j] < least[0] ? row[j] : least[0];
-    for (size_t lane = 1; lane < LANES; lane++)
-        least[0] = least[lane] < least[0] ? least[lane] : least[0];
-    return least[0];
-}
-
 enum pst_status pst_rows_check_asked(const struct pst_tensor_spec *spec, const float *rows,
                                      const unsigned char *asked, size_t n, enum pst_row_kind kind,
                                      struct pst_error *error)
@@ -127,10 +91,10 @@ enum pst_status pst_rows_check_asked(const struct pst_tensor_spec *spec, const f
         if (asked != NULL && asked[i] == 0)
             continue;
         const float *row = rows + i * count;
-        double sum = sum_of_row(row, count);
+        double sum = pst_sum(row, count);
         bool good = isfinite(sum); /* no sum of finite floats is too large for a double */
         if (kind == PST_ROW_DISTRIBUTION)
-            good = fabs(sum - 1) <= PST_DISTRIBUTION_TOLERANCE && least_of_row(row, count) >= 0;
+            good = fabs(sum - 1) <= PST_DISTRIBUTION_TOLERANCE && pst_smallest_number(row, count) >= 0;
         if (!good)
             return refuse_row(spec, row, i, kind, sum, error);
     }

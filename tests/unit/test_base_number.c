@@ -99,13 +99,6 @@ static void this_machine_is_little_endian(void **state)
     assert_int_equal(pst_check_machine(&error), PST_OK);
 }
 
-static void the_first_of_the_largest_numbers_is_found(void **state)
-{
-    (void)state;
-    assert_int_equal(pst_largest((const float[]){ -3 }, 1), 0);
-    assert_int_equal(pst_largest((const float[]){ -3, -1, -2, -1 }, 4), 1);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -117,7 +110,6 @@ int main(void)
         cmocka_unit_test(bounds_of_decimal_numbers_are_inclusive),
         cmocka_unit_test(this_machine_is_little_endian),
         cmocka_unit_test(the_clock_goes_forward),
-        cmocka_unit_test(the_first_of_the_largest_numbers_is_found),
     };
     return cmocka_run_group_tests_name("numbers in text", tests, NULL, NULL);
 }

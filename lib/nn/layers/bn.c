@@ -95,7 +95,7 @@ static double channel_sum(const struct pst_bn *bn, size_t n, size_t channel, con
 {
     double sum = 0;
     for (size_t sample = 0; sample < n; sample++)
-        sum += pst_kernel_sum(values + (sample * bn->channels + channel) * bn->area, bn->area);
+        sum += pst_sum(values + (sample * bn->channels + channel) * bn->area, bn->area);
     return sum;
 }
 

@@ -1,10 +1,9 @@
 /* conv: every output map is a sum of all input maps (of its group), each under a kernel that moves over it.
  * The weight is [maps, channels / groups, height, width]. The elements under the kernels are spread out as
  * the columns of a matrix, for several samples side by side if maps are small, and BLAS multiplies it. */
+#include "lib/nn/layers/conv.h"
 #include "lib/nn/kernels/products.h"
-#include "lib/nn/layers/finish.h"
 #include "lib/nn/layers/product.h"
-#include "lib/nn/layers/window.h"
 #include "lib/nn/layers/words.h"
 
 #include "lib/nn/kernels.h"
@@ -15,27 +14,15 @@
 
 extern const struct pst_layer_type pst_layer_bn;
 
-struct conv {
-    struct pst_window window;
-    size_t maps, groups; /* both 0 if depthwise, until settling counts the channels */
-    bool depthwise, no_bias, bias;
-    bool implied_no_bias; /* because batch normalisation follows, which takes every mean away */
-    struct pst_taken_activation taken;
-    size_t depth, area,
-        together; /* rows and columns of a sample's matrix for a group; samples side by side */
-};
-
-enum { WEIGHT, BIAS };
-
 #define PAD SIZE_MAX /* not given: half of the kernel's reach */
 
 static const struct pst_word_key keys[] = {
-    { "stride", PST_KEY_PAIR, offsetof(struct conv, window.stride), 1, 4095 },
-    { "pad", PST_KEY_PAIR, offsetof(struct conv, window.pad), 0, 4095 },
-    { "dilation", PST_KEY_PAIR, offsetof(struct conv, window.dilation), 1, 4095 },
-    { "groups", PST_KEY_COUNT, offsetof(struct conv, groups), 1, PST_MAX_WIDTH },
-    { "nobias", PST_KEY_FLAG, offsetof(struct conv, no_bias), 0, 0 },
-    { "bias", PST_KEY_FLAG, offsetof(struct conv, bias), 0, 0 },
+    { "stride", PST_KEY_PAIR, offsetof(struct pst_conv, window.stride), 1, 4095 },
+    { "pad", PST_KEY_PAIR, offsetof(struct pst_conv, window.pad), 0, 4095 },
+    { "dilation", PST_KEY_PAIR, offsetof(struct pst_conv, window.dilation), 1, 4095 },
+    { "groups", PST_KEY_COUNT, offsetof(struct pst_conv, groups), 1, PST_MAX_WIDTH },
+    { "nobias", PST_KEY_FLAG, offsetof(struct pst_conv, no_bias), 0, 0 },
+    { "bias", PST_KEY_FLAG, offsetof(struct pst_conv, bias), 0, 0 },
     { 0 },
 };
 
@@ -45,7 +32,7 @@ static size_t half_span(const struct pst_window *window, size_t side)
     return window->dilation[side] * (window->kernel[side] - 1) / 2;
 }
 
-static bool parse_keys(struct conv *conv, const char *word)
+static bool parse_keys(struct pst_conv *conv, const char *word)
 {
     struct pst_window *window = &conv->window;
     window->pad[0] = window->pad[1] = PAD;
@@ -59,7 +46,7 @@ static bool parse_keys(struct conv *conv, const char *word)
 
 static bool parse(const char *word, void *settings)
 {
-    struct conv *conv = settings;
+    struct pst_conv *conv = settings;
     struct pst_window *window = &conv->window;
     for (size_t side = 0; side < 2; side++)
         window->stride[side] = window->dilation[side] = 1;
@@ -77,7 +64,7 @@ static bool parse(const char *word, void *settings)
 
 static void describe(const struct pst_layer *layer, FILE *text)
 {
-    const struct conv *conv = layer->settings;
+    const struct pst_conv *conv = layer->settings;
     const struct pst_window *window = &conv->window;
     fprintf(text, "%s%zux%zu", conv->depthwise ? "depthwise" : "conv", window->kernel[0], window->kernel[1]);
     if (!conv->depthwise)
@@ -99,12 +86,12 @@ static void describe(const struct pst_layer *layer, FILE *text)
 
 static bool absorb(struct pst_layer *layer, const struct pst_activation *activation, double slope)
 {
-    return pst_take_activation(&((struct conv *)layer->settings)->taken, activation, slope);
+    return pst_take_activation(&((struct pst_conv *)layer->settings)->taken, activation, slope);
 }
 
-static struct pst_finish finish_of(const struct pst_layer *layer)
+struct pst_finish pst_conv_finish(const struct pst_layer *layer)
 {
-    const struct conv *conv = layer->settings;
+    const struct pst_conv *conv = layer->settings;
     return (struct pst_finish){ .activation = conv->taken.activation,
                                 .slope = conv->taken.slope,
                                 .number = layer->number,
@@ -117,8 +104,8 @@ static struct pst_finish finish_of(const struct pst_layer *layer)
 static struct pst_finish finish_in(const struct pst_layer *layer, const struct pst_pass *pass,
                                    struct pst_pass *rows)
 {
-    const struct conv *conv = layer->settings;
-    struct pst_finish finish = finish_of(layer);
+    const struct pst_conv *conv = layer->settings;
+    struct pst_finish finish = pst_conv_finish(layer);
     *rows = *pass;
     if (!pass->channels_last)
         return finish;
@@ -134,7 +121,7 @@ static struct pst_finish finish_in(const struct pst_layer *layer, const struct p
 #define COLUMNS 256
 
 /* Whether the columns are the maps themselves, so that nothing is spread out. */
-static bool is_plain_product(const struct conv *conv)
+static bool is_plain_product(const struct pst_conv *conv)
 {
     const struct pst_window *window = &conv->window;
     return window->kernel[0] * window->kernel[1] == 1 && window->stride[0] * window->stride[1] == 1 &&
@@ -142,7 +129,7 @@ static bool is_plain_product(const struct conv *conv)
 }
 
 /* Columns, products of several samples side by side, and on the way back the gradients of the columns. */
-static void settle_scratch(struct pst_layer *layer, struct conv *conv, size_t channels)
+static void settle_scratch(struct pst_layer *layer, struct pst_conv *conv, size_t channels)
 {
     conv->area = conv->window.out[0] * conv->window.out[1];
     conv->together = conv->area < COLUMNS ? COLUMNS / conv->area : 1;
@@ -155,7 +142,8 @@ static void settle_scratch(struct pst_layer *layer, struct conv *conv, size_t ch
     layer->scratch[true] = 2 * columns + products;
 }
 
-static void settle_parameters(struct pst_layer *layer, struct conv *conv, const struct pst_settling *settling)
+static void settle_parameters(struct pst_layer *layer, struct pst_conv *conv,
+                              const struct pst_settling *settling)
 {
     const struct pst_window *window = &conv->window;
     size_t shape[] = { conv->maps, layer->in.size[0] / conv->groups, window->kernel[0], window->kernel[1] };
@@ -173,7 +161,7 @@ static void settle_parameters(struct pst_layer *layer, struct conv *conv, const 
 
 static const char *settle(struct pst_layer *layer, struct pst_settling *settling)
 {
-    struct conv *conv = layer->settings;
+    struct pst_conv *conv = layer->settings;
     if (conv->depthwise && layer->in.rank == 3)
         conv->maps = conv->groups = layer->in.size[0];
     const char *wrong = pst_window_settle(&conv->window, layer, conv->maps, settling);
@@ -189,7 +177,7 @@ static const char *settle(struct pst_layer *layer, struct pst_settling *settling
         settling->activations++;
         layer->number = settling->last ? 0 : settling->activations;
     }
-    struct pst_finish finish = finish_of(layer);
+    struct pst_finish finish = pst_conv_finish(layer);
     layer->memory_for_training = pst_finish_memory(&finish);
     layer->multiply_adds = (double)conv->maps * (double)conv->depth * (double)conv->area;
     return NULL;
@@ -200,7 +188,7 @@ static const char *settle(struct pst_layer *layer, struct pst_settling *settling
 /* Some samples that are multiplied side by side. */
 struct part {
     const struct pst_layer *layer;
-    const struct conv *conv;
+    const struct pst_conv *conv;
     size_t count, in, out;    /* samples; elements of each */
     size_t width;             /* columns: count · area */
     const float *columns;     /* [channels · kernel, width] */
@@ -210,7 +198,7 @@ struct part {
 
 static struct part begin_part(const struct pst_layer *layer, const struct pst_pass *pass, size_t sample)
 {
-    const struct conv *conv = layer->settings;
+    const struct pst_conv *conv = layer->settings;
     size_t left = pass->n - sample;
     size_t count = left < conv->together ? left : conv->together;
     size_t columns = (layer->scratch[true] - layer->scratch[false]);
@@ -258,7 +246,7 @@ static void join_samples(const struct part *part, const float *after, float *bes
 /* products[maps, width] = weight · columns, group by group. */
 static void multiply(const struct part *part, const float *weight, float *products)
 {
-    const struct conv *conv = part->conv;
+    const struct pst_conv *conv = part->conv;
     size_t maps = conv->maps / conv->groups;
     for (size_t g = 0; g < conv->groups; g++)
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)maps, (blasint)part->width,
@@ -269,7 +257,7 @@ static void multiply(const struct part *part, const float *weight, float *produc
 
 static struct pst_convolution convolution_of(const struct pst_layer *layer, const struct pst_pass *pass)
 {
-    const struct conv *conv = layer->settings;
+    const struct pst_conv *conv = layer->settings;
     return (struct pst_convolution){ .layer = layer,
                                      .n = pass->n,
                                      .channels = layer->in.size[0],
@@ -277,7 +265,7 @@ static struct pst_convolution convolution_of(const struct pst_layer *layer, cons
                                      .groups = conv->groups,
                                      .window = &conv->window,
                                      .channels_last = pass->channels_last,
-                                     .weight = pst_layer_values(layer, pass, WEIGHT) };
+                                     .weight = pst_layer_values(layer, pass, PST_CONV_WEIGHT) };
 }
 
 static void convolve(const struct pst_layer *layer, const struct pst_pass *pass, const float *inputs,
@@ -305,7 +293,8 @@ static void forward(const struct pst_layer *layer, const struct pst_pass *pass, 
     struct pst_pass rows;
     struct pst_finish finish = finish_in(layer, pass, &rows);
     convolve(layer, pass, inputs, outputs);
-    const float *bias = layer->parameter_count > BIAS ? pst_layer_values(layer, pass, BIAS) : NULL;
+    const float *bias =
+        layer->parameter_count > PST_CONV_BIAS ? pst_layer_values(layer, pass, PST_CONV_BIAS) : NULL;
     if (bias != NULL || finish.activation != NULL)
         pst_finish_forward(&finish, &rows, bias, outputs, memory);
 }
@@ -315,7 +304,7 @@ static void forward(const struct pst_layer *layer, const struct pst_pass *pass, 
 static void multiply_back(const struct part *part, const float *weight, const float *gradient,
                           float *weight_gradient, float *column_gradient)
 {
-    const struct conv *conv = part->conv;
+    const struct pst_conv *conv = part->conv;
     blasint maps = (blasint)(conv->maps / conv->groups), depth = (blasint)conv->depth,
             width = (blasint)part->width;
     for (size_t g = 0; g < conv->groups; g++) {
@@ -360,7 +349,7 @@ static void convolve_back(const struct pst_layer *layer, const struct pst_pass *
                                      weight_gradient);
         return;
     }
-    memset(weight_gradient, 0, layer->parameters[WEIGHT].count * sizeof *weight_gradient);
+    memset(weight_gradient, 0, layer->parameters[PST_CONV_WEIGHT].count * sizeof *weight_gradient);
     for (size_t sample = 0; sample < pass->n;) {
         struct part part = begin_part(layer, pass, sample);
         spread_part(&part, inputs + sample * part.in);
@@ -375,120 +364,27 @@ static void backward(const struct pst_layer *layer, const struct pst_pass *pass,
 {
     struct pst_pass rows;
     struct pst_finish finish = finish_in(layer, pass, &rows);
-    bool has_bias = layer->parameter_count > BIAS;
-    float *weight_gradient = pst_layer_gradient(layer, pass, WEIGHT);
-    float *bias_gradient = has_bias ? pst_layer_gradient(layer, pass, BIAS) : NULL;
+    bool has_bias = layer->parameter_count > PST_CONV_BIAS;
+    float *weight_gradient = pst_layer_gradient(layer, pass, PST_CONV_WEIGHT);
+    float *bias_gradient = has_bias ? pst_layer_gradient(layer, pass, PST_CONV_BIAS) : NULL;
     pst_finish_backward(&finish, &rows, outputs, memory, gradient, bias_gradient);
     convolve_back(layer, pass, inputs, gradient, input_gradient, weight_gradient);
-    pass->take(pass->context, &layer->parameters[WEIGHT], weight_gradient);
+    pass->take(pass->context, &layer->parameters[PST_CONV_WEIGHT], weight_gradient);
     if (has_bias)
-        pass->take(pass->context, &layer->parameters[BIAS], bias_gradient);
+        pass->take(pass->context, &layer->parameters[PST_CONV_BIAS], bias_gradient);
 }
 
 static bool use(const struct pst_layer *layer, const struct pst_pass *pass, struct pst_use *use)
 {
-    const struct conv *conv = layer->settings;
-    const float *bias = layer->parameter_count > BIAS ? pst_layer_values(layer, pass, BIAS) : NULL;
+    const struct pst_conv *conv = layer->settings;
+    const float *bias =
+        layer->parameter_count > PST_CONV_BIAS ? pst_layer_values(layer, pass, PST_CONV_BIAS) : NULL;
     *use = (struct pst_use){ .kind = PST_USE_CONVOLUTION,
                              .window = &conv->window,
                              .groups = conv->groups,
-                             .weight = pst_layer_values(layer, pass, WEIGHT),
+                             .weight = pst_layer_values(layer, pass, PST_CONV_WEIGHT),
                              .bias = bias };
     return pst_use_activation(use, conv->taken.activation);
-}
-
-/* ---- plain twins ------------------------------------------------------------------------------------- */
-
-/* One element of the outputs: of a sample, a map and a place. */
-struct element {
-    size_t sample, map, y, x;
-};
-
-static struct element element_of(const struct pst_layer *layer, size_t at)
-{
-    const size_t *size = layer->out.size;
-    return (struct element){ at / (size[0] * size[1] * size[2]), at / (size[1] * size[2]) % size[0],
-                             at / size[2] % size[1], at % size[2] };
-}
-
-/* Calls visit with the place in the inputs and in the weight of every product that goes into an element. */
-static void for_products(const struct pst_layer *layer, struct element of,
-                         void (*visit)(void *context, size_t input, size_t weight), void *context)
-{
-    const struct conv *conv = layer->settings;
-    const struct pst_window *window = &conv->window;
-    size_t channels = layer->in.size[0] / conv->groups, group = of.map / (conv->maps / conv->groups);
-    for (size_t c = 0; c < channels; c++)
-        for (size_t i = 0; i < window->kernel[0]; i++)
-            for (size_t j = 0; j < window->kernel[1]; j++) {
-                size_t y = of.y * window->stride[0] + i * window->dilation[0];
-                size_t x = of.x * window->stride[1] + j * window->dilation[1];
-                if (y < window->pad[0] || y - window->pad[0] >= window->in[0] || x < window->pad[1] ||
-                    x - window->pad[1] >= window->in[1])
-                    continue;
-                size_t map = of.sample * layer->in.size[0] + group * channels + c;
-                visit(context,
-                      (map * window->in[0] + y - window->pad[0]) * window->in[1] + x - window->pad[1],
-                      ((of.map * channels + c) * window->kernel[0] + i) * window->kernel[1] + j);
-            }
-}
-
-struct plain {
-    const double *inputs, *weight;
-    double *input_gradient, *weight_gradient;
-    double sum, gradient;
-};
-
-static void add_product(void *context, size_t input, size_t weight)
-{
-    struct plain *plain = context;
-    plain->sum += plain->inputs[input] * plain->weight[weight];
-}
-
-static void add_gradients(void *context, size_t input, size_t weight)
-{
-    struct plain *plain = context;
-    plain->weight_gradient[weight] += plain->gradient * plain->inputs[input];
-    plain->input_gradient[input] += plain->gradient * plain->weight[weight];
-}
-
-static double plain_sum(const struct pst_layer *layer, const struct pst_plain_pass *pass,
-                        const double *inputs, struct element of)
-{
-    struct plain plain = { .inputs = inputs, .weight = pass->parameters + layer->parameters[WEIGHT].at };
-    if (layer->parameter_count > BIAS)
-        plain.sum = pass->parameters[layer->parameters[BIAS].at + of.map];
-    for_products(layer, of, add_product, &plain);
-    return plain.sum;
-}
-
-static void plain_forward(const struct pst_layer *layer, const struct pst_plain_pass *pass,
-                          const double *inputs, double *outputs)
-{
-    struct pst_finish finish = finish_of(layer);
-    for (size_t at = 0; at < pass->n * finish.width; at++)
-        outputs[at] =
-            pst_finish_plain(&finish, pass, at, plain_sum(layer, pass, inputs, element_of(layer, at)));
-}
-
-static void plain_backward(const struct pst_layer *layer, const struct pst_plain_pass *pass,
-                           const double *inputs, const double *gradient, double *input_gradient,
-                           double *parameter_gradient)
-{
-    struct pst_finish finish = finish_of(layer);
-    memset(input_gradient, 0, pass->n * pst_shape_elements(&layer->in) * sizeof *input_gradient);
-    for (size_t at = 0; at < pass->n * finish.width; at++) {
-        struct element of = element_of(layer, at);
-        struct plain plain = { .inputs = inputs,
-                               .weight = pass->parameters + layer->parameters[WEIGHT].at,
-                               .input_gradient = input_gradient,
-                               .weight_gradient = parameter_gradient + layer->parameters[WEIGHT].at };
-        plain.gradient =
-            gradient[at] * pst_finish_plain_slope(&finish, pass, at, plain_sum(layer, pass, inputs, of));
-        if (layer->parameter_count > BIAS)
-            parameter_gradient[layer->parameters[BIAS].at + of.map] += plain.gradient;
-        for_products(layer, of, add_gradients, &plain);
-    }
 }
 
 const struct pst_layer_type pst_layer_conv = {
@@ -499,7 +395,7 @@ const struct pst_layer_type pst_layer_conv = {
         "2x5x4-conv3x3:3-flatten-4 2x7x6-conv3x2:4,stride=2x1,pad=1,groups=2-tanh-conv1x1:3-relu-flatten-2 "
         "3x6x6-depthwise3x3,dilation=2-gelu-conv2:4,pad=0,nobias-flatten-2 1x1x9-conv1x3:4-relu-flatten-3 "
         "2x18x17-conv3x3:2-tanh-conv1x1:3-conv5x5:2,stride=3",
-    .settings_size = sizeof(struct conv),
+    .settings_size = sizeof(struct pst_conv),
     .channels_last = true,
     .parse = parse,
     .describe = describe,
@@ -507,7 +403,7 @@ const struct pst_layer_type pst_layer_conv = {
     .settle = settle,
     .forward = forward,
     .backward = backward,
-    .plain_forward = plain_forward,
-    .plain_backward = plain_backward,
+    .plain_forward = pst_conv_plain_forward,
+    .plain_backward = pst_conv_plain_backward,
     .use = use,
 };

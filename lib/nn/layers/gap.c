@@ -51,7 +51,7 @@ static void forward(const struct pst_layer *layer, const struct pst_pass *pass, 
     if (has_rows(layer, pass))
         return;
     for (size_t map = 0; map < pass->n * layer->in.size[0]; map++)
-        outputs[map] = (float)(pst_kernel_sum(inputs + map * area, area) / (double)area);
+        outputs[map] = (float)(pst_sum(inputs + map * area, area) / (double)area);
 }
 
 static void backward(const struct pst_layer *layer, const struct pst_pass *pass, const float *inputs,

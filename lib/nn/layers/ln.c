@@ -53,7 +53,7 @@ static void forward(const struct pst_layer *layer, const struct pst_pass *pass, 
     for (size_t sample = 0; sample < pass->n; sample++) {
         const float *row = inputs + sample * width;
         float *to = outputs + sample * width;
-        float mean = (float)(pst_kernel_sum(row, width) / (double)width);
+        float mean = (float)(pst_sum(row, width) / (double)width);
         double variance = pst_kernel_squares(row, width, mean) / (double)width;
         float scale = (float)(1 / sqrt(variance + ln->epsilon));
         for (size_t i = 0; i < width; i++)
@@ -71,7 +71,7 @@ static void sample_back(size_t width, const float *row, float *gradient, const f
 {
     for (size_t i = 0; i < width; i++)
         gradient[i] *= gain[i];
-    double sum = pst_kernel_sum(gradient, width);
+    double sum = pst_sum(gradient, width);
     double product = pst_kernel_products(row, gradient, width, mean) * (double)scale;
     pst_kernel_blend(input_gradient, gradient, row, width, scale,
                      (float)(-(double)(scale * scale) * product / (double)width), mean,
