@@ -20,10 +20,11 @@ struct cluster {
     struct pst_buffer softened; /* of a batch: f32 [n, classes] */
     json_t *about;              /* with names of classes, if there are any; owned */
     bool *sets;                 /* [how.clusters, classes]; owned */
+    bool settled;               /* the last round of K-means changed nothing */
     struct pst_atomic_file file;
 };
 
-static const struct cluster defaults = { .temperature = 1 };
+static const struct cluster defaults = { .temperature = 1, .how.rounds = 300 };
 
 static const struct pst_option options[] = {
     { 'k', "sets", PST_SIZE, offsetof(struct cluster, how.clusters), "how many sets", "K", .least = 1,
@@ -34,6 +35,8 @@ static const struct pst_option options[] = {
       "fill each set up to --size with the classes nearest to it, so that sets overlap", .needs = "size" },
     { 0, "lloyd", PST_FLAG, offsetof(struct cluster, how.lloyd),
       "Lloyd's K-means (assign all classes, then move the centres), not online K-means" },
+    { 0, "rounds", PST_SIZE, offsetof(struct cluster, how.rounds), "at most N rounds of K-means", "N",
+      .least = 1, .most = 1e9 },
     { 's', "seed", PST_U64, offsetof(struct cluster, how.seed),
       "seed of the first centres and of the order of classes" },
     { 0, "of", PST_STRING, offsetof(struct cluster, of),
@@ -133,7 +136,7 @@ static enum pst_status find_sets(struct cluster *self, struct pst_error *error)
     self->sets = pst_allocate(clusters, classes * sizeof *self->sets, error);
     enum pst_status status = centres == NULL || self->sets == NULL ? PST_TRY_AGAIN : PST_OK;
     if (status == PST_OK)
-        status = pst_k_means(&self->how, columns, classes, classes, centres, error);
+        status = pst_k_means(&self->how, columns, classes, classes, centres, &self->settled, error);
     if (status == PST_OK)
         status = pst_class_sets(columns, classes, classes, centres, clusters,
                                 self->most > 0 && self->most < classes ? self->most : classes, self->fill,
@@ -194,9 +197,13 @@ static void say_sets(struct pst_run *run)
         sum += members;
     }
     pst_log(run, "sets",
-            json_pack("{s:I, s:I, s:I, s:I, s:I}", "sets", (json_int_t)self->how.clusters, "smallest",
+            json_pack("{s:I, s:I, s:I, s:I, s:I, s:b}", "sets", (json_int_t)self->how.clusters, "smallest",
                       (json_int_t)least, "largest", (json_int_t)most, "members", (json_int_t)sum,
-                      "never_change", (json_int_t)self->flat));
+                      "never_change", (json_int_t)self->flat, "settled", self->settled));
+    if (!self->settled)
+        pst_say(run,
+                "K-means still changed in round %zu, the last of --rounds; the sets are those of that round",
+                self->how.rounds);
     if (self->flat > 0)
         pst_say(run,
                 "%zu of %zu classes are predicted alike in all samples, so where they belong is not known",

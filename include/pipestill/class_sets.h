@@ -40,19 +40,20 @@ size_t pst_make_unit(double *rows, size_t count, size_t size);
 
 /* What K-means is to do. */
 struct pst_k_means {
-    size_t clusters;
-    bool lloyd;    /* centres move after all points; otherwise after each point (MacQueen) */
-    uint64_t seed; /* of the first centres (k-means++), and of the order in which points come */
+    size_t clusters, rounds; /* rounds: at most so many */
+    bool lloyd;              /* centres move after all points; otherwise after each point (MacQueen) */
+    uint64_t seed;           /* of the first centres (k-means++), and of the order in which points come */
 };
 
 /*
- * K-means by Euclid's distance, until a round changes nothing, or 300 rounds. A cluster that would be empty
- * takes the point that is farthest from its centre, so none is.
- * points: [count, size], finite. clusters: 1 to count. centres: receives [clusters, size].
+ * K-means by Euclid's distance, until a round changes nothing, or for how->rounds. A cluster that would be
+ * empty takes the point that is farthest from its centre, so none is.
+ * points: [count, size], finite. clusters: 1 to count. centres: receives [clusters, size]. settled: receives
+ * whether the last round changed nothing.
  * Returns PST_OK or PST_TRY_AGAIN.
  */
 PST_CHECKED enum pst_status pst_k_means(const struct pst_k_means *how, const double *points, size_t count,
-                                        size_t size, double *centres, struct pst_error *error);
+                                        size_t size, double *centres, bool *settled, struct pst_error *error);
 
 /*
  * Makes sets of the points that are near to centres. Each point goes to the nearest centre whose set is not

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_ROUNDS 300
-
 /* A run of K-means: its settings, and what it works with. */
 struct clustering {
     const struct pst_k_means *how;
@@ -151,7 +149,7 @@ static void show_points(struct clustering *run, uint64_t *seen)
     }
 }
 
-static enum pst_status run_rounds(struct clustering *run, struct pst_error *error)
+static enum pst_status run_rounds(struct clustering *run, bool *settled, struct pst_error *error)
 {
     uint64_t *seen = pst_allocate(run->how->clusters, sizeof *seen, error);
     if (seen == NULL)
@@ -163,12 +161,12 @@ static enum pst_status run_rounds(struct clustering *run, struct pst_error *erro
         run->order[i] = i;
     }
     begin(run);
-    for (size_t round = 0; round < MOST_ROUNDS; round++) {
+    *settled = false;
+    for (size_t round = 0; round < run->how->rounds && !*settled; round++) {
         if (!run->how->lloyd)
             show_points(run, seen);
-        if (!assign(run))
-            break;
-        if (run->how->lloyd)
+        *settled = !assign(run);
+        if (!*settled && run->how->lloyd)
             move_centres(run);
     }
     free(seen);
@@ -176,7 +174,7 @@ static enum pst_status run_rounds(struct clustering *run, struct pst_error *erro
 }
 
 enum pst_status pst_k_means(const struct pst_k_means *how, const double *points, size_t count, size_t size,
-                            double *centres, struct pst_error *error)
+                            double *centres, bool *settled, struct pst_error *error)
 {
     struct clustering run = {
         .how = how, .points = points, .count = count, .size = size, .centres = centres
@@ -187,7 +185,7 @@ enum pst_status pst_k_means(const struct pst_k_means *how, const double *points,
     run.order = pst_allocate(count, sizeof *run.order, error);
     bool whole = run.distances != NULL && run.cluster != NULL && run.members != NULL && run.order != NULL;
     pst_random_start(&run.random, how->seed, PST_RANDOM_K_MEANS, 0, 0);
-    enum pst_status status = whole ? run_rounds(&run, error) : PST_TRY_AGAIN;
+    enum pst_status status = whole ? run_rounds(&run, settled, error) : PST_TRY_AGAIN;
     free(run.distances);
     free(run.cluster);
     free(run.members);

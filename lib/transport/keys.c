@@ -65,7 +65,9 @@ static enum pst_status find_line(FILE *file, const char *path, const char *name,
 static enum pst_status check_mode(const char *path, int fd, bool secret, struct pst_error *error)
 {
     struct stat status;
-    if (fstat(fd, &status) != 0 || (secret && (status.st_mode & 077) != 0))
+    if (fstat(fd, &status) != 0)
+        return pst_fail(error, PST_IO_ERROR, "%s: cannot be looked at: %s", path, strerror(errno));
+    if (secret && (status.st_mode & 077) != 0)
         return pst_fail(error, PST_BAD_DATA, "%s: others can read this secret key; 'chmod 600 %s'", path,
                         path);
     if ((status.st_mode & S_IWOTH) != 0)

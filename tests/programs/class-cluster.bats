@@ -35,6 +35,14 @@ classes() {
     replay soft.pst --batch 7 | stream-select --keep soft/a | class-cluster -k 4 -s 5 | diff "$sets" -
 }
 
+@test "K-means that has not settled after --rounds says so" {
+    run --separate-stderr class-cluster -k 4 --rounds 1 --of soft/a -i soft.pst -o "$sets"
+    [ "$status" -eq 0 ]
+    [[ $stderr == *"K-means still changed in round 1, the last of --rounds"* ]]
+    run --separate-stderr class-cluster -k 4 --of soft/a -i soft.pst -o "$sets"
+    [ -z "$stderr" ]
+}
+
 @test "sets have at most --size classes; with --fill all have as many and overlap" {
     class-cluster -k 3 -n 4 --of soft/a -i soft.pst -o "$sets"
     [ "$(grep -c '\(,.*\)\{4\}' "$sets")" = 0 ]
