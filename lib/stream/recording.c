@@ -296,7 +296,9 @@ static enum pst_status list_batches(struct pst_recording *recording, bool salvag
 static enum pst_status not_a_file(const char *name, struct pst_error *error)
 {
     return pst_fail(error, PST_BAD_DATA,
-                    "%s: not a file: a recording is read at many places, which a pipe does not allow", name);
+                    "%s: not a file: a recording is read at many places, which a pipe does not allow; "
+                    "write it to a file first",
+                    name);
 }
 
 static enum pst_status prepare(struct pst_recording *recording, bool salvage, struct pst_error *error)

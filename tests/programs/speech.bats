@@ -71,6 +71,8 @@ largest_mean() {
     sed -i 's/^u003 s9/u003 s0/' kaldi/train/utt2spk
     [ "$(x_origin)" = "$whole" ]
     [ "$(x_origin --list one.list)" = "$one" ]
+    [ "$(x_origin --pre-emphasis 0.97)" = "$whole" ]
+    [ "$(x_origin --pre-emphasis 0.97000001)" != "$whole" ]
     sed -i /^u000/d kaldi/train/{utt2spk,text,wav.scp} # all later utterances get another number
     [ "$(x_origin --list one.list)" != "$one" ]
 }

@@ -272,8 +272,8 @@ static void describe_making(struct pst_dataset *dataset, const struct settings *
     size_t size = sizeof dataset->made;
     int length =
         snprintf(dataset->made, size,
-                 "%s of %zu bands, %zu Hz, %g s every %g s, %s, pre-emphasis %g, "
-                 "%g to %g Hz",
+                 "%s of %zu bands, %zu Hz, %.15g s every %.15g s, %s, pre-emphasis %.15g, "
+                 "%.15g to %.15g Hz",
                  kinds[features->kind], features->bands, features->rate, features->length, features->shift,
                  windows[features->window], features->pre_emphasis, features->low, features->high);
     if (features->kind == PST_MFCC)
