@@ -129,12 +129,12 @@ static enum pst_status report(struct pst_run *run, struct pst_error *error)
     double samples = all->samples > 0 ? (double)all->samples : 1;
     pst_log(run, "combined",
             json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "samples", (json_int_t)all->samples, "alone",
-                      (json_int_t)all->alone, "heard", (json_int_t)all->heard, "not_asked",
+                      (json_int_t)all->alone, "heard", (json_int_t)all->used, "not_asked",
                       (json_int_t)all->missed, "steps", (json_int_t)all->steps, "unfinished",
                       (json_int_t)all->unfinished));
     pst_say(run,
             "heard %.3g of %zu specialists a sample; the generalist answers %.3g %% of the samples alone",
-            (double)all->heard / samples, self->count, 100 * (double)all->alone / samples);
+            (double)all->used / samples, self->count, 100 * (double)all->alone / samples);
     if (all->missed > 0)
         pst_say(run, "%llu times a specialist whose set fits was not asked", (unsigned long long)all->missed);
     if (all->unfinished > 0)

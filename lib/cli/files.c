@@ -49,7 +49,7 @@ struct identity {
 };
 
 /* Only files and pipes may not be named twice; devices (terminals), sockets and folders may. */
-static bool is_alone(mode_t mode)
+static bool is_exclusive(mode_t mode)
 {
     return S_ISREG(mode) || S_ISFIFO(mode);
 }
@@ -85,7 +85,7 @@ static void identify_descriptor(int fd, struct identity *file)
 static bool is_same(const struct identity *a, const struct identity *b)
 {
     if (a->exists && b->exists)
-        return is_alone(a->mode) && a->device == b->device && a->inode == b->inode;
+        return is_exclusive(a->mode) && a->device == b->device && a->inode == b->inode;
     return a->exists == b->exists && a->path != NULL && b->path != NULL && strcmp(a->path, b->path) == 0;
 }
 

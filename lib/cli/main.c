@@ -76,7 +76,7 @@ static bool may_wait_for_blas(const struct pst_frame *frame)
 }
 
 /* Only after a second start, which loses handlers: a signal in between would end the program or be lost. */
-static void hear_signals(const struct pst_stage *stage)
+static void handle_signals(const struct pst_stage *stage)
 {
     if (stage->on_interrupt != NULL)
         pst_stop_on_signals();
@@ -95,7 +95,7 @@ static enum pst_status begin(struct pst_frame *frame, int argc, char **argv, str
     if (status == PST_OK)
         settle_threads(frame, kept);
     free(kept);
-    hear_signals(frame->stage);
+    handle_signals(frame->stage);
     if (status == PST_OK)
         status = pst_check_files(frame, error);
     if (status == PST_OK)
@@ -196,7 +196,7 @@ static enum pst_status run(struct pst_frame *frame, struct pst_error *error)
 /* ---- ending -------------------------------------------------------------------------------------------- */
 
 /* A reader of a pipe that left early has reported its own error, or needed no more, like head. */
-static bool is_told_by_reader(const struct pst_frame *frame, enum pst_status status)
+static bool reader_has_reported(const struct pst_frame *frame, enum pst_status status)
 {
     return status == PST_READER_LEFT && (!pst_frame_writes(frame) || strcmp(frame->common.output, "-") == 0);
 }
@@ -204,7 +204,7 @@ static bool is_told_by_reader(const struct pst_frame *frame, enum pst_status sta
 static void report(struct pst_frame *frame, enum pst_status status, const struct pst_error *error)
 {
     pst_log(&frame->run, "error", json_pack("{s:s}", "message", error->message));
-    if (is_told_by_reader(frame, status))
+    if (reader_has_reported(frame, status))
         return;
     pst_say(&frame->run, "%s", error->message);
     if (status == PST_USAGE && strstr(error->message, "--help") == NULL)

@@ -18,7 +18,7 @@ double pst_u8_reach(size_t classes)
 }
 
 /* The smallest half that is at least the number; infinite beyond 65504. */
-static uint16_t half_from_below(double number)
+static uint16_t half_not_below(double number)
 {
     uint16_t half = pst_half_from_f32((float)number);
     if ((double)pst_half_to_f32(half) >= number)
@@ -48,7 +48,7 @@ pst_fault pst_u8_pack(const struct pst_target *target, const float *row, uint8_t
     double top = take_logs(target, row, scratch), range = 0;
     double reach = target->logits ? (double)INFINITY : pst_u8_reach(target->classes);
     if (target->logits) {
-        *largest = half_from_below(top);
+        *largest = half_not_below(top);
         if (!is_finite(*largest))
             return "its largest logit is beyond the largest f16, 65504";
         top = (double)pst_half_to_f32(*largest);
@@ -58,7 +58,7 @@ pst_fault pst_u8_pack(const struct pst_target *target, const float *row, uint8_t
         range = fmax(range, scratch[c]);
     }
     /* Rounded up, so that the lowest class has a level, too. */
-    *step = half_from_below(range / (LEVELS - 1));
+    *step = half_not_below(range / (LEVELS - 1));
     if (!is_finite(*step))
         return "its logits are too far apart for 256 levels";
     double unit = (double)pst_half_to_f32(*step), inverse = unit > 0 ? 1 / unit : 0;

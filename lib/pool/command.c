@@ -176,15 +176,15 @@ static void *collect(void *argument)
 /* Keeps the end of what the child writes. */
 static void remember(struct command *command, const char *text, size_t size)
 {
-    if (size > SAID) {
-        text += size - SAID;
-        size = SAID;
+    if (size > KEPT) {
+        text += size - KEPT;
+        size = KEPT;
     }
     pthread_mutex_lock(&command->lock);
-    size_t keep = command->said_size + size > SAID ? SAID - size : command->said_size;
-    memmove(command->said, command->said + command->said_size - keep, keep);
-    memcpy(command->said + keep, text, size);
-    command->said_size = keep + size;
+    size_t keep = command->kept_size + size > KEPT ? KEPT - size : command->kept_size;
+    memmove(command->kept, command->kept + command->kept_size - keep, keep);
+    memcpy(command->kept + keep, text, size);
+    command->kept_size = keep + size;
     pthread_mutex_unlock(&command->lock);
 }
 
@@ -244,7 +244,7 @@ enum pst_status pst_command_start(struct command *command, const struct pst_head
     command->closing = command->aborting = command->ended = false;
     command->error = (struct pst_error){ 0 };
     command->refused = false;
-    command->said_size = 0;
+    command->kept_size = 0;
     command->running = true;
     if (status == PST_OK)
         status = start_threads(command, error);
@@ -319,12 +319,12 @@ static void describe_end(const struct command *command, int code, char *why, siz
     int length = told         ? snprintf(why, size, "%s", command->error.message)
                  : code > 128 ? snprintf(why, size, "the command was ended by signal %d", code - 128)
                               : snprintf(why, size, "the command ended with exit code %d", code);
-    size_t begin = 0, end = command->said_size;
-    while (end > begin && (unsigned char)command->said[end - 1] <= ' ')
+    size_t begin = 0, end = command->kept_size;
+    while (end > begin && (unsigned char)command->kept[end - 1] <= ' ')
         end--;
     if (end > begin && length > 0 && (size_t)length < size)
         snprintf(why + length, size - (size_t)length, "; it said: %.*s", (int)(end - begin),
-                 command->said + begin);
+                 command->kept + begin);
     for (char *at = why; *at != '\0'; at++)
         *at = (unsigned char)*at < ' ' ? ' ' : *at;
 }

@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <sys/types.h>
 
-enum { SAID = 320 }; /* bytes that are kept of what the child writes */
+enum { KEPT = 320 }; /* bytes that are kept of what the child writes */
 
 /* A job: the batch, and its answer once there is one. */
 struct task {
@@ -45,8 +45,8 @@ struct command {
     bool ended;             /* the child's stream is over */
     struct pst_error error; /* why, if it was not the trailer */
     bool refused;           /* and this side ended it: what it wrote is no answer */
-    char said[SAID];
-    size_t said_size;
+    char kept[KEPT];
+    size_t kept_size;
 };
 
 /* Makes a command that does not run yet. */

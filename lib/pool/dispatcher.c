@@ -105,7 +105,7 @@ static void tell_end(struct pst_pool *pool, enum pst_status status, const char *
 enum pst_status pst_pool_run(struct pst_pool *pool, struct pst_streams *streams, struct pst_error *error)
 {
     pool->streams = streams;
-    pool->began = pool->said = pst_seconds();
+    pool->began = pool->reported = pst_seconds();
     enum pst_status status =
         pst_window_open(&pool->window, streams->reader, pst_link_options(pool->run), error);
     if (status != PST_OK)

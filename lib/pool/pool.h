@@ -136,7 +136,7 @@ struct pst_pool {
     struct pst_batch answer;
     struct pst_buffer packed;
     uint64_t given, given_again, answered_twice, of_another_run, samples;
-    double began, pinged, logged, said;
+    double began, pinged, logged, reported;
     double alone_since; /* 0 while there are workers */
     bool told_alone, told_late;
     enum pst_status verdict; /* not PST_OK: the run must end, and why */

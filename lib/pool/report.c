@@ -84,8 +84,8 @@ void pst_pool_report(struct pst_pool *pool, bool end)
     double now = pst_seconds();
     if (pst_report_asked())
         say_state(pool);
-    if (pst_progress_is_elsewhere(pool->run) && (end || now - pool->said >= SAY_EVERY)) {
-        pool->said = now;
+    if (pst_progress_is_elsewhere(pool->run) && (end || now - pool->reported >= SAY_EVERY)) {
+        pool->reported = now;
         say_sum(pool);
     }
     if (!end && now - pool->logged < LOG_EVERY)

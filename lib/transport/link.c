@@ -146,7 +146,7 @@ static enum pst_status greet(struct pst_link *link, const struct pst_message *me
 static enum pst_status probe(struct pst_link *link, double now, struct pst_error *error)
 {
     /* Probes pile up at a peer that computes for hours and reads nothing; so they become rarer then. */
-    double silence = now - link->heard, pause = link->settings.peer_timeout / 8;
+    double silence = now - link->last_received, pause = link->settings.peer_timeout / 8;
     if (now - link->probed <= (silence / 256 > pause ? silence / 256 : pause))
         return PST_OK;
     link->probed = now;
@@ -244,7 +244,7 @@ static enum pst_status sift(struct pst_link *link, const struct pst_message *mes
             send_text(link, message->peer, PST_REFUSE, "this side does not know you; was it started anew?");
         return PST_END;
     }
-    link->heard = pst_seconds();
+    link->last_received = pst_seconds();
     link->cut_since = 0;
     if (control->kind == PST_FAIL)
         return told(link, message, false, error);

@@ -65,13 +65,13 @@ struct pst_link {
     uint64_t peer_session; /* from its HELLO; 0 before that */
     uint64_t peer_most;    /* bytes of the largest message that it takes */
     uint8_t peer[PST_PEER_SIZE];
-    uint32_t connection;  /* the one that was greeted last; the connecting side counts them from 1 */
-    double heard, probed; /* when the peer last sent something, and was last probed */
-    double cut_since;     /* when a listener found its peer gone; 0 while it is there */
-    double wait_since;    /* when a listener began to wait for its peer; 0: on_wait has been called */
-    bool failed;          /* the peer sent FAIL */
-    int interrupt;        /* eventfd: readable once receiving is to end; -1: there is none */
-    const char *name;     /* for messages; borrowed */
+    uint32_t connection;          /* the one that was greeted last; the connecting side counts them from 1 */
+    double last_received, probed; /* when the peer last sent something, and was last probed */
+    double cut_since;             /* when a listener found its peer gone; 0 while it is there */
+    double wait_since;            /* when a listener began to wait for its peer; 0: on_wait has been called */
+    bool failed;                  /* the peer sent FAIL */
+    int interrupt;                /* eventfd: readable once receiving is to end; -1: there is none */
+    const char *name;             /* for messages; borrowed */
 };
 
 /* Returns what pst_socket_open returns; then there is nothing to close. */

@@ -33,7 +33,7 @@ struct specialist {
 /* Counts of a job, or of all jobs. */
 struct tally {
     uint64_t samples, alone; /* alone: those without any specialist */
-    uint64_t heard;          /* specialists that were used, summed over samples */
+    uint64_t used;           /* specialists that were used, summed over samples */
     uint64_t missed;         /* specialists whose set fits, but that have no answer */
     uint64_t steps, unfinished;
 };

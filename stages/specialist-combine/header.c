@@ -77,23 +77,23 @@ static enum pst_status check_map(const struct pst_class_map *map, const char *na
 }
 
 /* --specialist NAME=CLASSES. */
-static enum pst_status bind_said(const struct combine *self, const struct pst_header *in,
-                                 struct specialist *new, const char *said, const json_t *maps,
-                                 struct pst_error *error)
+static enum pst_status bind_by_option(const struct combine *self, const struct pst_header *in,
+                                      struct specialist *new, const char *given, const json_t *maps,
+                                      struct pst_error *error)
 {
     const char *name = in->tensors[new->at].name;
     struct pst_class_map set = { 0 }, whole = { 0 };
-    enum pst_status status = pst_stream_classes(in, self->classes, said, "--specialist", NULL, &set, error);
+    enum pst_status status = pst_stream_classes(in, self->classes, given, "--specialist", NULL, &set, error);
     if (status == PST_OK && !set.plain)
         status = pst_fail(error, PST_USAGE,
                           "--specialist: '%.100s' merges classes, but a specialist tells "
                           "them apart",
-                          said);
+                          given);
     if (status == PST_OK)
         status = settle_form(self, new, name, set.to, error);
-    bool dustbin = status == PST_OK && new->dustbin == DUSTBIN_OWN &&set.to < self->classes;
+    bool dustbin = status == PST_OK && set.to < self->classes && new->dustbin == DUSTBIN_OWN;
     if (dustbin)
-        status = pst_stream_classes(in, self->classes, said, "--specialist", "\x01", &whole, error);
+        status = pst_stream_classes(in, self->classes, given, "--specialist", "\x01", &whole, error);
     if (status == PST_OK && (dustbin || new->width == set.to))
         status = check_map(dustbin ? &whole : &set, name, maps, error);
     if (status == PST_OK)
@@ -150,7 +150,7 @@ static enum pst_status bind_by_lineage(const struct combine *self, const struct 
 /* ---- tensors ------------------------------------------------------------------------------------------- */
 
 static enum pst_status add_specialist(struct combine *self, const struct pst_header *in, size_t at,
-                                      const char *said, struct pst_error *error)
+                                      const char *given, struct pst_error *error)
 {
     struct specialist *new = &self->specialists[self->count++];
     const struct pst_tensor_spec *spec = &in->tensors[at], *ours = &in->tensors[self->generalist];
@@ -165,8 +165,8 @@ static enum pst_status add_specialist(struct combine *self, const struct pst_hea
         return status;
     new->width = spec->shape[0];
     json_t *maps = pst_lineage_class_maps(in->lineage, spec->origin, true);
-    status = said != NULL ? bind_said(self, in, new, said, maps, error)
-                          : bind_by_lineage(self, in, new, maps, error);
+    status = given != NULL ? bind_by_option(self, in, new, given, maps, error)
+                           : bind_by_lineage(self, in, new, maps, error);
     json_decref(maps);
     return status == PST_OK ? check_generalist(self, in, new, error) : status;
 }
@@ -184,8 +184,8 @@ static enum pst_status add_chosen(struct combine *self, const struct pst_header 
     for (size_t i = 0; i < self->count && status == PST_OK; i++)
         if (self->specialists[i].at == at)
             status = pst_fail(error, PST_USAGE, "--specialist names '%s' twice", name);
-    const char *said = chosen->text[chosen->name] == '=' ? chosen->text + chosen->name + 1 : NULL;
-    return status == PST_OK ? add_specialist(self, in, at, said, error) : status;
+    const char *given = chosen->text[chosen->name] == '=' ? chosen->text + chosen->name + 1 : NULL;
+    return status == PST_OK ? add_specialist(self, in, at, given, error) : status;
 }
 
 static enum pst_status find_generalist(struct combine *self, const struct pst_header *in,

@@ -54,10 +54,10 @@ static bool fits(const struct combine *self, const struct specialist *specialist
 }
 
 /* Collects the specialists' opinions on a sample. Returns how many there are. */
-static size_t hear(struct combine *self, const struct pst_batch *in, size_t sample)
+static size_t collect_opinions(struct combine *self, const struct pst_batch *in, size_t sample)
 {
     const float *generalist = (const float *)in->tensors[self->generalist].data + sample * self->classes;
-    size_t heard = 0;
+    size_t used = 0;
     pst_class_likeliest(generalist, self->classes, self->most, self->likeliest);
     for (size_t m = 0; m < self->count; m++) {
         const struct specialist *specialist = &self->specialists[m];
@@ -70,14 +70,14 @@ static size_t hear(struct combine *self, const struct pst_batch *in, size_t samp
             continue;
         }
         const float *row = (const float *)in->tensors[specialist->at].data + sample * specialist->width;
-        float *said = self->rows + heard * self->classes;
+        float *opinion = self->rows + used * self->classes;
         double dustbin = specialist->dustbin == DUSTBIN_OWN
-                             ? own_dustbin(self, specialist, row, said)
-                             : shared_dustbin(self, specialist, row, generalist, said);
-        self->opinions[heard++] =
-            (struct pst_opinion){ specialist->classes, specialist->count, said, dustbin };
+                             ? own_dustbin(self, specialist, row, opinion)
+                             : shared_dustbin(self, specialist, row, generalist, opinion);
+        self->opinions[used++] =
+            (struct pst_opinion){ specialist->classes, specialist->count, opinion, dustbin };
     }
-    return heard;
+    return used;
 }
 
 static enum pst_status make_room(struct combine *self, size_t bytes, struct pst_error *error)
@@ -127,12 +127,12 @@ enum pst_status combine_batch(struct pst_run *run, const struct pst_batch *in, s
         rows = self->softened.data;
     }
     for (size_t i = 0; i < in->n; i++) {
-        size_t heard = hear(self, in, i);
-        size_t steps = pst_combine(&self->work, rows + i * self->classes, self->opinions, heard,
+        size_t used = collect_opinions(self, in, i);
+        size_t steps = pst_combine(&self->work, rows + i * self->classes, self->opinions, used,
                                    self->tolerance, to + i * self->classes);
         self->own.samples++;
-        self->own.alone += heard == 0;
-        self->own.heard += heard;
+        self->own.alone += used == 0;
+        self->own.used += used;
         self->own.steps += steps;
         self->own.unfinished += steps > PST_COMBINATION_MOST_STEPS;
     }
@@ -145,7 +145,7 @@ void leave(struct pst_run *run)
     if (self->of_all != NULL) {
         self->of_all->samples += self->own.samples;
         self->of_all->alone += self->own.alone;
-        self->of_all->heard += self->own.heard;
+        self->of_all->used += self->own.used;
         self->of_all->missed += self->own.missed;
         self->of_all->steps += self->own.steps;
         self->of_all->unfinished += self->own.unfinished;
