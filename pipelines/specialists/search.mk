@@ -9,6 +9,15 @@ try.special.faster := $(step) --learning-rate 0.03 --loss labels::0.5 --loss kl:
 try.special.slower := $(step) --learning-rate 0.003 --loss labels::0.5 --loss kl::0.5
 try.special.labels := $(step) --learning-rate 0.01 --targets hard
 try.special.soft := $(step) --learning-rate 0.01 --loss labels::0.2 --loss kl::0.8
+try.special.labels-faster := $(step) --learning-rate 0.03 --targets hard
+try.special.fastest := $(step) --learning-rate 0.1 --loss labels::0.5 --loss kl::0.5
+
+# The generalist trained on, for as many examples.
+what.control := G-12 trained on
+epochs.control := $(control.passes)
+try.control.baseline := $(step) --learning-rate 0.01 --targets hard
+try.control.faster := $(step) --learning-rate 0.03 --targets hard
+try.control.fastest := $(step) --learning-rate 0.1 --targets hard
 
 candidates = $(patsubst try.special.%,%,$(filter try.special.%,$(.VARIABLES)))
 $(foreach name,$(candidates),$(foreach k,$(sets),$(eval \
@@ -20,3 +29,10 @@ special.$(1).json: validation.pst sets-12.txt G-12-1.safetensors $(call of,speci
 	replay $$< | $(call generalist_first,12) | $(call consult,special.$(1),12,1) $(combine) | evaluator --of soft --json
 endef
 $(foreach name,$(candidates),$(eval $(call candidate,$(name))))
+
+control.%.safetensors: private seconds = $(control.seconds)
+control.%.safetensors: transfer-12.pst G-12-1.safetensors
+	replay $< --shuffle --epochs $(epochs) --seed 1 | \
+	    student-trainer $(kernels) --from G-12-1.safetensors $(try.$(basename $@)) $(resumable) $(output)
+control.%.json: control.%.safetensors validation.pst
+	replay validation.pst | teacher-forward $(kernels) --name model $< | evaluator --json
