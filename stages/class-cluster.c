@@ -260,25 +260,26 @@ static void stop(struct pst_run *run)
 
 int main(int argc, char **argv)
 {
-    return pst_main(argc, argv,
-                    &(struct pst_stage){
-                        .name = "class-cluster",
-                        .purpose = "find sets of classes that are often predicted together",
-                        .description =
-                            "K-means on the columns of the covariance of predictions, scaled to length 1. "
-                            "Writes a line\n"
-                            "for each set, set-0 = 3, 5, 8, that class-map --classes @FILE:set-0 and\n"
-                            "teacher-forward --when-top @FILE:set-0 read. Every class is in a set.",
-                        .example = "replay soft.pst | class-cluster --sets 10 --size 15 --fill -o sets.txt",
-                        .see_also = "class-map(1), teacher-forward(1), specialist-combine(1)",
-                        .options = options,
-                        .size = sizeof(struct cluster),
-                        .defaults = &defaults,
-                        .traits = PST_READS,
-                        .start = start,
-                        .on_header = look,
-                        .on_batch = add,
-                        .on_end = finish,
-                        .stop = stop,
-                    });
+    return pst_main(
+        argc, argv,
+        &(struct pst_stage){
+            .name = "class-cluster",
+            .purpose = "find sets of classes that are often predicted together",
+            .description =
+                "K-means on the columns of the covariance of predictions, scaled to length 1. "
+                "Writes a line\n"
+                "for each set, such as \"set-0 = 3, 5, 8\", for class-map --classes @FILE:set-0 and\n"
+                "teacher-forward --when-top @FILE:set-0. Every class is in a set.",
+            .example = "replay soft.pst | class-cluster --sets 10 --size 15 --fill -o sets.txt",
+            .see_also = "class-map(1), teacher-forward(1), specialist-combine(1)",
+            .options = options,
+            .size = sizeof(struct cluster),
+            .defaults = &defaults,
+            .traits = PST_READS,
+            .start = start,
+            .on_header = look,
+            .on_batch = add,
+            .on_end = finish,
+            .stop = stop,
+        });
 }

@@ -18,7 +18,7 @@ static const struct pst_option options[] = {
       "alignment; its counts of states give the prior probabilities of states", .metavar = "FILE",
       .files = PST_FILE_READ },
     { 0, "prior-exponent", PST_DOUBLE, offsetof(struct decoder, settings.prior_exponent),
-      "a of the score log p(state | x) - a log p(state)", .needs = "priors", .most = 10 },
+      "A in the score log p(state | x) - A * log p(state)", .needs = "priors", .most = 10 },
     { 0, "language-model", PST_STRING, offsetof(struct decoder, model_path),
       "ARPA file with 1-grams, or 1-grams and 2-grams", .metavar = "FILE", .files = PST_FILE_READ,
       .excludes = "ngram|transcripts|align" },

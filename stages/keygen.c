@@ -40,7 +40,7 @@ int main(int argc, char **argv)
             .description =
                 "Writes a new pair of CURVE keys to FILE, for --key, and the public one as a line to\n"
                 "standard output, for the other side's --server-key or its list for --allow.\n"
-                "Only the owner can read FILE, which stays on this machine and must not exist yet.",
+                "FILE must not exist yet. Only its owner can read it. Keep it on this machine.",
             .example = "keygen head.key >head.public",
             .see_also = "pipestill(1)",
             .size = sizeof(struct keygen),

@@ -122,11 +122,11 @@ int main(int argc, char **argv)
             .name = "stream-export",
             .purpose = "write a stream as a file for other tools",
             .description =
-                "A column of --take is a tensor, by its name, or derived: label (y's name), argmax, class\n"
-                "(its name), probability, margin, entropy, prediction (of every class or output), epoch,\n"
-                "seq. Without --take: id, y or label, and what is predicted; without predictions all\n"
-                "tensors. A tensor of several numbers is NAME.0, NAME.1, ... in csv and tsv, a list in\n"
-                "jsonl, and an array in npy and npz.",
+                "A column of --take is a tensor, by its name, or derived: label (the name of y's class),\n"
+                "argmax (the likeliest class), class (its name), probability, margin, entropy,\n"
+                "prediction (of every class or output), epoch, seq. Without --take: id, y or label, and\n"
+                "what is predicted; without predictions all tensors. A tensor of several numbers is\n"
+                "NAME.0, NAME.1, ... in csv and tsv, a list in jsonl, and an array in npy and npz.",
             .example = "replay new.pst | teacher-forward student.safetensors |\n"
                        "      stream-export --to csv -o predictions.csv",
             .see_also = "evaluator(1), stream-inspect(1), stream-select(1), teacher-forward(1)",

@@ -49,7 +49,7 @@ static const struct pst_option options[] = {
     { 0, "class-weight", PST_STRING, PLACE(settings.class_weights),
       "weight of samples by their label: 0=1,7=5, or balanced", .metavar = "LIST" },
     { 0, "keep-oversampling", PST_FLAG, PLACE(settings.keep_oversampling),
-      "learn class frequencies of the stream, which loader --special changed, not of the set" },
+      "learn the stream's class frequencies, not those of the set that loader --special draws from" },
     { 0, "targets", PST_CHOICE, PLACE(settings.targets),
       "short for --loss: what to learn from; auto: soft if the stream has soft targets, otherwise hard",
       .choices = (const char *const[]){ "auto", "hard", "soft", "both", NULL } },

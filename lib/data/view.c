@@ -39,7 +39,7 @@ static const struct pst_option options[] = {
       .most = 0.99, .of_samples = true, .needs = "special" },
     { 's', "seed", PST_U64, PLACE(rules.seed), "seed of selection, order and augmentation", .metavar = "N",
       .of_samples = true },
-    { 0, "splice", PST_STRING, PLACE(splice), "add this many frames before and after each frame to it: 20,5",
+    { 0, "splice", PST_STRING, PLACE(splice), "give each frame so many frames before and after it, too: 20,5",
       .metavar = "BEFORE,AFTER", .tensor = "x" },
     { 0, "mixup", PST_DOUBLE, PLACE(mixup),
       "mix each sample with another one, by a share from Beta(ALPHA, ALPHA); labels become shares",

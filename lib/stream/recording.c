@@ -235,7 +235,7 @@ static enum pst_status fail_scan(const struct pst_recording *recording, uint64_t
     memcpy(what, error->message, sizeof what);
     return pst_fail(error, error->status, "byte %" PRIu64 ", batch %" PRIu64 ": %.200s%s%s%s", begin,
                     pst_recording_due(recording), what, mendable ? "; 'stream-repair " : "",
-                    mendable ? path : "", mendable ? "' gives a recording that was cut short its end" : "");
+                    mendable ? path : "", mendable ? "' keeps all batches that are whole" : "");
 }
 
 static enum pst_status scan(struct pst_recording *recording, struct pst_error *error)

@@ -84,7 +84,7 @@ with open(sys.argv[1], "r+b") as file:
     for at in "${ends[17]}" $((ends[17] + 1)) $((ends[17] + 50)) $((ends[18] - 1)); do
         head -c "$at" whole.pst >"$cut"
         assert_fails 65 "$cut: byte ${ends[17]}, batch 17: truncated: " replay "$cut"
-        assert_fails 65 "; 'stream-repair $cut' gives a recording that was cut short its end" replay "$cut" --shuffle
+        assert_fails 65 "; 'stream-repair $cut' keeps all batches that are whole" replay "$cut" --shuffle
     done
 }
 

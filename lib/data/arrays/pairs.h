@@ -41,7 +41,7 @@ struct pst_pairs_meaning {
         { .name = "scale",                                                                        \
           .type = PST_DOUBLE,                                                                     \
           .at = (place) + offsetof(struct pst_pairs_meaning, scale),                              \
-          .help = "an element e stands for scale e + offset; 0: 1/255 for bytes, 1 for others",   \
+          .help = "an element e stands for scale * e + offset; 0: 1/255 for bytes, else 1",       \
           .least = -1e30,                                                                         \
           .most = 1e30 },                                                                         \
         { .name = "offset",                                                                       \
