@@ -177,9 +177,8 @@ int main(int argc, char **argv)
                 "Reads the inputs x of a table from STREAM, or from standard input, and writes samples that "
                 "are\n"
                 "similar to its rows (Bucila, Caruana and Niculescu-Mizil 2006), without labels. The method\n"
-                "munge changes each row and its nearest neighbour; autogluon changes only the former; "
-                "random\n"
-                "draws each column from the table; nbe draws rows from a mixture of naive Bayes components.",
+                "munge changes each row and its nearest neighbour, autogluon the row alone; random draws\n"
+                "each column from the table; nbe draws rows from a mixture of naive Bayes components.",
             .example =
                 "loader csv:adult.csv --label income | munge --times 100 | teacher-forward t.safetensors",
             .see_also = "loader(1), teacher-forward(1), student-trainer(1)",
