@@ -77,7 +77,8 @@ static const struct pst_option options[] = {
       "find this class's bias from the whole stream; report it and all figures with it", .take = take_fitted,
       .metavar = "CLASS" },
     { 0, "fit-by", PST_CHOICE, offsetof(struct evaluator, fit_by),
-      "mass: the class gets its share of --against, or of the labels without that; errors: fewest errors",
+      "mass: the class gets the share that it has in --against or, without --against, in the labels; "
+      "errors: fewest errors",
       .choices = (const char *const[]){ "mass", "errors", NULL }, .needs = "fit-bias" },
     { 0, "top", PST_SIZE, offsetof(struct evaluator, top),
       "the K of top-K accuracy; without it 5 if there are more than 10 classes", .metavar = "K", .least = 1,

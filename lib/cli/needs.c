@@ -122,8 +122,8 @@ void pst_describe_needs(const struct pst_frame *frame, const struct pst_option *
     text[0] = '\0';
     while (length < size && next(frame, &needs, &one)) {
         bool link = one.text[0] == '(';
-        if (!link && one.at == PST_NONE)
-            continue;
+        if (link ? (frame->stage->traits & PST_LINKS) != 0 : one.at == PST_NONE)
+            continue; /* it always has links of its own, or does not have the option */
         length += (size_t)snprintf(text + length, size - length, "%s%s%.*s%s%.*s", length > 0 ? " or " : "",
                                    link ? "" : "--", (int)one.length - 2 * link, one.text + link,
                                    one.word != NULL ? " " : "", (int)one.word_length,

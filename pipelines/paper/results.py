@@ -97,7 +97,7 @@ def where_from(steps):
     who = f"oneDNN in {'bf16' if machine_.get('bf16') else 'f32'}" if by_onednn else \
         f"OpenBLAS kernels for {machine_['openblas_core']}, one thread a stage"
     return (f"Version {machine_['version']}, {machine_['cpu']}, {machine_['cores']} cores, {who}; {steps['seconds'] / 60:.0f} minutes of "
-            f"training and testing in all; time that N programs shared counts 1/N.")
+            f"training and testing in all, the sum of the times of all steps; steps that ran side by side count in full.")
 
 
 def meaning(figures, lines):

@@ -95,6 +95,8 @@ train() {
     needs --max-message "a stream to read" loader digits --max-message 1M
     replay digits.pst --follow --peer-timeout 3 | cmp - digits.pst
     replay digits.pst --max-message 1M | cmp - digits.pst
+    # A dispatcher always has links: to its workers.
+    [[ $(dispatcher --help | grep -A 1 -e --window) != *needs* ]]
     # An endpoint of --validate is a link, too.
     assert_fails 69 "tcp://127.0.0.1:1" student-trainer -i digits.pst --hidden 8 -o "$BATS_TEST_TMPDIR/m" --peer-timeout 0.5 \
         --window 3 --validate tcp://127.0.0.1:1
