@@ -24,7 +24,7 @@ transfer.seconds := $(call pick,300,10)
 # ---- Specialists: half of each batch is of their classes. A training goes once through the recording ----
 
 special.seeds := $(call pick,1 2 3,1 2)
-special.options := --optimiser nesterov --learning-rate 0.01 --schedule cosine --warm-up 0.1 --weight-decay 0.0005
+special.options := --optimiser nesterov --learning-rate 0.1 --schedule cosine --warm-up 0.1 --weight-decay 0.0005
 # The labels, and the generalist's soft targets as a regulariser.
 special.temperature := 2
 special.loss := --loss labels::0.5 --loss kl::0.5
@@ -33,14 +33,15 @@ special.seconds := $(call pick,120,5)
 # ---- The control: the generalist trained on, by labels, for as many examples: 10 sets x 30 % of the recording = 3 x the recording ----
 
 control.passes := $(call pick,3,1)
-control.options := --optimiser nesterov --learning-rate 0.01 --schedule cosine --warm-up 0.1 --weight-decay 0.0005 --targets hard
+control.options := --optimiser nesterov --learning-rate 0.1 --schedule cosine --warm-up 0.1 --weight-decay 0.0005 --targets hard
 control.seconds := $(call pick,1200,10)
 
 # ---- Distilled back: one net that learns from the generalist and the specialists of the first seed ----
 
+# It learns at the rate of the control, which is a training of the same kind.
 back.seeds := $(call pick,1 2 3,1)
 back.passes := $(call pick,3,1)
-back.options := --optimiser nesterov --learning-rate 0.01 --schedule cosine --warm-up 0.1 --loss labels::0.1 --loss kl::0.9
+back.options := --optimiser nesterov --learning-rate 0.1 --schedule cosine --warm-up 0.1 --loss labels::0.1 --loss kl::0.9
 back.seconds := $(call pick,1200,10)
 # A net of s's size learns from random weights.
 back-s.options := --optimiser nesterov --learning-rate 0.1 --schedule cosine --warm-up 0.6 --weight-decay 0.0001 --loss labels::0.1 --loss kl::0.9
