@@ -28,7 +28,7 @@ static const struct {
         PLACE(threads),
         .least = 1,
         .most = 1024,
-        .help = "threads of the matrix product; without it 1, or with oneDNN one for each idle processor",
+        .help = "threads of the matrix product; without it 1 by OpenBLAS, one for each idle core by oneDNN",
         .silent = true } },
     { PST_PARALLEL,
       { .name = "jobs",
