@@ -127,7 +127,7 @@ struct pst_dataset {
     size_t sequences;                /* how many the samples form, one after another; 0: none */
     struct pst_sequence *sequence;   /* [sequences]; owned */
     char digest[PST_DIGEST_TEXT];    /* SHA-256 of the contents, whatever the files' names */
-    char made[256];   /* how numbers were made from the files' contents, with all settings; "": unchanged */
+    char made[512];   /* how numbers were made from the files' contents, with all settings; "": unchanged */
     char notice[256]; /* a choice of the type that the user should know; "": nothing */
     void *own;        /* the type's */
 };

@@ -99,7 +99,7 @@ static const struct {
         .metavar = "BATCHES",
         .least = 1,
         .most = 4096,
-        .help = "batches that a link's reader lets its writer send ahead, and a dispatcher holds",
+        .help = "batches that a link's reader lets its writer send ahead, or that a pool holds",
         .needs = "(a link to read from)",
         .silent = true } },
     { LINKS,

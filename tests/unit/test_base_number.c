@@ -22,7 +22,7 @@ static void whole_numbers_are_read(void **state)
     }
 }
 
-static void what_is_no_whole_number_is_refused(void **state)
+static void a_text_that_is_not_a_whole_number_is_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {
@@ -59,7 +59,7 @@ static void decimal_numbers_are_read(void **state)
     }
 }
 
-static void what_is_no_decimal_number_is_refused(void **state)
+static void a_text_that_is_not_a_decimal_number_is_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = { NULL, "",     " 1",  "1 ", "1,5", "0x10",  "inf", "-inf", "nan",
@@ -103,10 +103,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_numbers_are_read),
-        cmocka_unit_test(what_is_no_whole_number_is_refused),
+        cmocka_unit_test(a_text_that_is_not_a_whole_number_is_refused),
         cmocka_unit_test(bounds_of_whole_numbers_are_inclusive),
         cmocka_unit_test(decimal_numbers_are_read),
-        cmocka_unit_test(what_is_no_decimal_number_is_refused),
+        cmocka_unit_test(a_text_that_is_not_a_decimal_number_is_refused),
         cmocka_unit_test(bounds_of_decimal_numbers_are_inclusive),
         cmocka_unit_test(this_machine_is_little_endian),
         cmocka_unit_test(the_clock_goes_forward),

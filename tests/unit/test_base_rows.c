@@ -59,7 +59,7 @@ static void the_first_of_the_largest_numbers_is_found(void **state)
     assert_int_equal(pst_largest((const float[]){ -3, -1, -2, -1 }, 4), 1);
 }
 
-static void what_is_no_number_makes_a_sum_none_and_is_no_bound(void **state)
+static void nan_makes_a_sum_nan_and_is_never_a_bound(void **state)
 {
     (void)state;
     for (size_t place = 0; place < MOST; place++) {
@@ -80,7 +80,7 @@ int main(void)
         cmocka_unit_test(sums_and_bounds_of_rows_of_every_length_are_those_of_plain_loops),
         cmocka_unit_test(the_largest_and_the_smallest_number_are_found_at_every_place),
         cmocka_unit_test(the_first_of_the_largest_numbers_is_found),
-        cmocka_unit_test(what_is_no_number_makes_a_sum_none_and_is_no_bound),
+        cmocka_unit_test(nan_makes_a_sum_nan_and_is_never_a_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,7 +60,7 @@ static void numbers_are_those_of_strtod(void **state)
     }
 }
 
-static void what_is_no_number_is_refused(void **state)
+static void a_field_that_is_not_a_number_is_refused(void **state)
 {
     (void)state;
     static const char *const texts[] = { "",      " ",     "-",     ".",   "-.",       "1,5", "1 5",
@@ -185,7 +185,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_those_of_strtod),
-        cmocka_unit_test(what_is_no_number_is_refused),
+        cmocka_unit_test(a_field_that_is_not_a_number_is_refused),
         cmocka_unit_test(tables_are_recognised_and_other_texts_are_not),
         cmocka_unit_test(texts_are_found_and_sorted),
         cmocka_unit_test(a_table_says_what_its_columns_are_and_where_rows_stand),

@@ -132,7 +132,7 @@ static void a_mask_is_one_run_of_bands_and_one_of_frames(void **state)
     assert_int_equal(most_frames, 5);
 }
 
-static void changes_of_sound_refuse_what_is_no_sound(void **state)
+static void changes_of_sound_refuse_samples_that_are_not_sound(void **state)
 {
     (void)state;
     static const char *const names[] = { "speed", "noise", "gain", "mask" };
@@ -286,7 +286,7 @@ int main(void)
         cmocka_unit_test(speed_changes_the_length_within_its_range),
         cmocka_unit_test(noise_and_gain_stay_in_their_ranges),
         cmocka_unit_test(a_mask_is_one_run_of_bands_and_one_of_frames),
-        cmocka_unit_test(changes_of_sound_refuse_what_is_no_sound),
+        cmocka_unit_test(changes_of_sound_refuse_samples_that_are_not_sound),
         cmocka_unit_test(spliced_samples_repeat_the_ends_of_their_sequence),
         cmocka_unit_test(what_cannot_be_spliced_is_refused),
         cmocka_unit_test(speakers_are_held_out_as_a_whole),

@@ -58,7 +58,7 @@ static void tensor_weight_and_keys_are_taken(void **state)
     assert_true(parse("bce::0").weight == 0);
 }
 
-static void what_is_no_term_is_refused_with_what_could_be_there(void **state)
+static void a_text_that_is_not_a_term_is_refused_with_what_could_be_there(void **state)
 {
     (void)state;
     assert_refused("", "there is no loss ''; there are kl, cross-entropy, labels, logits, mse, bce, brier");
@@ -109,7 +109,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_type_alone_has_weight_1_and_no_tensor),
         cmocka_unit_test(tensor_weight_and_keys_are_taken),
-        cmocka_unit_test(what_is_no_term_is_refused_with_what_could_be_there),
+        cmocka_unit_test(a_text_that_is_not_a_term_is_refused_with_what_could_be_there),
         cmocka_unit_test(long_texts_and_many_terms_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

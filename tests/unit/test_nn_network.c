@@ -26,7 +26,7 @@ static void an_architecture_gives_its_layers(void **state)
     assert_null(network.parameters);
 }
 
-static void what_is_no_architecture_is_refused_and_quoted(void **state)
+static void a_text_without_an_architecture_is_refused_and_quoted(void **state)
 {
     (void)state;
     static const char *const bad[] = { "",
@@ -475,7 +475,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_architecture_gives_its_layers),
-        cmocka_unit_test(what_is_no_architecture_is_refused_and_quoted),
+        cmocka_unit_test(a_text_without_an_architecture_is_refused_and_quoted),
         cmocka_unit_test(a_number_longer_than_any_width_is_refused),
         cmocka_unit_test(as_many_layers_as_allowed_and_not_one_more),
         cmocka_unit_test(the_widest_layer_is_allowed),

@@ -308,7 +308,7 @@ static void taps_change_no_bit_of_the_outputs(void **state)
             check_bits(&ways[i]);
 }
 
-static void what_is_no_number_of_a_layer_is_refused(void **state)
+static void a_text_that_does_not_number_a_layer_is_refused(void **state)
 {
     (void)state;
     static const char *const wrong[] = { "",  "0",   "01",  "3.",  ".3", "3..1", "-1",         "1.5",  "x",
@@ -349,7 +349,7 @@ int main(void)
         cmocka_unit_test(gradients_that_join_at_every_layer_are_finite_differences),
         cmocka_unit_test(fast_passes_have_the_outputs_and_gradients_of_the_plain_ones),
         cmocka_unit_test(taps_change_no_bit_of_the_outputs),
-        cmocka_unit_test(what_is_no_number_of_a_layer_is_refused),
+        cmocka_unit_test(a_text_that_does_not_number_a_layer_is_refused),
         cmocka_unit_test(a_layer_that_nothing_learns_up_to_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

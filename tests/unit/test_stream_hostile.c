@@ -208,7 +208,7 @@ static void metadata_of_no_bytes_is_refused(void **state)
     assert_refused(&recorded, "metadata");
 }
 
-static void what_is_no_stream_is_told_so(void **state)
+static void input_that_is_not_a_stream_is_called_so(void **state)
 {
     (void)state;
     static const char *const texts[] = { "hello, world\n", "{\"kind\":\"header\"}", "\x89PNG\r\n",
@@ -233,7 +233,7 @@ int main(void)
         cmocka_unit_test(a_thousand_nested_arrays_are_refused),
         cmocka_unit_test(metadata_over_its_limit_is_refused),
         cmocka_unit_test(metadata_of_no_bytes_is_refused),
-        cmocka_unit_test(what_is_no_stream_is_told_so),
+        cmocka_unit_test(input_that_is_not_a_stream_is_called_so),
     };
     return cmocka_run_group_tests_name("hostile streams", tests, make_sound, forget_sound);
 }

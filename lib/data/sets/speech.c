@@ -269,21 +269,20 @@ static void digest(struct pst_dataset *dataset)
 static void describe_making(struct pst_dataset *dataset, const struct settings *settings)
 {
     const struct pst_feature_settings *features = &settings->features;
-    size_t size = sizeof dataset->made;
-    int length =
-        snprintf(dataset->made, size,
-                 "%s of %zu bands, %zu Hz, %.15g s every %.15g s, %s, pre-emphasis %.15g, "
-                 "%.15g to %.15g Hz",
-                 kinds[features->kind], features->bands, features->rate, features->length, features->shift,
-                 windows[features->window], features->pre_emphasis, features->low, features->high);
+    char cepstra[48] = "", deltas[48] = "";
     if (features->kind == PST_MFCC)
-        length +=
-            snprintf(dataset->made + length, size - (size_t)length, ", %zu cepstra", features->coefficients);
+        snprintf(cepstra, sizeof cepstra, ", %zu cepstra", features->coefficients);
     if (features->deltas > 0)
-        length += snprintf(dataset->made + length, size - (size_t)length, ", deltas %zu", features->deltas);
-    if (settings->normalise != PST_NORMALISE_NONE)
-        snprintf(dataset->made + length, size - (size_t)length, ", normalised by %s%s",
-                 normalisations[settings->normalise], settings->scale ? " with deviation" : "");
+        snprintf(deltas, sizeof deltas, ", deltas %zu", features->deltas);
+    bool normalised = settings->normalise != PST_NORMALISE_NONE;
+    snprintf(dataset->made, sizeof dataset->made,
+             "%s of %zu bands, %zu Hz, %.15g s every %.15g s, %s, pre-emphasis %.15g, "
+             "%.15g to %.15g Hz%s%s%s%s%s",
+             kinds[features->kind], features->bands, features->rate, features->length, features->shift,
+             windows[features->window], features->pre_emphasis, features->low, features->high, cepstra,
+             deltas, normalised ? ", normalised by " : "",
+             normalised ? normalisations[settings->normalise] : "",
+             normalised && settings->scale ? " with deviation" : "");
 }
 
 /* ---- the type ---------------------------------------------------------------------------------------- */
