@@ -12,12 +12,12 @@ define candidates
 what.$(1) = $(1), munge $$(call samples_of,$$(basename $$@))
 epochs.$(1) := $(call pick,60,50)
 try.$(1).brier := --learning-rate 0.05 --loss brier
-try.$(1).kl := --learning-rate 0.05 --loss kl
-try.$(1).faster := --learning-rate 0.1 --loss brier
 try.$(1).logits := --learning-rate 0.01 --loss logits
+$(foreach rate,0.05 0.1 0.2 0.4,
+try.$(1).kl-$(rate) := --learning-rate $(rate) --loss kl$(empty))
 $(foreach made,0.2-1 0.2-20 0.5-1 0.5-5 0.8-5,
 made.$(1).$(made) := $(made)
-try.$(1).$(made) := --learning-rate 0.05 --loss brier$(empty))
+try.$(1).$(made) := --learning-rate 0.1 --loss kl$(empty))
 
 $(1).%.safetensors: private seconds = $(call pick,15,3)
 $(1).%.safetensors: $(1)-made-munge-$(size)-$$$$(call samples_of,$(1).$$$$*).pst

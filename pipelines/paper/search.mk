@@ -22,7 +22,9 @@ figures = validation_errors: .errors
 .SECONDEXPANSION:
 search: $$(patsubst try.%,%.choice,$$(filter try.$(KIND)%,$$(.VARIABLES)))
 results: SHELL := bash
-results: .SHELLFLAGS := -c
+# Another search may keep its choices in the same folder.
+kinds = $(sort $(foreach name,$(filter try.%,$(.VARIABLES)),$(word 2,$(subst ., ,$(name)))))
+results: .SHELLFLAGS := -O nullglob -c
 results:
-	cat ./*.choice | jq --slurp . >choices.json && echo 'written: $(WORK)/choices.json' >&2
+	cat $(kinds:%=./%.*.choice) | jq --slurp . >choices.json && echo 'written: $(WORK)/choices.json' >&2
 	@jq -r '.[] | "\(.validation_errors // .validation_rmse // "diverged")\t\(.what), \(.epochs) epochs: \(.setting)"' choices.json
