@@ -47,26 +47,26 @@ teacher.covtype := selected
 teacher.letter-p1 := selected
 teacher.letter-p2 := selected
 teacher.magic := selected
-munge.adult := 0.2-5
-munge.covtype := 0.2-5
-munge.letter-p1 := 0.2-5
-munge.letter-p2 := 0.2-5
-munge.magic := 0.2-5
+munge.adult := 0.5-1
+munge.covtype := 0.5-1
+munge.letter-p1 := 0.2-1
+munge.letter-p2 := 0.8-5
+munge.magic := 0.5-1
 made.seconds := $(call pick,200,15)
 
 # ---- The student ----
 
 units := 32 256
 seeds := $(call pick,1 2 3 4 5,1 2)
-student.options := --learning-rate 0.05 --schedule linear --loss brier
+student.options := --learning-rate 0.1 --schedule linear --loss kl
 # It learns from so many samples in all, whatever the size of its transfer set is.
 student.samples := $(call pick,24000000,400000)
 student.seconds := $(call pick,45,4)
 
 # ---- The curves ----
 
-sizes := $(call pick,4000 10000 25000 50000 100000 200000 400000,4000 20000)
-curve.seeds := $(call pick,1 2 3,1)
+sizes := $(call pick,4000 13000 40000 130000 400000,4000 20000)
+curve.seeds := $(call pick,1 2,1)
 # Problems that also have samples by the rival methods, and rows of the table itself, each of half of the test rows.
 rivals := covtype letter-p2
 real := covtype letter-p1 letter-p2

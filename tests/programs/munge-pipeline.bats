@@ -17,6 +17,7 @@ setup_file() {
 setup() {
     cd "$BATS_TEST_DIRNAME/../.." || return
     load make.bash
+    load results.bash
     skip_without_build
     PATH=$PWD/pipelines/munge:$PATH
 }
@@ -115,17 +116,9 @@ one_a_line() {
 }
 
 @test "every command of the recorded results is still what make runs" {
-    [ -e docs/results/munge-steps.json ] || skip "no results are recorded yet"
-    makes='--output [^ ]*\.(pst|safetensors)( |$)'
-    jq -r '.made[].commands | join(" | ")' docs/results/munge-steps.json | grep -E -- "$makes" | LC_ALL=C sort \
-        >"$BATS_TEST_TMPDIR/recorded"
-    SETTINGS='' WORK=$BATS_TEST_TMPDIR/none munge_make -n all | one_a_line | grep -E -- "$makes" | LC_ALL=C sort |
-        diff "$BATS_TEST_TMPDIR/recorded" -
+    recorded_commands_are_among munge < <(SETTINGS='' WORK=$BATS_TEST_TMPDIR/none munge_make -n all | one_a_line)
 }
 
 @test "docs/results-munge.md is what report writes from docs/results" {
-    [ -e docs/results/munge.json ] || skip "no results are recorded yet"
-    cp docs/results/munge*.json "$BATS_TEST_TMPDIR"
-    report "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/page.md"
-    cmp "$BATS_TEST_TMPDIR/page.md" docs/results-munge.md
+    page_is_reported munge pipelines/munge/report
 }

@@ -17,6 +17,7 @@ setup_file() {
 setup() {
     cd "$BATS_TEST_DIRNAME/../.." || return
     load make.bash
+    load results.bash
     skip_without_build
     SPEECH=$PWD/pipelines/speech
     PATH=$SPEECH:$PATH
@@ -124,17 +125,9 @@ one_a_line() {
 }
 
 @test "every command of the recorded results is still what make runs" {
-    [ -e docs/results/speech-steps.json ] || skip "no results are recorded yet"
-    makes='--output [^ ]*\.(pst|safetensors)$'
-    jq -r '.made[].commands | join(" | ")' docs/results/speech-steps.json | grep -E -- "$makes" | LC_ALL=C sort \
-        >"$BATS_TEST_TMPDIR/recorded"
-    SETTINGS='' WORK=$BATS_TEST_TMPDIR/none speech -n all | one_a_line | grep -E -- "$makes" | LC_ALL=C sort |
-        diff "$BATS_TEST_TMPDIR/recorded" -
+    recorded_commands_are_among speech < <(SETTINGS='' WORK=$BATS_TEST_TMPDIR/none speech -n all | one_a_line)
 }
 
 @test "docs/results-speech.md is what report writes from docs/results" {
-    [ -e docs/results/speech.json ] || skip "no results are recorded yet"
-    cp docs/results/speech*.json "$BATS_TEST_TMPDIR"
-    report "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/page.md"
-    cmp "$BATS_TEST_TMPDIR/page.md" docs/results-speech.md
+    page_is_reported speech pipelines/speech/report
 }

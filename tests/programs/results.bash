@@ -1,0 +1,23 @@
+# shellcheck shell=bash
+# results.bash: for tests of recorded results, docs/results/NAME.json and NAME-steps.json, and of their page, docs/results-NAME.md.
+
+# recorded_commands_are_among NAME: every recorded command that writes a recording or a model is among the lines on standard input,
+# which are what make would run for all rows.
+recorded_commands_are_among() {
+    [ -e "docs/results/$1-steps.json" ] || skip "no results of $1 are recorded yet"
+    LC_ALL=C sort -u >"$BATS_TEST_TMPDIR/made"
+    jq -r '.made[].commands | join(" | ")' "docs/results/$1-steps.json" | grep -E -- '--output [^ ]*\.(pst|safetensors)' |
+        LC_ALL=C sort -u >"$BATS_TEST_TMPDIR/recorded"
+    [ -s "$BATS_TEST_TMPDIR/recorded" ]
+    LC_ALL=C comm -23 "$BATS_TEST_TMPDIR/recorded" "$BATS_TEST_TMPDIR/made" >"$BATS_TEST_TMPDIR/others"
+    head -n 5 "$BATS_TEST_TMPDIR/others"
+    [ ! -s "$BATS_TEST_TMPDIR/others" ]
+}
+
+# page_is_reported NAME REPORT: the page is what the program writes from the results.
+page_is_reported() {
+    [ -e "docs/results/$1.json" ] || skip "no results of $1 are recorded yet"
+    cp docs/results/"$1"*.json "$BATS_TEST_TMPDIR"
+    "$2" "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/page.md"
+    cmp "$BATS_TEST_TMPDIR/page.md" "docs/results-$1.md"
+}
