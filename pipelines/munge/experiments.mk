@@ -21,7 +21,7 @@ $(foreach name,$(problems),$(eval $(call teachers,$(name))))
 define students
 $(1)-$(2)-%.safetensors: private seconds = $(student.seconds)
 $(1)-$(2)-%.safetensors: $(1)-made-$(3).pst
-	$$(call student,$$<,$$(call part_of,1),$$(call part_of,2))
+	$$(call student,$$<,$$(call part_of,1),$$(call part_of,2),$(1))
 $(1)-$(2)-%.json: $(1)-$(2)-%.safetensors $(1)-asked-test.pst
 	$$(call judge,$(1)-asked-test.pst)
 endef
@@ -31,7 +31,7 @@ $(1)-made-real$(2).pst: $(1)-test-$(2).pst $(1)-$(call teacher,$(1)).ensemble
 	together $$(word 2,$$^) --drop y --output $$@ <$$<
 $(1)-real$(2)-%.safetensors: private seconds = $(student.seconds)
 $(1)-real$(2)-%.safetensors: $(1)-made-real$(2).pst
-	$$(call student,$$<,$$(call part_of,1),$$(call part_of,2))
+	$$(call student,$$<,$$(call part_of,1),$$(call part_of,2),$(1))
 $(1)-real$(2)-%.json: $(1)-real$(2)-%.safetensors $(1)-asked-test-$(3).pst
 	$$(call judge,$(1)-asked-test-$(3).pst)
 endef

@@ -33,12 +33,13 @@ net.options := --learning-rate 0.05 --patience 40
 # Measured on a core of its own, like all seconds here.
 net.seconds := 4
 
-# ---- Forests and boosted trees of scikit-learn: KIND-SEED ----
+# ---- Models of scikit-learn: KIND-SEED; a support vector machine is svm-COST-WIDTH ----
 
 TEACHERS ?= all
-tree.kinds := $(call pick,forest forest-leaf-3 extra extra-leaf-3 bagged boosted-2 boosted-4 boosted-4-slow boosted-6 boosted-8,forest boosted-4)
-tree.seeds := 1
-tree.seconds := 10
+scikit.kinds := $(call pick,forest forest-leaf-3 extra extra-leaf-3 bagged boosted-2 boosted-4 boosted-4-slow boosted-6 boosted-8 \
+    $(foreach cost,1 10 100,$(foreach width,0.5 1 2 4,svm-$(cost)-$(width))) neighbours-3 neighbours-10,forest boosted-4 svm-10-2)
+scikit.seeds := 1
+scikit.seconds := 10
 
 # ---- Which ensemble teaches, and how samples are made up for it: PROBABILITY-SPREAD ----
 
@@ -58,7 +59,9 @@ made.seconds := $(call pick,200,15)
 
 units := 32 256
 seeds := $(call pick,1 2 3 4 5,1 2)
-student.options := --learning-rate 0.1 --schedule linear --loss kl
+student.options := --schedule linear --loss kl
+student.rate := 0.2
+student.rate.letter-p2 := 0.1
 # It learns from so many samples in all, whatever the size of its transfer set is.
 student.samples := $(call pick,24000000,400000)
 student.seconds := $(call pick,45,4)

@@ -73,11 +73,11 @@ one_a_line() {
 
 @test "choose counts every model alike, or takes those that lower the error" {
     # Two models are wrong in opposite directions, so together they are right; the third is of little use.
-    said=$'y\tsoft/p-net-a.no\tsoft/p-net-a.yes\tsoft/p-net-b.no\tsoft/p-net-b.yes\tsoft/p-tree-c.no\tsoft/p-tree-c.yes\n'
+    said=$'y\tsoft/p-net-a.no\tsoft/p-net-a.yes\tsoft/p-net-b.no\tsoft/p-net-b.yes\tsoft/p-scikit-c.no\tsoft/p-scikit-c.yes\n'
     for ((i = 0; i < 10; i++)); do said+=$'0\t1.2\t-0.2\t0.8\t0.2\t0.1\t0.9\n1\t0.2\t0.8\t-0.2\t1.2\t0.9\t0.1\n'; done
-    choose all <<<"${said%$'\n'}" | jq -e '.members == {"p-net-a": 1, "p-net-b": 1, "p-tree-c": 1}'
+    choose all <<<"${said%$'\n'}" | jq -e '.members == {"p-net-a": 1, "p-net-b": 1, "p-scikit-c": 1}'
     choose greedy <<<"${said%$'\n'}" >"$BATS_TEST_TMPDIR/chosen"
-    jq -e '.members | ([.["p-net-a"], .["p-net-b"]] | min) > 5 * (.["p-tree-c"] // 0)' "$BATS_TEST_TMPDIR/chosen"
+    jq -e '.members | ([.["p-net-a"], .["p-net-b"]] | min) > 5 * (.["p-scikit-c"] // 0)' "$BATS_TEST_TMPDIR/chosen"
     jq -e '.rmse < 0.15 and .unseen < 0.15 and .net == "p-net-a" and (.models["p-net-a"] - 0.2 | fabs) < 1e-9' "$BATS_TEST_TMPDIR/chosen"
 }
 

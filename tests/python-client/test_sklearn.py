@@ -59,9 +59,10 @@ answers = pipe("teacher-forward table.safetensors --name s -i table.pst")
 check("a student learns from it", accuracy(answers, "logits/s") > 0.95, accuracy(answers, "logits/s"))
 check("the classes of a table keep their names", read(answers)[0].class_names == ["large", "small"])
 
-# ---- the trees of the experiments with munge -------------------------------------------------------------------------------
+# ---- the models of the experiments with munge ------------------------------------------------------------------------------
 
-TREES = f"{PYTHON} {pathlib.Path(__file__).resolve().parents[2]}/pipelines/munge/trees.py"
-pipe(f"{TREES} train forest-leaf-3 1 table.pst p-tree-forest.joblib")
-answers = pipe(f"{TREES} ask p-tree-forest.joblib <table.pst | temperature-softmax")
-check("a forest of the experiments with munge answers", accuracy(answers, "soft/p-tree-forest") > 0.95)
+SCIKIT = f"{PYTHON} {pathlib.Path(__file__).resolve().parents[2]}/pipelines/munge/scikit.py"
+for kind in ("forest-leaf-3", "svm-10-1", "neighbours-3"):
+    pipe(f"{SCIKIT} train {kind} 1 table.pst p-scikit-{kind}.joblib")
+    answers = pipe(f"{SCIKIT} ask p-scikit-{kind}.joblib <table.pst | temperature-softmax")
+    check(f"{kind} of the experiments with munge answers", accuracy(answers, f"soft/p-scikit-{kind}") > 0.95)
