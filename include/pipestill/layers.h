@@ -69,8 +69,7 @@ struct pst_activation {
     const char *name;
     double variance; /* initial weights before it have this variance divided by their number of inputs */
     bool has_slope;  /* a number may follow the name: leaky0.2 */
-    /* outputs[count] = f(inputs[count]); both may be the same memory. */
-    void (*forward)(const float *inputs, float *outputs, size_t count, float slope);
+    void (*forward)(float *values, size_t count, float slope); /* values[count] become f(values) */
     /* gradient[count] is multiplied by f'(inputs[count]). */
     void (*backward)(float *gradient, const float *inputs, size_t count, float slope);
     double (*plain)(double input, double slope);       /* f(input) */

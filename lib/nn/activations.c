@@ -1,4 +1,5 @@
 /* Activations: functions of one number. Each has a row of the table and two short functions. */
+#include "lib/nn/kernels.h"
 #include "pipestill/layers.h"
 
 #include <math.h>
@@ -94,12 +95,13 @@ static double none_slope(double x, double slope)
 
 /* ---- whole rows -------------------------------------------------------------------------------------- */
 
-/* The loops of one activation: rows are in single precision, the computation in double. */
+/* The loops of an activation that needs no exponential: rows are in single precision, the computation in
+ * double. */
 #define ROWS(NAME)                                                                               \
-    static void NAME##_forward(const float *inputs, float *outputs, size_t count, float slope)   \
+    static void NAME##_forward(float *values, size_t count, float slope)                         \
     {                                                                                            \
         for (size_t i = 0; i < count; i++)                                                       \
-            outputs[i] = (float)NAME((double)inputs[i], (double)slope);                          \
+            values[i] = (float)NAME((double)values[i], (double)slope);                           \
     }                                                                                            \
     static void NAME##_backward(float *gradient, const float *inputs, size_t count, float slope) \
     {                                                                                            \
@@ -109,11 +111,25 @@ static double none_slope(double x, double slope)
 
 ROWS(relu)
 ROWS(leaky)
-ROWS(hyperbolic)
-ROWS(sigmoid)
-ROWS(gelu)
-ROWS(silu)
 ROWS(none)
+
+/* Those of the others are kernels. */
+#define KERNELS(NAME)                                                                            \
+    static void NAME##_forward(float *values, size_t count, float slope)                         \
+    {                                                                                            \
+        (void)slope;                                                                             \
+        pst_kernel_##NAME(values, count);                                                        \
+    }                                                                                            \
+    static void NAME##_backward(float *gradient, const float *inputs, size_t count, float slope) \
+    {                                                                                            \
+        (void)slope;                                                                             \
+        pst_kernel_##NAME##_slope(gradient, inputs, count);                                      \
+    }
+
+KERNELS(hyperbolic)
+KERNELS(sigmoid)
+KERNELS(gelu)
+KERNELS(silu)
 
 #define FUNCTIONS(NAME) \
     .forward = NAME##_forward, .backward = NAME##_backward, .plain = (NAME), .plain_slope = NAME##_slope
@@ -136,15 +152,15 @@ static const struct pst_activation activation_sigmoid = { .name = "sigmoid",
 static const struct pst_activation activation_gelu = { .name = "gelu", .variance = 2, FUNCTIONS(gelu) };
 static const struct pst_activation activation_silu = { .name = "silu", .variance = 2, FUNCTIONS(silu) };
 
-const struct pst_activation *const pst_activations[] = {
+static const struct pst_activation *const activations[] = {
     &pst_activation_relu, &activation_leaky, &activation_tanh,     &activation_sigmoid,
     &activation_gelu,     &activation_silu,  &pst_activation_none, NULL,
 };
 
 const struct pst_activation *pst_activation_parse(const char *word, double *slope)
 {
-    for (size_t i = 0; pst_activations[i] != NULL; i++) {
-        const struct pst_activation *activation = pst_activations[i];
+    for (size_t i = 0; activations[i] != NULL; i++) {
+        const struct pst_activation *activation = activations[i];
         size_t length = strlen(activation->name);
         if (strncmp(word, activation->name, length) != 0)
             continue;
@@ -169,7 +185,6 @@ void pst_activation_describe(const struct pst_activation *activation, double slo
 void pst_activation_list(char *text, size_t size)
 {
     size_t used = 0;
-    for (size_t i = 0; pst_activations[i] != NULL && used < size; i++)
-        used +=
-            (size_t)snprintf(text + used, size - used, "%s%s", i == 0 ? "" : ", ", pst_activations[i]->name);
+    for (size_t i = 0; activations[i] != NULL && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i == 0 ? "" : ", ", activations[i]->name);
 }

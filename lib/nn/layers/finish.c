@@ -65,7 +65,7 @@ static void finish_row(const struct pst_finish *finish, const float *bias, float
     if (kept != NULL)
         memcpy(kept, row, finish->width * sizeof *kept);
     if (finish->activation != NULL)
-        finish->activation->forward(row, row, finish->width, (float)finish->slope);
+        finish->activation->forward(row, finish->width, (float)finish->slope);
 }
 
 void pst_finish_forward(const struct pst_finish *finish, const struct pst_pass *pass, const float *bias,
