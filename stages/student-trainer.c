@@ -92,7 +92,9 @@ static const struct pst_option options[] = {
       .most = 0.99 },
     { 0, "dropout-hidden", PST_DOUBLE, PLACE(training.dropout.hidden), "share of hidden units dropped",
       .most = 0.99 },
-    { 0, "kernels", PST_CHOICE, PLACE(training.arithmetic.kernels), "the library that multiplies matrices",
+    { 0, "kernels", PST_CHOICE, PLACE(training.arithmetic.kernels),
+      "the library that multiplies matrices; onednn has a thread for each idle core unless --threads is "
+      "given",
       .choices = pst_kernel_names, .silent = true },
     { 0, "precision", PST_CHOICE, PLACE(training.arithmetic.precision),
       "precision of products; weights and sums are f32; auto: bf16 if library and processor have it",

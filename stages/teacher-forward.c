@@ -30,7 +30,9 @@ static const struct pst_option options[] = {
     { 0, "deviation", PST_STRING, offsetof(struct forward, deviation),
       "standard deviation of inputs; x - mean is divided by it", .metavar = "NUMBERS" },
     { 0, "kernels", PST_CHOICE, offsetof(struct forward, arithmetic.kernels),
-      "the library that multiplies matrices", .choices = pst_kernel_names, .silent = true },
+      "the library that multiplies matrices; onednn has a thread for each idle core unless --threads is "
+      "given",
+      .choices = pst_kernel_names, .silent = true },
     { 0, "precision", PST_CHOICE, offsetof(struct forward, arithmetic.precision),
       "precision of products; auto: bf16 if library and processor have it", .choices = pst_precision_names,
       .silent = true },

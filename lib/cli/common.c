@@ -5,6 +5,9 @@
 #include <string.h>
 
 #define LINKS (PST_READS | PST_WRITES | PST_LINKS)
+#define READERS (PST_READS | PST_LINKS)
+/* A trait for this table alone: the stage reads a stream, be it only a recording that an operand names. */
+#define READS_STREAMS (1U << 31)
 #define PLACE(member) .at = offsetof(struct pst_common, member)
 
 const struct pst_common pst_usual = {
@@ -28,7 +31,7 @@ static const struct {
         PLACE(threads),
         .least = 1,
         .most = 1024,
-        .help = "threads of the matrix product; without it 1 by OpenBLAS, one for each idle core by oneDNN",
+        .help = "threads of the matrix product; without it OpenBLAS has 1",
         .silent = true } },
     { PST_PARALLEL,
       { .name = "jobs",
@@ -72,7 +75,7 @@ static const struct {
         .most = 19,
         .help = "compress the output, 1 fast to 19 small; 0: no",
         .silent = true } },
-    { LINKS,
+    { READS_STREAMS,
       { .name = "max-message",
         .type = PST_SIZE,
         PLACE(link.max_message),
@@ -80,7 +83,6 @@ static const struct {
         .least = 1024,
         .most = 1099511627776.0,
         .help = "refuse larger messages",
-        .needs = "(a stream to read)",
         .silent = true } },
     { LINKS,
       { .name = "peer-timeout",
@@ -92,7 +94,7 @@ static const struct {
         .help = "the other side of a link is lost if nothing comes for this long",
         .needs = "(a link)|follow",
         .silent = true } },
-    { LINKS,
+    { READERS,
       { .name = "window",
         .type = PST_SIZE,
         PLACE(link.window_messages),
@@ -102,7 +104,7 @@ static const struct {
         .help = "batches that a link's reader lets its writer send ahead, or that a pool holds",
         .needs = "(a link to read from)",
         .silent = true } },
-    { LINKS,
+    { READERS,
       { .name = "window-bytes",
         .type = PST_SIZE,
         PLACE(link.window_bytes),
@@ -169,14 +171,22 @@ static void add_option(struct pst_frame *frame, const struct pst_option *option)
     frame->options[frame->option_count++] = option;
 }
 
+static unsigned traits_of(const struct pst_stage *stage)
+{
+    bool recording =
+        (stage->operand_files & PST_FILE_READ) != 0 && (stage->operand_files & PST_FILE_LIST) == 0;
+    return stage->traits | ((stage->traits & READERS) != 0 || recording ? READS_STREAMS : 0);
+}
+
 void pst_list_options(struct pst_frame *frame)
 {
+    unsigned traits = traits_of(frame->stage);
     const struct pst_option *own = frame->stage->options;
     for (; own != NULL && own->type != PST_OPTION_END; own++)
         add_option(frame, own);
     frame->own_count = frame->option_count;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        if (all[i].traits == 0 || (all[i].traits & frame->stage->traits) != 0)
+        if (all[i].traits == 0 || (all[i].traits & traits) != 0)
             add_option(frame, &all[i].option);
     }
 }

@@ -44,7 +44,6 @@ static const struct kind {
     const char *words;
     bool is_read, is_link, listens, connects;
 } kinds[] = {
-    { "(a stream to read)", .is_read = true },
     { "(a link)", .is_link = true },
     { "(a link to read from)", .is_read = true, .is_link = true },
     { "(a link that listens)", .is_link = true, .listens = true },

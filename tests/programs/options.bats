@@ -88,11 +88,12 @@ train() {
     needs --allow "a link that listens" temperature-softmax -i tcp://127.0.0.1:1 --key "$key" --allow x
     needs --insecure "a link that listens" loader digits -o tcp://127.0.0.1:1 --insecure
     needs --server-key "a link that connects" loader digits -o 'listen:tcp://127.0.0.1:1' --key "$key" --server-key x
-    needs --window "a link to read from" loader digits -o tcp://127.0.0.1:1 --window 3
+    needs --window "a link to read from" temperature-softmax -i digits.pst -o tcp://127.0.0.1:1 --window 3
     needs --window-bytes "a link to read from" evaluator -i digits.pst --window-bytes 3
     needs --peer-timeout "a link" student-trainer -i digits.pst --hidden 8 -o m --peer-timeout 3
     needs --peer-timeout "a link or --follow" replay digits.pst --peer-timeout 3
-    needs --max-message "a stream to read" loader digits --max-message 1M
+    # What reads no stream at all does not have its options.
+    run ! grep -qE -- '--(max-message|window|window-bytes) ' <(loader --help)
     replay digits.pst --follow --peer-timeout 3 | cmp - digits.pst
     replay digits.pst --max-message 1M | cmp - digits.pst
     # A dispatcher always has links: to its workers.
