@@ -37,7 +37,7 @@ static const struct pst_option options[] = {
       "use a specialist that knows one of the generalist's N likeliest classes", "N", .least = 1,
       .most = INT32_MAX },
     { 0, "tolerance", PST_POSITIVE_DOUBLE, offsetof(struct combine, tolerance),
-      "stop when a step changes the probabilities of groups of classes by this or less in all" },
+      "stop when the changes of all groups of classes in a step add up to this or less" },
     { 0, "name", PST_STRING, offsetof(struct combine, name), "add soft/NAME; otherwise soft",
       .metavar = "NAME", .silent = true },
     { 0, "other-generalist", PST_FLAG, offsetof(struct combine, other_generalist),
