@@ -4,7 +4,7 @@
 #   make test       set up, build, and run all tests
 #   make test-python   the Python package with PyTorch, scikit-learn and ONNX, which pip installs under build/
 #   make            build everything under build/
-#   make reproduce  make the paper's MNIST results again: about three hours; QUICK=1: a taste
+#   make reproduce  make the paper's MNIST results again: about three and a half hours; QUICK=1: a taste
 #   make speech     the same for its speech results, with AN4 in AN4_DIR
 #   make munge      the results of MUNGE's paper, with tables in TABULAR_DIR
 #   make images     a net for pictures and one that it teaches, with CIFAR-100 in CIFAR100_DIR
@@ -232,7 +232,7 @@ demo: deps
 reproduce-deps: deps
 	$(call install_packages,$(REPRODUCE_PACKAGES))
 
-# Each should take at most three hours on two cores, and is a small sample with QUICK=1. It may be interrupted and run again.
+# Each takes some hours on two cores (the first lines say how many), and is a small sample with QUICK=1. It may be interrupted and run again.
 # It runs JOBS=n trainings at a time, or as many as there are processors.
 reproduce: experiments := paper
 speech: experiments := speech
