@@ -232,7 +232,7 @@ demo: deps
 reproduce-deps: deps
 	$(call install_packages,$(REPRODUCE_PACKAGES))
 
-# Each takes some hours on two cores (the first lines say how many), and is a small sample with QUICK=1. It may be interrupted and run again.
+# Each takes some hours on two cores, and is a small sample with QUICK=1. It may be interrupted and run again.
 # It runs JOBS=n trainings at a time, or as many as there are processors.
 reproduce: experiments := paper
 speech: experiments := speech
