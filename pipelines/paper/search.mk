@@ -23,8 +23,8 @@ figures = validation_errors: .errors
 search: $$(patsubst try.%,%.choice,$$(filter try.$(KIND)%,$$(.VARIABLES)))
 results: SHELL := bash
 # Another search may keep its choices in the same folder.
-kinds = $(sort $(foreach name,$(filter try.%,$(.VARIABLES)),$(word 2,$(subst ., ,$(name)))))
+candidate_kinds = $(sort $(foreach name,$(filter try.%,$(.VARIABLES)),$(word 2,$(subst ., ,$(name)))))
 results: .SHELLFLAGS := -O nullglob -c
 results:
-	cat $(kinds:%=./%.*.choice) | jq --slurp . >choices.json && echo 'written: $(WORK)/choices.json' >&2
+	cat $(candidate_kinds:%=./%.*.choice) | jq --slurp . >choices.json && echo 'written: $(WORK)/choices.json' >&2
 	@jq -r '.[] | "\(.validation_errors // .validation_rmse // "diverged")\t\(.what), \(.epochs) epochs: \(.setting)"' choices.json

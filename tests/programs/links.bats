@@ -305,7 +305,7 @@ learns() {
             exit "${PIPESTATUS[0]}"' sh "$here/s" "$here/reader.err"
         reader=${started[-1]}
         await test -S "$here/s"
-        run "$STAGES/../tests/heckle" "ipc://$here/s" flood "$here/large.pst" --seconds 6
+        run "$STAGES/../tests/heckle" "ipc://$here/s" flood "$here/large.pst" --seconds 30 # it ends when it is refused
         echo "$output"
         [[ $output == *"failed: "*"the other side is refused: it has sent more than it was granted"* ]]
         ends "$reader" 65 10
