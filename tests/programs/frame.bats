@@ -126,7 +126,8 @@ names_the_shared_options() {
 
 @test "every stage has the shared options" {
     each reads names_the_shared_options
-    names_the_shared_options loader
+    names_the_shared_options replay
+    [[ $(loader --help) == *"--log "*"--quiet "* ]]
 }
 
 @test "--version names the program and its version" {
@@ -171,7 +172,7 @@ names_the_shared_options() {
 @test "a mistyped option is answered with the nearest one" {
     suggests() { assert_fails 64 "there is no option '--max-mesage=5'; did you mean --max-message?" "$1" --max-mesage=5; }
     each reads suggests
-    suggests loader
+    assert_fails 64 "there is no option '--epohcs=5'; did you mean --epochs?" loader --epohcs=5
 }
 
 @test "a value that is missing, wrong or too many is refused" {
@@ -184,7 +185,7 @@ names_the_shared_options() {
         assert_fails 64 "one argument too many" "$@" one two three
     }
     each reads refuses
-    refuses loader digits
+    assert_fails 64 "--batch: '0' is not a whole number from 1" loader digits --batch 0
 }
 
 @test "an option that is not an ASCII letter is named as it was given" {
