@@ -4,7 +4,7 @@
 #   make test       set up, build, and run all tests
 #   make test-python   the Python package with PyTorch, scikit-learn and ONNX, which pip installs under build/
 #   make            build everything under build/
-#   make reproduce  make the paper's MNIST results again: about three and a half hours; QUICK=1: a taste
+#   make reproduce  make the paper's MNIST results again: about three hours; QUICK=1: a taste
 #   make speech     the same for its speech results, with AN4 in AN4_DIR
 #   make munge      the results of MUNGE's paper, with tables in TABULAR_DIR
 #   make images     a net for pictures and one that it teaches, with CIFAR-100 in CIFAR100_DIR

@@ -114,22 +114,9 @@ ROWS(leaky)
 ROWS(none)
 
 /* Those of the others are kernels. */
-#define KERNELS(NAME)                                                                            \
-    static void NAME##_forward(float *values, size_t count, float slope)                         \
-    {                                                                                            \
-        (void)slope;                                                                             \
-        pst_kernel_##NAME(values, count);                                                        \
-    }                                                                                            \
-    static void NAME##_backward(float *gradient, const float *inputs, size_t count, float slope) \
-    {                                                                                            \
-        (void)slope;                                                                             \
-        pst_kernel_##NAME##_slope(gradient, inputs, count);                                      \
-    }
-
-KERNELS(hyperbolic)
-KERNELS(sigmoid)
-KERNELS(gelu)
-KERNELS(silu)
+#define KERNELS(KERNEL, NAME)                                                                 \
+    .forward = pst_kernel_##KERNEL, .backward = pst_kernel_##KERNEL##_slope, .plain = (NAME), \
+    .plain_slope = NAME##_slope
 
 #define FUNCTIONS(NAME) \
     .forward = NAME##_forward, .backward = NAME##_backward, .plain = (NAME), .plain_slope = NAME##_slope
@@ -145,12 +132,14 @@ const struct pst_activation pst_activation_none = { .name = "none", .variance = 
 static const struct pst_activation activation_leaky = {
     .name = "leaky", .variance = 2, .has_slope = true, FUNCTIONS(leaky)
 };
-static const struct pst_activation activation_tanh = { .name = "tanh", .variance = 1, FUNCTIONS(hyperbolic) };
+static const struct pst_activation activation_tanh = { .name = "tanh",
+                                                       .variance = 1,
+                                                       KERNELS(tanh, hyperbolic) };
 static const struct pst_activation activation_sigmoid = { .name = "sigmoid",
                                                           .variance = 1,
-                                                          FUNCTIONS(sigmoid) };
-static const struct pst_activation activation_gelu = { .name = "gelu", .variance = 2, FUNCTIONS(gelu) };
-static const struct pst_activation activation_silu = { .name = "silu", .variance = 2, FUNCTIONS(silu) };
+                                                          KERNELS(sigmoid, sigmoid) };
+static const struct pst_activation activation_gelu = { .name = "gelu", .variance = 2, KERNELS(gelu, gelu) };
+static const struct pst_activation activation_silu = { .name = "silu", .variance = 2, KERNELS(silu, silu) };
 
 static const struct pst_activation *const activations[] = {
     &pst_activation_relu, &activation_leaky, &activation_tanh,     &activation_sigmoid,

@@ -89,17 +89,19 @@ void pst_kernel_softmax(double *results, const float *logits, size_t count, doub
  * counts as 0. */
 void pst_kernel_log(double *results, const float *values, size_t count);
 
-/* Smooth activations, in place, and gradient[count] times their slopes at inputs[count]: within 1 unit in the
- * last place of the true ones, or within 1e-12 of those near 0. hyperbolic is tanh; gelu has the normal
- * distribution function, not its approximation by tanh. */
-void pst_kernel_hyperbolic(float *values, size_t count);
-void pst_kernel_hyperbolic_slope(float *gradient, const float *inputs, size_t count);
-void pst_kernel_sigmoid(float *values, size_t count);
-void pst_kernel_sigmoid_slope(float *gradient, const float *inputs, size_t count);
-void pst_kernel_gelu(float *values, size_t count);
-void pst_kernel_gelu_slope(float *gradient, const float *inputs, size_t count);
-void pst_kernel_silu(float *values, size_t count);
-void pst_kernel_silu_slope(float *gradient, const float *inputs, size_t count);
+/*
+ * Smooth activations, in place, and gradient[count] times their slopes at inputs[count]: within 1 unit in the
+ * last place of the true ones, or within 1e-11 of those near 0. gelu has the normal distribution function,
+ * not its approximation by tanh. They are called through layers.h's table of activations; slope is not used.
+ */
+void pst_kernel_tanh(float *values, size_t count, float slope);
+void pst_kernel_tanh_slope(float *gradient, const float *inputs, size_t count, float slope);
+void pst_kernel_sigmoid(float *values, size_t count, float slope);
+void pst_kernel_sigmoid_slope(float *gradient, const float *inputs, size_t count, float slope);
+void pst_kernel_gelu(float *values, size_t count, float slope);
+void pst_kernel_gelu_slope(float *gradient, const float *inputs, size_t count, float slope);
+void pst_kernel_silu(float *values, size_t count, float slope);
+void pst_kernel_silu_slope(float *gradient, const float *inputs, size_t count, float slope);
 
 /* sums[count] += values[count] */
 void pst_kernel_add(float *sums, const float *values, size_t count);

@@ -88,20 +88,22 @@ INLINE double gelu_slope(double x)
     return below + x * DENSITY * power;
 }
 
-#define LOOPS(NAME)                                                                                   \
-    VECTORISED void pst_kernel_##NAME(float *values, size_t count)                                    \
-    {                                                                                                 \
-        for (size_t i = 0; i < count; i++)                                                            \
-            values[i] = (float)NAME((double)values[i]);                                               \
-    }                                                                                                 \
-    VECTORISED void pst_kernel_##NAME##_slope(float *restrict gradient, const float *restrict inputs, \
-                                              size_t count)                                           \
-    {                                                                                                 \
-        for (size_t i = 0; i < count; i++)                                                            \
-            gradient[i] *= (float)NAME##_slope((double)inputs[i]);                                    \
+#define LOOPS(KERNEL, NAME)                                                                             \
+    VECTORISED void pst_kernel_##KERNEL(float *values, size_t count, float slope)                       \
+    {                                                                                                   \
+        (void)slope;                                                                                    \
+        for (size_t i = 0; i < count; i++)                                                              \
+            values[i] = (float)NAME((double)values[i]);                                                 \
+    }                                                                                                   \
+    VECTORISED void pst_kernel_##KERNEL##_slope(float *restrict gradient, const float *restrict inputs, \
+                                                size_t count, float slope)                              \
+    {                                                                                                   \
+        (void)slope;                                                                                    \
+        for (size_t i = 0; i < count; i++)                                                              \
+            gradient[i] *= (float)NAME##_slope((double)inputs[i]);                                      \
     }
 
-LOOPS(hyperbolic)
-LOOPS(sigmoid)
-LOOPS(gelu)
-LOOPS(silu)
+LOOPS(tanh, hyperbolic)
+LOOPS(sigmoid, sigmoid)
+LOOPS(gelu, gelu)
+LOOPS(silu, silu)

@@ -26,5 +26,5 @@ results: SHELL := bash
 candidate_kinds = $(sort $(foreach name,$(filter try.%,$(.VARIABLES)),$(word 2,$(subst ., ,$(name)))))
 results: .SHELLFLAGS := -O nullglob -c
 results:
-	cat $(candidate_kinds:%=./%.*.choice) | jq --slurp . >choices.json && echo 'written: $(WORK)/choices.json' >&2
+	cat /dev/null $(candidate_kinds:%=./%.*.choice) | jq --slurp . >choices.json && echo 'written: $(WORK)/choices.json' >&2
 	@jq -r '.[] | "\(.validation_errors // .validation_rmse // "diverged")\t\(.what), \(.epochs) epochs: \(.setting)"' choices.json

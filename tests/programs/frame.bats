@@ -179,12 +179,16 @@ names_the_shared_options() {
     refuses() {
         assert_fails 64 "--log: a value is missing" "$@" --log
         assert_fails 64 "--quiet=3: takes no value" "$@" --quiet=3
+        assert_fails 64 "one argument too many" "$@" one two three
+    }
+    refuses_limits() {
+        refuses "$@"
         assert_fails 64 "--max-message: '12' is not a whole number from 1024" "$@" --max-message 12
         assert_fails 64 "'4096x'" "$@" --max-message 4096x
         assert_fails 64 "'2T'" "$@" --max-message 2T
-        assert_fails 64 "one argument too many" "$@" one two three
     }
-    each reads refuses
+    each reads refuses_limits
+    refuses loader digits
     assert_fails 64 "--batch: '0' is not a whole number from 1" loader digits --batch 0
 }
 

@@ -116,7 +116,7 @@ one_a_line() {
 }
 
 @test "every command of the recorded results is still what make runs" {
-    recorded_commands_are_among munge < <(SETTINGS='' WORK=$BATS_TEST_TMPDIR/none munge_make -n all | one_a_line)
+    recorded_commands_are munge < <(SETTINGS='' WORK=$BATS_TEST_TMPDIR/none munge_make -n all | one_a_line)
 }
 
 @test "docs/results-munge.md is what report writes from docs/results" {

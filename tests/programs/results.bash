@@ -1,14 +1,27 @@
 # shellcheck shell=bash
 # results.bash: for tests of recorded results, docs/results/NAME.json and NAME-steps.json, and of their page, docs/results-NAME.md.
 
-# recorded_commands_are_among NAME: every recorded command that writes a recording or a model is among the lines on standard input,
-# which are what make would run for all rows.
-recorded_commands_are_among() {
+# The commands on standard input that write a recording or a model.
+that_write() {
+    grep -E -- '--output [^ ]*\.(pst|safetensors)( |$)' | LC_ALL=C sort -u
+}
+
+# sort_commands NAME: writes the files `recorded`, and `made` of the lines on standard input, which are what make would run for all rows.
+sort_commands() {
     [ -e "docs/results/$1-steps.json" ] || skip "no results of $1 are recorded yet"
-    LC_ALL=C sort -u >"$BATS_TEST_TMPDIR/made"
-    jq -r '.made[].commands | join(" | ")' "docs/results/$1-steps.json" | grep -E -- '--output [^ ]*\.(pst|safetensors)' |
-        LC_ALL=C sort -u >"$BATS_TEST_TMPDIR/recorded"
-    [ -s "$BATS_TEST_TMPDIR/recorded" ]
+    that_write >"$BATS_TEST_TMPDIR/made"
+    jq -r '.made[].commands | join(" | ")' "docs/results/$1-steps.json" | that_write >"$BATS_TEST_TMPDIR/recorded"
+}
+
+# recorded_commands_are NAME: the recorded commands are those on standard input, no more and no fewer.
+recorded_commands_are() {
+    sort_commands "$1"
+    diff "$BATS_TEST_TMPDIR/recorded" "$BATS_TEST_TMPDIR/made"
+}
+
+# recorded_commands_are_among NAME: the same for results that lack some rows.
+recorded_commands_are_among() {
+    sort_commands "$1"
     LC_ALL=C comm -23 "$BATS_TEST_TMPDIR/recorded" "$BATS_TEST_TMPDIR/made" >"$BATS_TEST_TMPDIR/others"
     head -n 5 "$BATS_TEST_TMPDIR/others"
     [ ! -s "$BATS_TEST_TMPDIR/others" ]

@@ -125,7 +125,7 @@ one_a_line() {
 }
 
 @test "every command of the recorded results is still what make runs" {
-    recorded_commands_are_among speech < <(SETTINGS='' WORK=$BATS_TEST_TMPDIR/none speech -n all | one_a_line)
+    recorded_commands_are speech < <(SETTINGS='' WORK=$BATS_TEST_TMPDIR/none speech -n all | one_a_line)
 }
 
 @test "docs/results-speech.md is what report writes from docs/results" {
