@@ -14,7 +14,7 @@
 static const struct trainer defaults = {
     .settings = { .hard_weight = 1, .soft_weight = 1, .seed = 1 },
     .training = { .optimiser_settings = { .momentum = 0.9, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8 },
-                  .schedule = { .rate = 0.02, .step_epochs = 10, .gamma = 0.5 } },
+                  .schedule = { .rate = 0.02, .step_epochs = 10, .gamma = 0.5, .final_momentum = 0.99 } },
     .stream = { .labels_index = PST_NONE, .weight_index = PST_NONE, .dustbin_index = PST_NONE },
 };
 
@@ -64,6 +64,14 @@ static const struct pst_option options[] = {
     { 'r', "learning-rate", PST_POSITIVE_DOUBLE, PLACE(training.schedule.rate), "learning rate" },
     { 0, "momentum", PST_DOUBLE, PLACE(training.optimiser_settings.momentum), "momentum of sgd and nesterov",
       .most = 0.9999, .needs = "optimiser=sgd|optimiser=nesterov" },
+    { 0, "momentum-epochs", PST_DOUBLE, PLACE(training.schedule.momentum_epochs),
+      "epochs during which the momentum changes to --final-momentum; 0: it stays", .metavar = "EPOCHS",
+      .needs = "optimiser=sgd|optimiser=nesterov" },
+    { 0, "final-momentum", PST_DOUBLE, PLACE(training.schedule.final_momentum),
+      "momentum after --momentum-epochs", .most = 0.9999, .needs = "momentum-epochs" },
+    { 0, "rate-by-momentum", PST_FLAG, PLACE(training.schedule.by_momentum),
+      "multiply the learning rate of each step by 1 - its momentum",
+      .needs = "optimiser=sgd|optimiser=nesterov" },
     { 0, "beta1", PST_DOUBLE, PLACE(training.optimiser_settings.beta1), "decay of adam's mean of gradients",
       .most = 0.9999, .needs = "optimiser=adam" },
     { 0, "beta2", PST_DOUBLE, PLACE(training.optimiser_settings.beta2), "decay of adam's mean of squares",

@@ -16,7 +16,7 @@ enum pst_optimiser_kind {
 
 struct pst_optimiser_settings {
     enum pst_optimiser_kind kind;
-    double momentum;     /* μ of SGD and Nesterov, [0, 1) */
+    double momentum;     /* μ of SGD and Nesterov, [0, 1), unless the schedule changes it */
     double beta1, beta2; /* of Adam, [0, 1) */
     double epsilon;      /* of Adam, > 0 */
     double weight_decay; /* λ ≥ 0, on weights of dense layers and convolutions: g + λ w for SGD, decoupled for
@@ -40,7 +40,7 @@ struct pst_optimiser {
     float *first;                /* velocity, or Adam's mean of gradients: [parameter_count]; owned */
     float *second;               /* Adam's mean of squared gradients; owned; NULL for the others */
     uint64_t step;               /* steps begun */
-    double rate;                 /* of the current step */
+    double rate, momentum;       /* of the current step */
     size_t threads;              /* that may update parameters; 0 is 1 */
 };
 
@@ -50,9 +50,11 @@ PST_CHECKED enum pst_status pst_optimiser_new(struct pst_optimiser *optimiser, s
                                               struct pst_error *error);
 void pst_optimiser_free(struct pst_optimiser *optimiser);
 
-/* Begins a step with a learning rate; then hand pst_optimiser_take to pst_backward with the optimiser as
- * context. */
-void pst_optimiser_begin(struct pst_optimiser *optimiser, double learning_rate);
+/*
+ * Begins a step; then hand pst_optimiser_take to pst_backward with the optimiser as context. learning_rate: >
+ * 0 or 0; momentum: of SGD and Nesterov, [0, 1); Adam does not use it.
+ */
+void pst_optimiser_begin(struct pst_optimiser *optimiser, double learning_rate, double momentum);
 pst_gradient_taker pst_optimiser_take;
 
 enum pst_schedule_kind {
@@ -64,12 +66,15 @@ enum pst_schedule_kind {
 
 struct pst_schedule {
     enum pst_schedule_kind kind;
-    double rate;        /* > 0 */
-    double final_rate;  /* ≥ 0 */
-    double warm_up;     /* epochs during which the rate rises linearly from 0 */
-    double step_epochs; /* > 0 for PST_STEP */
-    double gamma;       /* > 0 for PST_STEP */
-    double epochs;      /* of the whole run; > 0 for linear and cosine */
+    double rate;            /* > 0 */
+    double final_rate;      /* ≥ 0 */
+    double warm_up;         /* epochs during which the rate rises linearly from 0 */
+    double step_epochs;     /* > 0 for PST_STEP */
+    double gamma;           /* > 0 for PST_STEP */
+    double epochs;          /* of the whole run; > 0 for linear and cosine */
+    double final_momentum;  /* [0, 1) */
+    double momentum_epochs; /* epochs during which the momentum changes to the final one; 0: it stays */
+    bool by_momentum;       /* a step's rate is multiplied by 1 less its momentum */
 };
 
 /*
@@ -78,6 +83,13 @@ struct pst_schedule {
  * stay there. epoch: fractional, from 0: samples passed / samples in an epoch.
  */
 double pst_schedule_rate(const struct pst_schedule *schedule, double epoch);
+
+/*
+ * The momentum at a time: from the optimiser's in a straight line to final_momentum at momentum_epochs, where
+ * it stays (Hinton, Srivastava, Krizhevsky, Sutskever, Salakhutdinov 2012, appendix A.1, which also
+ * multiplies the rate by 1 less the momentum). momentum: the optimiser's, [0, 1); epoch: as above.
+ */
+double pst_schedule_momentum(const struct pst_schedule *schedule, double momentum, double epoch);
 
 /* ---- training ---------------------------------------------------------------------------------------- */
 

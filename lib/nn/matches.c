@@ -218,7 +218,7 @@ void pst_matches_backward(struct pst_training *training, size_t n)
         struct pst_match *match = &training->matches[m];
         if (!projects(match) || term_of(training, match)->weight <= 0)
             continue;
-        pst_optimiser_begin(&match->optimiser, training->optimiser.rate);
+        pst_optimiser_begin(&match->optimiser, training->optimiser.rate, training->optimiser.momentum);
         bool clips = match->kept != NULL;
         pst_backward_to_input(&match->projection, match->workspace, n, clips ? keep : pst_optimiser_take,
                               clips ? (void *)match : &match->optimiser, gradient_of(match, training->room));

@@ -35,10 +35,11 @@ void pst_optimiser_free(struct pst_optimiser *optimiser)
     *optimiser = (struct pst_optimiser){ 0 };
 }
 
-void pst_optimiser_begin(struct pst_optimiser *optimiser, double learning_rate)
+void pst_optimiser_begin(struct pst_optimiser *optimiser, double learning_rate, double momentum)
 {
     optimiser->step++;
     optimiser->rate = learning_rate;
+    optimiser->momentum = momentum;
 }
 
 /* The current step, as the kernels take it. weight_decay: 0 for parameters that do not decay. */
@@ -47,7 +48,7 @@ static struct pst_step current_step(const struct pst_optimiser *optimiser, doubl
     const struct pst_optimiser_settings *settings = &optimiser->settings;
     struct pst_step step = { .rate = (float)optimiser->rate,
                              .decay = (float)weight_decay,
-                             .momentum = (float)settings->momentum };
+                             .momentum = (float)optimiser->momentum };
     if (settings->kind == PST_ADAM) {
         step.rate = (float)(optimiser->rate / (1 - pow(settings->beta1, (double)optimiser->step)));
         step.second_correction = (float)(1 / (1 - pow(settings->beta2, (double)optimiser->step)));

@@ -1,4 +1,4 @@
-/* Learning rates over time. */
+/* Learning rates and momentum over time. */
 #include "pipestill/training.h"
 
 #include <math.h>
@@ -36,4 +36,12 @@ double pst_schedule_rate(const struct pst_schedule *schedule, double epoch)
 {
     double warmth = epoch < schedule->warm_up ? epoch / schedule->warm_up : 1;
     return warmth * planned_rate(schedule, epoch);
+}
+
+double pst_schedule_momentum(const struct pst_schedule *schedule, double momentum, double epoch)
+{
+    if (schedule->momentum_epochs <= 0)
+        return momentum;
+    double past = epoch < schedule->momentum_epochs ? epoch / schedule->momentum_epochs : 1;
+    return momentum * (1 - past) + schedule->final_momentum * past;
 }

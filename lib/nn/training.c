@@ -154,6 +154,15 @@ const float *pst_training_result(const struct pst_training *training)
 
 /* ---- steps ------------------------------------------------------------------------------------------- */
 
+/* Begins a step of the optimiser with what the schedule says. */
+static void begin_step(struct pst_training *training, double position)
+{
+    const struct pst_schedule *schedule = &training->schedule;
+    double momentum = pst_schedule_momentum(schedule, training->optimiser_settings.momentum, position);
+    double rate = pst_schedule_rate(schedule, position);
+    pst_optimiser_begin(&training->optimiser, schedule->by_momentum ? rate * (1 - momentum) : rate, momentum);
+}
+
 void pst_training_step(struct pst_training *training, size_t n, const struct pst_loss_targets *targets,
                        const uint64_t *ids, uint64_t epoch, double position, struct pst_loss_sums *sums)
 {
@@ -170,7 +179,7 @@ void pst_training_step(struct pst_training *training, size_t n, const struct pst
     if (!isfinite(sums->total))
         return;
     training->optimiser.threads = pst_workspace_threads(workspace);
-    pst_optimiser_begin(&training->optimiser, pst_schedule_rate(&training->schedule, position));
+    begin_step(training, position);
     pst_matches_backward(training, n);
     if (training->clip > 0)
         backward_clipped(training, n);

@@ -139,7 +139,7 @@ static void train(struct pst_network *network, const struct data *data, struct p
             dump("", "logits", "f32", pst_workspace_logits(workspace),
                  data->n * data->classes * sizeof(float));
         }
-        pst_optimiser_begin(optimiser, rate);
+        pst_optimiser_begin(optimiser, rate, optimiser->settings.momentum);
         pst_backward(network, workspace, data->n, dump_and_take, optimiser);
     }
     pst_workspace_free(workspace);

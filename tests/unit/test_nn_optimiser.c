@@ -27,9 +27,13 @@ static void clear_padding(const struct pst_network *network, float *vector)
     free(whole);
 }
 
-/* Ten steps with random gradients, fast and plain, end at the same parameters and state; padding stays 0. */
+/*
+ * Ten steps with random gradients, a falling rate and a rising momentum, fast and plain, end at the same
+ * parameters and state; padding stays 0.
+ */
 static void assert_ten_steps_of(const char *architecture, const struct pst_optimiser_settings *settings)
 {
+    struct pst_optimiser_settings now = *settings;
     struct pst_network network;
     struct pst_optimiser optimiser;
     make_network(&network, architecture, 3);
@@ -42,12 +46,13 @@ static void assert_ten_steps_of(const char *architecture, const struct pst_optim
     copy_to_double(plain[0], network.parameters, count);
     for (uint64_t step = 1; step <= 10; step++) {
         double rate = 0.1 / (double)step;
+        now.momentum = 0.5 + 0.04 * (double)step;
         fill_random(gradient, count, 0.3, step);
         clear_padding(&network, gradient);
         copy_to_double(plain[1], gradient, count);
-        pst_optimiser_begin(&optimiser, rate);
+        pst_optimiser_begin(&optimiser, rate, now.momentum);
         take_all(&optimiser, gradient);
-        pst_plain_step(&network, settings, plain[0], plain[1], plain[2], plain[3], step, rate);
+        pst_plain_step(&network, &now, plain[0], plain[1], plain[2], plain[3], step, rate);
     }
     assert_int_equal(optimiser.step, 10);
     assert_close(network.parameters, plain[0], count, 1e-5);
@@ -123,7 +128,7 @@ static void max_norm_holds_in_every_hidden_row_and_only_there(void **state)
     fill_random(values_of(&network, 4), network.tensors[4]->count, 2, 1);
     for (uint64_t step = 0; step < 10; step++) {
         fill_random(gradient, network.parameter_count, 1, step);
-        pst_optimiser_begin(&optimiser, 0.1);
+        pst_optimiser_begin(&optimiser, 0.1, settings.momentum);
         take_all(&optimiser, gradient);
         for (size_t weight = 0; weight <= 2; weight += 2)
             for (size_t unit = 0; unit < network.tensors[weight]->shape[0]; unit++)
@@ -148,7 +153,7 @@ static void a_row_within_the_limit_is_left_alone(void **state)
     size_t bytes = network.parameter_count * sizeof(float);
     float *before = needed(1, bytes), *gradient = needed(1, bytes);
     memcpy(before, network.parameters, bytes);
-    pst_optimiser_begin(&optimiser, 0.1);
+    pst_optimiser_begin(&optimiser, 0.1, settings.momentum);
     take_all(&optimiser, gradient);
     assert_memory_equal(before, network.parameters, bytes);
     free(before);
@@ -169,7 +174,7 @@ static void weight_decay_shrinks_weights_and_leaves_biases(void **state)
         make_network(&before, ARCHITECTURE, 4);
         assert_int_equal(pst_optimiser_new(&optimiser, &network, &settings, NULL), PST_OK);
         float *gradient = needed(network.parameter_count, sizeof *gradient);
-        pst_optimiser_begin(&optimiser, 0.1);
+        pst_optimiser_begin(&optimiser, 0.1, settings.momentum);
         take_all(&optimiser, gradient);
         for (size_t t = 0; t < network.tensor_count; t++) {
             const float *now = values_of(&network, t), *old = values_of(&before, t);
@@ -199,7 +204,7 @@ static void state_that_fades_away_becomes_zero_and_never_subnormal(void **state)
         float *gradient = needed(count, sizeof *gradient);
         fill_random(gradient, count, 1, 1);
         for (int step = 0; step < 1000; step++) {
-            pst_optimiser_begin(&optimiser, 1e-3);
+            pst_optimiser_begin(&optimiser, 1e-3, settings.momentum);
             take_all(&optimiser, gradient);
             memset(gradient, 0, count * sizeof *gradient);
             for (size_t i = 0; i < count; i++)

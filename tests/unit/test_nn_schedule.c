@@ -1,4 +1,4 @@
-/* Learning rates over time. */
+/* Learning rates and momentum over time. */
 #include "tests/unit/nn_fixture.h"
 
 static void assert_rate(const struct pst_schedule *schedule, double epoch, double expected)
@@ -93,8 +93,30 @@ static void a_warm_up_as_long_as_the_run_divides_nothing_by_zero(void **state)
     assert_rate(&schedule, 5, 0.5);
 }
 
+static void momentum_stays_without_epochs_to_change_in(void **state)
+{
+    (void)state;
+    const struct pst_schedule schedule = { .rate = 1, .final_momentum = 0.99 };
+    assert_true(pst_schedule_momentum(&schedule, 0.5, 0) == 0.5);
+    assert_true(pst_schedule_momentum(&schedule, 0.5, 1000) == 0.5);
+}
+
+static void momentum_goes_straight_to_the_final_one_and_stays(void **state)
+{
+    (void)state;
+    static const double expected[][2] = { { 0, 0.5 },          { 125, 0.6225 }, { 250, 0.745 },
+                                          { 499.9, 0.989902 }, { 500, 0.99 },   { 3000, 0.99 } };
+    const struct pst_schedule schedule = { .rate = 1, .final_momentum = 0.99, .momentum_epochs = 500 };
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        double momentum = pst_schedule_momentum(&schedule, 0.5, expected[i][0]);
+        if (!(fabs(momentum - expected[i][1]) <= 1e-12))
+            fail_msg("momentum at %g is %.15g, expected %.15g", expected[i][0], momentum, expected[i][1]);
+    }
+}
+
 int main(void)
 {
+
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_constant_rate_stays),
         cmocka_unit_test(a_warm_up_rises_linearly_from_zero_for_every_kind),
@@ -104,6 +126,8 @@ int main(void)
         cmocka_unit_test(a_linear_rate_goes_from_the_warm_up_to_the_final_rate_and_stays),
         cmocka_unit_test(a_cosine_rate_follows_half_a_cosine),
         cmocka_unit_test(a_warm_up_as_long_as_the_run_divides_nothing_by_zero),
+        cmocka_unit_test(momentum_stays_without_epochs_to_change_in),
+        cmocka_unit_test(momentum_goes_straight_to_the_final_one_and_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

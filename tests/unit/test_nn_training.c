@@ -1,4 +1,4 @@
-/* Training steps: the exponential moving average of the parameters, and its place in a checkpoint. */
+/* Training steps: what the schedule gives them, and the exponential moving average of the parameters. */
 #include "tests/unit/nn_fixture.h"
 
 #include <jansson.h>
@@ -18,7 +18,7 @@ static void begin(struct pst_training *training, double ema)
     assert_int_equal(pst_training_begin(training, NULL), PST_OK);
 }
 
-static void make_step(struct pst_training *training, uint64_t number)
+static void make_step_at(struct pst_training *training, uint64_t number, double position)
 {
     static const int32_t labels[SAMPLES] = { 0, 1, 2, 1, 0 };
     static const uint64_t ids[SAMPLES] = { 0, 1, 2, 3, 4 };
@@ -27,7 +27,28 @@ static void make_step(struct pst_training *training, uint64_t number)
     float *input = pst_training_input(training, SAMPLES, NULL);
     assert_non_null(input);
     fill_random(input, SAMPLES * pst_network_inputs(&training->network), 1, number);
-    pst_training_step(training, SAMPLES, &targets, ids, 0, 0, &sums);
+    pst_training_step(training, SAMPLES, &targets, ids, 0, position, &sums);
+}
+
+static void make_step(struct pst_training *training, uint64_t number)
+{
+    make_step_at(training, number, 0);
+}
+
+static void a_step_has_the_rate_and_the_momentum_of_its_time(void **state)
+{
+    (void)state;
+    struct pst_training training;
+    begin(&training, 0);
+    training.schedule.final_momentum = 0.5;
+    training.schedule.momentum_epochs = 4;
+    for (int by_momentum = 0; by_momentum < 2; by_momentum++) {
+        training.schedule.by_momentum = by_momentum;
+        make_step_at(&training, 1, 1);
+        assert_true(fabs(training.optimiser.momentum - 0.8) <= 1e-12);
+        assert_true(fabs(training.optimiser.rate - (by_momentum ? 0.02 : 0.1)) <= 1e-12);
+    }
+    pst_training_free(&training);
 }
 
 /* Σ (1 - d) d^(k - i) / (1 - d^k) · what the parameters were after step i, statistics among them. */
@@ -105,6 +126,7 @@ static void a_checkpoint_keeps_the_average(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_step_has_the_rate_and_the_momentum_of_its_time),
         cmocka_unit_test(the_average_is_that_of_its_formula),
         cmocka_unit_test(the_average_changes_no_bit_of_what_is_trained),
         cmocka_unit_test(a_checkpoint_keeps_the_average),
