@@ -12,8 +12,8 @@ try.special.soft := $(step) --learning-rate 0.01 --loss labels::0.2 --loss kl::0
 try.special.labels-faster := $(step) --learning-rate 0.03 --targets hard
 try.special.fastest := $(step) --learning-rate 0.1 --loss labels::0.5 --loss kl::0.5
 
-# The generalist trained on, for as many examples.
-what.control := G-12 trained on
+# The generalist alone, its training continued for as many examples as the specialists see together.
+what.control := G-12 continued
 epochs.control := $(control.passes)
 try.control.baseline := $(step) --learning-rate 0.01 --targets hard
 try.control.faster := $(step) --learning-rate 0.03 --targets hard
