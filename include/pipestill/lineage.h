@@ -49,7 +49,7 @@ PST_CHECKED enum pst_status pst_about_compare_order(const struct json_t *stream,
  * Every tensor carries its origin: a SHA-256 over what made it. An entry of the lineage says that: the stage,
  * the settings that matter, the digests of its files, and under `from` the origins of the tensors that it was
  * made from. Its values are texts or lists of texts, and its origin is the digest of the entry as JSON with
- * sorted keys and no white space. Two tensors belong together if their origins are the same;
+ * sorted keys and no white space. Two tensors of one kind belong together if their origins are the same;
  * docs/stream-format.md defines it for other languages.
  */
 

@@ -20,7 +20,7 @@ figures = validation_errors: .errors
 .PHONY: search results
 # Expanded twice, because the candidates come later.
 .SECONDEXPANSION:
-search: $$(patsubst try.%,%.choice,$$(filter try.$(KIND)%,$$(.VARIABLES)))
+search: $$(patsubst try.%,%.choice,$$(filter $(if $(KIND),try.$(KIND) try.$(KIND).%,try.%),$$(.VARIABLES)))
 results: SHELL := bash
 # Another search may keep its choices in the same folder.
 candidate_kinds = $(sort $(foreach name,$(filter try.%,$(.VARIABLES)),$(word 2,$(subst ., ,$(name)))))

@@ -110,7 +110,7 @@ one_a_line() {
     munge_make -n search | one_a_line >"$BATS_TEST_TMPDIR/commands"
     grep -q '^rows letter validation' "$BATS_TEST_TMPDIR/commands"
     run ! grep -q ' test-\|-test' "$BATS_TEST_TMPDIR/commands"
-    munge_make -n search KIND=magic. 'try.magic.other=--learning-rate 0.7 --loss kl' | one_a_line >"$BATS_TEST_TMPDIR/commands"
+    munge_make -n search KIND=magic 'try.magic.other=--learning-rate 0.7 --loss kl' | one_a_line >"$BATS_TEST_TMPDIR/commands"
     grep -q -- '--learning-rate 0.7 .*--output magic.other.safetensors' "$BATS_TEST_TMPDIR/commands"
     run ! grep -q adult "$BATS_TEST_TMPDIR/commands"
 }

@@ -100,7 +100,7 @@ one_a_line() {
     speech -n search | one_a_line | grep '^loader\|^replay' >"$BATS_TEST_TMPDIR/commands"
     grep -q '^loader .*--split validation' "$BATS_TEST_TMPDIR/commands"
     run ! grep -q -- '--split test\|test\.pst' "$BATS_TEST_TMPDIR/commands"
-    speech -n search KIND=one. 'try.one.other=--learning-rate 0.7' | one_a_line >"$BATS_TEST_TMPDIR/commands"
+    speech -n search KIND=one 'try.one.other=--learning-rate 0.7' | one_a_line >"$BATS_TEST_TMPDIR/commands"
     grep -q -- '--learning-rate 0.7 .*--output one.other.safetensors' "$BATS_TEST_TMPDIR/commands"
     run ! grep -q distilled "$BATS_TEST_TMPDIR/commands"
 }
