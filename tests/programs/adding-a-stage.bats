@@ -38,7 +38,7 @@ compile() {
     tree=$BATS_TEST_TMPDIR/tree
     mkdir -p "$tree/build" "$tree/tests/unit"
     cp -a Makefile ./*.md LICENSE include lib stages pipelines python docs "$tree"
-    cp -a tests/programs tests/python tests/run "$tree/tests"
+    cp -a tests/programs tests/python tests/{run,one} "$tree/tests"
     cp -a "$BUILD"/{objects,stages,libpipestill.a,libpipestill.so,pipestill,completion} "$tree/build"
     block c >"$tree/stages/label-noise.c"
     block roff >"$tree/docs/man/label-noise.1"

@@ -11,7 +11,7 @@ copy_tree() {
     TREE=$BATS_TEST_TMPDIR/tree
     mkdir -p "$TREE/build" "$TREE/tests"
     cp -a Makefile include lib stages docs pipelines python "$TREE"
-    cp -a tests/unit tests/tools tests/programs tests/python tests/run "$TREE/tests"
+    cp -a tests/unit tests/tools tests/programs tests/python tests/{run,one} "$TREE/tests"
     cp -a "$BUILD"/{objects,stages,tests,libpipestill.a,libpipestill.so,pipestill} "$TREE/build"
 }
 
