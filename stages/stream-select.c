@@ -158,8 +158,8 @@ int main(int argc, char **argv)
             .purpose = "hand on some of a stream's tensors, or rename them",
             .description =
                 "PATTERN and OLD are names of tensors, in which * stands for any text, ? for any one\n"
-                "character and [...] for one of the characters in it, as in a shell. --keep and --drop\n"
-                "come before --rename.",
+                "character and [...] for one of the characters in it, as in a shell. They are matched\n"
+                "before tensors are renamed, wherever the options stand.",
             .example =
                 "replay transfer.pst | stream-select --drop 'logits/*' --rename soft/big=soft >soft.pst",
             .see_also = "stream-inspect(1), stream-join(1), class-map(1), compactor(1)",
