@@ -168,8 +168,8 @@ int main(int argc, char **argv)
                 "over\n"
                 "the specialists that know one of the generalist's likeliest classes. A specialist is a "
                 "tensor\n"
-                "of the same kind whose model learned through class-map --dustbin; its lineage says which\n"
-                "classes it knows.",
+                "of logits or of soft targets, as the generalist is, whose model learned through class-map\n"
+                "--dustbin. Its lineage says which classes it knows.",
             .example = "replay test.pst | teacher-forward g.safetensors |\n"
                        "      teacher-forward --other-classes --when-top @sets.txt:a a.safetensors |\n"
                        "      specialist-combine -g logits/g | evaluator --of soft",
