@@ -81,7 +81,7 @@ static void whole(struct subject *subject, bool training)
         return;
     }
     pst_forward_training(&subject->network, subject->workspace, SAMPLES, NULL, 0, NULL);
-    pst_optimiser_begin(&subject->optimiser, 1e-6, 0.9);
+    pst_optimiser_begin(&subject->optimiser, 1e-6, subject->optimiser.settings.momentum);
     pst_backward(&subject->network, subject->workspace, SAMPLES, pst_optimiser_take, &subject->optimiser);
 }
 

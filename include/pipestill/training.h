@@ -16,7 +16,7 @@ enum pst_optimiser_kind {
 
 struct pst_optimiser_settings {
     enum pst_optimiser_kind kind;
-    double momentum;     /* μ of SGD and Nesterov, [0, 1), unless the schedule changes it */
+    double momentum;     /* μ of SGD and Nesterov at the start, [0, 1); each step is given its own */
     double beta1, beta2; /* of Adam, [0, 1) */
     double epsilon;      /* of Adam, > 0 */
     double weight_decay; /* λ ≥ 0, on weights of dense layers and convolutions: g + λ w for SGD, decoupled for
@@ -51,8 +51,8 @@ PST_CHECKED enum pst_status pst_optimiser_new(struct pst_optimiser *optimiser, s
 void pst_optimiser_free(struct pst_optimiser *optimiser);
 
 /*
- * Begins a step; then hand pst_optimiser_take to pst_backward with the optimiser as context. learning_rate: >
- * 0 or 0; momentum: of SGD and Nesterov, [0, 1); Adam does not use it.
+ * Begins a step; then hand pst_optimiser_take to pst_backward with the optimiser as context. learning_rate:
+ * 0 or more; momentum: of SGD and Nesterov, [0, 1); Adam does not use it.
  */
 void pst_optimiser_begin(struct pst_optimiser *optimiser, double learning_rate, double momentum);
 pst_gradient_taker pst_optimiser_take;

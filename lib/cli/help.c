@@ -74,7 +74,10 @@ static bool describe_default(const struct pst_option *option, const void *object
         snprintf(text, size, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
     else if (json_is_real(value))
         snprintf(text, size, "%.15g", json_real_value(value));
-    bool shown = value != NULL && !(json_is_number(value) && json_number_value(value) < option->least);
+    bool below =
+        json_is_number(value) && (json_number_value(value) < option->least ||
+                                  (option->type == PST_POSITIVE_DOUBLE && json_number_value(value) <= 0));
+    bool shown = value != NULL && !below;
     json_decref(value);
     return shown;
 }

@@ -30,7 +30,7 @@ special.temperature := 2
 special.loss := --loss labels::0.5 --loss kl::0.5
 special.seconds := $(call pick,120,5)
 
-# ---- The control: the generalist's training continued, by labels, for as many examples: 10 sets x 30 % of the recording = 3 x it ----
+# ---- The control: the generalist's training continued, by labels, for as many examples: 10 sets x 30 % of the recording = 3 times that ----
 
 control.passes := $(call pick,3,1)
 control.options := --optimiser nesterov --learning-rate 0.1 --schedule cosine --warm-up 0.1 --weight-decay 0.0005 --targets hard

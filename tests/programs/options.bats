@@ -44,7 +44,8 @@ train() {
 @test "what belongs to one optimiser, schedule or way of validating is refused with another" {
     student=(student-trainer -q --hidden 8 -i digits.pst -o "$BATS_TEST_TMPDIR/student.safetensors")
     needs --momentum "--optimiser sgd or --optimiser nesterov" "${student[@]}" --optimiser adam --momentum 0.5
-        needs --momentum-epochs "--optimiser sgd or --optimiser nesterov" "${student[@]}" --optimiser adam --momentum-epochs 2
+    needs --momentum-epochs "--optimiser sgd or --optimiser nesterov" "${student[@]}" --optimiser adam --momentum-epochs 2
+    assert_fails 64 "--momentum-epochs" "${student[@]}" --momentum-epochs 0
     needs --rate-by-momentum "--optimiser sgd or --optimiser nesterov" "${student[@]}" --optimiser adam --rate-by-momentum
     needs --final-momentum --momentum-epochs "${student[@]}" --final-momentum 0.95
     needs --beta1 "--optimiser adam" "${student[@]}" --beta1 0.8
@@ -63,8 +64,7 @@ train() {
     done
     assert_fails 64 "--restart and --resume exclude each other" "${student[@]}" --checkpoint c --restart --resume
     [ ! -e "$BATS_TEST_TMPDIR/student.safetensors" ]
-        train --momentum 0.5 --momentum-epochs 2 --final-momentum 0.95 --rate-by-momentum
-
+    train --momentum 0.5 --momentum-epochs 2 --final-momentum 0.95 --rate-by-momentum
     train --optimiser adam --beta1 0.8 --beta2 0.9 --epsilon 1e-7
     train --schedule step --gamma 0.1 --step-epochs 3
     train --schedule cosine --final-rate 0.1
