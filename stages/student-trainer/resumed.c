@@ -134,12 +134,14 @@ static enum pst_status compare(const struct trainer *trainer, const json_t *stat
     json_t *other_lineage = parse(json_string_value(json_object_get(state, "lineage")));
     struct pst_text made;
     struct comparison compared = { lineage, other_lineage, pst_text_open(&made) };
+    bool same = json_equal(here, there);
     bool found = compared.out != NULL && there != NULL && differ(&compared, key, here, there);
     char *words = pst_text_close(&made);
     found = words != NULL && found;
     enum pst_status status =
-        pst_fail(error, PST_BAD_DATA, "%s: was made with %s%s%.300s", trainer->settings.checkpoint_path, what,
-                 found ? ": " : "", found ? words : "");
+        same ? PST_OK
+             : pst_fail(error, PST_BAD_DATA, "%s: was made with %s%s%.300s",
+                        trainer->settings.checkpoint_path, what, found ? ": " : "", found ? words : "");
     free(words);
     json_decref(here);
     json_decref(there);
@@ -148,10 +150,35 @@ static enum pst_status compare(const struct trainer *trainer, const json_t *stat
     return status;
 }
 
+/*
+ * This run's options as a JSON object, without those that are not given and that the checkpoint does not
+ * have. An earlier version, which had no such option, wrote it; and the default of a new option changes
+ * nothing. NULL if memory is short.
+ */
+static char *options_of_its_version(const struct pst_run *run, const json_t *state)
+{
+    char *text = pst_settings_text(run);
+    json_t *here = parse(text), *there = parse(json_string_value(json_object_get(state, "settings")));
+    free(text);
+    const char *name;
+    void *next;
+    json_t *value;
+    json_object_foreach_safe(here, next, name, value)
+    {
+        if (json_object_get(there, name) == NULL &&
+            pst_options_given(run, (const char *const[]){ name, NULL }) == NULL)
+            json_object_del(here, name);
+    }
+    text = here != NULL ? json_dumps(here, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(12)) : NULL;
+    json_decref(here);
+    json_decref(there);
+    return text;
+}
+
 enum pst_status check_resumed(const struct pst_run *run, const json_t *state, struct pst_error *error)
 {
     const struct trainer *trainer = run->self;
-    char *options_text = pst_settings_text(run);
+    char *options_text = options_of_its_version(run, state);
     if (options_text == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for a checkpoint");
     enum pst_status status =

@@ -213,6 +213,20 @@ it could go on" ]
     [ ! -e "$student" ]
 }
 
+@test "--resume continues a checkpoint of a version without one of the options, unless it is given" {
+    interrupted KILL 137 14 14 --checkpoint-every 1
+    grep -q -- 'final-momentum' "$checkpoint"
+    # A file of another tool has no checksum.
+    sed -i -e 's/\\"final-momentum\\":0.99,/                        /' -e 's/"checksum":/"Checksum":/' "$checkpoint"
+    run ! grep -q -- 'final-momentum' "$checkpoint"
+    cp "$checkpoint" "$BATS_TEST_TMPDIR/before"
+    assert_fails 65 "was made with other options than these: " \
+        student-trainer "${RESUMABLE[@]}" --momentum-epochs 1 --final-momentum 0.95 --resume -i recorded.pst
+    cmp "$checkpoint" "$BATS_TEST_TMPDIR/before"
+    student-trainer "${RESUMABLE[@]}" --resume -i recorded.pst
+    assert_same
+}
+
 @test "--resume refuses other options, another stream, another network and another optimiser" {
     interrupted KILL 137 14 14 --checkpoint-every 1
     cp "$checkpoint" "$BATS_TEST_TMPDIR/before"
