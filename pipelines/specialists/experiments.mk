@@ -9,11 +9,11 @@ judged = stream-export --to csv --take y,$(1) | figures sets-$(2).txt
 
 # $(call experiments,KIND)
 define experiments
-$(foreach k,$(sets),$(eval $(call specialist,special,$(1),$(k),$(given),$(special.options) $(special.loss))))
+$(foreach k,$(sets),$(eval $(call specialist,special,$(1),$(k),$(given),$(call special.options,$(1)) $(special.loss))))
 control-$(1)-%.safetensors: private seconds = $(control.seconds)
 control-$(1)-%.safetensors: transfer-$(1).pst G-$(1)-1.safetensors
 	replay $$< --shuffle --epochs $(control.passes) --seed $$* | \
-	    student-trainer $(kernels) --from G-$(1)-1.safetensors $(control.options) $$(resumable) $$(output)
+	    student-trainer $(kernels) --from G-$(1)-1.safetensors $(call control.options,$(1)) $$(resumable) $$(output)
 # The combined answers of all for the recording.
 combined-$(1).pst: private seconds = $(transfer.seconds)
 combined-$(1).pst: transfer-$(1).pst sets-$(1).txt $(call of,special,$(1),1)
@@ -22,7 +22,7 @@ combined-$(1).pst: transfer-$(1).pst sets-$(1).txt $(call of,special,$(1),1)
 back-$(1)-%.safetensors: private seconds = $(back.seconds)
 back-$(1)-%.safetensors: combined-$(1).pst G-$(1)-1.safetensors
 	replay $$< --shuffle --epochs $(back.passes) --seed $$* | \
-	    student-trainer $(kernels) --from G-$(1)-1.safetensors $(back.options) --weight-decay 0.0005 $$(resumable) $$(output)
+	    student-trainer $(kernels) --from G-$(1)-1.safetensors $(call back.options,$(1)) --weight-decay 0.0005 $$(resumable) $$(output)
 
 generalist-$(1)-%.json: G-$(1)-%.safetensors sets-$(1).txt test.pst
 	replay test.pst | teacher-forward $(kernels) --name model $$< | $$(call judged,logits/model,$(1))
@@ -57,9 +57,9 @@ $(foreach kind,$(kinds),$(eval $(call experiments,$(kind))))
 # ---- The paper's dustbin, a unit of its own: all layers, and the last alone; and labels alone with the other ----
 
 labels := --targets hard
-$(foreach k,$(sets),$(eval $(call specialist,unit,12,$(k),--dustbin-unit,$(special.options) $(labels))))
-$(foreach k,$(sets),$(eval $(call specialist,last,12,$(k),--dustbin-unit --learn-last 1,$(special.options) $(labels))))
-$(foreach k,$(sets),$(eval $(call specialist,labels,12,$(k),$(given),$(special.options) $(labels))))
+$(foreach k,$(sets),$(eval $(call specialist,unit,12,$(k),--dustbin-unit,$(call special.options,12) $(labels))))
+$(foreach k,$(sets),$(eval $(call specialist,last,12,$(k),--dustbin-unit --learn-last 1,$(call special.options,12) $(labels))))
+$(foreach k,$(sets),$(eval $(call specialist,labels,12,$(k),$(given),$(call special.options,12) $(labels))))
 $(foreach how,unit last labels,$(eval $(call together,$(how),specialists-$(how),12)))
 
 # ---- One net of s's size ----

@@ -12,6 +12,29 @@ try.special.soft := $(step) --learning-rate 0.01 --loss labels::0.2 --loss kl::0
 try.special.labels-faster := $(step) --learning-rate 0.03 --targets hard
 try.special.fastest := $(step) --learning-rate 0.1 --loss labels::0.5 --loss kl::0.5
 
+# The dense generalist: it must be about as good as the paper's, 25 %.
+what.dense := dense generalist
+epochs.dense := $(dense.epochs)
+schedule.dense := cosine --warm-up $(dense.warm)
+try.dense.baseline := --optimiser nesterov --learning-rate 0.02 --weight-decay 0.0001
+try.dense.dropout := --optimiser nesterov --learning-rate 0.02 --weight-decay 0.0001 --dropout-hidden 0.3
+dense.%.safetensors: private seconds = $(dense.seconds)
+dense.%.safetensors:
+	$(pictures) $(moved) $(held_out) --epochs $(epochs) --seed 1 | student-trainer $(kernels) --hidden $(dense.hidden) $(try)
+dense.%.json: dense.%.safetensors validation.pst
+	replay validation.pst | teacher-forward $(kernels) --name model $< | evaluator --json
+
+what.dense-special := specialists of the dense generalist
+epochs.dense-special := 1
+try.dense-special.baseline := $(step) --learning-rate 0.1 --loss labels::0.5 --loss kl::0.5
+try.dense-special.slower := $(step) --learning-rate 0.02 --loss labels::0.5 --loss kl::0.5
+try.dense-special.slowest := $(step) --learning-rate 0.005 --loss labels::0.5 --loss kl::0.5
+try.dense-special.labels := $(step) --learning-rate 0.02 --targets hard
+what.dense-control := dense generalist continued
+epochs.dense-control := $(control.passes)
+try.dense-control.baseline := $(step) --learning-rate 0.1 --targets hard
+try.dense-control.slower := $(step) --learning-rate 0.02 --targets hard
+
 # The generalist alone, its training continued for as many examples as the specialists see together.
 what.control := G-12 continued
 epochs.control := $(control.passes)
@@ -19,20 +42,27 @@ try.control.baseline := $(step) --learning-rate 0.01 --targets hard
 try.control.faster := $(step) --learning-rate 0.03 --targets hard
 try.control.fastest := $(step) --learning-rate 0.1 --targets hard
 
-candidates = $(patsubst try.special.%,%,$(filter try.special.%,$(.VARIABLES)))
-$(foreach name,$(candidates),$(foreach k,$(sets),$(eval \
-    $(call specialist,special.$(name),12,$(k),$(given),$(try.special.$(name))))))
 validation.pst:
 	$(pictures) $(held_out) --split validation --output $@
+# $(call specials,WHAT,KIND): the candidates WHAT.NAME are specialists of a kind of generalist.
+specials = $(foreach name,$(patsubst try.$(1).%,%,$(filter try.$(1).%,$(.VARIABLES))),$(eval $(call candidate,$(1).$(name),$(2))))
+# $(call candidate,WHAT.NAME,KIND)
 define candidate
-special.$(1).json: validation.pst sets-12.txt G-12-1.safetensors $(call of,special.$(1),12,1)
-	replay $$< | $(call generalist_first,12) | $(call consult,special.$(1),12,1) $(combine) | evaluator --of soft --json
+$(foreach k,$(sets),$(eval $(call specialist,$(1),$(2),$(k),$(given),$(try.$(1)))))
+$(1).json: validation.pst sets-$(2).txt G-$(2)-1.safetensors $(call of,$(1),$(2),1)
+	replay $$< | $(call generalist_first,$(2)) | $(call consult,$(1),$(2),1) $(combine) | evaluator --of soft --json
 endef
-$(foreach name,$(candidates),$(eval $(call candidate,$(name))))
+$(call specials,special,12)
+$(call specials,dense-special,dense)
 
-control.%.safetensors: private seconds = $(control.seconds)
-control.%.safetensors: transfer-12.pst G-12-1.safetensors
-	replay $< --shuffle --epochs $(epochs) --seed 1 | \
-	    student-trainer $(kernels) --from G-12-1.safetensors $(try.$(basename $@)) $(resumable) $(output)
-control.%.json: control.%.safetensors validation.pst
-	replay validation.pst | teacher-forward $(kernels) --name model $< | evaluator --json
+# $(call controls,WHAT,KIND)
+define controls
+$(1).%.safetensors: private seconds = $(control.seconds)
+$(1).%.safetensors: transfer-$(2).pst G-$(2)-1.safetensors
+	replay $$< --shuffle --epochs $$(epochs) --seed 1 | \
+	    student-trainer $(kernels) --from G-$(2)-1.safetensors $$(try.$$(basename $$@)) $$(resumable) $$(output)
+$(1).%.json: $(1).%.safetensors validation.pst
+	replay validation.pst | teacher-forward $(kernels) --name model $$< | evaluator --json
+endef
+$(eval $(call controls,control,12))
+$(eval $(call controls,dense-control,dense))

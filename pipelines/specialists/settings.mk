@@ -9,7 +9,7 @@ dense.epochs := $(call pick,20,1)
 dense.warm := $(call pick,2,0.2)
 dense.part := $(held_out)
 dense.rate := 0.02
-dense.seconds := $(call pick,2400,20)
+dense.seconds := $(call pick,300,20)
 
 # ---- Sets of classes that the generalist confuses ----
 
@@ -24,7 +24,10 @@ transfer.seconds := $(call pick,300,10)
 # ---- Specialists: half of each batch is of their classes. A training goes once through the recording ----
 
 special.seeds := $(call pick,1 2 3,1 2)
-special.options := --optimiser nesterov --learning-rate 0.1 --schedule cosine --warm-up 0.1 --weight-decay 0.0005
+# $(call special.options,KIND): the dense generalist takes another rate, also for the control and the net that it is distilled back into.
+special.rate = $(or $(special.rate.$(1)),0.1)
+special.rate.dense := 0.02
+special.options = --optimiser nesterov --learning-rate $(special.rate) --schedule cosine --warm-up 0.1 --weight-decay 0.0005
 # The labels, and the generalist's soft targets as a regulariser.
 special.temperature := 2
 special.loss := --loss labels::0.5 --loss kl::0.5
@@ -33,7 +36,7 @@ special.seconds := $(call pick,120,5)
 # ---- The control: the generalist's training continued, by labels, for as many examples: 10 sets x 30 % of the recording = 3 times that ----
 
 control.passes := $(call pick,3,1)
-control.options := --optimiser nesterov --learning-rate 0.1 --schedule cosine --warm-up 0.1 --weight-decay 0.0005 --targets hard
+control.options = --optimiser nesterov --learning-rate $(special.rate) --schedule cosine --warm-up 0.1 --weight-decay 0.0005 --targets hard
 control.seconds := $(call pick,1200,10)
 
 # ---- Distilled back: one net that learns from the generalist and the specialists of the first seed ----
@@ -41,7 +44,7 @@ control.seconds := $(call pick,1200,10)
 # It learns at the rate of the control, which is a training of the same kind.
 back.seeds := $(call pick,1 2 3,1)
 back.passes := $(call pick,3,1)
-back.options := --optimiser nesterov --learning-rate 0.1 --schedule cosine --warm-up 0.1 --loss labels::0.1 --loss kl::0.9
+back.options = --optimiser nesterov --learning-rate $(special.rate) --schedule cosine --warm-up 0.1 --loss labels::0.1 --loss kl::0.9
 back.seconds := $(call pick,1200,10)
 # A net of s's size learns from random weights.
 back-s.options := --optimiser nesterov --learning-rate 0.1 --schedule cosine --warm-up 0.6 --weight-decay 0.0001 --loss labels::0.1 --loss kl::0.9

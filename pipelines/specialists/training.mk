@@ -6,7 +6,7 @@
 G-dense-%.safetensors: private seconds = $(dense.seconds)
 G-dense-%.safetensors: private rate = $(dense.rate)
 G-dense-%.safetensors:
-	$(call seen,dense) | $(call net,$(dense.hidden),dense,$(decay.s)) --dropout-hidden 0.3
+	$(call seen,dense) | $(call net,$(dense.hidden),dense,$(decay.s))
 
 # Its answers for the unmoved pictures that it learned from show which classes it confuses.
 sets-%.txt: private seconds = $(call pick,60,5)
