@@ -53,7 +53,7 @@ weights() {
     jq -r '.steps? // empty | .[] | select(.makes | test("\\.(pst|safetensors)$")) | .commands | join(" | ")' \
         docs/results/[!ac]*.json docs/results/alone.json | LC_ALL=C sort >"$WORK/recorded"
     [ "$(wc -l <"$WORK/recorded")" -ge 100 ]
-    experiments -n all | one_a_line | grep -vE 'evaluator|tiny' | LC_ALL=C sort >"$WORK/now"
+    experiments -f "$PAPER/reproduction/long.mk" -n all apart | one_a_line | grep -vE 'evaluator|tiny' | LC_ALL=C sort >"$WORK/now"
     diff "$WORK/recorded" "$WORK/now"
 }
 

@@ -5,8 +5,8 @@
 # changes five times as fast; and a learning rate of 1, because networks of rectified units diverge at 10, which is for logistic units.
 list := apart
 
-# $(call long,MOMENTUM-EPOCHS,STEP-EPOCHS[,LEARNING-RATE]): of all epochs the momentum rises in a sixth, and a step, which is 0.998 to the power of 30,
-# comes a hundred times.
+# $(call long,MOMENTUM-EPOCHS,STEP-EPOCHS[,LEARNING-RATE]): of all epochs the momentum rises in a sixth, and a step, which is 0.998 to
+# the power of 30, comes a hundred times.
 long = --learning-rate $(or $(3),1) --rate-by-momentum --momentum 0.5 --final-momentum 0.99 --momentum-epochs $(1) \
     --schedule step --step-epochs $(2) --gamma 0.9417 --max-norm 3.873
 
@@ -30,6 +30,6 @@ distilled-one-both-long-%.safetensors: transfer-long.pst
         $(call long,$(call pick,30,1),$(call pick,1.8,0.06),$(call pick,1,0.5)) --warm-up $(call pick,15,2) --seed $* $(resumable) $(output)
 
 $(eval $(call row,long,teacher-long,67,teacher-long-%,1))
-$(foreach name,distilled-one-long distilled-one-both-long,$(eval $(call row,long,$(name),74,$(name)-%)))
+$(foreach name,distilled-one-long distilled-one-both-long,$(eval $(call row,long,$(name),74,$(name)-%,1)))
 $(eval $(call recording,long,transfer-long.pst))
 list := rows
