@@ -15,4 +15,4 @@ G-$(1)-%.safetensors: private seconds = $($(1).seconds)
 G-$(1)-%.safetensors:
 	$$(call seen,$(1)) | $$(call net,$(2),$(1),$(3))
 endef
-$(foreach kind,12 60,$(eval $(call generalist,$(kind),$$(G),$(decay.G))))
+$(foreach kind,12 30 60,$(eval $(call generalist,$(kind),$$(G),$(decay.G))))

@@ -42,6 +42,22 @@ try.distilled.t4-still-faster := $(nesterov) --learning-rate 0.8 --weight-decay 
 temperature.distilled.t4-still-faster := 4
 try.distilled.slower := $(nesterov) --learning-rate 0.05 --weight-decay 0.0001 --loss labels::0.1 --loss kl::0.9
 
+# What may make the taught s better still: options of loader in loader.best.NAME, of teacher-forward in hint.best.NAME.
+what.best = s, taught by two G, T = 2$(and $(loader.$(basename $@)),$(comma) loader $(loader.$(basename $@)))
+comma := ,
+epochs.best := $(epochs.alone)
+schedule.best := $(schedule.alone)
+taught := $(nesterov) --learning-rate 1.6 --weight-decay 0.0001 --loss labels::0.1 --loss kl::0.9
+try.best.two-G := $(taught)
+try.best.ema := $(taught) --ema 0.999
+# The labels of mixed pictures are shares of classes.
+mixed := $(subst labels::,cross-entropy:y:,$(taught))
+try.best.mixup := $(mixed)
+loader.best.mixup := --mixup 0.2
+# s learns from the last convolution of the first G.
+try.best.hint := $(taught) --loss features:hint/G:1,layer=11
+hint.best.hint := --hint 13
+
 known = $(pictures) $(moved) $(held_out) --epochs $(epochs) --seed 1
 %.safetensors: private seconds = $(call pick,200,20)
 G.%.safetensors: private seconds = $(12.seconds)
@@ -51,6 +67,10 @@ alone.%.safetensors:
 	$(known) | student-trainer $(kernels) --hidden $(s) $(try)
 distilled.%.safetensors: G-12-1.safetensors
 	$(known) | teacher-forward $(kernels) --name G $< | temperature-softmax --temperature $(or $(temperature.$(basename $@)),2) | \
+	    student-trainer $(kernels) --hidden $(s) $(try)
+best.%.safetensors: G-12-1.safetensors G-12-2.safetensors
+	$(known) $(loader.best.$*) | teacher-forward $(kernels) --name G $(hint.best.$*) $< | \
+	    teacher-forward $(kernels) --name second $(word 2,$^) | temperature-softmax --temperature 2 | averager --teachers 2 --geometric | \
 	    student-trainer $(kernels) --hidden $(s) $(try)
 
 validation.pst:

@@ -33,6 +33,11 @@ decay.s := 0.0001
 60.warm := $(call pick,12,0.4)
 60.part :=
 60.seconds := $(call pick,2100,40)
+# The second teacher of the best s.
+30.epochs := $(call pick,30,1)
+30.warm := $(call pick,6,0.2)
+30.part :=
+30.seconds := $(call pick,1050,20)
 
 # ---- s, alone and taught by G: that of 12 epochs for 8, that of 60 for 60 ----
 
@@ -49,3 +54,4 @@ s-60.warm := $(call pick,12,0.4)
 s-60.seeds := $(call pick,1 2,1)
 s-60.teacher := 60
 s-60.seconds := $(call pick,600,20)
+best.seconds := $(call pick,2500,40)

@@ -129,7 +129,7 @@ one_a_line() {
 # commands: all that both folders would run.
 commands() {
     for folder in images specialists; do
-        SETTINGS='' WORK=$BATS_TEST_TMPDIR/none experiments $folder -n all
+        SETTINGS='' WORK=$BATS_TEST_TMPDIR/none experiments $folder -n all apart
     done | one_a_line
 }
 
