@@ -5,7 +5,7 @@
 #   make test-python   the Python package with PyTorch, scikit-learn and ONNX, which pip installs under build/
 #   make            build everything under build/
 #   make reproduce  make the paper's MNIST results again: about three hours; QUICK=1: a taste
-#   make mnist-paper   one MNIST result with networks that train as long as the paper's did: some hours more
+#   make mnist-paper   one MNIST result with a training like that of the paper's networks: an hour and a half
 #   make speech     the same for its speech results, with AN4 in AN4_DIR
 #   make munge      the results of MUNGE's paper, with tables in TABULAR_DIR
 #   make images     a net for pictures and one that it teaches, with CIFAR-100 in CIFAR100_DIR
@@ -240,13 +240,13 @@ speech: experiments := speech
 munge: experiments := munge
 images: experiments := images
 specialists: experiments := specialists
+experiment_jobs = $(if $(JOBS),-j$(JOBS),$(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)))
 reproduce speech munge images specialists:
-	+@$(MAKE) --no-print-directory $(if $(JOBS),-j$(JOBS),$(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))) \
-	    -C pipelines/$(experiments) all $(if $(QUICK),,RESULTS=$(CURDIR)/docs/results)
+	+@$(MAKE) --no-print-directory $(experiment_jobs) -C pipelines/$(experiments) all $(if $(QUICK),,RESULTS=$(CURDIR)/docs/results)
 
-# Rows apart from the others. Their results stay in the folder of all of make's experiments.
+# Its results stay in build/reproduce/results: in docs/results, summary.json would lose all other rows.
 mnist-paper:
-	+@$(MAKE) --no-print-directory $(if $(JOBS),-j$(JOBS),$(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))) -C pipelines/paper apart
+	+@$(MAKE) --no-print-directory $(experiment_jobs) -C pipelines/paper apart
 
 $(BUILD)/bench/%: bench/%.c $(BUILD)/libpipestill.a
 	@mkdir -p $(@D)

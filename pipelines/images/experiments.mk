@@ -28,8 +28,7 @@ s-best-%.safetensors: G-60-1.safetensors G-30-2.safetensors
 	    stream-export --to csv --take y,logits/model | figures
 
 $(foreach kind,12 60,$(eval $(call row,images,G-$(kind),null,G-$(kind)-%,1)))
-list := apart
+apart := s-best
 $(eval $(call row,images,s-best,null,s-best-%,1))
-list := rows
 $(foreach epochs,8 60,$(foreach how,alone distilled,$(eval \
     $(call row,images,s-$(how)-$(epochs),null,s-$(how)-$(epochs)-%,$(s-$(epochs).seeds)))))

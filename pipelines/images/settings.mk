@@ -54,4 +54,5 @@ s-60.warm := $(call pick,12,0.4)
 s-60.seeds := $(call pick,1 2,1)
 s-60.teacher := 60
 s-60.seconds := $(call pick,600,20)
+# The best s, which two G teach.
 best.seconds := $(call pick,2500,40)

@@ -6,10 +6,9 @@
 #   FIGURES  the evaluator's reports, without .json, and with % for the seed
 #   SEEDS    if they are not those of the other rows
 #   BIASES   the evaluator's reports of fitted biases, if they are apart from FIGURES
-# A file of reproduction/ whose rows `make all` leaves out sets list := apart before them, and back behind them.
-list := rows
+# The names in the list `apart` are rows that `all` leaves out.
 define row
-$(list) += $(2)
+rows += $(2)
 table += {"file": "$(1)", "row": "$(2)", "paper": $(3), "figures": "$(4)", "biases": "$(6)"}
 .PHONY: $(2)
 $(2): $(foreach seed,$(or $(SEED),$(5),$(call pick,1 2 3,1 2)),$(subst %,$(seed),$(4).json))
@@ -22,7 +21,7 @@ endef
 # Expanded twice, because the rows come later.
 .SECONDEXPANSION:
 .PHONY: all apart rows results page
-all: $$(rows)
+all: $$(filter-out $$(apart),$$(rows))
 apart: $$(apart)
 
 # These are not files, and use the usual shell. Results are of all figures that are there, not only of the rows to make.
@@ -31,6 +30,6 @@ rows results page: .SHELLFLAGS := -c
 rows:
 	@printf '%s\n' $(rows)
 results:
-	@collect '$(RESULTS)' '$(table)' $(goals)
+	@collect '$(RESULTS)' '$(table)' $(patsubst apart,$(apart),$(goals))
 page: results
 	@report '$(RESULTS)' '$(PAGE)' && echo 'written: $(PAGE)' >&2

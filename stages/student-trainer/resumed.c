@@ -123,14 +123,13 @@ static json_t *parse(const char *text)
     return text == NULL ? NULL : json_loads(text, 0, NULL);
 }
 
-/* Compares the description of this run with that in the checkpoint. Both are JSON objects as texts. */
+/* Compares the description of this run, which it takes over, with that in the checkpoint, a JSON object as a
+ * text. */
 static enum pst_status compare(const struct trainer *trainer, const json_t *state, const char *key,
-                               const char *text, const char *what, struct pst_error *error)
+                               json_t *here, const char *what, struct pst_error *error)
 {
-    const char *said = json_string_value(json_object_get(state, key));
-    if (said != NULL && text != NULL && strcmp(said, text) == 0)
-        return PST_OK;
-    json_t *here = parse(text), *there = parse(said), *lineage = parse(trainer->stream.lineage);
+    json_t *there = parse(json_string_value(json_object_get(state, key)));
+    json_t *lineage = parse(trainer->stream.lineage);
     json_t *other_lineage = parse(json_string_value(json_object_get(state, "lineage")));
     struct pst_text made;
     struct comparison compared = { lineage, other_lineage, pst_text_open(&made) };
@@ -151,11 +150,11 @@ static enum pst_status compare(const struct trainer *trainer, const json_t *stat
 }
 
 /*
- * This run's options as a JSON object, without those that are not given and that the checkpoint does not
- * have. An earlier version, which had no such option, wrote it; and the default of a new option changes
- * nothing. NULL if memory is short.
+ * This run's options, without those that are not given and that the checkpoint does not have. An earlier
+ * version, which had no such option, wrote it; and the default of a new option changes nothing. NULL if
+ * memory is short.
  */
-static char *options_of_its_version(const struct pst_run *run, const json_t *state)
+static json_t *options_to_compare(const struct pst_run *run, const json_t *state)
 {
     char *text = pst_settings_text(run);
     json_t *here = parse(text), *there = parse(json_string_value(json_object_get(state, "settings")));
@@ -169,23 +168,19 @@ static char *options_of_its_version(const struct pst_run *run, const json_t *sta
             pst_options_given(run, (const char *const[]){ name, NULL }) == NULL)
             json_object_del(here, name);
     }
-    text = here != NULL ? json_dumps(here, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(12)) : NULL;
-    json_decref(here);
     json_decref(there);
-    return text;
+    return here;
 }
 
 enum pst_status check_resumed(const struct pst_run *run, const json_t *state, struct pst_error *error)
 {
     const struct trainer *trainer = run->self;
-    char *options_text = options_of_its_version(run, state);
-    if (options_text == NULL)
+    json_t *options = options_to_compare(run, state);
+    if (options == NULL)
         return pst_fail(error, PST_TRY_AGAIN, "out of memory for a checkpoint");
-    enum pst_status status =
-        compare(trainer, state, "settings", options_text, "other options than these", error);
+    enum pst_status status = compare(trainer, state, "settings", options, "other options than these", error);
     if (status == PST_OK)
-        status = compare(trainer, state, "stream", trainer->stream.description,
+        status = compare(trainer, state, "stream", parse(trainer->stream.description),
                          "another stream than this one", error);
-    free(options_text);
     return status;
 }

@@ -220,7 +220,7 @@ it could go on" ]
     sed -i -e 's/\\"final-momentum\\":0.99,/                        /' -e 's/"checksum":/"Checksum":/' "$checkpoint"
     run ! grep -q -- 'final-momentum' "$checkpoint"
     cp "$checkpoint" "$BATS_TEST_TMPDIR/before"
-    assert_fails 65 "was made with other options than these: " \
+    assert_fails 65 "was made with other options than these: final-momentum is 0.95 here, not given there" \
         student-trainer "${RESUMABLE[@]}" --momentum-epochs 1 --final-momentum 0.95 --resume -i recorded.pst
     cmp "$checkpoint" "$BATS_TEST_TMPDIR/before"
     student-trainer "${RESUMABLE[@]}" --resume -i recorded.pst

@@ -1,6 +1,7 @@
 /* What is made of sound: other speeds, noise, and frames of features. tests/python/test_sound_oracle.py has
  * the numbers of frames. */
 #include "lib/data/sound/sound.h"
+#include "sound_fixture.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -14,12 +15,6 @@
 
 static size_t count;
 static struct pst_error error;
-
-static void assert_near(double number, double expected, double most)
-{
-    if (!(fabs(number - expected) <= most))
-        fail_msg("%g is not %g", number, expected);
-}
 
 /* ---- perturbations ------------------------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 /* Files of sound: whole files of every kind are read; files that are cut, damaged or of another kind are
  * refused with a reason. */
 #include "lib/data/sound/sound.h"
+#include "sound_fixture.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -108,12 +109,6 @@ static void assert_same_samples(size_t samples)
     assert_int_equal(count, samples);
     for (size_t i = 0; i < samples; i++)
         assert_true(((const float *)wave.data)[i] == (float)sound[i]);
-}
-
-static void assert_near(double number, double expected, double most)
-{
-    if (!(fabs(number - expected) <= most))
-        fail_msg("%g is not %g", number, expected);
 }
 
 static const int kinds[] = { WAV, SF_FORMAT_WAVEX | SF_FORMAT_PCM_16, FLAC, SPHERE };
