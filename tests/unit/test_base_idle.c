@@ -23,6 +23,16 @@ static void threads_are_as_many_as_processors_that_are_used_and_idle(void **stat
     assert_int_equal(pst_idle_decide(0, 0, 0.25, 8), 1);
 }
 
+static void a_second_thread_stays_if_a_process_that_keeps_pace_uses_more_because_of_it(void **state)
+{
+    (void)state;
+    assert_int_equal(pst_idle_decide(0.25, 0.18, 0.25, 2), 2);    /* the other one needs 0.28 of this one */
+    assert_int_equal(pst_idle_decide(0.39, 0, 0.25, 2), 2);       /* and takes 0.28 of twice the work */
+    assert_int_equal(pst_idle_decide(0.25, 0.12, 0.25, 2), 1);    /* another one needs 0.52 of this one */
+    assert_int_equal(pst_idle_decide(0.33, 0, 0.25, 2), 1);       /* here, too */
+    assert_int_equal(pst_idle_decide(0.25, 0.25, 0.25, 1000), 2); /* many others have no part in it */
+}
+
 static void a_share_of_time_is_so_many_processors(void **state)
 {
     (void)state;
@@ -49,6 +59,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_are_as_many_as_processors_that_are_used_and_idle),
+        cmocka_unit_test(a_second_thread_stays_if_a_process_that_keeps_pace_uses_more_because_of_it),
         cmocka_unit_test(a_share_of_time_is_so_many_processors),
         cmocka_unit_test(a_number_of_threads_is_one_to_all_processors),
     };
