@@ -50,6 +50,12 @@ struct pst_loss_type {
      */
     double (*row)(const struct pst_loss_term *term, const float *outputs, const void *target, size_t count,
                   double weight, float *gradient);
+    /*
+     * Of distributions: the same from a teacher's logits, [count], whose softmax at the temperature is the
+     * target. scratch: [2, count]. NULL: row gets that softmax, as temperature-softmax computes it.
+     */
+    double (*row_of_logits)(const struct pst_loss_term *term, const float *outputs, const float *logits,
+                            size_t count, double weight, float *gradient, double *scratch);
 };
 
 /* One term of a loss. */
@@ -58,6 +64,7 @@ struct pst_loss_term {
     char tensor[PST_TARGET_NAME]; /* where the targets are; "": the caller finds them */
     double weight;                /* ≥ 0; a term of weight 0 is computed, and nothing is learned from it */
     double temperature;           /* of the targets, > 0; 0: not known yet, or the type has none */
+    bool from_logits;             /* of distributions: the targets are logits, and are softened here */
     double values[PST_MAX_LOSS_KEYS]; /* in the order of the type's keys */
     /* Of hints: the layer's number, as pst_chain_find takes it; and the maps of the layer and of the hint, if
      * the type does not project: 0 counts as 1. */
@@ -93,6 +100,8 @@ struct pst_loss_targets {
     const float *weight;   /* [n], ≥ 0: how much each sample counts; NULL: all count 1 */
     const float *given;    /* of a training with given_classes: rows of [n, given_classes], of which only the
                               last number is used; otherwise NULL */
+    size_t threads;        /* among which the samples are divided; 0 counts as 1; changes no bit */
+    double *scratch;       /* [threads, 2, outputs]; may be NULL if no term is from_logits */
 };
 
 /* Sums over samples, in double: divide by n for means. */

@@ -130,6 +130,7 @@ struct pst_training {
     size_t given_classes;
     uint32_t *given_outputs; /* the outputs of the other classes, [given_classes - 1]; owned */
     float *given;            /* their logits, and the gradient: [2, room, given_classes]; owned */
+    double *scratch;         /* of the loss, for all threads; NULL if no term needs any; owned */
 };
 
 /* Bytes that a training with batches of n samples takes in all: workspace, parameters, and the optimiser's

@@ -23,6 +23,37 @@ enum pst_status pst_training_begin(struct pst_training *training, struct pst_err
     return pst_optimiser_new(&training->optimiser, &training->network, &training->optimiser_settings, error);
 }
 
+/* ---- memory of the loss -------------------------------------------------------------------------------- */
+
+/* Threads that a pass may have. */
+static size_t most_threads(const struct pst_training *training)
+{
+    return training->arithmetic.threads > 0 ? training->arithmetic.threads : pst_processors();
+}
+
+static size_t classes_of(const struct pst_training *training)
+{
+    return training->given_classes > 0 ? training->given_classes : pst_network_outputs(&training->network);
+}
+
+/* Bytes of the loss's scratch; 0 if no term needs any. */
+static size_t loss_memory(const struct pst_training *training)
+{
+    size_t count = 0, bytes;
+    for (size_t k = 0; k < training->loss.count; k++)
+        if (training->loss.terms[k].from_logits)
+            count = 2 * most_threads(training);
+    return pst_multiply(classes_of(training), count * sizeof(double), &bytes) ? bytes : SIZE_MAX;
+}
+
+static bool make_scratch(struct pst_training *training, struct pst_error *error)
+{
+    size_t bytes = loss_memory(training);
+    free(training->scratch);
+    training->scratch = bytes == 0 ? NULL : pst_allocate(bytes, 1, error);
+    return bytes == 0 || training->scratch != NULL;
+}
+
 size_t pst_training_memory(const struct pst_training *training, size_t n)
 {
     size_t vectors = (training->optimiser_settings.kind == PST_ADAM ? 3U : 2U) +
@@ -31,6 +62,7 @@ size_t pst_training_memory(const struct pst_training *training, size_t n)
     if (!pst_multiply(training->network.parameter_count, vectors * sizeof(float), &bytes) ||
         !pst_multiply(n, 2 * training->given_classes * sizeof(float), &given) ||
         __builtin_add_overflow(bytes, given, &bytes) ||
+        __builtin_add_overflow(bytes, loss_memory(training), &bytes) ||
         __builtin_add_overflow(bytes, pst_network_memory(&training->network, n, true), &all) ||
         __builtin_add_overflow(all, pst_matches_memory(training, n), &all))
         return SIZE_MAX;
@@ -82,7 +114,7 @@ float *pst_training_input(struct pst_training *training, size_t n, struct pst_er
                               error) != PST_OK ||
             pst_matches_make_room(training, n, error) != PST_OK)
             return NULL;
-        if (!make_given(training, n, error))
+        if (!make_given(training, n, error) || !make_scratch(training, error))
             return NULL;
         training->room = n;
     }
@@ -169,6 +201,8 @@ void pst_training_step(struct pst_training *training, size_t n, const struct pst
     struct pst_workspace *workspace = training->workspace;
     struct pst_loss_targets all = *targets;
     pst_forward_training(&training->network, workspace, n, &training->dropout, epoch, ids);
+    all.threads = pst_workspace_threads(workspace);
+    all.scratch = training->scratch;
     pst_matches_forward(training, n, &all);
     if (training->given_classes > 0)
         compute_given(training, &all, n, sums);
@@ -197,6 +231,7 @@ void pst_training_free(struct pst_training *training)
     free(training->average);
     free(training->given_outputs);
     free(training->given);
+    free(training->scratch);
     pst_optimiser_free(&training->optimiser);
     pst_network_free(&training->network);
     *training = (struct pst_training){ 0 };

@@ -96,14 +96,18 @@ def draw(kind, n, count, T=1.0):
             "bits": np.where(numbers > 3, 0.25, numbers > 0).astype("<f4")}[kind]
 
 
-def compare(name, kind, keys, n, count):
-    """The differences of one term, or nothing."""
+def compare(name, kind, keys, n, count, from_logits=False):
+    """The differences of one term, or nothing. from_logits: the target is given as a teacher's logits."""
     outputs = np.random.default_rng(3).normal(0, 3, (n, count)).astype("<f4")
-    targets = draw(kind, n, count, keys.get("T", 1.0))
+    targets = draw("logits" if from_logits else kind, n, count, keys.get("T", 1.0))
     term = ",".join([f"{name}::0.5", *(f"{key}={value}" for key, value in keys.items())])
-    said = subprocess.run([DUMP, term, str(n), str(count)], input=outputs.tobytes() + targets.tobytes(),
-                          stdout=subprocess.PIPE, check=True).stdout
+    said = subprocess.run([DUMP, term, str(n), str(count), *(["logits"] if from_logits else [])],
+                          input=outputs.tobytes() + targets.tobytes(), stdout=subprocess.PIPE, check=True).stdout
     total, gradient = np.frombuffer(said[:8], "<f8")[0], np.frombuffer(said[8:], "<f4").reshape(n, count)
+    if from_logits:
+        targets = np.array([softmax(row / keys["T"]) for row in targets.astype(float)])
+        if name == "brier":  # it gets probabilities in single precision
+            targets = targets.astype("<f4")
     rows = [ORACLES[name][0](z, t, **keys)
             for z, t in zip(outputs.astype(float), targets if kind == "labels" else targets.astype(float))]
     expected = 0.5 * sum(loss for loss, _ in rows)
@@ -127,6 +131,8 @@ def main():
         for values in itertools.product(*tried.values()) if not wrong else []:
             for n, count in (1, 2), (5, 10), (3, 101):
                 wrong.append(compare(name, kind, dict(zip(tried, values)), n, count))
+                if kind == "distribution":
+                    wrong.append(compare(name, kind, dict(zip(tried, values)), n, count, from_logits=True))
         wrong = list(filter(None, wrong))
         print(f"{'not ok' if wrong else 'ok'} {number} - numpy agrees: {name}{' # ' + wrong[0] if wrong else ''}")
         failed |= bool(wrong)

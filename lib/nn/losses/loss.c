@@ -1,7 +1,12 @@
 /* A loss: the sum of its terms over a batch, with the weights of terms, classes and samples. */
+#include "lib/nn/parallel.h"
 #include "pipestill/losses.h"
+#include "pipestill/nn.h"
 
 #include <string.h>
+
+/* Samples that are computed before they are added up, and numbers for which a thread is worth its start. */
+enum { SAMPLES = 128, NUMBERS = 16384 };
 
 static bool is_error(const float *outputs, size_t count, int32_t label)
 {
@@ -46,24 +51,96 @@ static const void *target_of(const struct pst_loss_term *term, const struct view
     return (const float *)view->targets + sample * view->target_count;
 }
 
-/* Adds the terms of one sample. weight: of the sample. */
-static void add_terms(const struct pst_loss *loss, const struct view *views, size_t sample, size_t n,
-                      double weight, struct pst_loss_sums *sums)
+/* What is known of one sample. */
+struct found {
+    double weight, terms[PST_MAX_TERMS];
+    bool wrong;
+};
+
+/* What all rounds share. They write to the places of other samples, so they may run side by side. */
+struct work {
+    const struct pst_loss *loss;
+    const struct pst_loss_targets *targets;
+    const struct view *network, *views;
+    size_t n, from, count; /* samples: of the batch, before these, and of these */
+    size_t rounds;
+    struct found *found; /* [count] */
+};
+
+static float *row_of(float *gradient, size_t sample, size_t count)
 {
-    for (size_t k = 0; k < loss->count; k++) {
-        const struct pst_loss_term *term = &loss->terms[k];
-        const struct view *view = &views[k];
-        float *gradient = view->gradient != NULL ? view->gradient + sample * view->count : NULL;
-        sums->terms[k] += weight * term->type->row(term, view->outputs + sample * view->count,
-                                                   target_of(term, view, sample), view->count,
-                                                   term->weight / (double)n * weight, gradient);
+    return gradient == NULL ? NULL : gradient + sample * count;
+}
+
+static void clear(float *row, size_t count)
+{
+    if (row != NULL)
+        memset(row, 0, count * sizeof *row);
+}
+
+/* One term of one sample. weight: for the gradient. */
+static double compute_term(const struct pst_loss_term *term, const struct view *view, size_t sample,
+                           double weight, double *scratch)
+{
+    const float *outputs = view->outputs + sample * view->count;
+    const void *target = target_of(term, view, sample);
+    float *gradient = row_of(view->gradient, sample, view->count);
+    if (!term->from_logits)
+        return term->type->row(term, outputs, target, view->count, weight, gradient);
+    if (term->type->row_of_logits != NULL)
+        return term->type->row_of_logits(term, outputs, target, view->count, weight, gradient, scratch);
+    float *soft = (float *)scratch;
+    pst_softmax(target, soft, 1, view->count, term->temperature);
+    return term->type->row(term, outputs, soft, view->count, weight, gradient);
+}
+
+static void compute_sample(const struct work *work, size_t sample, struct found *found, double *scratch)
+{
+    const struct view *network = work->network;
+    const struct pst_loss_targets *targets = work->targets;
+    const float *outputs = network->outputs + sample * network->count;
+    found->weight = sample_weight(work->loss, targets, sample);
+    found->wrong = targets->labels != NULL && is_error(outputs, network->count, targets->labels[sample]);
+    clear(row_of(network->gradient, sample, network->count), network->count);
+    for (size_t k = 0; k < work->loss->count; k++) {
+        const struct pst_loss_term *term = &work->loss->terms[k];
+        if (targets->layers[k].outputs != NULL)
+            clear(row_of(targets->layers[k].gradient, sample, work->views[k].count), work->views[k].count);
+        found->terms[k] = compute_term(term, &work->views[k], sample,
+                                       term->weight / (double)work->n * found->weight, scratch);
     }
 }
 
-static void clear(float *gradient, size_t count)
+static void compute_round(const void *context, size_t i)
 {
-    if (gradient != NULL)
-        memset(gradient, 0, count * sizeof *gradient);
+    const struct work *work = context;
+    size_t first = i * work->count / work->rounds, end = (i + 1) * work->count / work->rounds;
+    double *scratch = work->targets->scratch;
+    if (scratch != NULL)
+        scratch += i * 2 * work->network->count;
+    for (size_t at = first; at < end; at++)
+        compute_sample(work, work->from + at, &work->found[at], scratch);
+}
+
+/* Adds samples in their order, whichever thread computed them. */
+static void add_up(const struct work *work, struct pst_loss_sums *sums)
+{
+    for (size_t i = 0; i < work->count; i++) {
+        const struct found *found = &work->found[i];
+        sums->weight += found->weight;
+        sums->errors += found->wrong;
+        for (size_t k = 0; k < work->loss->count; k++)
+            sums->terms[k] += found->weight * found->terms[k];
+    }
+}
+
+/* Over how many threads so many samples are divided. */
+static size_t rounds_for(size_t samples, size_t count, size_t threads)
+{
+    size_t most = samples * count / NUMBERS;
+    most = most < samples ? most : samples;
+    most = most < threads ? most : threads;
+    return most > 0 ? most : 1;
 }
 
 void pst_loss_compute(const struct pst_loss *loss, const struct pst_loss_targets *targets,
@@ -72,18 +149,16 @@ void pst_loss_compute(const struct pst_loss *loss, const struct pst_loss_targets
 {
     const struct view network = { outputs, gradient, NULL, count, count };
     struct view views[PST_MAX_TERMS];
+    struct found found[SAMPLES];
     *sums = (struct pst_loss_sums){ 0 };
-    clear(gradient, n * count);
-    for (size_t k = 0; k < loss->count; k++) {
+    for (size_t k = 0; k < loss->count; k++)
         views[k] = view_of(&loss->terms[k], targets, k, &network);
-        if (targets->layers[k].outputs != NULL)
-            clear(targets->layers[k].gradient, n * views[k].count);
-    }
-    for (size_t i = 0; i < n; i++) {
-        double weight = sample_weight(loss, targets, i);
-        sums->weight += weight;
-        sums->errors += targets->labels != NULL && is_error(outputs + i * count, count, targets->labels[i]);
-        add_terms(loss, views, i, n, weight, sums);
+    for (size_t from = 0; from < n; from += SAMPLES) {
+        size_t some = n - from < SAMPLES ? n - from : SAMPLES;
+        size_t rounds = rounds_for(some, count, targets->threads);
+        const struct work work = { loss, targets, &network, views, n, from, some, rounds, found };
+        pst_parallel(rounds, rounds, compute_round, &work);
+        add_up(&work, sums);
     }
     for (size_t k = 0; k < loss->count; k++)
         sums->total += loss->terms[k].weight > 0 ? loss->terms[k].weight * sums->terms[k] : 0;
