@@ -373,7 +373,9 @@ static void describe(FILE *text)
     for (size_t i = 0; pst_layer_types[i] != NULL; i++)
         fprintf(text, "\n  %-14s %s: %s", pst_layer_types[i]->name, pst_layer_types[i]->help,
                 pst_layer_types[i]->grammar);
-    fputs("\n\nTypes of --loss (the stream gives T of soft targets):\n", text);
+    fputs("\n\nTypes of --loss (the stream gives T of soft targets; --loss kl,T=20 softens a teacher's "
+          "logits):\n",
+          text);
     for (size_t i = 0; pst_loss_types[i] != NULL; i++) {
         const struct pst_loss_type *type = pst_loss_types[i];
         fprintf(text, "\n  %-14s %s", type->name, type->help);

@@ -22,7 +22,10 @@ static enum pst_status miss(const struct pst_loss_term *term, const struct pst_h
                         *advice != '\0' ? advice : "; only a source that knows them can bring them");
     case PST_TARGET_DISTRIBUTION:
         if (*advice == '\0' && pst_header_find_all(header, "logits", &first, 1) > 0)
-            advice = ", but logits: put temperature-softmax before this stage";
+            return pst_fail(error, PST_BAD_DATA,
+                            "the stream has no soft targets, but logits: put temperature-softmax before this "
+                            "stage, or give the temperature, --loss %s,T=NUMBER",
+                            term->type->name);
         return pst_fail(error, PST_BAD_DATA, "the stream has no soft targets%s",
                         *advice != '\0' ? advice : "; is temperature-softmax before this stage?");
     case PST_TARGET_LOGITS:
@@ -58,11 +61,17 @@ static enum pst_status find_tensor(const struct trainer *trainer, struct pst_los
     else
         status = pst_target_find(header, term->tensor[0] == '\0' ? NULL : term->tensor,
                                  trainer->shorthand ? "--soft-targets" : option, kinds[kind], index, error);
+    bool softened = kind == PST_TARGET_DISTRIBUTION && term->temperature > 0; /* here, not by a stage */
+    if (status == PST_OK && *index == PST_NONE && softened)
+        status = pst_target_find(header, NULL, option, kinds[PST_TARGET_LOGITS], index, error);
     if (status == PST_OK && *index == PST_NONE)
         return miss(term, header, error);
-    if (status == PST_OK)
-        strcpy(term->tensor, header->tensors[*index].name);
-    return status == PST_OK ? pst_target_whole(header, term->tensor, error) : status;
+    if (status != PST_OK)
+        return status;
+    strcpy(term->tensor, header->tensors[*index].name);
+    if (kind == PST_TARGET_DISTRIBUTION)
+        (void)pst_target_kind(term->tensor, &term->from_logits);
+    return pst_target_whole(header, term->tensor, error);
 }
 
 enum pst_status use_tensor(struct target *target, enum pst_loss_target kind, const struct pst_header *header,
@@ -132,6 +141,11 @@ static enum pst_status settle_temperature(struct pst_loss_term *term, double sai
                         term->temperature, term->tensor, said);
     if (said > 0)
         term->temperature = said;
+    if (term->temperature > PST_MOST_TEMPERATURE && term->from_logits)
+        return pst_fail(
+            error, PST_USAGE,
+            "T=%g: the highest temperature is %g; --loss logits is the limit at high temperatures",
+            term->temperature, PST_MOST_TEMPERATURE);
     if (term->temperature > PST_MOST_TEMPERATURE)
         return pst_fail(
             error, said > 0 ? PST_BAD_DATA : PST_USAGE,
@@ -311,6 +325,12 @@ enum pst_status read_target(const struct trainer *trainer, struct target *target
     return status;
 }
 
+/* What a term's tensor holds. */
+static enum pst_loss_target kind_of(const struct pst_loss_term *term)
+{
+    return term->from_logits ? PST_TARGET_LOGITS : term->type->target;
+}
+
 enum pst_status read_targets(struct trainer *trainer, const struct pst_batch *batch,
                              struct pst_loss_targets *targets, struct pst_error *error)
 {
@@ -324,7 +344,7 @@ enum pst_status read_targets(struct trainer *trainer, const struct pst_batch *ba
         status = check_labels(targets->labels, batch->n, outputs, error);
     }
     for (size_t k = 0; k < loss->count && status == PST_OK; k++)
-        status = read_target(trainer, &stream->targets[k], loss->terms[k].type->target,
+        status = read_target(trainer, &stream->targets[k], kind_of(&loss->terms[k]),
                              &batch->tensors[stream->targets[k].index], batch->n, &targets->terms[k], error);
     if (status == PST_OK && stream->dustbin_index != PST_NONE) {
         targets->given = batch->tensors[stream->dustbin_index].data;

@@ -107,7 +107,8 @@ static enum pst_status choose(const struct pst_run *run, const struct pst_header
     if (!*soft && settings->soft_weight > 0 && logits && settings->dustbin == NULL)
         return pst_fail(error, PST_BAD_DATA,
                         "the stream has logits, but no soft targets: put temperature-softmax before this "
-                        "stage, or choose --soft-loss logits, or, to leave the teacher out, --targets hard");
+                        "stage, or give the temperature, --loss kl,T=NUMBER, or choose --soft-loss logits, "
+                        "or, to leave the teacher out, --targets hard");
     return PST_OK;
 }
 

@@ -145,6 +145,54 @@ above() {
     [ "$(weights_of "$bad" --loss kl,T=4)" = "$(weights_of soft.pst --loss kl)" ]
 }
 
+@test "kl, cross-entropy and brier take a teacher's logits, and soften them at T" {
+    [ "$(weights_of logits.pst --loss kl,T=4)" = "$(weights_of logits.pst --loss kl:logits/t,T=4)" ]
+    [ "$(weights_of soft.pst --loss kl,T=4)" = "$(weights_of soft.pst --loss kl)" ] # soft targets come first
+    [ "$(weights_of soft.pst --loss kl:logits/t,T=4)" = "$(weights_of logits.pst --loss kl,T=4)" ]
+    [ "$(weights_of logits.pst --loss kl,T=2)" != "$(weights_of logits.pst --loss kl,T=4)" ]
+    [ "$(weights_of logits.pst --loss brier,T=4)" = "$(weights_of soft.pst --loss brier)" ]
+    [ "$(weights_of logits.pst --loss kl,T=4)" = "$(weights_of logits.pst --loss cross-entropy,T=4)" ]
+    [ "$(weights_of logits.pst --loss labels::0.1 --loss kl::0.9,T=4)" != "$(weights_of logits.pst --loss kl::0.9,T=4)" ]
+    for loss in kl,T=4 kl:logits/t,T=4; do
+        student-trainer -q -a 784-12-10 -r 0.02 -i soft.pst --loss "$loss" -o "$student" --log "$log"
+        jq 'select(.event == "epoch") | .loss' "$log" >>"$BATS_TEST_TMPDIR/losses"
+        rm "$student" "$log"
+    done
+    awk 'NR <= 3 { soft[NR] = $1 } NR > 3 && ($1 / soft[NR - 3] - 1) ^ 2 > 1e-8 { exit 1 } END { exit NR != 6 }' \
+        "$BATS_TEST_TMPDIR/losses"
+}
+
+@test "logits that cannot be softened are refused" {
+    refused 65 "but logits: put temperature-softmax before this stage, or give the temperature, --loss kl,T=NUMBER" logits.pst --loss kl
+    refused 65 "'logits/t' does not say at which temperature it is; --loss kl,T=NUMBER says it" logits.pst --loss kl:logits/t
+    refused 64 "T=1e+07: the highest temperature is 1e+06; --loss logits is the limit" logits.pst --loss kl,T=1e7
+    change 'batch["logits/t"][4, 2] = np.nan' logits.pst "$bad"
+    refused 65 "batch 0: tensor 'logits/t', sample 4 of the batch: number 2 is" "$bad" --loss kl,T=4
+    teacher-forward t.safetensors --name u -i logits.pst --force -o "$bad"
+    refused 65 "several logits/NAME; average them first, or choose with --loss kl:TENSOR" "$bad" --loss kl,T=4
+    change 'add("asked/t", np.ones(len(batch["id"]), "u1"))' logits.pst "$bad"
+    refused 65 "'logits/t' has rows for some samples only" "$bad" --loss kl,T=4
+}
+
+@test "a student of logits is the same with any number of threads, live, and resumed after kill -9" {
+    checkpoint=$BATS_TEST_TMPDIR/checkpoint
+    training=(student-trainer -q -a 784-12-10 -r 0.02 --loss kl,T=4)
+    "${training[@]}" -i logits.pst -o "$student.whole"
+    for threads in 1 2 3; do
+        [ "$(weights_of logits.pst --loss kl,T=4 --threads $threads)" = "$(weights_of logits.pst --loss kl,T=4)" ]
+    done
+    teacher-forward t.safetensors -i hard.pst | "${training[@]}" -o "$student"
+    cmp "$student.whole" "$student"
+    rm "$student"
+    run "$BATS_TEST_DIRNAME/../python/feed.py" logits.pst 4 KILL --until "$checkpoint=4" -- \
+        "${training[@]}" -o "$student" --checkpoint "$checkpoint" --checkpoint-every 1
+    [ "$status" -eq 137 ]
+    assert_fails 65 "loss is 'kl,T=2' here, 'kl,T=4' there" student-trainer -q -a 784-12-10 -r 0.02 \
+        --loss kl,T=2 -i logits.pst -o "$student" --checkpoint "$checkpoint" --resume
+    "${training[@]}" -i logits.pst -o "$student" --checkpoint "$checkpoint" --resume
+    cmp "$student.whole" "$student"
+}
+
 @test "an invalid loss is refused" {
     refused 64 "--loss huge: there is no loss 'huge'; there are kl, cross-entropy, labels, logits, mse, bce, brier" hard.pst --loss huge
     refused 64 "--loss kl::x: 'x' is not a weight" soft.pst --loss kl::x
