@@ -44,3 +44,18 @@ measure() {
     rm -f "$file"
     usage "$file" "$@"
 }
+
+# wide CLASSES SAMPLES: random inputs of 256 numbers, as words for loader.
+wide() {
+    /usr/bin/python3 - "$work/wide" "$@" <<'END'
+import sys
+import numpy
+path, classes, samples = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+random = numpy.random.default_rng(1)
+for name, kind, array in (("x", 13, random.standard_normal((samples, 256), "f4")),
+                          ("y", 12, random.integers(0, classes, samples, "i4"))):
+    head = bytes([0, 0, kind, array.ndim]) + numpy.array(array.shape, ">u4").tobytes()
+    open(f"{path}-{name}.idx", "wb").write(head + array.astype(array.dtype.newbyteorder(">")).tobytes())
+END
+    echo "idx:$work/wide-x.idx,$work/wide-y.idx --classes $1 --limit"
+}

@@ -84,16 +84,17 @@ def variants():
 
 
 def student(row, options):
-    """The stage that learns."""
-    return f"student-trainer -q {options} --arch {row['student']} -o {WORK}/student.safetensors"
+    """The stage that learns. It softens the logits of a single teacher itself."""
+    loss = f" --loss kl,T={TEMPERATURE}" if row["teachers"] == 1 else ""
+    return f"student-trainer -q {options} --arch {row['student']}{loss} -o {WORK}/student.safetensors"
 
 
 def teach(row, options, source):
-    """A pipe from a source to soft targets."""
+    """A pipe from a source to what the student learns from: a teacher's logits, or the mean soft targets of several."""
     asked = "".join(f" | teacher-forward {options} --name t{i} {WORK}/teacher-{i}.safetensors"
                     for i in range(row["teachers"]))
-    average = " | averager" if row["teachers"] > 1 else ""
-    return f"{source}{asked} | temperature-softmax -T {TEMPERATURE}{average}"
+    average = f" | temperature-softmax -T {TEMPERATURE} | averager" if row["teachers"] > 1 else ""
+    return f"{source}{asked}{average}"
 
 
 def command(row, options, data, epochs):
