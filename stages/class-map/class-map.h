@@ -6,7 +6,7 @@
 
 struct json_t;
 
-/* A tensor of logits or soft targets that is mapped. */
+/* A tensor of logits or soft targets that is mapped, or y if it holds shares of classes. */
 struct mapped {
     size_t at;    /* its place in header and batches */
     size_t asked; /* place of the tensor that says which rows count; PST_NONE: all do */
@@ -37,7 +37,7 @@ struct class_map {
     size_t in, out;         /* classes of the tensors of the input, and of the output */
     struct mapped *tensors; /* [tensor_count]; owned */
     size_t tensor_count;
-    size_t y;           /* PST_NONE: there are no labels, or they stay */
+    size_t y;           /* of labels; PST_NONE: there are none, or they stay */
     struct lost *lost;  /* [tensor_count]: of all jobs; owned */
     uint64_t *left_out; /* samples left out by all jobs; owned */
     /* A job's own. */

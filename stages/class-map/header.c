@@ -36,10 +36,10 @@ static enum pst_status choose(struct class_map *self, const struct pst_header *i
                               struct pst_error *error)
 {
     const struct pst_tensor_spec *spec = &in->tensors[at];
-    bool logits, label = strcmp(spec->name, "y") == 0;
-    if (!is_chosen(self, spec->name) || (!label && !pst_target_kind(spec->name, &logits)))
+    bool logits = false, y = strcmp(spec->name, "y") == 0;
+    if (!is_chosen(self, spec->name) || (!y && !pst_target_kind(spec->name, &logits)))
         return PST_OK;
-    if (label) {
+    if (y && !pst_labels_are_mixed(in)) {
         self->y = at;
         return pst_header_require(in, "y", PST_DTYPE_I32, 0, NULL, &self->y, error);
     }
@@ -310,7 +310,8 @@ static enum pst_status declare_tensors(struct pst_run *run, struct pst_header *o
         pst_header_replace(out, mapped->at);
         spec->shape[0] = self->out;
         spec->sample_bytes = self->out * sizeof(float);
-        status = pst_made_from(run, mapped->at, mapped->logits ? "logits" : "soft", &mapped->at, 1, error);
+        const char *kind = strcmp(spec->name, "y") == 0 ? "y" : mapped->logits ? "logits" : "soft";
+        status = pst_made_from(run, mapped->at, kind, &mapped->at, 1, error);
     }
     if (status != PST_OK || self->y == PST_NONE)
         return status;

@@ -50,6 +50,19 @@ sum_of() {
     diff <(sum_of soft.pst) <(sum_of "$out")
 }
 
+@test "shares of mixed samples are mapped as soft targets are, and learned from" {
+    loader digits --samples 120 --batch 30 --mixup 0.4 --seed 2 |
+        class-map --classes 'small = 0-4; eight = 8' --dustbin other -o "$out"
+    loader digits --samples 120 --batch 30 --mixup 0.4 --seed 2 -o "$out.mixed"
+    diff <(column "$out.mixed" y | awk '{ printf "%.5f %.5f %.5f\n", $1 + $2 + $3 + $4 + $5, $9, $6 + $7 + $8 + $10 }') \
+        <(column "$out" y | awk '{ printf "%.5f %.5f %.5f\n", $1, $2, $3 }')
+    student-trainer -q -a 784-8-3 -i "$out" -o "$BATS_TEST_TMPDIR/student.safetensors"
+    assert_fails 65 "of the batch: all its probability is in classes that the map leaves out" \
+        class-map --classes 0-4 -i "$out.mixed" -o "$out.lost"
+    class-map --classes 0-4 --drop-samples -i "$out.mixed" -o "$out.kept"
+    column "$out.kept" y | awk '{ sum = 0; for (i = 1; i <= NF; i++) sum += $i; if (sum < 0.9999 || sum > 1.0001) exit 1 }'
+}
+
 @test "counts of classes are merged, and agree with the labels" {
     class-map --classes 'small = 0-4; large = *' -i soft.pst -o "$out"
     [ "$(header "$out" class_counts)" = "[$(column "$out" y | grep -c 0), $(column "$out" y | grep -c 1)]" ]
