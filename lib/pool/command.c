@@ -210,11 +210,65 @@ static void *listen_to_child(void *argument)
 
 static enum pst_status start_threads(struct command *command, struct pst_error *error)
 {
-    if (pthread_create(&command->listener, NULL, listen_to_child, command) == 0 &&
-        pthread_create(&command->collector, NULL, collect, command) == 0 &&
-        pthread_create(&command->feeder, NULL, feed, command) == 0)
-        return PST_OK;
-    return pst_fail(error, PST_TRY_AGAIN, "out of memory for a thread");
+    static void *(*const work[COMMAND_THREADS])(void *) = { listen_to_child, collect, feed };
+    for (; command->thread_count < COMMAND_THREADS; command->thread_count++) {
+        pthread_t *thread = &command->threads[command->thread_count];
+        if (pthread_create(thread, NULL, work[command->thread_count], command) != 0)
+            return pst_fail(error, PST_TRY_AGAIN, "out of memory for a thread");
+    }
+    return PST_OK;
+}
+
+/* Takes over the child's input and output, also on failure. */
+static enum pst_status open_streams(struct command *command, int in, int out, struct pst_error *error)
+{
+    struct pst_output *output;
+    struct pst_input *input;
+    enum pst_status status = pst_output_to_fd(&output, in, "the command's input", error);
+    if (status == PST_OK)
+        status = pst_writer_new(&command->writer, output, error);
+    if (status != PST_OK) {
+        close(out);
+        return status;
+    }
+    status = pst_input_from_fd(&input, out, "the command's output", error);
+    if (status != PST_OK)
+        return status;
+    return pst_reader_new(&command->reader, input, pst_link_options(command->run)->max_message, error);
+}
+
+/* Ends the threads that run, and the child after so many seconds. Returns the child's exit code. */
+static int end_threads(struct command *command, bool aborting, double seconds)
+{
+    pthread_mutex_lock(&command->lock);
+    command->closing = true;
+    command->aborting = aborting;
+    pthread_cond_signal(&command->change);
+    pthread_mutex_unlock(&command->lock);
+    int code = pst_child_end(command->child, seconds);
+    while (command->thread_count > 0)
+        pthread_join(command->threads[--command->thread_count], NULL);
+    pst_header_free(&command->header);
+    pst_header_free(&command->answers);
+    command->running = false;
+    return code;
+}
+
+/* Ends a command that did not start. Each thread frees what is its own, so what has none is freed here. */
+static void end_early(struct command *command)
+{
+    size_t running = command->thread_count;
+    if (running < 3) {
+        pst_writer_free(command->writer);
+        command->writer = NULL;
+    }
+    if (running < 2) {
+        pst_reader_free(command->reader);
+        command->reader = NULL;
+    }
+    end_threads(command, true, 0);
+    if (running < 1)
+        close(command->child_says);
 }
 
 enum pst_status pst_command_start(struct command *command, const struct pst_header *header,
@@ -231,27 +285,17 @@ enum pst_status pst_command_start(struct command *command, const struct pst_head
         pst_header_free(&command->header);
         return status;
     }
-    struct pst_output *output;
-    struct pst_input *input;
-    status = pst_output_to_fd(&output, in, "the command's input", error);
-    if (status == PST_OK)
-        status = pst_writer_new(&command->writer, output, error);
-    if (status == PST_OK)
-        status = pst_input_from_fd(&input, out, "the command's output", error);
-    if (status == PST_OK)
-        status = pst_reader_new(&command->reader, input, pst_link_options(command->run)->max_message, error);
     command->put = command->fed = command->answered = command->taken = 0;
     command->closing = command->aborting = command->ended = false;
     command->error = (struct pst_error){ 0 };
     command->refused = false;
     command->kept_size = 0;
     command->running = true;
+    status = open_streams(command, in, out, error);
     if (status == PST_OK)
         status = start_threads(command, error);
-    if (status != PST_OK) {
-        pst_child_end(command->child, 0);
-        command->running = false;
-    }
+    if (status != PST_OK)
+        end_early(command);
     return status;
 }
 
@@ -334,21 +378,9 @@ int pst_command_stop(struct command *command, bool patient, char *why, size_t si
     why[0] = '\0';
     if (!command->running)
         return 0;
-    pthread_mutex_lock(&command->lock);
-    command->closing = true;
-    command->aborting = !patient;
-    pthread_cond_signal(&command->change);
-    bool ended = command->ended;
-    pthread_mutex_unlock(&command->lock);
     /* A child that has ended its stream itself may still write why. */
-    int code = pst_child_end(command->child, patient ? 30 : ended ? 2 : 0);
-    pthread_join(command->feeder, NULL);
-    pthread_join(command->collector, NULL);
-    pthread_join(command->listener, NULL);
+    int code = end_threads(command, !patient, patient ? 30 : pst_command_has_ended(command) ? 2 : 0);
     describe_end(command, code, why, size);
-    pst_header_free(&command->header);
-    pst_header_free(&command->answers);
-    command->running = false;
     return code;
 }
 

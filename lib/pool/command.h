@@ -22,6 +22,8 @@ struct task {
     size_t answer_size;
 };
 
+enum { COMMAND_THREADS = 3 };
+
 struct command {
     struct pst_run *run; /* the worker's */
     char **arguments;    /* ended by NULL; borrowed */
@@ -29,8 +31,9 @@ struct command {
     int event;           /* eventfd: something can be taken, or the child has ended */
     bool running;
 
-    pid_t child; /* and the leader of its process group */
-    pthread_t feeder, collector, listener;
+    pid_t child;                        /* and the leader of its process group */
+    pthread_t threads[COMMAND_THREADS]; /* that run: the first thread_count of listener, collector, feeder */
+    size_t thread_count;
     struct pst_header header;  /* of the stream that is fed */
     struct pst_header answers; /* of an answer: what the command added */
     struct pst_writer *writer; /* the feeder's */

@@ -207,6 +207,25 @@ has_come() {
     run ! says dispatcher "failed"
 }
 
+@test "a worker that cannot start a thread fails a batch, closes what it opened, and goes on with the next try" {
+    [[ -z ${SANITIZE-}${VALGRIND-} ]] || skip "these have an allocator of their own"
+    for thread in 0 1 2 3; do # 0: all start
+        mkdir "$BATS_TEST_TMPDIR/$thread"
+        use_folder "$BATS_TEST_TMPDIR/$thread"
+        hold
+        start_dispatcher
+        LD_PRELOAD=$STAGES/../tests/shim_shortage.so PST_SHORTAGE_THREAD=$thread start_worker one
+        go_on_until 1
+        pipes=$(find "/proc/$worker/fd" -lname 'pipe:*' | wc -l)
+        go_on
+        assert_same_student
+        ((thread > 0)) || { expected=$pipes && continue; }
+        says one "batch 0: out of memory for a thread"
+        echo "$pipes pipes are open, not $expected?"
+        [ "$pipes" -eq "$expected" ]
+    done
+}
+
 @test "a worker that answers for another run fails, and is dismissed" {
     hold
     start_dispatcher

@@ -2,7 +2,8 @@
  * shim_shortage: an LD_PRELOAD library that lets memory run short. After main has begun, the allocation with
  * the number in PST_SHORTAGE fails ("17"), or that one and all later ones ("17+"). The number of allocations
  * is written to the file that PST_SHORTAGE_COUNT names, if the program ends by itself. Random numbers of the
- * system are zeros, so that two runs write the same bytes.
+ * system are zeros, so that two runs write the same bytes. The thread with the number in PST_SHORTAGE_THREAD
+ * is not started; those of libraries and of children do not count.
  */
 #define _GNU_SOURCE
 
@@ -10,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,8 +32,11 @@ typedef int start_function(main_function *program, int argc, char **argv, void (
                            void (*end)(void), void (*loader_end)(void), void *stack);
 start_function __libc_start_main;
 
-static atomic_ulong allocations;
-static unsigned long which;
+typedef int thread_function(pthread_t *thread, const pthread_attr_t *attributes, void *(*work)(void *),
+                            void *argument);
+
+static atomic_ulong allocations, threads;
+static unsigned long which, which_thread;
 static bool all_later, counting;
 static main_function *program_main;
 
@@ -80,6 +85,24 @@ int posix_memalign(void **memory, size_t alignment, size_t size)
     return 0;
 }
 
+/* Whether an address is in the program itself, not in a library. */
+static bool in_program(const void *address)
+{
+    Dl_info here, program;
+    return counting && dladdr(address, &here) != 0 && dladdr((const void *)program_main, &program) != 0 &&
+           here.dli_fbase == program.dli_fbase;
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*work)(void *), void *argument)
+{
+    thread_function *create;
+    void *symbol = dlsym(RTLD_NEXT, "pthread_create");
+    memcpy(&create, &symbol, sizeof create);
+    if (in_program(__builtin_return_address(0)) && atomic_fetch_add(&threads, 1) + 1 == which_thread)
+        return EAGAIN;
+    return create(thread, attributes, work, argument);
+}
+
 ssize_t getrandom(void *bytes, size_t size, unsigned flags)
 {
     (void)flags;
@@ -93,6 +116,9 @@ static int counted_main(int argc, char **argv, char **environment)
     char *end = NULL;
     which = text == NULL ? 0 : strtoul(text, &end, 10);
     all_later = end != NULL && *end == '+';
+    text = getenv("PST_SHORTAGE_THREAD");
+    which_thread = text == NULL ? 0 : strtoul(text, NULL, 10);
+    unsetenv("PST_SHORTAGE_THREAD");
     counting = true;
     return program_main(argc, argv, environment);
 }
