@@ -261,7 +261,7 @@ bench: test-deps
 # PyTorch and what else pip installs go into build/peers; nothing else needs them.
 bench-peers: test-deps
 	$(call install_packages,$(PEERS_PACKAGES))
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all bench-programs
 	@BUILD=$(BUILD) bench/peers/run
 
 # ---- lint ----

@@ -176,6 +176,47 @@ def torch_kernels():
     return found
 
 
+# ---- what the processor can do at most ----
+
+def peaks():
+    """What one core can multiply and add at most, in 10^9 a second: {"f32": …, "bf16": …}; of AMX that is not known."""
+    told = shell(f"{BUILD}/bench/peak", capture_output=True, text=True).stdout
+    found = {name.removeprefix("peak_"): float(value) for name, value in map(str.split, told.splitlines())}
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        if "amx_bf16" in file.read():
+            found.pop("bf16", None)
+    return found
+
+
+def multiply_adds(architecture):
+    """Those of a sample: of all layers, and of the first that has any."""
+    told = json.loads(shell(f"stream-inspect --json --arch '{architecture}'", capture_output=True, text=True).stdout)
+    return told["multiply_adds"], next(layer["multiply_adds"] for layer in told["layers"] if layer["multiply_adds"] > 0)
+
+
+def operations(row):
+    """Multiplications and additions that one sample of a row needs. In training a layer has three products, the first layer two."""
+    of_teacher, of_student, first = multiply_adds(row["teacher"])[0], *multiply_adds(row["student"])
+    asked = row["teachers"] * of_teacher if row["kind"] == "live" else of_teacher if row["kind"] == "forward" else 0
+    return 2 * (asked + (0 if row["kind"] == "forward" else 3 * of_student - first))
+
+
+def print_shares(rows, most):
+    """How much of what the cores can do at most is in a row's products."""
+    print("\nproducts, as a share of what the cores can multiply at most (%s):" % ", ".join(
+        f"{name} {value:.0f} GFLOP/s a core" for name, value in most.items()))
+    print("%-30s %22s %22s" % ("", "f32: pipestill, PyTorch", "bf16: pipestill, PyTorch"))
+    for result in rows.values():
+        if "cost" in result:
+            continue
+        shares = {}
+        for name, peak in most.items():
+            scale = result["operations"] / (peak * 1e9 * result["cores"])
+            ours = max((rate for way, rate in result["samples_per_s"]["pipestill"].items() if way.endswith(name)), default=0)
+            shares[name] = f"{100 * scale * ours:.0f} %, {100 * scale * result['samples_per_s']['pytorch'][name]:.0f} %"
+        print("%-30s %22s %22s" % (result["title"], shares.get("f32", ""), shares.get("bf16", "")))
+
+
 # ---- a row ----
 
 def compare(ours, theirs):
@@ -207,7 +248,8 @@ def measure(name, row, ways):
     torch.close()
     f32 = {way: taken for way, taken in ours.items() if ways[way][1]}
     samples = batches * BATCH
-    return {"title": row["title"], "batches": batches, "f32": compare(f32, {"f32": theirs["f32"]}),
+    return {"title": row["title"], "batches": batches, "operations": operations(row), "cores": row["cores"],
+            "f32": compare(f32, {"f32": theirs["f32"]}),
             "best": compare(ours, theirs), "to_reach": {"f32": row["f32"], "best": row["best"]},
             "samples_per_s": {"pipestill": {way: samples / statistics.median(taken) for way, taken in ours.items()},
                               "pytorch": {way: samples / statistics.median(taken) for way, taken in theirs.items()}},
@@ -266,11 +308,13 @@ def compare_jobs(names):
         row = ROWS[name]
         results[name] = measure_elastic(row, ways) if row["kind"] == "elastic" else measure(name, row, ways)
     print_table(results)
+    most = peaks()
+    print_shares(results, most)
     print("\nkernels:")
     for side, found in kernels.items():
         for way, kernel in found.items():
             print(f"  {side:10s} {way:14s} {kernel}")
-    return {"kernels": kernels, "rows": results}
+    return {"kernels": kernels, "peaks": most, "rows": results}
 
 
 def main():
