@@ -6,7 +6,7 @@
 #   FIGURES  the evaluator's reports, without .json, and with % for the seed
 #   SEEDS    if they are not those of the other rows
 #   BIASES   the evaluator's reports of fitted biases, if they are apart from FIGURES
-# The names in the list `apart` are rows that `all` leaves out.
+# The names in the list `apart` are rows that `all` leaves out; `further` are figures of other rows, of more seeds, that it leaves out.
 define row
 rows += $(2)
 table += {"file": "$(1)", "row": "$(2)", "paper": $(3), "figures": "$(4)", "biases": "$(6)"}
@@ -22,7 +22,7 @@ endef
 .SECONDEXPANSION:
 .PHONY: all apart rows results page
 all: $$(filter-out $$(apart),$$(rows))
-apart: $$(apart)
+apart: $$(apart) $$(further)
 
 # These are not files, and use the usual shell. Results are of all figures that are there, not only of the rows to make.
 rows results page: SHELL := bash

@@ -53,9 +53,24 @@ def write(path, content):
     part.replace(path)
 
 
-def write_steps(path):
-    """All commands that made what is in the current folder, their seconds, and the digest of each model."""
+def behind(steps, figures):
+    """The steps that made some figures, and what these were made from: files that the commands name. %: a seed, as in seeds_of."""
+    patterns = [re.compile(re.escape(one).replace("%", "[0-9]+") + r"\.json") for one in figures]
+    names = {step["makes"]: step for step in steps}
+    todo, found = [name for name in names if any(pattern.fullmatch(name) for pattern in patterns)], set()
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += names.keys() & set(re.findall(r"[\w.-]+", " ".join(names[name]["commands"])))
+    return [step for step in steps if step["makes"] in found]
+
+
+def write_steps(path, figures=None):
+    """All commands that made what is in the current folder, or only some figures; their seconds, and the digest of each model."""
     steps = sorted((read_json(step) for step in pathlib.Path().glob("*.step")), key=lambda step: step["makes"])
+    if figures is not None:
+        steps = behind(steps, figures)
     write(path, {"machine": machine(), "quick": bool(os.environ.get("QUICK")), "seconds": sum(step["seconds"] for step in steps),
                  "date": max((step["made"] for step in steps), default=f"{datetime.datetime.now():%Y-%m-%d}"), "made": steps})
 

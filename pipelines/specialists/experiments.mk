@@ -35,17 +35,18 @@ distilled-back-$(1)-%.json: back-$(1)-%.safetensors sets-$(1).txt test.pst
 	replay test.pst | teacher-forward $(kernels) --name model $$< | $$(call judged,logits/model,$(1))
 
 $$(eval $$(call row,specialists,$(call named,generalist,$(1)),null,generalist-$(1)-%,1))
-$$(eval $$(call together,special,specialists,$(1)))
+$$(eval $$(call together,special,specialists,$(1),$(special.seeds)))
 $$(eval $$(call row,specialists,$(call named,control,$(1)),null,control-$(1)-%,$(special.seeds)))
 $$(eval $$(call row,specialists,$(call named,averaged,$(1)),null,averaged-$(1)-%,$(special.seeds)))
 $$(eval $$(call row,specialists,$(call named,distilled-back,$(1)),null,distilled-back-$(1)-%,$(back.seeds)))
 endef
 
-# $(call together,PREFIX,ROW,KIND): a row of the combined answers of a prefix's specialists and the generalist. Each seed has its own
-# rule, because prerequisites have it in the middle.
+# $(call together,PREFIX,ROW,KIND,SEEDS): a row of the combined answers of a prefix's specialists and the generalist. Each seed has its
+# own rule, because prerequisites have it in the middle. Seeds that the row leaves out are made by `apart`.
 define together
 $(foreach seed,$(or $(SEED),$(special.seeds)),$(eval $(call together_seed,$(1),$(2),$(3),$(seed))))
-$(call row,specialists,$(call named,$(2),$(3)),null,$(2)-$(3)-%,$(special.seeds))
+$(call row,specialists,$(call named,$(2),$(3)),null,$(2)-$(3)-%,$(4))
+further += $(foreach seed,$(filter-out $(4) $(SEED),$(special.seeds)),$(2)-$(3)-$(seed).json)
 endef
 define together_seed
 $(2)-$(3)-$(4).json: sets-$(3).txt G-$(3)-1.safetensors $(call of,$(1),$(3),$(4)) test.pst
@@ -60,7 +61,7 @@ labels := --targets hard
 $(foreach k,$(sets),$(eval $(call specialist,unit,12,$(k),--dustbin-unit,$(call special.options,12) $(labels))))
 $(foreach k,$(sets),$(eval $(call specialist,last,12,$(k),--dustbin-unit --learn-last 1,$(call special.options,12) $(labels))))
 $(foreach k,$(sets),$(eval $(call specialist,labels,12,$(k),$(given),$(call special.options,12) $(labels))))
-$(foreach how,unit last labels,$(eval $(call together,$(how),specialists-$(how),12)))
+$(foreach how,unit last labels,$(eval $(call together,$(how),specialists-$(how),12,$(beside.seeds))))
 
 # ---- One net of s's size ----
 
