@@ -167,7 +167,6 @@ assert all((one[name] == same[name]).all() for name in one)
 @test "a stage that needs one label a sample refuses mixed samples" {
     words="tensor 'y' holds shares of classes, for samples were mixed, and labels are needed; leave out loader's --mixup"
     assert_fails 65 "$words" evaluator -i taught.pst
-    assert_fails 65 "$words" class-map --classes 0,1 -i mixed.pst -o "$out"
     assert_fails 65 "--validate mixed.pst: $words" student-trainer --hidden 8 --validate mixed.pst -i plain.pst -o "$model"
     assert_fails 65 "learn from them with --loss cross-entropy:y" student-trainer --hidden 8 --loss labels -i mixed.pst -o "$model"
     assert_fails 65 "--class-weight needs labels" student-trainer --hidden 8 --class-weight 1=2 -i mixed.pst -o "$model"
