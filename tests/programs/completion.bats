@@ -65,7 +65,7 @@ def wait(text):
         if select.select([terminal], [], [], 0.2)[0]:
             seen += os.read(terminal, 4096)
     assert text in seen, (text, seen)
-os.write(terminal, b"autoload -U compinit; compinit -D -u; source %s; echo be''gun\n" % sys.argv[1].encode())
+os.write(terminal, b"autoload -U compinit; compinit -D -u; source %s; echo be\\gun\n" % sys.argv[1].encode())
 wait(b"begun")
 for line in sys.stdin.read().splitlines():
     begin, word = line.split("|")

@@ -176,7 +176,7 @@ above() {
 
 @test "a student of logits is the same with any number of threads, live, and resumed after kill -9" {
     checkpoint=$BATS_TEST_TMPDIR/checkpoint
-    training=(student-trainer -q -a 784-12-10 -r 0.02 --loss kl,T=4)
+    training=(student-trainer -q -a 784-12-10 -r 0.02 --loss 'kl,T=4')
     "${training[@]}" -i logits.pst -o "$student.whole"
     for threads in 1 2 3; do
         [ "$(weights_of logits.pst --loss kl,T=4 --threads $threads)" = "$(weights_of logits.pst --loss kl,T=4)" ]

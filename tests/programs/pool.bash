@@ -140,5 +140,7 @@ end_processes() {
         kill -CONT "$process" 2>/dev/null || true
         kill -KILL "$process" 2>/dev/null || true
     done
+    # A killed worker leaves its command, which writes here until it has noticed.
+    [[ -z ${done_file-} ]] || pkill -KILL -f -- "--count $done_file" || true
     wait || true
 }
