@@ -3,8 +3,15 @@
  *
  *   peak     prints lines "name number", in 10^9 multiplications and additions a second: peak_f32 by the
  *            widest fused multiply-add, peak_bf16 by AVX512_BF16. A line is left out if the processor lacks
- *            the instruction. Instructions on tiles (AMX) are not measured.
+ *            the instruction. Instructions on tiles (AMX), and other kinds of processors, are not measured.
  */
+#if !defined(__x86_64__)
+int main(void)
+{
+    return 0;
+}
+#else
+
 #include <immintrin.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -69,3 +76,4 @@ int main(void)
         measure("peak_bf16", avx512_bf16, 2 * 32);
     return fflush(stdout) == 0 ? 0 : 1;
 }
+#endif
