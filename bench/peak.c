@@ -13,7 +13,6 @@ int main(void)
 #else
 
 #include <immintrin.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <time.h>
 

@@ -83,18 +83,24 @@ def variants():
     return works
 
 
+def softens(row):
+    """Whether the student softens its teacher's logits itself, as PyTorch's does. Recordings hold soft targets on both sides."""
+    return row["kind"] == "live" and row["teachers"] == 1
+
+
 def student(row, options):
-    """The stage that learns. It softens the logits of a single teacher itself."""
-    loss = f" --loss kl,T={TEMPERATURE}" if row["teachers"] == 1 else ""
+    """The stage that learns."""
+    loss = f" --loss kl,T={TEMPERATURE}" if softens(row) else ""
     return f"student-trainer -q {options} --arch {row['student']}{loss} -o {WORK}/student.safetensors"
 
 
 def teach(row, options, source):
-    """A pipe from a source to what the student learns from: a teacher's logits, or the mean soft targets of several."""
+    """A pipe from a source to what the student learns from: a teacher's logits, or soft targets."""
     asked = "".join(f" | teacher-forward {options} --name t{i} {WORK}/teacher-{i}.safetensors"
                     for i in range(row["teachers"]))
-    average = f" | temperature-softmax -T {TEMPERATURE} | averager" if row["teachers"] > 1 else ""
-    return f"{source}{asked}{average}"
+    softened = "" if softens(row) else f" | temperature-softmax -T {TEMPERATURE}"
+    average = " | averager" if row["teachers"] > 1 else ""
+    return f"{source}{asked}{softened}{average}"
 
 
 def command(row, options, data, epochs):

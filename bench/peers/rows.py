@@ -1,6 +1,6 @@
 """The rows of the table that bench/peers measures: what both sides do.
 
-kind: live     teachers are asked and a student learns from their soft targets, at once
+kind: live     teachers are asked and a student learns from their answers, at once
       forward  one teacher answers
       train    a student learns from labels
       replay   a student learns from recorded soft targets, shuffled

@@ -83,12 +83,12 @@ static double used_seconds(void)
 size_t pst_idle_decide(double used, double idle, double seconds, size_t most)
 {
     /* Threads that wait for one another do not use all of a processor. */
-    double free = (used + idle) / seconds + 0.3;
-    /* A teacher that keeps pace with its student uses more as the student gets faster. So if only `free`
+    double available = (used + idle) / seconds + 0.3;
+    /* A teacher that keeps pace with its student uses more as the student gets faster. So if only that
      * counted, the second thread would take away its own reason. This share does not depend on the pace. */
     double others = fmax(0, (double)most * seconds - used - idle);
     double share = used > 0 ? (double)most * used / (used + others) + 0.45 : 0;
-    double processors = fmax(free, share);
+    double processors = fmax(available, share);
     if (!(processors >= 2))
         return 1;
     return processors < (double)most ? (size_t)processors : most;

@@ -12,17 +12,24 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-struct pst_normaliser pst_normalise(const float *logits, size_t classes, double temperature)
+struct pst_normaliser pst_normalise_into(double *powers, const float *logits, size_t classes,
+                                         double temperature)
 {
     struct pst_normaliser row = { .largest = (double)pst_largest_number(logits, classes) };
-    double powers[PST_AT_ONCE], sum = 0;
+    double some[PST_AT_ONCE], sum = 0;
     for (size_t at = 0; at < classes; at += PST_AT_ONCE) {
+        double *here = powers == NULL ? some : powers + at;
         size_t count = smaller(classes - at, PST_AT_ONCE);
-        pst_kernel_softmax(powers, logits + at, count, row.largest, temperature, 0);
-        sum = pst_kernel_add_up(powers, count, sum);
+        pst_kernel_softmax(here, logits + at, count, row.largest, temperature, 0);
+        sum = pst_kernel_add_up(here, count, sum);
     }
     row.log_sum = log(sum);
     return row;
+}
+
+struct pst_normaliser pst_normalise(const float *logits, size_t classes, double temperature)
+{
+    return pst_normalise_into(NULL, logits, classes, temperature);
 }
 
 void pst_softmax(const float *logits, float *probabilities, size_t n, size_t classes, double temperature)

@@ -19,4 +19,8 @@ struct pst_normaliser {
 /* The normaliser of one row. classes ≥ 1; temperature > 0. NaN if a logit is NaN or +infinity. */
 struct pst_normaliser pst_normalise(const float *logits, size_t classes, double temperature);
 
+/* The same. powers: receives exp((logits - largest) / T), [classes]; may be NULL. */
+struct pst_normaliser pst_normalise_into(double *powers, const float *logits, size_t classes,
+                                         double temperature);
+
 #endif

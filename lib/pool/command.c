@@ -210,7 +210,8 @@ static void *listen_to_child(void *argument)
 
 static enum pst_status start_threads(struct command *command, struct pst_error *error)
 {
-    static void *(*const work[COMMAND_THREADS])(void *) = { listen_to_child, collect, feed };
+    static void *(*const work[COMMAND_THREADS])(
+        void *) = { [LISTENER] = listen_to_child, [COLLECTOR] = collect, [FEEDER] = feed };
     for (; command->thread_count < COMMAND_THREADS; command->thread_count++) {
         pthread_t *thread = &command->threads[command->thread_count];
         if (pthread_create(thread, NULL, work[command->thread_count], command) != 0)
@@ -258,16 +259,16 @@ static int end_threads(struct command *command, bool aborting, double seconds)
 static void end_early(struct command *command)
 {
     size_t running = command->thread_count;
-    if (running < 3) {
+    if (running <= FEEDER) {
         pst_writer_free(command->writer);
         command->writer = NULL;
     }
-    if (running < 2) {
+    if (running <= COLLECTOR) {
         pst_reader_free(command->reader);
         command->reader = NULL;
     }
     end_threads(command, true, 0);
-    if (running < 1)
+    if (running <= LISTENER)
         close(command->child_says);
 }
 

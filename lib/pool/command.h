@@ -22,7 +22,8 @@ struct task {
     size_t answer_size;
 };
 
-enum { COMMAND_THREADS = 3 };
+/* The threads of a command, in the order in which they are started. */
+enum { LISTENER, COLLECTOR, FEEDER, COMMAND_THREADS };
 
 struct command {
     struct pst_run *run; /* the worker's */
@@ -32,7 +33,7 @@ struct command {
     bool running;
 
     pid_t child;                        /* and the leader of its process group */
-    pthread_t threads[COMMAND_THREADS]; /* that run: the first thread_count of listener, collector, feeder */
+    pthread_t threads[COMMAND_THREADS]; /* the first thread_count run */
     size_t thread_count;
     struct pst_header header;  /* of the stream that is fed */
     struct pst_header answers; /* of an answer: what the command added */

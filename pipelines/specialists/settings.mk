@@ -28,7 +28,8 @@ special.seeds := $(call pick,1 2 3,1 2)
 special.rate = $(or $(special.rate.$(1)),0.1)
 special.rate.dense := 0.02
 special.options = --optimiser nesterov --learning-rate $(special.rate) --schedule cosine --warm-up 0.1 --weight-decay 0.0005
-# Of the rows with the paper's dustbin, and of that with labels alone: so that all rows take less than three hours. `apart` makes the others.
+# The rows with the paper's dustbin and the one with labels alone have one seed, so that all rows take less than three hours. `apart` makes
+# the other seeds.
 beside.seeds := 1
 # The labels, and the generalist's soft targets as a regulariser.
 special.temperature := 2

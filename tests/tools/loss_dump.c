@@ -4,8 +4,9 @@
  *   loss_dump
  *       prints a line for each type of loss: its name, its kind of target, and its keys
  *   loss_dump TERM N M [logits]
- *       reads outputs, f32 [N, M], then targets, i32 [N] for labels and otherwise f32 [N, M], which are a
- * teacher's logits if so said; writes the sum of the losses, f64, then the gradient of their mean, f32 [N, M]
+ *       reads outputs, f32 [N, M], then targets: i32 [N] for labels, otherwise f32 [N, M]; with the word
+ *       logits they are a teacher's logits;
+ *       writes the sum of the losses, f64, then the gradient of their mean, f32 [N, M]
  *
  * TERM is written as for student-trainer --loss.
  */

@@ -3,6 +3,8 @@
  * values with numpy. */
 #include "pipestill/nn.h"
 
+#include "loss_fixture.h"
+
 #include <float.h>
 #include <math.h>
 #include <setjmp.h>
@@ -208,20 +210,6 @@ static void at_a_high_temperature_the_soft_gradient_is_z_minus_v_over_classes(vo
         assert_near(soft[i], logits[i], 0.01 / SAMPLES);
 }
 
-/* Σ a_j (log a_j - log b_j) · T² and T (b_j - a_j), of softmax at T of logits, in double throughout. */
-static double exact_divergence(const float *teacher, const float *student, double temperature,
-                               double *gradient)
-{
-    double log_a[OUTPUTS], log_b[OUTPUTS], sum = 0;
-    pst_log_softmax(teacher, log_a, OUTPUTS, temperature);
-    pst_log_softmax(student, log_b, OUTPUTS, temperature);
-    for (size_t j = 0; j < OUTPUTS; j++) {
-        sum += exp(log_a[j]) * (log_a[j] - log_b[j]);
-        gradient[j] = temperature * (exp(log_b[j]) - exp(log_a[j])) / SAMPLES;
-    }
-    return temperature * temperature * sum;
-}
-
 static double norm_of_difference(const float *values, const double *expected)
 {
     double sum = 0;
@@ -242,8 +230,8 @@ static void up_to_the_highest_temperature_loss_and_gradient_are_within_1_percent
         float gradient[VALUES];
         double exact[VALUES], loss = loss_of(&kl, &s, gradient), expected = 0;
         for (size_t i = 0; i < SAMPLES; i++)
-            expected += exact_divergence(s.numbers + i * OUTPUTS, s.outputs + i * OUTPUTS, temperatures[t],
-                                         exact + i * OUTPUTS) /
+            expected += exact_divergence(s.numbers + i * OUTPUTS, s.outputs + i * OUTPUTS, OUTPUTS,
+                                         temperatures[t], SAMPLES, exact + i * OUTPUTS) /
                         SAMPLES;
         double away = norm_of_difference(gradient, exact) / norm_of_difference(NULL, exact);
         if (!(away <= 0.01) || !(fabs(loss - expected) <= 0.01 * expected))

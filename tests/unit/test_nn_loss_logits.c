@@ -1,6 +1,8 @@
 /* Losses of a teacher's logits, which are softened in place, and the loss over several threads. */
 #include "pipestill/nn.h"
 
+#include "loss_fixture.h"
+
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -87,20 +89,6 @@ static void a_type_that_cannot_take_logits_gets_the_bits_of_temperature_softmax(
     assert_memory_equal(gradient, expected, sizeof gradient);
 }
 
-/* Σ a_j (log a_j - log b_j) · T² and T (b_j - a_j) / SAMPLES, of softmax at T of logits, in double. */
-static double exact_divergence(const float *teacher, const float *student, double temperature,
-                               double *gradient)
-{
-    double log_a[OUTPUTS], log_b[OUTPUTS], sum = 0;
-    pst_log_softmax(teacher, log_a, OUTPUTS, temperature);
-    pst_log_softmax(student, log_b, OUTPUTS, temperature);
-    for (size_t j = 0; j < OUTPUTS; j++) {
-        sum += exp(log_a[j]) * (log_a[j] - log_b[j]);
-        gradient[j] = temperature * (exp(log_b[j]) - exp(log_a[j])) / SAMPLES;
-    }
-    return temperature * temperature * sum;
-}
-
 static void loss_and_gradient_are_exact_up_to_the_highest_temperature(void **state)
 {
     (void)state;
@@ -111,8 +99,8 @@ static void loss_and_gradient_are_exact_up_to_the_highest_temperature(void **sta
         float gradient[VALUES];
         double exact[VALUES], expected = 0, away = 0, length = 0, loss = loss_of(&kl, &s, s.logits, gradient);
         for (size_t i = 0; i < SAMPLES; i++)
-            expected += exact_divergence(s.logits + i * OUTPUTS, s.outputs + i * OUTPUTS, temperatures[t],
-                                         exact + i * OUTPUTS) /
+            expected += exact_divergence(s.logits + i * OUTPUTS, s.outputs + i * OUTPUTS, OUTPUTS,
+                                         temperatures[t], SAMPLES, exact + i * OUTPUTS) /
                         SAMPLES;
         for (size_t i = 0; i < VALUES; i++) {
             away += ((double)gradient[i] - exact[i]) * ((double)gradient[i] - exact[i]);

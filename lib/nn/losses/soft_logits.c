@@ -5,7 +5,6 @@
  */
 #include "lib/nn/losses/losses.h"
 
-#include "lib/nn/kernels.h"
 #include "lib/nn/softmax.h"
 #include "pipestill/vectorised.h"
 
@@ -21,16 +20,8 @@ struct side {
 
 static struct side exponentiate(const float *logits, double *powers, size_t classes, double temperature)
 {
-    struct side side = { .logits = logits, .powers = powers };
-    double largest = (double)pst_largest_number(logits, classes), sum = 0;
-    for (size_t at = 0; at < classes; at += PST_AT_ONCE) {
-        size_t count = classes - at < PST_AT_ONCE ? classes - at : PST_AT_ONCE;
-        pst_kernel_softmax(powers + at, logits + at, count, largest, temperature, 0);
-        sum = pst_kernel_add_up(powers + at, count, sum);
-    }
-    side.factor = 1 / sum;
-    side.shift = largest + temperature * log(sum);
-    return side;
+    struct pst_normaliser row = pst_normalise_into(powers, logits, classes, temperature);
+    return (struct side){ logits, powers, exp(-row.log_sum), row.largest + temperature * row.log_sum };
 }
 
 /* Sums side by side. */
