@@ -106,7 +106,8 @@ def teach(row, options, source):
 def command(row, options, data, epochs):
     """The pipeline of a row that goes through its data so many times."""
     one_core = "taskset -c 0 " if row["cores"] == 1 and row["threads"] is None else ""
-    options += f" --threads {row['threads']}" if row["threads"] else ""
+    if row["threads"]:
+        options += f" --jobs {row['threads']} --threads 1" if row["kind"] == "forward" else f" --threads {row['threads']}"
     source = f"loader {data} --shuffle --epochs {epochs}"
     match row["kind"]:
         case "live":

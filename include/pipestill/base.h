@@ -438,6 +438,15 @@ size_t pst_idle_threads(struct pst_idle *idle);
 /* The rule for that. used, idle: processor time within `seconds`, in seconds. most: processors. */
 size_t pst_idle_decide(double used, double idle, double seconds, size_t most);
 
+/*
+ * The number of threads for jobs that do not wait for one another, from 1 to all processors. There are more
+ * if all had work and other processors were idle, and fewer if one of them could do without a whole one.
+ */
+size_t pst_idle_jobs(struct pst_idle *idle);
+
+/* The rule for that. jobs: the number until now. The others: as above. */
+size_t pst_idle_decide_jobs(size_t jobs, double used, double idle, double seconds, size_t most);
+
 /* ---- time -------------------------------------------------------------------------------------------- */
 
 /* Seconds on a clock that only goes forward. */

@@ -195,8 +195,8 @@ void pst_verbatim(struct pst_run *run);
  * and nothing is said about OpenBLAS's kernels. NULL: it is OpenBLAS. */
 void pst_multiplied_by(struct pst_run *run, const char *name);
 
-/* Threads of a matrix product: --threads, 1 or more. If that is not given: 1 if several --jobs share the
- * processors, otherwise 0. */
+/* Threads of a matrix product: --threads, 1 or more. If that is not given: 1 if several jobs share the
+ * processors, or may, otherwise 0. */
 size_t pst_threads(const struct pst_run *run);
 
 /*

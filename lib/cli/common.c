@@ -13,7 +13,6 @@
 const struct pst_common pst_usual = {
     .input = "-",
     .output = "-",
-    .jobs = 1,
     .link = { .max_message = PST_DEFAULT_MAX_MESSAGE,
               .peer_timeout = 30,
               .window_messages = 64,
@@ -39,7 +38,8 @@ static const struct {
         PLACE(jobs),
         .least = 1,
         .most = 64,
-        .help = "batches that are worked on at once; the output is the same",
+        .help = "batches that are worked on at once; otherwise as many as find an idle processor; the output "
+                "is the same",
         .silent = true } },
     { PST_READS,
       { .letter = 'i',

@@ -219,13 +219,18 @@ bool pst_job_has_answer(const struct pst_job *job, enum pst_status status);
 /* Frees a job's batches. */
 void pst_job_free(struct pst_job *job);
 
-/* Processes all batches: one after another; the same while a thread reads ahead; or in --jobs threads.
- * Returns PST_END after the last. */
+/* Processes all batches: one after another; the same while a thread reads ahead; in --jobs threads; or in as
+ * many as can have a processor. Returns PST_END after the last. */
 PST_CHECKED enum pst_status pst_batches_pass(struct pst_frame *frame, struct pst_error *error);
 PST_CHECKED enum pst_status pst_ahead_pass(struct pst_frame *frame, struct pst_error *error);
 PST_CHECKED enum pst_status pst_jobs_pass(struct pst_frame *frame, struct pst_error *error);
+PST_CHECKED enum pst_status pst_jobs_add(struct pst_frame *frame, struct pst_error *error);
 
 /* Whether a thread is to read ahead: the stage gains by it, and there is a processor for it. */
 bool pst_may_read_ahead(const struct pst_frame *frame);
+
+/* Whether the run may have several jobs though no option says so: its batches are independent, and there is
+ * more than one processor. */
+bool pst_may_add_jobs(const struct pst_frame *frame);
 
 #endif

@@ -1,13 +1,15 @@
 /*
- * --jobs: several threads answer batches. One thread at a time reads the next batch, or lets a source take
+ * Jobs: several threads answer batches. One thread at a time reads the next batch, or lets a source take
  * it, and takes a ticket with it. All threads work at once, but write in the order of their tickets, so
- * answers, errors and bytes are those of one job.
+ * answers, errors and bytes are those of one job. --jobs says how many there are. Without it a run begins
+ * with one, in the main thread; more are started while processors are idle, and rest when they are not.
  */
 #include "lib/cli/frame.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* A job and its thread. */
 struct worker {
@@ -19,34 +21,76 @@ struct worker {
 
 struct crew {
     pthread_mutex_t lock; /* for the members from here to the error */
-    pthread_cond_t change;
+    pthread_cond_t change;  /* to those that work */
+    pthread_cond_t call;    /* to those that rest */
+    size_t wanted;          /* jobs that work; the others rest */
+    bool counts;            /* their number depends on processors that are idle */
+    struct pst_idle idle;   /* with `counts` */
     size_t working;         /* threads that have not ended */
     bool reading;           /* a thread reads */
     bool closed;            /* there is nothing more to read */
     uint64_t tickets, turn; /* batches read, and the one that is to be written */
     enum pst_status status; /* PST_OK until a batch, or the stream's end, ends the run */
     struct pst_error error;
+    void *self; /* the stage's struct, as it was before the first batch */
     size_t count;
     struct worker workers[]; /* [count], with room for all jobs */
 };
 
-/* Waits until no other thread reads. Returns whether there is something to read. */
-static bool begin_reading(struct crew *crew)
+static bool start_worker(struct crew *crew, struct pst_frame *frame);
+
+/* Tells all threads that something has changed; those that rest need to know only of the end. */
+static void announce(struct crew *crew)
 {
+    pthread_cond_broadcast(&crew->change);
+    if (crew->closed)
+        pthread_cond_broadcast(&crew->call);
+}
+
+/* Waits until no other thread reads. Returns whether there is something to read. */
+static bool begin_reading(struct crew *crew, const struct worker *worker)
+{
+    size_t place = (size_t)(worker - crew->workers);
     pthread_mutex_lock(&crew->lock);
-    while (crew->reading && !crew->closed)
-        pthread_cond_wait(&crew->change, &crew->lock);
+    while (!crew->closed && (place >= crew->wanted || crew->reading))
+        pthread_cond_wait(place >= crew->wanted ? &crew->call : &crew->change, &crew->lock);
     bool open = !crew->closed;
     crew->reading = crew->reading || open;
     pthread_mutex_unlock(&crew->lock);
     return open;
 }
 
+/* Whether there is memory for one more job, which takes as much as each until now, and for others. A job
+ * that nobody asked for never meets a limit. */
+static bool has_memory(const struct crew *crew)
+{
+    struct rusage usage;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY ||
+        getrusage(RUSAGE_SELF, &usage) != 0)
+        return false;
+    size_t jobs = crew->count > 0 ? crew->count : 1;
+    return pst_free_memory() / 2 > (size_t)usage.ru_maxrss * 1024 / jobs;
+}
+
+/* Starts jobs, calls those that rest, or lets some rest. */
+static void settle_number(struct crew *crew, struct pst_frame *frame)
+{
+    size_t wanted = pst_idle_jobs(&crew->idle);
+    while (crew->count < wanted && has_memory(crew) && start_worker(crew, frame))
+        continue;
+    if (crew->count < wanted)
+        wanted = crew->idle.most = crew->idle.threads = crew->count;
+    if (wanted > crew->wanted)
+        pthread_cond_broadcast(&crew->call);
+    crew->wanted = wanted;
+}
+
 /*
  * Gives a ticket for a batch, or for the stream's end. Returns false if the run has ended meanwhile: then no
  * thread waits for this one, and the stage's memory may be freed.
  */
-static bool end_reading(struct crew *crew, enum pst_status status, uint64_t *ticket)
+static bool end_reading(struct crew *crew, struct pst_frame *frame, enum pst_status status, uint64_t *ticket)
 {
     pthread_mutex_lock(&crew->lock);
     bool open = !crew->closed;
@@ -54,7 +98,9 @@ static bool end_reading(struct crew *crew, enum pst_status status, uint64_t *tic
     crew->closed = crew->closed || status != PST_OK;
     *ticket = crew->tickets;
     crew->tickets += open;
-    pthread_cond_broadcast(&crew->change);
+    if (crew->counts && !crew->closed)
+        settle_number(crew, frame);
+    announce(crew);
     pthread_mutex_unlock(&crew->lock);
     return open;
 }
@@ -80,20 +126,21 @@ static void end_turn(struct crew *crew, enum pst_status status, const struct pst
         crew->error = *error;
         crew->closed = true;
     }
-    pthread_cond_broadcast(&crew->change);
+    announce(crew);
     pthread_mutex_unlock(&crew->lock);
 }
 
 /* Takes a batch through all steps. Returns false if there are no more. */
-static bool pass_batch(struct crew *crew, struct pst_job *job)
+static bool pass_batch(struct crew *crew, struct worker *worker)
 {
+    struct pst_job *job = &worker->job;
     struct pst_error error = { 0 };
-    if (!begin_reading(crew))
+    if (!begin_reading(crew, worker))
         return false;
     enum pst_status status = pst_job_read(job, &error);
     uint64_t ticket;
     bool answered = false;
-    if (!end_reading(crew, status, &ticket))
+    if (!end_reading(crew, job->run.frame, status, &ticket))
         return false;
     if (status == PST_OK) {
         status = pst_job_answer(job, &error);
@@ -113,12 +160,12 @@ static void *work(void *argument)
 {
     struct worker *worker = argument;
     struct crew *crew = worker->crew;
-    while (pass_batch(crew, &worker->job))
+    while (pass_batch(crew, worker))
         continue;
     pthread_mutex_lock(&crew->lock);
     worker->ended = true;
     crew->working--;
-    pthread_cond_broadcast(&crew->change);
+    announce(crew);
     pthread_mutex_unlock(&crew->lock);
     return NULL;
 }
@@ -160,14 +207,14 @@ static bool start_worker(struct crew *crew, struct pst_frame *frame)
     worker->job.run.self = pst_allocate(1, size + 1, NULL);
     if (worker->job.run.self == NULL)
         return false;
-    memcpy(worker->job.run.self, frame->run.self, size);
+    memcpy(worker->job.run.self, crew->self, size);
     bool joined = join(frame, &worker->job);
     if (joined && pthread_create(&worker->thread, NULL, work, worker) == 0) {
         crew->working++;
         crew->count++;
         return true;
     }
-    if (!joined)
+    if (!joined && !crew->counts)
         refuse_jobs(crew, frame->common.jobs);
     free_worker(worker, stage);
     return false;
@@ -181,8 +228,9 @@ static enum pst_status start_workers(struct crew *crew, struct pst_frame *frame,
     pthread_mutex_lock(&crew->lock);
     while (crew->count < jobs && start_worker(crew, frame))
         continue;
+    bool complete = crew->count == jobs || crew->status != PST_OK; /* before one of them ends the run */
     pthread_mutex_unlock(&crew->lock);
-    if (crew->count == jobs || crew->status != PST_OK)
+    if (complete)
         return PST_OK;
     pst_fail(error, PST_TRY_AGAIN, "--jobs %zu: only %zu could be started", jobs, crew->count);
     if (crew->count == 0)
@@ -221,28 +269,113 @@ static void free_crew(struct crew *crew, const struct pst_frame *frame)
         free_worker(&crew->workers[i], frame->stage);
     pthread_mutex_destroy(&crew->lock);
     pthread_cond_destroy(&crew->change);
+    pthread_cond_destroy(&crew->call);
+    free(crew->self);
     free(crew);
+}
+
+/* A crew with room for so many jobs. Returns NULL if memory is short. */
+static struct crew *new_crew(const struct pst_frame *frame, size_t jobs, struct pst_error *error)
+{
+    size_t size = frame->stage->size;
+    struct crew *crew = pst_allocate(1, sizeof *crew + jobs * sizeof(struct worker), error);
+    if (crew == NULL)
+        return NULL;
+    crew->self = pst_allocate(1, size + 1, error);
+    if (crew->self == NULL) {
+        free(crew);
+        return NULL;
+    }
+    memcpy(crew->self, frame->run.self, size);
+    crew->wanted = jobs;
+    pthread_mutex_init(&crew->lock, NULL);
+    pthread_cond_init(&crew->change, NULL);
+    pthread_cond_init(&crew->call, NULL);
+    return crew;
+}
+
+/* Lets the workers work to the end. */
+static enum pst_status end_crew(struct crew *crew, struct pst_frame *frame, struct pst_error *error)
+{
+    frame->abandoned = !wait_for_workers(crew, frame->streams.reader);
+    enum pst_status status = crew->status;
+    *error = crew->error;
+    if (frame->abandoned)
+        frame->left_to_thread = crew;
+    else
+        free_crew(crew, frame);
+    return status;
 }
 
 enum pst_status pst_jobs_pass(struct pst_frame *frame, struct pst_error *error)
 {
-    size_t room = frame->common.jobs * sizeof(struct worker);
-    struct crew *crew = pst_allocate(1, sizeof *crew + room, error);
+    struct crew *crew = new_crew(frame, frame->common.jobs, error);
     if (crew == NULL)
         return PST_TRY_AGAIN;
-    pthread_mutex_init(&crew->lock, NULL);
-    pthread_cond_init(&crew->change, NULL);
     enum pst_status status = start_workers(crew, frame, error);
-    if (status == PST_OK && !wait_for_workers(crew, frame->streams.reader)) {
-        frame->abandoned = true;
-        frame->left_to_thread = crew;
-        *error = crew->error;
-        return crew->status;
+    if (status == PST_OK)
+        return end_crew(crew, frame, error);
+    free_crew(crew, frame);
+    return status;
+}
+
+/* ---- without --jobs ------------------------------------------------------------------------------------ */
+
+bool pst_may_add_jobs(const struct pst_frame *frame)
+{
+    const struct pst_common *common = &frame->common;
+    return (frame->stage->traits & PST_PARALLEL) != 0 && common->jobs == 0 && common->threads == 0 &&
+           pst_processors() > 1;
+}
+
+/* Passes batches in this thread while one job is enough. */
+static enum pst_status pass_with_one(struct pst_job *job, struct pst_idle *idle, struct pst_error *error)
+{
+    enum pst_status status = PST_OK;
+    while (status == PST_OK && pst_idle_jobs(idle) == 1) {
+        status = pst_job_read(job, error);
+        if (status == PST_OK)
+            status = pst_job_finish(job, error);
     }
-    if (status == PST_OK) {
-        status = crew->status;
-        *error = crew->error;
+    return status;
+}
+
+static void end_job(const struct pst_frame *frame, struct pst_job *job)
+{
+    if (frame->stage->leave != NULL)
+        frame->stage->leave(&job->run);
+    pst_job_free(job);
+}
+
+/* Ends the job of this thread, if others take its place. Returns whether they do. */
+static bool hand_over(struct crew *crew, struct pst_frame *frame, struct pst_job *job)
+{
+    pthread_mutex_lock(&crew->lock);
+    settle_number(crew, frame);
+    bool started = crew->count > 0;
+    if (started)
+        end_job(frame, job);
+    else
+        crew->idle.most = crew->idle.threads = 1;
+    pthread_mutex_unlock(&crew->lock);
+    return started;
+}
+
+enum pst_status pst_jobs_add(struct pst_frame *frame, struct pst_error *error)
+{
+    struct crew *crew = new_crew(frame, pst_processors(), error);
+    struct pst_job job = { .run = frame->run };
+    enum pst_status status = PST_OK;
+    if (crew == NULL)
+        return PST_TRY_AGAIN;
+    crew->counts = true;
+    pst_idle_start(&crew->idle);
+    while (status == PST_OK) {
+        status = pass_with_one(&job, &crew->idle, error);
+        if (status == PST_OK && hand_over(crew, frame, &job))
+            return end_crew(crew, frame, error);
     }
+    end_job(frame, &job);
     free_crew(crew, frame);
     return status;
 }

@@ -52,7 +52,7 @@ static void settle_threads(const struct pst_frame *frame, char **argv)
 size_t pst_threads(const struct pst_run *run)
 {
     const struct pst_common *common = &run->frame->common;
-    return common->threads == 0 && common->jobs > 1 ? 1 : common->threads;
+    return common->threads == 0 && (common->jobs > 1 || pst_may_add_jobs(run->frame)) ? 1 : common->threads;
 }
 
 static bool uses_blas(const struct pst_frame *frame)
@@ -64,7 +64,7 @@ static enum pst_status check_blas(const struct pst_frame *frame, struct pst_erro
 {
     const struct pst_common *common = &frame->common;
     size_t most = common->threads > common->jobs ? common->threads : common->jobs;
-    return uses_blas(frame) ? pst_check_blas_memory(most, error) : PST_OK;
+    return uses_blas(frame) ? pst_check_blas_memory(most > 1 ? most : 1, error) : PST_OK;
 }
 
 /* OpenBLAS's threads without a buffer try to get one for ever, and OpenBLAS waits for them when the program
@@ -156,6 +156,8 @@ static enum pst_status run_batches(struct pst_frame *frame, struct pst_error *er
     frame->next_seq = frame->out.first;
     if (frame->common.jobs > 1)
         status = pst_jobs_pass(frame, error);
+    else if (pst_may_add_jobs(frame))
+        status = pst_jobs_add(frame, error);
     else
         status = pst_may_read_ahead(frame) ? pst_ahead_pass(frame, error) : pst_batches_pass(frame, error);
     if (status == PST_END)

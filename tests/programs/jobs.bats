@@ -286,6 +286,43 @@ np.save("labels.npy", numbers.integers(0, 3, 50))'
     [ ! -e "$out.part" ] || [ "$(stat -c %s "$out.part")" -lt 10000 ]
 }
 
+# threads_of PID NUMBER: waits until a process has so many threads.
+threads_of() {
+    local waited
+    for ((waited = 0; waited < 600; waited++)); do
+        if (($(find "/proc/$1/task" -mindepth 1 -maxdepth 1 | wc -l) >= $2)); then return 0; fi
+        sleep 0.1
+    done
+    return 1
+}
+
+@test "a source and a filter use idle processors if nothing is said about jobs" {
+    (($(nproc) > 1)) || skip "one processor"
+    loader digits --samples 500 --epochs 0 --elastic 1 -q >/dev/null &
+    run threads_of $! 3
+    kill $!
+    [ "$status" -eq 0 ]
+    taskset -c "$(taskset -cp $$ | sed 's/.*: *//; s/[-,].*//')" loader digits --samples 500 --epochs 0 --elastic 1 -q >/dev/null &
+    sleep 0.5
+    [ "$(find "/proc/$!/task" -mindepth 1 -maxdepth 1 | wc -l)" -eq 1 ]
+    kill $!
+    student-trainer -a 784-700-700-10 -i plain.pst -o "$out.wide"
+    loader digits --samples 500 --epochs 0 -q | teacher-forward "$out.wide" >/dev/null & # $! is the filter
+    run threads_of $! 3
+    kill $!
+    [ "$status" -eq 0 ]
+}
+
+@test "jobs that are added while a run goes on change no byte" {
+    student-trainer -a 784-300-10 -i plain.pst -o "$out.teacher"
+    made() { loader digits --samples 3000 -b 50 --epochs 0 --elastic 1 --run a -q "$@" | head -c 20000000 | md5sum; }
+    asked() {
+        loader digits --samples 3000 -b 50 --epochs 0 --run a -q | teacher-forward -n t "$out.teacher" "$@" | head -c 40000000 | md5sum
+    }
+    [ "$(made)" = "$(made --jobs 1)" ]
+    [ "$(asked)" = "$(asked --jobs 1)" ]
+}
+
 @test "--jobs takes a number of threads, and only stages whose batches are independent have it" {
     for jobs in 0 65 -1 x; do
         assert_fails 64 "--jobs: '$jobs' is not a whole number from 1 to 64" averager --jobs $jobs
