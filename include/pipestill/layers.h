@@ -182,6 +182,7 @@ struct pst_tap {
 /* What all layers share in a pass over n samples. */
 struct pst_pass {
     size_t n;
+    size_t first; /* samples of the same batch that passed before; 0 in training */
     size_t room; /* samples that memory is laid out for; a multiple of 16, so that every piece is aligned */
     bool training;
     bool channels_last;         /* maps between layers are [height, width, channels] */

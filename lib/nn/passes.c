@@ -187,14 +187,16 @@ static float *memory_of(const struct walk *walk, size_t layer)
 /* Copies a layer's outputs to the taps on it, with the channels first. */
 static void tap_outputs(const struct pst_layer *layer, const struct pst_pass *pass, const float *outputs)
 {
+    size_t elements = pst_shape_elements(&layer->out);
     for (size_t t = 0; t < pass->tap_count; t++)
         if (pass->taps[t].layer != layer)
             continue;
         else if (pass->channels_last && pst_shape_moves(&layer->out))
-            pst_channels_to_first(&layer->out, pass->n, outputs, pass->taps[t].outputs);
+            pst_channels_to_first(&layer->out, pass->n, outputs,
+                                  pass->taps[t].outputs + pass->first * elements);
         else
-            memcpy(pass->taps[t].outputs, outputs,
-                   pass->n * pst_shape_elements(&layer->out) * sizeof *outputs);
+            memcpy(pass->taps[t].outputs + pass->first * elements, outputs,
+                   pass->n * elements * sizeof *outputs);
 }
 
 /* Adds the gradients of the taps on a layer to the gradient of its outputs. */

@@ -13,14 +13,15 @@
 /* Pointers lead into memory. */
 struct pst_workspace {
     struct pst_pass pass;   /* the last one */
+    size_t piece;           /* samples that go through the network at a time */
     float *input;           /* [room, inputs] */
-    float *moved;           /* the same with the channels last; NULL if there is no difference */
+    float *moved;           /* those of a piece with the channels last; NULL if there is no difference */
     bool channels_last;     /* kernels and network can have it so */
     float *logits;          /* [room, outputs] */
     float *logits_gradient; /* [room, outputs]; NULL without training */
     float *gradients;       /* of one layer's parameters; NULL without training */
     float *scratch;         /* of one layer */
-    float *chain;           /* [room, chain->memory] */
+    float *chain;           /* [pass.room, chain->memory] */
     struct pst_kernels kernels;
     const struct pst_tap *taps; /* [tap_count]; borrowed */
     size_t tap_count;
@@ -45,20 +46,61 @@ static float *carve(struct carving *carving, size_t rows, size_t columns)
     return carving->base == NULL ? NULL : carving->base + at;
 }
 
-static void lay_out(struct pst_workspace *workspace, const struct pst_network *network, bool training,
-                    struct carving *carving)
+/* most: samples of a batch. */
+static void lay_out(struct pst_workspace *workspace, const struct pst_network *network, size_t most,
+                    bool training, struct carving *carving)
 {
-    size_t room = workspace->pass.room, outputs = pst_network_outputs(network);
+    size_t room = pst_aligned(most), outputs = pst_network_outputs(network), at_once = workspace->pass.room;
     workspace->input = carve(carving, room, pst_network_inputs(network));
     if (pst_shape_moves(&network->chain.in))
-        workspace->moved = carve(carving, room, pst_network_inputs(network));
-    workspace->chain = carve(carving, room, network->chain.memory[training]);
+        workspace->moved = carve(carving, at_once, pst_network_inputs(network));
+    workspace->chain = carve(carving, at_once, network->chain.memory[training]);
     workspace->logits = carve(carving, room, outputs);
     workspace->scratch = carve(carving, 1, pst_chain_scratch(&network->chain, training));
     if (!training)
         return;
     workspace->logits_gradient = carve(carving, room, outputs);
     workspace->gradients = carve(carving, 1, pst_chain_gradient_count(&network->chain));
+}
+
+/* Maps between two layers of at most so many bytes stay in a cache of the processor's own. */
+#define MAPS_AT_ONCE (1 << 20)
+/* Fewer samples at once are not worth the calls. */
+enum { FEWEST_AT_ONCE = 8 };
+
+/* How many samples go through a network in use at a time: a power of two for each thread, if their maps would
+ * leave the cache; all if there are none. */
+static size_t piece_of(const struct pst_chain *chain, size_t most, const struct pst_arithmetic *arithmetic)
+{
+    size_t widest = 0, piece = FEWEST_AT_ONCE, threads = arithmetic->threads > 1 ? arithmetic->threads : 1;
+    for (size_t i = 0; i < chain->count; i++) {
+        size_t elements = pst_shape_elements(&chain->layers[i].out);
+        if (pst_shape_moves(&chain->layers[i].out) && elements > widest)
+            widest = elements;
+    }
+    if (widest == 0)
+        return most;
+    while (2 * piece <= MAPS_AT_ONCE / sizeof(float) / widest)
+        piece *= 2;
+    return piece * threads < most ? piece * threads : most;
+}
+
+/* Takes memory for batches of up to `most` samples. */
+static enum pst_status take_memory(struct pst_workspace *workspace, const struct pst_network *network,
+                                   size_t most, bool training, struct pst_error *error)
+{
+    struct carving carving = { .overflow = most > INT_MAX }; /* BLAS counts rows with an int */
+    workspace->pass.room = carving.overflow ? 0 : pst_aligned(workspace->piece);
+    if (!carving.overflow)
+        lay_out(workspace, network, most, training, &carving);
+    if (carving.overflow)
+        return pst_fail(error, PST_TRY_AGAIN, "a batch of %zu samples is too large for memory", most);
+    workspace->memory = pst_allocate(carving.used, sizeof(float), error);
+    if (workspace->memory == NULL)
+        return PST_TRY_AGAIN;
+    carving = (struct carving){ .base = workspace->memory };
+    lay_out(workspace, network, most, training, &carving);
+    return PST_OK;
 }
 
 enum pst_status pst_workspace_new(struct pst_workspace **workspace, const struct pst_network *network,
@@ -69,24 +111,13 @@ enum pst_status pst_workspace_new(struct pst_workspace **workspace, const struct
     struct pst_workspace *made = pst_allocate(1, sizeof *made, error);
     if (made == NULL)
         return PST_TRY_AGAIN;
-    struct carving carving = { .overflow = most > INT_MAX }; /* BLAS counts rows with an int */
-    made->pass.room = carving.overflow ? 0 : pst_aligned(most);
-    lay_out(made, network, training, &carving);
-    if (carving.overflow) {
-        free(made);
-        return pst_fail(error, PST_TRY_AGAIN, "a batch of %zu samples is too large for memory", most);
-    }
-    made->memory = pst_allocate(carving.used, sizeof(float), error);
-    if (made->memory == NULL) {
-        free(made);
-        return PST_TRY_AGAIN;
-    }
-    carving = (struct carving){ .base = made->memory };
-    lay_out(made, network, training, &carving);
     enum pst_status status = pst_kernels_open(&made->kernels, arithmetic, error);
     made->channels_last = made->kernels.type != NULL && made->kernels.type->convolve != NULL &&
                           pst_chain_takes_channels_last(&network->chain) &&
                           !pst_shape_moves(&network->chain.out);
+    made->piece = training || !made->channels_last ? most : piece_of(&network->chain, most, arithmetic);
+    if (status == PST_OK)
+        status = take_memory(made, network, most, training, error);
     if (status == PST_OK)
         *workspace = made;
     else
@@ -132,36 +163,41 @@ float *pst_workspace_logits_gradient(struct pst_workspace *workspace)
 
 /* ---- passes ------------------------------------------------------------------------------------------ */
 
-/* The input in the order of channels that the first layer takes. */
-static const float *moved_input(const struct pst_network *network, struct pst_workspace *workspace)
+/* A pass's inputs in the order of channels that the first layer takes. */
+static const float *moved_input(const struct pst_network *network, struct pst_workspace *workspace,
+                                const float *inputs)
 {
     if (!workspace->pass.channels_last || workspace->moved == NULL)
-        return workspace->input;
-    pst_channels_to_last(&network->chain.in, workspace->pass.n, workspace->input, workspace->moved);
+        return inputs;
+    pst_channels_to_last(&network->chain.in, workspace->pass.n, inputs, workspace->moved);
     return workspace->moved;
 }
 
 /* Has the kernels go through as many of the first layers at once as they can. Returns how many; 0: none. */
-static size_t use_at_once(const struct pst_network *network, struct pst_workspace *workspace)
+static size_t use_at_once(const struct pst_network *network, struct pst_workspace *workspace,
+                          const float *inputs, float *logits)
 {
     const struct pst_pass *pass = &workspace->pass;
     struct pst_kernels *kernels = &workspace->kernels;
     const struct pst_chain *chain = &network->chain;
     if (kernels->type->plan == NULL || !kernels->arithmetic.constant || pass->tap_count > 0)
         return 0;
-    size_t layers = kernels->type->plan(kernels, chain, pass, workspace->input);
+    size_t layers = kernels->type->plan(kernels, chain, pass, inputs);
     if (layers == 0)
         return 0;
     size_t at = chain->layers[layers - 1].out_at[false] * pass->room;
-    kernels->type->run(kernels, workspace->input,
-                       layers == chain->count ? workspace->logits : workspace->chain + at);
+    kernels->type->run(kernels, inputs, layers == chain->count ? logits : workspace->chain + at);
     return layers;
 }
 
-void pst_forward(const struct pst_network *network, struct pst_workspace *workspace, size_t n)
+/* Passes n samples of a batch. first: how many came before them. */
+static void forward_piece(const struct pst_network *network, struct pst_workspace *workspace, size_t first,
+                          size_t n)
 {
-    pst_kernels_begin(&workspace->kernels);
+    const float *inputs = workspace->input + first * pst_network_inputs(network);
+    float *logits = workspace->logits + first * pst_network_outputs(network);
     workspace->pass = (struct pst_pass){ .n = n,
+                                         .first = first,
                                          .room = workspace->pass.room,
                                          .channels_last = workspace->channels_last,
                                          .parameters = network->parameters,
@@ -169,10 +205,17 @@ void pst_forward(const struct pst_network *network, struct pst_workspace *worksp
                                          .kernels = &workspace->kernels,
                                          .taps = workspace->taps,
                                          .tap_count = workspace->tap_count };
-    size_t done = use_at_once(network, workspace);
-    const float *inputs = done > 0 ? NULL : moved_input(network, workspace);
-    pst_chain_forward_from(&network->chain, &workspace->pass, done, inputs, workspace->logits,
+    size_t done = use_at_once(network, workspace, inputs, logits);
+    pst_chain_forward_from(&network->chain, &workspace->pass, done,
+                           done > 0 ? NULL : moved_input(network, workspace, inputs), logits,
                            workspace->chain);
+}
+
+void pst_forward(const struct pst_network *network, struct pst_workspace *workspace, size_t n)
+{
+    pst_kernels_begin(&workspace->kernels);
+    for (size_t first = 0; first < n; first += workspace->piece)
+        forward_piece(network, workspace, first, n - first < workspace->piece ? n - first : workspace->piece);
 }
 
 void pst_forward_training(const struct pst_network *network, struct pst_workspace *workspace, size_t n,
@@ -202,8 +245,8 @@ void pst_forward_training(const struct pst_network *network, struct pst_workspac
         for (size_t sample = 0; sample < n; sample++)
             pst_kernel_drop(workspace->input + sample * inputs, inputs, &drop, ids[sample]);
     }
-    pst_chain_forward(&network->chain, pass, moved_input(network, workspace), workspace->logits,
-                      workspace->chain);
+    pst_chain_forward(&network->chain, pass, moved_input(network, workspace, workspace->input),
+                      workspace->logits, workspace->chain);
 }
 
 void pst_workspace_tap(struct pst_workspace *workspace, const struct pst_tap *taps, size_t count)

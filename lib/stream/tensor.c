@@ -183,6 +183,8 @@ enum pst_status pst_spec_of_classes(const struct pst_tensor_spec *spec, struct p
                     spec->name, pst_spec_text(spec, text, sizeof text));
 }
 
+#define INFINITY_BITS 0x7f800000
+
 /* ---- numbers ------------------------------------------------------------------------------------------ */
 
 static void u8_to_f32(const uint8_t *elements, size_t count, float scale, float offset, float *numbers)
@@ -191,13 +193,18 @@ static void u8_to_f32(const uint8_t *elements, size_t count, float scale, float 
         numbers[i] = scale * (float)elements[i] + offset;
 }
 
-/* The place of the first number that is not finite, or count. If there is none, the sum of all x - x is 0. */
+/* The place of the first number that is not finite, or count. Without their signs, the bits of floats are in
+ * the order of their sizes, with infinity and NaN behind all others. */
 static size_t first_not_finite(const float *numbers, size_t count)
 {
-    float trouble = 0;
-    for (size_t i = 0; i < count; i++)
-        trouble += numbers[i] - numbers[i];
-    if (trouble == 0)
+    int32_t largest = 0;
+    for (size_t i = 0; i < count; i++) {
+        int32_t bits;
+        memcpy(&bits, &numbers[i], sizeof bits);
+        bits &= INT32_MAX;
+        largest = bits > largest ? bits : largest;
+    }
+    if (largest < INFINITY_BITS)
         return count;
     size_t at = 0;
     while (at < count && isfinite(numbers[at]))

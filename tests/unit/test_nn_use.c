@@ -25,6 +25,8 @@ static const struct {
     { "1x1x20-conv1x3:8-relu-maxpool1x2-flatten-3", 2 },
     { "2x8x8-maxpool2-conv3x3:6-relu-flatten-7", 0 },
     { "1x6x6-conv3x3:1-flatten-bn-relu-5", 1 },
+    { "3x40x40-conv3x3:20-bn-relu-maxpool2-conv3x3:4-gap-7", 4 }, /* eight samples at a time */
+    { "3x40x40-conv3x3:20-tanh-res(conv3x3:20)-gap-7", 0 },
 };
 
 static const int precisions[] = { PST_F32, PST_BF16 };
@@ -177,6 +179,43 @@ static void check_tap(const struct pst_network *network, size_t layers, struct p
     pst_workspace_free(one_by_one);
 }
 
+/* What each sample of a batch gives is what it gives alone, be the batch passed in pieces or not. */
+static void check_pieces(const struct pst_network *network, size_t layers, struct pst_arithmetic *arithmetic)
+{
+    (void)layers;
+    enum { BATCH = 21 };
+    const struct pst_layer *first = &network->chain.layers[0];
+    size_t width = pst_shape_elements(&first->out), inputs = pst_network_inputs(network),
+           outputs = pst_network_outputs(network);
+    double tolerance = arithmetic->precision == PST_BF16 ? 0.03 : 1e-5;
+    float *taps = needed(BATCH * width, sizeof *taps), *alone = needed(width, sizeof *alone);
+    double *expected = needed(outputs > width ? outputs : width, sizeof *expected);
+    struct pst_workspace *workspace = workspace_of(network, arithmetic);
+    pst_workspace_tap(workspace, &(struct pst_tap){ .layer = first, .outputs = taps }, 1);
+    float *logits = logits_of(network, workspace, BATCH);
+    for (size_t i = 0; i < BATCH; i++) {
+        float *input = pst_workspace_input(workspace);
+        memmove(input, input + i * inputs, inputs * sizeof *input);
+        pst_workspace_tap(workspace, &(struct pst_tap){ .layer = first, .outputs = alone }, 1);
+        pst_forward(network, workspace, 1);
+        copy_to_double(expected, pst_workspace_logits(workspace), outputs);
+        assert_close(logits + i * outputs, expected, outputs, tolerance);
+        copy_to_double(expected, alone, width);
+        assert_close(taps + i * width, expected, width, tolerance);
+    }
+    pst_workspace_free(workspace);
+    free(logits);
+    free(expected);
+    free(alone);
+    free(taps);
+}
+
+static void a_sample_gives_the_same_alone_and_in_a_batch(void **state)
+{
+    (void)state;
+    for_every_network(check_pieces);
+}
+
 static void a_tap_gets_the_outputs_of_its_layer(void **state)
 {
     (void)state;
@@ -214,6 +253,7 @@ int main(void)
         cmocka_unit_test(logits_are_those_of_layer_by_layer),
         cmocka_unit_test(logits_are_the_same_bits_for_any_number_of_threads),
         cmocka_unit_test(a_plan_ends_before_an_unknown_layer_and_is_not_used_for_inputs_that_may_overflow),
+        cmocka_unit_test(a_sample_gives_the_same_alone_and_in_a_batch),
         cmocka_unit_test(a_tap_gets_the_outputs_of_its_layer),
         cmocka_unit_test(a_weight_that_is_not_finite_is_not_folded),
     };
