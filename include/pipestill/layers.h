@@ -183,7 +183,7 @@ struct pst_tap {
 struct pst_pass {
     size_t n;
     size_t first; /* samples of the same batch that passed before; 0 in training */
-    size_t room; /* samples that memory is laid out for; a multiple of 16, so that every piece is aligned */
+    size_t room;  /* samples that memory is laid out for; a multiple of 16, so that every piece is aligned */
     bool training;
     bool channels_last;         /* maps between layers are [height, width, channels] */
     const float *parameters;    /* the network's flat vector */

@@ -218,6 +218,10 @@ void pst_workspace_tap(struct pst_workspace *workspace, const struct pst_tap *ta
  */
 void pst_forward(const struct pst_network *network, struct pst_workspace *workspace, size_t n);
 
+/* The same with a place for the logits, [n, outputs]; the workspace's own are not changed. */
+void pst_forward_to(const struct pst_network *network, struct pst_workspace *workspace, size_t n,
+                    float *logits);
+
 /*
  * Checks if all products of the passes so far were computed; if not, their results are not valid. Returns
  * PST_OK, or PST_TRY_AGAIN.

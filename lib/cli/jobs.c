@@ -20,12 +20,12 @@ struct worker {
 };
 
 struct crew {
-    pthread_mutex_t lock; /* for the members from here to the error */
+    pthread_mutex_t lock;   /* for the members from here to the error */
     pthread_cond_t change;  /* to those that work */
     pthread_cond_t call;    /* to those that rest */
     size_t wanted;          /* jobs that work; the others rest */
-    bool counts;            /* their number depends on processors that are idle */
-    struct pst_idle idle;   /* with `counts` */
+    bool adapts;            /* their number follows the processors that are idle */
+    struct pst_idle idle;   /* if it adapts */
     size_t working;         /* threads that have not ended */
     bool reading;           /* a thread reads */
     bool closed;            /* there is nothing more to read */
@@ -98,7 +98,7 @@ static bool end_reading(struct crew *crew, struct pst_frame *frame, enum pst_sta
     crew->closed = crew->closed || status != PST_OK;
     *ticket = crew->tickets;
     crew->tickets += open;
-    if (crew->counts && !crew->closed)
+    if (crew->adapts && !crew->closed)
         settle_number(crew, frame);
     announce(crew);
     pthread_mutex_unlock(&crew->lock);
@@ -214,7 +214,7 @@ static bool start_worker(struct crew *crew, struct pst_frame *frame)
         crew->count++;
         return true;
     }
-    if (!joined && !crew->counts)
+    if (!joined && !crew->adapts)
         refuse_jobs(crew, frame->common.jobs);
     free_worker(worker, stage);
     return false;
@@ -368,7 +368,7 @@ enum pst_status pst_jobs_add(struct pst_frame *frame, struct pst_error *error)
     enum pst_status status = PST_OK;
     if (crew == NULL)
         return PST_TRY_AGAIN;
-    crew->counts = true;
+    crew->adapts = true;
     pst_idle_start(&crew->idle);
     while (status == PST_OK) {
         status = pass_with_one(&job, &crew->idle, error);

@@ -190,12 +190,12 @@ static size_t use_at_once(const struct pst_network *network, struct pst_workspac
     return layers;
 }
 
-/* Passes n samples of a batch. first: how many came before them. */
+/* Passes n samples of a batch. first: how many came before them. logits: receives those of the batch. */
 static void forward_piece(const struct pst_network *network, struct pst_workspace *workspace, size_t first,
-                          size_t n)
+                          size_t n, float *logits)
 {
     const float *inputs = workspace->input + first * pst_network_inputs(network);
-    float *logits = workspace->logits + first * pst_network_outputs(network);
+    logits += first * pst_network_outputs(network);
     workspace->pass = (struct pst_pass){ .n = n,
                                          .first = first,
                                          .room = workspace->pass.room,
@@ -211,11 +211,18 @@ static void forward_piece(const struct pst_network *network, struct pst_workspac
                            workspace->chain);
 }
 
+void pst_forward_to(const struct pst_network *network, struct pst_workspace *workspace, size_t n,
+                    float *logits)
+{
+    size_t piece = workspace->piece;
+    pst_kernels_begin(&workspace->kernels);
+    for (size_t first = 0; first < n; first += piece)
+        forward_piece(network, workspace, first, n - first < piece ? n - first : piece, logits);
+}
+
 void pst_forward(const struct pst_network *network, struct pst_workspace *workspace, size_t n)
 {
-    pst_kernels_begin(&workspace->kernels);
-    for (size_t first = 0; first < n; first += workspace->piece)
-        forward_piece(network, workspace, first, n - first < workspace->piece ? n - first : workspace->piece);
+    pst_forward_to(network, workspace, n, workspace->logits);
 }
 
 void pst_forward_training(const struct pst_network *network, struct pst_workspace *workspace, size_t n,

@@ -4,7 +4,6 @@
 
 #include <jansson.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Eight bytes of length, then a header in JSON. */
 static bool recognises(const unsigned char *start, size_t size)
@@ -95,8 +94,7 @@ static enum pst_status answer(struct pst_session *session, size_t n, float *outp
     for (size_t i = 0; i < teacher->hint_count; i++)
         asked->taps[i] = (struct pst_tap){ .layer = teacher->hints[i].own, .outputs = session->hints[i] };
     pst_workspace_tap(asked->workspace, asked->taps, teacher->hint_count);
-    pst_forward(teacher->own, asked->workspace, n);
-    memcpy(outputs, pst_workspace_logits(asked->workspace), n * teacher->outputs * sizeof *outputs);
+    pst_forward_to(teacher->own, asked->workspace, n, outputs);
     return pst_workspace_check(asked->workspace, error);
 }
 
