@@ -18,7 +18,7 @@ teacher-long-%.safetensors:
 transfer-long.pst: teacher-long-1.safetensors
 	loader mnist --batch 100 $(call ask,$^) --output $@
 
-# What the teacher alone gains: its student is trained as distilled-one is.
+# What the teacher alone gains: its student is trained as distilled-one-plain is.
 distilled-one-long-%.safetensors: private seconds = $(call pick,300,40)
 distilled-one-long-%.safetensors: transfer-long.pst
 	$(learn_from_one)

@@ -49,8 +49,8 @@ transfer-one-bent.pst: teacher-bent-1.safetensors
 transfer-one.pst transfer-one-bent.pst:
 	loader mnist $(call ask,$^) --output $@
 
-# $(call learn,TARGETS[,LEARNING-RATE,WARM-UP])
-learn = student-trainer --arch 784-800-800-10 --targets $(1) --learning-rate $(or $(2),$(call pick,0.1,0.05)) \
+# $(call learn,TARGETS[,LEARNING-RATE,WARM-UP,KERNELS])
+learn = student-trainer$(if $(4), $(4)) --arch 784-800-800-10 --targets $(1) --learning-rate $(or $(2),$(call pick,0.1,0.05)) \
     --warm-up $(or $(3),$(call pick,5,1)) --schedule linear --weight-decay 0.0005 --seed $* $(resumable) $(output)
 mean_of_five := temperature-softmax --temperature 20 | averager --teachers 5 --geometric
 
@@ -61,7 +61,7 @@ distilled-%.safetensors: taught.pst
 # One teacher, as in the paper; then one that saw bent images, which shows how much a better teacher gains.
 learn_from_one = replay $< --shuffle --epochs $(call pick,60,6) --seed $* | temperature-softmax --temperature 20 | \
     $(call learn,both)
-distilled-one-%.safetensors: transfer-one.pst
+distilled-one-plain-%.safetensors: transfer-one.pst
 	$(learn_from_one)
 distilled-one-bent-%.safetensors: transfer-one-bent.pst
 	$(learn_from_one)
@@ -128,6 +128,14 @@ distilled-conv-%.safetensors: transfer-conv.pst
 	replay $< --shuffle --epochs 2 --seed $* | student-trainer $(kernels) --arch 784-800-800-10 --targets both \
 	    --learning-rate 0.05 --warm-up 0.02 --schedule linear --seed $* $(resumable) $(output)
 
+# ---- One teacher that is asked about mixed images ----
+
+# The teacher of distilled-one-plain, asked about images of which a rectangle is another one's, otherwise in every epoch. None is moved.
+distilled-one-%.safetensors: private seconds = $(call pick,700,40)
+distilled-one-%.safetensors: teacher-1.safetensors
+	loader mnist --cutmix 1 --epochs $(call pick,120,6) --seed $* | teacher-forward $(kernels) $< | \
+	    temperature-softmax --temperature 20 | $(call learn,both,,,$(kernels))
+
 # ---- Soft targets as a regulariser: 3 % of the training images, drawn anew for each seed ----
 
 # With hard targets the best epoch on a validation split is kept (early stopping); with soft targets nothing stops the training.
@@ -180,7 +188,7 @@ $(eval $(call row,ensemble,ensemble-arithmetic,null,ensemble-arithmetic))
 $(eval $(call row,ensemble,ensemble-geometric,null,ensemble-geometric))
 $(eval $(call row,teachers-bent,teacher-bent,null,teacher-bent-%,1 2))
 $(eval $(call row,teachers-conv,conv-teacher,null,conv-teacher-%,1 2 3))
-$(foreach name,distilled distilled-one distilled-one-bent distilled-best distilled-conv,$(eval $(call row,$(name),$(name),74,$(name)-%)))
+$(foreach name,distilled distilled-one-plain distilled-one distilled-one-bent distilled-best distilled-conv,$(eval $(call row,$(name),$(name),74,$(name)-%)))
 $(eval $(call row,omit-3,omit-3,206,omit-3-%))
 $(eval $(call row,omit-3,omit-3-corrected,109,omit-3-corrected-%))
 $(eval $(call row,omit-3,omit-3-corrected-unlabelled,109,omit-3-corrected-unlabelled-%,,omit-3-bias-%))
@@ -191,7 +199,8 @@ $(foreach targets,hard soft,$(eval $(call row,regulariser,regulariser-$(targets)
 $(foreach units,300 30,$(foreach T,$(TEMPERATURES),$(eval \
     $(call row,sweep,sweep-$(units)-$(T),null,sweep-$(units)-$(T)-%))))
 $(eval $(call recording,distilled,taught.pst))
-$(foreach name,one one-bent best conv,$(eval $(call recording,distilled-$(name),transfer-$(name).pst)))
+$(eval $(call recording,distilled-one-plain,transfer-one.pst))
+$(foreach name,one-bent best conv,$(eval $(call recording,distilled-$(name),transfer-$(name).pst)))
 $(eval $(call recording,regulariser,validation.pst))
 $(foreach units,300 30,$(eval $(call recording,sweep,sweep-$(units).pst)))
 

@@ -39,7 +39,38 @@ $(eval $(call conv,large,$(large),12,$(turned)))
 what.conv = convolutional teacher, images changed by $(strip $(changes.$(basename $@)))
 schedule.conv := cosine --warm-up 0.5
 
+# Students of one teacher, which is asked about mixed images. Differences are small, so 10,000 images are the validation split here.
+what.mixed = distilled from one teacher, 784-800-800-10, T = 20, $(if $(strip $(changes.$(basename $@))),loader $(strip $(changes.$(basename $@))),images as they are)
+epochs.mixed := $(call pick,60,2)
+# $(call mixed,NAME,CHANGES,TARGETS,WEIGHT-DECAY,EPOCHS)
+define mixed
+try.mixed.$(1) := --targets $(3) --learning-rate 0.1 --warm-up $(call pick,5,1) $(4)
+changes.mixed.$(1) := $(2)
+epochs.mixed.$(1) := $(5)
+endef
+decay := --weight-decay 0.0005
+$(eval $(call mixed,as-they-are,,both,$(decay)))
+$(eval $(call mixed,mixup-little,--mixup 0.2,both,$(decay)))
+$(eval $(call mixed,mixup,--mixup 1,both,$(decay)))
+$(eval $(call mixed,mixup-soft,--mixup 1,soft,$(decay)))
+$(eval $(call mixed,both,--mixup 1 --cutmix 1,both,$(decay)))
+$(eval $(call mixed,cutmix-little,--cutmix 0.5,both,$(decay)))
+$(eval $(call mixed,cutmix,--cutmix 1,both,$(decay)))
+$(eval $(call mixed,cutmix-soft,--cutmix 1,soft,$(decay)))
+$(eval $(call mixed,cutmix-without-decay,--cutmix 1,both))
+$(eval $(call mixed,cutmix-longer,--cutmix 1,both,$(decay),$(call pick,120,3)))
+
 %.safetensors: private seconds = $(call pick,90,10)
+mixed.%.safetensors: private seconds = $(call pick,250,30)
+mixed.%.safetensors: one-teacher.safetensors
+	loader mnist --hold-out 10000 $(changes.mixed.$*) --epochs $(epochs) --seed 1 | \
+	    teacher-forward --kernels onednn --precision auto $< | temperature-softmax --temperature 20 | \
+	    student-trainer --kernels onednn --precision auto --arch 784-800-800-10 $(try)
+one-teacher.safetensors: private seconds = $(call pick,900,30)
+one-teacher.safetensors:
+	loader mnist --hold-out 10000 --shift 2 --epochs $(call pick,200,2) --seed 1 | \
+	    student-trainer --kernels onednn --precision auto --arch 784-1200-1200-10 --dropout-input 0.1 --dropout-hidden 0.4 \
+	    --max-norm 2 --learning-rate 0.1 --schedule linear --seed 1 $(resumable) $(output)
 conv.%.safetensors: private seconds = $(call pick,250,30)
 conv.%.safetensors:
 	$(seen) $(changes.conv.$*) --epochs $(epochs) --seed 1 | student-trainer --kernels onednn --precision auto $(try)
@@ -55,6 +86,10 @@ distilled.%.safetensors: transfer.pst
 teacher.chosen.safetensors: private seconds = $(call pick,900,20)
 transfer.pst: teacher.chosen.safetensors
 	$(seen) | teacher-forward $< --output $@
+
+mixed.%.choice: private figures = validation_errors: .errors, validation_samples: .samples
+mixed.%.json: mixed.%.safetensors
+	loader mnist --split validation --hold-out 10000 | teacher-forward --name model $< | evaluator --json
 
 %.json: %.safetensors
 	$(unseen) | teacher-forward --name model $< | evaluator --json
