@@ -60,8 +60,8 @@ static bool begin_reading(struct crew *crew, const struct worker *worker)
     return open;
 }
 
-/* Whether there is memory for one more job, which takes as much as each until now, and for others. A job
- * that nobody asked for never meets a limit. */
+/* Whether there is memory for one more job, which takes as much as each until now, and for others. None is
+ * added below a limit of address space, which --jobs alone may reach. */
 static bool has_memory(const struct crew *crew)
 {
     struct rusage usage;
