@@ -78,7 +78,7 @@ weights() {
     paper -n search | one_a_line | grep '^loader' >"$WORK/commands"
     [ "$(grep -c -- '--split validation' "$WORK/commands")" -ge 6 ]
     run ! grep -q -- '--split test' "$WORK/commands"
-    run ! grep -v -- '--hold-out 5000' "$WORK/commands"
+    run ! grep -vE -- '--hold-out (5000|10000)\b' "$WORK/commands"
     paper -n search KIND=alone 'try.alone.other=--learning-rate 0.7' | one_a_line >"$WORK/commands"
     grep -q -- '--learning-rate 0.7 .*--output alone.other.safetensors' "$WORK/commands"
     run ! grep -q distilled "$WORK/commands"
