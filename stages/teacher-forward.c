@@ -30,8 +30,8 @@ static const struct pst_option options[] = {
     { 0, "deviation", PST_STRING, offsetof(struct forward, deviation),
       "standard deviation of inputs; x - mean is divided by it", .metavar = "NUMBERS" },
     { 0, "kernels", PST_CHOICE, offsetof(struct forward, arithmetic.kernels),
-      "the library that multiplies matrices; onednn has a thread for each idle core unless --threads is "
-      "given",
+      "the library that multiplies matrices; with --jobs 1, onednn has a thread for each idle core unless "
+      "--threads is given",
       .choices = pst_kernel_names, .silent = true },
     { 0, "precision", PST_CHOICE, offsetof(struct forward, arithmetic.precision),
       "precision of products; auto: bf16 if library and processor have it", .choices = pst_precision_names,

@@ -76,14 +76,15 @@ struct pst_stage {
     /*
      * Of a source with PST_PARALLEL: called for each batch before on_batch, in the order of the batches, one
      * call at a time: determines what the next batch is, and notes it in job->self. run: the stage's own.
-     * job: that of the on_batch that follows; run itself without --jobs. Returns PST_OK; PST_END: there are
-     * no more.
+     * job: that of the on_batch that follows; run itself while there is one job only. Returns PST_OK;
+     * PST_END: there are no more.
      */
     enum pst_status (*take)(struct pst_run *run, struct pst_run *job, struct pst_error *error);
     /*
-     * Called for each of several jobs before the first batch: takes the memory that the job needs for
-     * itself, and for its batches, so that a shortage is found before anything is written. out: NULL for a
-     * sink. Returns PST_OK or PST_TRY_AGAIN; `leave` follows in both cases.
+     * Called for each of several jobs before its first batch: takes the memory that the job needs for
+     * itself, and for its batches. So a shortage is found before anything is written, or, without --jobs,
+     * only leaves fewer jobs. out: NULL for a sink. Returns PST_OK or PST_TRY_AGAIN; `leave` follows in both
+     * cases.
      */
     enum pst_status (*join)(struct pst_run *job, struct pst_batch *out, struct pst_error *error);
     /*
@@ -111,7 +112,8 @@ struct pst_stage {
     enum pst_status (*run_all)(struct pst_run *run, struct pst_streams *streams, struct pst_error *error);
     /*
      * Called once for every job after its last batch, before on_end, also after errors: hands over results,
-     * and frees what on_batch made in run->self. A run without --jobs is one job.
+     * and frees what on_batch made in run->self. A run begins as one job, unless --jobs says otherwise; if
+     * others take its place, its `leave` comes then.
      */
     void (*leave)(struct pst_run *run);
     /* Called once at the very end, also after errors, to free what start and on_header took. */
@@ -121,10 +123,11 @@ struct pst_stage {
 /*
  * Runs a stage: the whole of a program's main.
  *
- * With --jobs N there are N threads, each with its own run. Its self is a copy, byte by byte, of the stage's
- * struct after on_header. Data behind pointers are shared, and on_batch only reads them; on_batch keeps its
- * own data in its copy, and `leave` frees them. on_batch may call only those functions of this header that
- * change nothing (pst_input_header, pst_link_options).
+ * With --jobs N there are N threads, each with its own run; without it, as many as find an idle processor, if
+ * one was not enough. Its self is a copy, byte by byte, of the stage's struct after on_header. Data behind
+ * pointers are shared, and on_batch only reads them; on_batch keeps its own data in its copy, and `leave`
+ * frees them. on_batch may call only those functions of this header that change nothing (pst_input_header,
+ * pst_link_options).
  *
  * Returns the exit code: a pst_status, never PST_END. A program that a signal stopped ends by that signal.
  * If a thread still waits for input, the program ends here.

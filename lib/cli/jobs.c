@@ -79,8 +79,8 @@ static void settle_number(struct crew *crew, struct pst_frame *frame)
     size_t wanted = pst_idle_jobs(&crew->idle);
     while (crew->count < wanted && has_memory(crew) && start_worker(crew, frame))
         continue;
-    if (crew->count < wanted)
-        wanted = crew->idle.most = crew->idle.threads = crew->count;
+    if (crew->count < wanted) /* there will not be more; one job is there before the first worker */
+        wanted = crew->idle.most = crew->idle.threads = crew->count > 0 ? crew->count : 1;
     if (wanted > crew->wanted)
         pthread_cond_broadcast(&crew->call);
     crew->wanted = wanted;
@@ -355,8 +355,6 @@ static bool hand_over(struct crew *crew, struct pst_frame *frame, struct pst_job
     bool started = crew->count > 0;
     if (started)
         end_job(frame, job);
-    else
-        crew->idle.most = crew->idle.threads = 1;
     pthread_mutex_unlock(&crew->lock);
     return started;
 }

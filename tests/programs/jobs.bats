@@ -324,6 +324,16 @@ threads_of() {
     cmp "$out.idle.part" "$out.one.part"
 }
 
+@test "no job is added if address space is limited, and the run goes on with one" {
+    local made="loader digits --samples 3000 -b 50 --epochs 6 --elastic 1 --run a -q"
+    # shellcheck disable=SC2086 # words of a command
+    limited 8192 2000000 env SHIM_IDLE=4 LD_PRELOAD="$TOOLS/shim_world.so" $made -o "$out"
+    [ "$status" -eq 0 ]
+    [ -z "$stderr" ]
+    # shellcheck disable=SC2086
+    $made --jobs 1 | cmp - "$out"
+}
+
 @test "compactor reports the same loss if jobs are added" {
     replay mean.pst --epochs 400 -o "$out.long"
     (idle compactor --targets u8 --error -i "$out.long" 2>&1 >"$out.idle") |
