@@ -255,11 +255,10 @@ static void say_waiting(void *frame, const char *name)
     pst_say(run, "%s: waiting for the other side to connect", name);
 }
 
-static struct pst_frame *new_frame(const struct pst_stage *stage)
+static void set_up(struct pst_frame *frame, const struct pst_stage *stage)
 {
-    struct pst_frame *frame = pst_allocate(1, sizeof *frame, NULL);
     void *self = pst_allocate(1, stage->size + 1, NULL), *usual = pst_allocate(1, stage->size + 1, NULL);
-    if (frame == NULL || self == NULL || usual == NULL) {
+    if (self == NULL || usual == NULL) {
         fprintf(stderr, "%s: out of memory\n", stage->name);
         exit(PST_TRY_AGAIN);
     }
@@ -272,7 +271,6 @@ static struct pst_frame *new_frame(const struct pst_stage *stage)
     frame->common.link.on_wait = say_waiting;
     frame->common.link.context = frame;
     pst_list_options(frame);
-    return frame;
 }
 
 /*
@@ -290,23 +288,23 @@ static void reserve_descriptors(void)
 int pst_main(int argc, char **argv, const struct pst_stage *stage)
 {
     struct pst_error error = { 0 };
+    struct pst_frame frame; /* on main's stack, where an abandoned thread's memory stays reachable */
     reserve_descriptors();
-    struct pst_frame *frame = new_frame(stage);
+    set_up(&frame, stage);
     json_set_alloc_funcs(pst_marking_malloc, free);
     signal(SIGPIPE, SIG_IGN); /* a reader that leaves is an error of write, with a message */
     signal(SIGXFSZ, SIG_IGN); /* and so is a file that grows beyond a limit */
     enum pst_status status = pst_check_machine(&error);
     if (status == PST_OK)
-        status = begin(frame, argc, argv, &error);
+        status = begin(&frame, argc, argv, &error);
     status = after_shortage(status, &error);
     if (status == PST_OK)
-        status = run(frame, &error);
+        status = run(&frame, &error);
     status = after_shortage(status, &error);
     pst_state_doing(PST_ENDING);
-    pst_streams_close(frame, status, &error);
-    int code = end(frame, status, &error);
-    free(frame->run.self);
-    free(frame->usual);
-    free(frame);
+    pst_streams_close(&frame, status, &error);
+    int code = end(&frame, status, &error);
+    free(frame.run.self);
+    free(frame.usual);
     return code;
 }
