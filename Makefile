@@ -80,9 +80,7 @@ CFLAGS_transport := $(call cflags_of,libzmq)
 CFLAGS_stream := $(call cflags_of,$(MSGPACK) jansson libzstd)
 CFLAGS_compact := $(call cflags_of,jansson)
 # Nothing reads errno after a square root, and a square root that sets errno cannot be vectorised.
-# oneDNN needs gcc's OpenMP; ThreadSanitizer does not understand OpenMP's barriers.
-OPENMP := $(if $(findstring clang,$(CC))$(filter thread,$(SANITIZE)),,-fopenmp)
-CFLAGS_nn := $(call cflags_of,openblas jansson) -fno-math-errno $(if $(filter 0,$(ONEDNN)),-DPST_WITHOUT_ONEDNN,$(OPENMP))
+CFLAGS_nn := $(call cflags_of,openblas jansson) -fno-math-errno $(if $(filter 0,$(ONEDNN)),-DPST_WITHOUT_ONEDNN)
 CFLAGS_teacher := $(call cflags_of,jansson)
 CFLAGS_data := $(call cflags_of,zlib spng libjpeg sndfile samplerate kissfft-float)
 CFLAGS_cli := $(call cflags_of,jansson)

@@ -447,6 +447,31 @@ size_t pst_idle_jobs(struct pst_idle *idle);
 /* The rule for that. jobs: the number until now. The others: as above. */
 size_t pst_idle_decide_jobs(size_t jobs, double used, double idle, double seconds, size_t most);
 
+/* ---- a team of threads -------------------------------------------------------------------------------- */
+
+/* The caller's thread, and helpers that take rounds off it. A helper that has no processor delays nothing
+ * except a round that it has begun. Helpers that find no work for some microseconds sleep. */
+struct pst_team;
+
+/* A round of a run. Rounds may be made at the same time and in any order: none reads what another one
+ * writes. */
+typedef void pst_round(const void *context, size_t i);
+
+/* Makes a team of up to `most` threads, the caller's with them. Helpers are started when they are first
+ * needed. Returns NULL, with an error, if memory is short. */
+struct pst_team *pst_team_new(size_t most, struct pst_error *error);
+void pst_team_free(struct pst_team *team);
+
+/* From now on runs are divided over so many threads, 1 to `most`. */
+void pst_team_use(struct pst_team *team, size_t threads);
+
+/* Threads of a run, 1 or more. Of NULL: 1. */
+size_t pst_team_threads(const struct pst_team *team);
+
+/* Calls round for 0 … count - 1, and returns when all rounds are done. team: NULL, or one that no other
+ * thread uses at that time. With one thread rounds come in their order. count: below 2^32. */
+void pst_parallel(struct pst_team *team, size_t count, pst_round *round, const void *context);
+
 /* ---- time -------------------------------------------------------------------------------------------- */
 
 /* Seconds on a clock that only goes forward. */

@@ -100,7 +100,7 @@ struct pst_loss_targets {
     const float *weight;   /* [n], ≥ 0: how much each sample counts; NULL: all count 1 */
     const float *given;    /* of a training with given_classes: rows of [n, given_classes], of which only the
                               last number is used; otherwise NULL */
-    size_t threads;        /* among which the samples are divided; 0 counts as 1; changes no bit */
+    struct pst_team *team; /* among whose threads the samples are divided, or NULL; changes no bit */
     double *scratch;       /* [threads, 2, outputs]; may be NULL if no term is from_logits */
 };
 

@@ -199,8 +199,8 @@ void pst_workspace_free(struct pst_workspace *workspace);
  * them. */
 float *pst_workspace_input(struct pst_workspace *workspace);
 
-/* Threads of the last pass, 1 or more. */
-size_t pst_workspace_threads(const struct pst_workspace *workspace);
+/* The threads of the last pass; NULL: the caller's alone. */
+struct pst_team *pst_workspace_team(const struct pst_workspace *workspace);
 
 /* Logits of the last pass: [n, outputs]. */
 const float *pst_workspace_logits(const struct pst_workspace *workspace);

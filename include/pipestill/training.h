@@ -41,7 +41,7 @@ struct pst_optimiser {
     float *second;               /* Adam's mean of squared gradients; owned; NULL for the others */
     uint64_t step;               /* steps begun */
     double rate, momentum;       /* of the current step */
-    size_t threads;              /* that may update parameters; 0 is 1 */
+    struct pst_team *team;       /* whose threads update parameters; NULL: the caller's alone; borrowed */
 };
 
 /* Returns PST_OK or PST_TRY_AGAIN. */

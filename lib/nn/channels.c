@@ -1,7 +1,6 @@
 /* Sums and changes of channels that are last; channels.h says what each computes. */
 #include "lib/nn/channels.h"
 
-#include "lib/nn/parallel.h"
 #include "lib/nn/passes.h"
 #include "pipestill/vectorised.h"
 
@@ -178,7 +177,7 @@ void pst_channels_measure(const struct pst_channels *maps, const float *values, 
 {
     const struct work work = { .maps = maps, .values = values };
     double before = 0;
-    pst_parallel(maps->threads, PARTS, measure_part, &work);
+    pst_parallel(maps->team, PARTS, measure_part, &work);
     memset(mean, 0, maps->channels * sizeof *mean);
     memset(squares, 0, maps->channels * sizeof *squares);
     for (size_t part = 0; part < PARTS; part++) {
@@ -231,7 +230,7 @@ void pst_channels_change(const struct pst_channels *maps, const struct pst_chann
         .values = values,
         .result = outputs,
     };
-    pst_parallel(maps->threads, PARTS, change_part, &work);
+    pst_parallel(maps->team, PARTS, change_part, &work);
 }
 
 /* ---- and back ------------------------------------------------------------------------------------------ */
@@ -291,7 +290,7 @@ void pst_channels_sums(const struct pst_channels *maps, const struct pst_channel
     const struct work work = {
         .maps = maps, .change = change, .values = values, .outputs = outputs, .gradient = gradient
     };
-    pst_parallel(maps->threads, PARTS, sum_part, &work);
+    pst_parallel(maps->team, PARTS, sum_part, &work);
     memset(sums, 0, maps->channels * sizeof *sums);
     memset(products, 0, maps->channels * sizeof *products);
     for (size_t part = 0; part < PARTS; part++)
@@ -352,5 +351,5 @@ void pst_channels_blend(const struct pst_channels *maps, const struct pst_channe
         .gradient = gradient,
         .result = result,
     };
-    pst_parallel(maps->threads, PARTS, blend_part, &work);
+    pst_parallel(maps->team, PARTS, blend_part, &work);
 }

@@ -22,8 +22,8 @@ void pst_channels_add_to_last(const struct pst_shape *shape, size_t n, const flo
 /* The maps of a batch, one row of channels for each place of each sample. */
 struct pst_channels {
     size_t rows, channels;
-    size_t threads; /* 1 or more */
-    float *scratch; /* [pst_channels_scratch] */
+    struct pst_team *team; /* or NULL */
+    float *scratch;        /* [pst_channels_scratch] */
 };
 
 /* Floats of memory that the functions below need for so many channels. */

@@ -2,7 +2,6 @@
 #include "pipestill/training.h"
 
 #include "lib/nn/kernels.h"
-#include "lib/nn/parallel.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -102,7 +101,7 @@ static void update(const struct pst_optimiser *optimiser, const struct pst_step 
                    size_t count, const float *gradient)
 {
     const struct all all = { optimiser, step, at, count, gradient };
-    pst_parallel(optimiser->threads, (count + PIECE - 1) / PIECE, update_piece, &all);
+    pst_parallel(optimiser->team, (count + PIECE - 1) / PIECE, update_piece, &all);
 }
 
 void pst_optimiser_take(void *context, const struct pst_parameter *tensor, const float *gradient)

@@ -201,7 +201,7 @@ void pst_training_step(struct pst_training *training, size_t n, const struct pst
     struct pst_workspace *workspace = training->workspace;
     struct pst_loss_targets all = *targets;
     pst_forward_training(&training->network, workspace, n, &training->dropout, epoch, ids);
-    all.threads = pst_workspace_threads(workspace);
+    all.team = pst_workspace_team(workspace);
     all.scratch = training->scratch;
     pst_matches_forward(training, n, &all);
     if (training->given_classes > 0)
@@ -212,7 +212,7 @@ void pst_training_step(struct pst_training *training, size_t n, const struct pst
                          sums);
     if (!isfinite(sums->total))
         return;
-    training->optimiser.threads = pst_workspace_threads(workspace);
+    training->optimiser.team = pst_workspace_team(workspace);
     begin_step(training, position);
     pst_matches_backward(training, n);
     if (training->clip > 0)

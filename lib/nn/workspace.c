@@ -146,9 +146,9 @@ float *pst_workspace_input(struct pst_workspace *workspace)
     return workspace->input;
 }
 
-size_t pst_workspace_threads(const struct pst_workspace *workspace)
+struct pst_team *pst_workspace_team(const struct pst_workspace *workspace)
 {
-    return workspace->kernels.threads;
+    return workspace->kernels.team;
 }
 
 const float *pst_workspace_logits(const struct pst_workspace *workspace)

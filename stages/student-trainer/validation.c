@@ -173,7 +173,7 @@ enum pst_status validate(struct trainer *trainer, double *errors, double *loss, 
         const void *y = (const char *)validation->y + at * y_bytes(trainer);
         struct pst_loss_targets targets = { .terms = { y },
                                             .labels = kind == PST_TARGET_LABELS ? y : NULL,
-                                            .threads = pst_workspace_threads(workspace) };
+                                            .team = pst_workspace_team(workspace) };
         struct pst_loss_sums sums;
         pst_loss_compute(&validation->loss, &targets, said, n, outputs, NULL, &sums);
         *errors +=

@@ -26,7 +26,7 @@ static void prepare(struct maps *m, size_t rows, size_t channels)
     m->outputs = needed(count, sizeof(float));
     m->result = needed(count, sizeof(float));
     m->scratch = needed(pst_channels_scratch(channels), sizeof(float));
-    m->maps = (struct pst_channels){ rows, channels, 1, m->scratch };
+    m->maps = (struct pst_channels){ rows, channels, NULL, m->scratch };
     m->middle = needed(channels, sizeof(float));
     m->factor = needed(channels, sizeof(float));
     m->offset = needed(channels, sizeof(float));
@@ -152,7 +152,7 @@ static void what_is_not_a_number_goes_through_a_change(void **state)
     (void)state;
     float value = NAN, zero = 0, one = 1, output = 0,
           *scratch = needed(pst_channels_scratch(1), sizeof *scratch);
-    const struct pst_channels maps = { 1, 1, 1, scratch };
+    const struct pst_channels maps = { 1, 1, NULL, scratch };
     const struct pst_channels_change change = { &zero, &one, &zero, true };
     pst_channels_change(&maps, &change, &value, &output);
     assert_true(isnan(output));

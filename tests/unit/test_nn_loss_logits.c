@@ -160,7 +160,9 @@ static void any_number_of_threads_gives_the_same_bits(void **state)
     };
     struct pst_loss_targets targets = { .terms = { labels, logits }, .labels = labels, .scratch = scratch };
     pst_loss_compute(&loss, &targets, outputs, MANY, WIDE, expected, &of_one);
-    for (targets.threads = 1; targets.threads <= MOST; targets.threads++) {
+    targets.team = pst_team_new(MOST, NULL);
+    for (size_t threads = 1; threads <= MOST; threads++) {
+        pst_team_use(targets.team, threads);
         memset(gradient, 0xff, MANY * WIDE * sizeof *gradient);
         pst_loss_compute(&loss, &targets, outputs, MANY, WIDE, gradient, &sums);
         assert_memory_equal(gradient, expected, MANY * WIDE * sizeof *gradient);
@@ -168,6 +170,7 @@ static void any_number_of_threads_gives_the_same_bits(void **state)
                     sums.terms[1] == of_one.terms[1] && sums.weight == of_one.weight &&
                     sums.errors == of_one.errors);
     }
+    pst_team_free(targets.team);
     test_free(outputs);
     test_free(scratch);
 }

@@ -200,6 +200,9 @@ static void dense_sizes(const struct pst_arithmetic *way)
     check_dense(way, 7, 17, 33);
     check_dense(way, 33, 131, 10);
     check_dense(way, 128, 100, 65);
+    check_dense(way, 150, 1301, 50);
+    check_dense(way, 65, 50, 1301);
+    check_dense(way, 521, 70, 49);
 }
 
 static void dense_products_are_the_plain_sums(void **state)

@@ -8,6 +8,7 @@
  */
 #include "lib/nn/kernels/onednn_prepared.h"
 #include "lib/nn/kernels/onednn_tensors.h"
+#include "lib/nn/kernels/onednn_tiles.h"
 #include "lib/nn/kernels/onednn_use.h"
 
 /* Bits of dnnl_cpu_isa_t stand for instructions; a processor with AVX512_BF16 has all of these. */
@@ -79,6 +80,8 @@ static float *only_read(const float *values)
 static void forward(struct pst_kernels *kernels, const struct pst_dense_product *product, const float *inputs,
                     float *outputs)
 {
+    if (pst_tiles_forward(kernels, product, inputs, outputs))
+        return;
     float *const values[] = { only_read(inputs), only_read(product->weight), outputs };
     const struct matrices of = { product->n, product->in, product->out, false, true };
     multiply(kernels, product, FORWARD, &of, values);
@@ -87,6 +90,8 @@ static void forward(struct pst_kernels *kernels, const struct pst_dense_product 
 static void input_gradient(struct pst_kernels *kernels, const struct pst_dense_product *product,
                            const float *gradient, float *input_gradient)
 {
+    if (pst_tiles_input_gradient(kernels, product, gradient, input_gradient))
+        return;
     float *const values[] = { only_read(gradient), only_read(product->weight), input_gradient };
     const struct matrices of = { product->n, product->out, product->in, false, false };
     multiply(kernels, product, INPUT, &of, values);
@@ -95,6 +100,8 @@ static void input_gradient(struct pst_kernels *kernels, const struct pst_dense_p
 static void weight_gradient(struct pst_kernels *kernels, const struct pst_dense_product *product,
                             const float *gradient, const float *inputs, float *weight_gradient)
 {
+    if (pst_tiles_weight_gradient(kernels, product, gradient, inputs, weight_gradient))
+        return;
     float *const values[] = { only_read(gradient), only_read(inputs), weight_gradient };
     const struct matrices of = { product->out, product->n, product->in, true, false };
     multiply(kernels, product, WEIGHT, &of, values);

@@ -4,7 +4,6 @@
  */
 #include "lib/nn/kernels/onednn_use.h"
 #include "lib/nn/layers/pooling.h"
-#include "lib/nn/parallel.h"
 #include "pipestill/vectorised.h"
 
 #include <string.h>
@@ -94,10 +93,10 @@ static void row_32(const void *context, size_t y)
 
 void pst_largest_16(const struct pst_largest *largest)
 {
-    pst_parallel(largest->threads, largest->n * largest->window->out[0], row_16, largest);
+    pst_parallel(largest->team, largest->n * largest->window->out[0], row_16, largest);
 }
 
 void pst_largest_32(const struct pst_largest *largest)
 {
-    pst_parallel(largest->threads, largest->n * largest->window->out[0], row_32, largest);
+    pst_parallel(largest->team, largest->n * largest->window->out[0], row_32, largest);
 }

@@ -3,7 +3,6 @@
 #include "lib/nn/kernels/onednn_use.h"
 
 #include "lib/nn/kernels.h"
-#include "lib/nn/parallel.h"
 #include "lib/nn/passes.h"
 
 #include <stdlib.h>
@@ -52,6 +51,7 @@ void pst_onednn_close(struct pst_kernels *kernels)
     }
     if (own != NULL) {
         free(own->results.memory);
+        free(own->tiles.memory);
         pst_onednn_use_free(own->use);
     }
     if (own != NULL && own->engine != NULL)
@@ -224,6 +224,7 @@ void pst_onednn_compute_prepared(struct pst_kernels *kernels, struct pst_onednn_
     struct pst_onednn *own = kernels->own;
     struct pst_onednn_places places =
         places_of(own, prepared, 0, values, (const size_t[PST_ONEDNN_OPERANDS]){ 0 });
+    kernels->waits = true;
     places.brought[0] = converted.first;
     if (converted.by != NULL)
         borrow_weights(&places, converted.by, prepared);
@@ -246,6 +247,7 @@ struct sliced {
 static void compute_slice(const void *context, size_t s)
 {
     const struct sliced *sliced = context;
+    pst_onednn_use_threads(1);
     struct pst_onednn_places places =
         places_of(sliced->own, sliced->prepared, s, sliced->values, sliced->sizes);
     if (s > 0)
@@ -267,7 +269,8 @@ void pst_onednn_compute_slices(struct pst_kernels *kernels, struct pst_onednn_pr
     }
     float *results = own->results.memory;
     const struct sliced sliced = { own, prepared, values, sizes, results, apart, status };
-    pst_parallel(kernels->threads, prepared->slices, compute_slice, &sliced);
+    pst_parallel(kernels->team, prepared->slices, compute_slice, &sliced);
+    pst_onednn_use_threads(kernels->threads);
     for (size_t s = 0; s < prepared->slices; s++)
         if (status[s] != dnnl_success)
             pst_onednn_fail(kernels, "compute", status[s]);

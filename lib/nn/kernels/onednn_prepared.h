@@ -30,6 +30,7 @@ struct pst_onednn {
     struct pst_onednn_room scratch[PST_ONEDNN_OPERANDS]; /* of all slices together */
     struct pst_onednn_room scratchpad[PST_ONEDNN_SLICES];
     struct pst_onednn_room results; /* of all slices but the first, if they are to be added */
+    struct pst_onednn_room tiles;   /* of all threads, for products by tiles */
     struct pst_onednn_use *use;     /* NULL until a chain is used */
 };
 

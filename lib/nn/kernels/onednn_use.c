@@ -4,6 +4,7 @@
 #include "lib/nn/kernels.h"
 #include "lib/nn/kernels/onednn_prepared.h"
 #include "lib/nn/kernels/onednn_tensors.h"
+#include "lib/nn/kernels/onednn_tiles.h"
 
 #include <float.h>
 #include <math.h>
@@ -28,7 +29,8 @@ struct plan {
     float most;           /* inputs up to this keep every number between the steps finite */
     dnnl_status_t status; /* why there is no plan, if that was not to be expected */
     size_t count;
-    struct step *steps; /* [count]; owned */
+    struct step *steps;            /* [count]; owned */
+    struct pst_tiles_chain *tiles; /* all steps at once; owned; NULL: oneDNN does them */
 };
 
 /* So many plans stay, for sizes of batches and numbers of threads. */
@@ -48,6 +50,7 @@ static void free_plan(struct plan *plan)
         free(plan->steps[i].bias);
     }
     free(plan->steps);
+    pst_tiles_chain_free(plan->tiles);
     *plan = (struct plan){ 0 };
 }
 
@@ -280,6 +283,30 @@ static bool may_follow(const struct plan *plan, const struct pst_pass *pass)
     return plan->count > 0 && (pass->channels_last || !pst_shape_moves(&plan->steps[plan->count - 1].out));
 }
 
+/* Dense layers alone are multiplied by tiles if this processor has them. Returns false if it is not so. */
+static bool make_tiles(const struct pst_kernels *kernels, struct plan *plan)
+{
+    bool all = pst_tiles_multiply_for(kernels);
+    for (size_t i = 0; i < plan->count; i++)
+        all = all && plan->steps[i].use.kind == PST_USE_PRODUCT;
+    struct pst_tiles_layer *layers = all ? pst_allocate(plan->count, sizeof *layers, NULL) : NULL;
+    for (size_t i = 0; layers != NULL && i < plan->count; i++) {
+        const struct step *step = &plan->steps[i];
+        layers[i] =
+            (struct pst_tiles_layer){ .in = step->in.size[0],
+                                      .out = step->out.size[0],
+                                      .weight = step->weight != NULL ? step->weight : step->use.weight,
+                                      .bias = step->bias != NULL ? step->bias : step->use.bias,
+                                      .relu = step->use.relu };
+    }
+    if (layers != NULL)
+        plan->tiles = pst_tiles_chain_new(kernels->arithmetic.precision == PST_BF16, layers, plan->count);
+    if (all && plan->tiles == NULL)
+        plan->status = dnnl_out_of_memory;
+    free(layers);
+    return all;
+}
+
 static void make_steps(struct pst_kernels *kernels, struct plan *plan)
 {
     for (size_t i = 0; i < plan->count && plan->status == dnnl_success; i++) {
@@ -305,7 +332,7 @@ static void make_plan(struct pst_kernels *kernels, struct plan *plan, const stru
     free(factor);
     settle_precision(plan);
     bool follows = may_follow(plan, pass);
-    if (follows)
+    if (follows && !make_tiles(kernels, plan))
         make_steps(kernels, plan);
     if (follows && plan->status == dnnl_success) {
         plan->layers = plan->steps[plan->count - 1].layer + 1;
@@ -371,12 +398,17 @@ void pst_onednn_run(struct pst_kernels *kernels, const float *inputs, float *out
     struct plan *plan = own->use->current;
     bool narrow = kernels->arithmetic.precision == PST_BF16;
     dnnl_status_t status = dnnl_success;
+    if (plan->tiles != NULL) {
+        pst_tiles_chain_run(kernels, plan->tiles, plan->n, inputs, outputs);
+        return;
+    }
+    kernels->waits = true;
     void *from = (float *)(uintptr_t)inputs; /* the library's descriptions do not say that it only reads */
     for (size_t i = 0; i < plan->count && status == dnnl_success; i++) {
         struct step *step = &plan->steps[i];
         void *to = i + 1 == plan->count ? outputs : own->use->maps[i % 2].memory;
         const struct pst_largest largest = {
-            step->use.window, step->out.size[0], plan->n, kernels->threads, from, to
+            step->use.window, step->out.size[0], plan->n, kernels->team, from, to
         };
         if (multiplies(step))
             status = run_step(kernels, step, from, to);

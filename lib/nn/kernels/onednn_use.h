@@ -21,7 +21,8 @@ void pst_onednn_use_free(struct pst_onednn_use *use);
  * elements are 0 or larger: then their bits, as whole numbers, have the same order. */
 struct pst_largest {
     const struct pst_window *window;
-    size_t channels, n, threads;
+    size_t channels, n;
+    struct pst_team *team;
     const void *values;
     void *best;
 };

@@ -13,17 +13,19 @@
 struct pst_kernels {
     const struct pst_kernel_type *type;
     struct pst_arithmetic arithmetic;
-    size_t threads; /* of this pass, 1 or more */
+    size_t threads;        /* of this pass, 1 or more */
+    struct pst_team *team; /* of these threads; owned; NULL: there is only one */
     struct pst_idle idle;
+    bool waits;             /* in the last pass a thread waited for others, which may have had no processor */
     enum pst_status status; /* PST_OK, or the error of the first product that failed */
     struct pst_error error;
     void *own; /* the type's */
 };
 
-/* Threads that a pass may use, 1 or more. */
-static inline size_t pst_pass_threads(const struct pst_pass *pass)
+/* Threads that a pass may use; NULL: one. */
+static inline struct pst_team *pst_pass_team(const struct pst_pass *pass)
 {
-    return pass->kernels->threads;
+    return pass->kernels->team;
 }
 
 /* A product of n samples with a weight [out, in]. */

@@ -42,7 +42,12 @@ enum pst_status pst_kernels_open(struct pst_kernels *kernels, const struct pst_a
     kernels->threads = kernels->type->begin != NULL && arithmetic->threads > 1 ? arithmetic->threads : 1;
     if (kernels->type->begin != NULL && arithmetic->threads == 0)
         pst_idle_start(&kernels->idle);
+    kernels->waits = true;
     enum pst_status status = kernels->type->check(arithmetic, error);
+    size_t most = arithmetic->threads > 0 ? arithmetic->threads : pst_processors();
+    if (status == PST_OK && kernels->type->begin != NULL && most > 1 &&
+        (kernels->team = pst_team_new(most, error)) == NULL)
+        return PST_TRY_AGAIN;
     return status == PST_OK ? kernels->type->open(kernels, error) : status;
 }
 
@@ -52,6 +57,12 @@ void pst_kernels_begin(struct pst_kernels *kernels)
         return;
     if (kernels->arithmetic.threads == 0)
         kernels->threads = pst_idle_threads(&kernels->idle);
+    /* A team's helper that has no processor most of the time delays nothing, so there may be one more. */
+    if (kernels->arithmetic.threads == 0 && !kernels->waits && kernels->threads < kernels->idle.most)
+        kernels->threads++;
+    kernels->waits = false;
+    if (kernels->team != NULL)
+        pst_team_use(kernels->team, kernels->threads);
     kernels->type->begin(kernels);
 }
 
@@ -59,5 +70,6 @@ void pst_kernels_close(struct pst_kernels *kernels)
 {
     if (kernels->type != NULL && kernels->type->close != NULL)
         kernels->type->close(kernels);
+    pst_team_free(kernels->team);
     *kernels = (struct pst_kernels){ 0 };
 }

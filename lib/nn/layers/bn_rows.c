@@ -8,7 +8,6 @@
 #include "lib/nn/kernels/products.h"
 #include "lib/nn/layers/bn.h"
 #include "lib/nn/layers/pooling.h"
-#include "lib/nn/parallel.h"
 #include "lib/nn/passes.h"
 
 #include <string.h>
@@ -39,7 +38,7 @@ static struct rows rows_of(const struct pst_layer *layer, const struct pst_pass 
     rows.c = rows.b + one;
     rows.maps = (struct pst_channels){ .rows = pass->n * bn->area,
                                        .channels = bn->channels,
-                                       .threads = pst_pass_threads(pass),
+                                       .team = pst_pass_team(pass),
                                        .scratch = rows.c + one };
     return rows;
 }
@@ -103,7 +102,7 @@ static void sum_back(const struct pst_layer *layer, const struct pst_pass *pass,
     const struct pst_bn *bn = layer->settings;
     const float *scale = pst_bn_batch(layer, pass, memory, PST_BN_BATCH_SCALE);
     double all = (double)(pass->n * bn->area);
-    const struct pst_channels maps = { count, bn->channels, rows->maps.threads, rows->maps.scratch };
+    const struct pst_channels maps = { count, bn->channels, rows->maps.team, rows->maps.scratch };
     pst_channels_sums(&maps, change, values, outputs, gradient, rows->sums, rows->others);
     for (size_t c = 0; c < bn->channels; c++) {
         double factor = (double)rows->factor[c], product = rows->others[c] * (double)scale[c];
@@ -189,7 +188,7 @@ void pst_bn_forward_joined(const struct pst_joined *joined, const struct pst_pas
         forward.largest.from = joined->between;
         forward.largest.where = (uint32_t *)(void *)joined->next_memory;
     }
-    pst_parallel(pst_pass_threads(pass), lines_of(joined, pass), look, &forward);
+    pst_parallel(pst_pass_team(pass), lines_of(joined, pass), look, &forward);
 }
 
 struct backward {
@@ -230,6 +229,6 @@ void pst_bn_backward_joined(const struct pst_joined *joined, const struct pst_pa
                                  input_gradient };
     sum_back(joined->layer, pass, &rows, &change, joined->between, outputs, gradient, pooled, joined->memory);
     if (input_gradient != NULL)
-        pst_parallel(pst_pass_threads(pass), lines_of(joined, pass), give_back, &backward);
+        pst_parallel(pst_pass_team(pass), lines_of(joined, pass), give_back, &backward);
     pst_bn_hand_over(joined->layer, pass, joined->memory);
 }

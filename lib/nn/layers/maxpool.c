@@ -3,7 +3,6 @@
 #include "lib/nn/channels.h"
 #include "lib/nn/kernels/products.h"
 #include "lib/nn/layers/pooling.h"
-#include "lib/nn/parallel.h"
 
 #include <math.h>
 #include <string.h>
@@ -125,7 +124,7 @@ static void forward(const struct pst_layer *layer, const struct pst_pass *pass, 
                                          .inputs = inputs,
                                          .outputs = outputs,
                                          .where = pass->training ? (uint32_t *)(void *)memory : NULL };
-        pst_parallel(pst_pass_threads(pass), pass->n * window->out[0], forward_row, &pooling);
+        pst_parallel(pst_pass_team(pass), pass->n * window->out[0], forward_row, &pooling);
         return;
     }
     for (size_t map = 0; map < pass->n * layer->in.size[0]; map++) {
@@ -153,7 +152,7 @@ static void backward(const struct pst_layer *layer, const struct pst_pass *pass,
                                          .gradient = gradient,
                                          .input_gradient = input_gradient,
                                          .where = (uint32_t *)(void *)memory };
-        pst_parallel(pst_pass_threads(pass), pass->n, backward_sample, &pooling);
+        pst_parallel(pst_pass_team(pass), pass->n, backward_sample, &pooling);
         return;
     }
     memset(input_gradient, 0, pass->n * in * sizeof *input_gradient);

@@ -1,5 +1,4 @@
 /* A loss: the sum of its terms over a batch, with the weights of terms, classes and samples. */
-#include "lib/nn/parallel.h"
 #include "pipestill/losses.h"
 #include "pipestill/nn.h"
 
@@ -155,9 +154,9 @@ void pst_loss_compute(const struct pst_loss *loss, const struct pst_loss_targets
         views[k] = view_of(&loss->terms[k], targets, k, &network);
     for (size_t from = 0; from < n; from += SAMPLES) {
         size_t some = n - from < SAMPLES ? n - from : SAMPLES;
-        size_t rounds = rounds_for(some, count, targets->threads);
+        size_t rounds = rounds_for(some, count, pst_team_threads(targets->team));
         const struct work work = { loss, targets, &network, views, n, from, some, rounds, found };
-        pst_parallel(rounds, rounds, compute_round, &work);
+        pst_parallel(targets->team, rounds, compute_round, &work);
         add_up(&work, sums);
     }
     for (size_t k = 0; k < loss->count; k++)

@@ -1,0 +1,254 @@
+/*
+ * The three products of a dense layer by tiles. First what is on the right is converted, for all threads;
+ * then rounds make blocks of the results, and convert what is on the left for themselves.
+ */
+#include "lib/nn/kernels/onednn_tiles.h"
+
+#include "lib/nn/kernels/onednn_prepared.h"
+#include "lib/nn/kernels/tiles.h"
+
+#if PST_HAS_TILES
+
+/* A product. */
+struct work {
+    const struct pst_dense_product *product;
+    const float *left, *right; /* what the layer has; its inputs, its gradient or its weight */
+    float *results;
+    bool bf16;
+    size_t step;         /* words between the rows of what is converted, or panels */
+    uint32_t *converted; /* for all rounds */
+};
+
+/* Converts in some rounds, then computes in others. words: memory for what is converted. */
+static void run(struct pst_kernels *kernels, struct work *work, size_t words, size_t conversions,
+                pst_round *convert, size_t rounds, pst_round *compute)
+{
+    struct pst_onednn *own = kernels->own;
+    if (!pst_onednn_make_room(&own->tiles, words * sizeof(uint32_t))) {
+        pst_onednn_fail(kernels, "compute", dnnl_out_of_memory);
+        return;
+    }
+    work->converted = own->tiles.memory;
+    pst_parallel(kernels->team, conversions, convert, work);
+    pst_parallel(kernels->team, rounds, compute, work);
+}
+
+/* How many parts of a size there are, the last one of which may be smaller. */
+static size_t parts(size_t count, size_t size)
+{
+    return (count + size - 1) / size;
+}
+
+/* ---- forward: the weight is on the left, the turned inputs on the right ------------------------------- */
+
+/* Inputs that are turned at a time. */
+enum { TURNED = 256 };
+
+static void turn_inputs(const void *context, size_t i)
+{
+    const struct work *work = context;
+    size_t in = work->product->in, pieces = parts(in, TURNED), sample = i / pieces * PST_PANEL;
+    size_t column = i % pieces * TURNED;
+    pst_tiles_turned(work->converted + sample * work->step + column / pst_tiles_word(work->bf16) * PST_PANEL,
+                     work->bf16, work->right + sample * in + column,
+                     pst_tiles_least(PST_PANEL, work->product->n - sample),
+                     pst_tiles_least(TURNED, in - column), in);
+}
+
+/* Some units for up to PST_TILES_SAMPLES samples. */
+static void multiply_forward(const struct work *work, size_t unit, size_t sample, float *sums)
+{
+    _Alignas(PST_ALIGNMENT) uint32_t weights[PST_BLOCK_ROWS * (PST_TILES_DEPTH + PST_VECTOR)];
+    size_t in = work->product->in, word = pst_tiles_word(work->bf16);
+    size_t depth = pst_tiles_words(in, work->bf16), part = pst_tiles_part(depth);
+    size_t units = pst_tiles_least(PST_BLOCK_ROWS, work->product->out - unit);
+    size_t samples = pst_tiles_least(PST_TILES_SAMPLES, work->product->n - sample);
+    size_t step = part + PST_VECTOR; /* so that rows do not compete for the same places of the cache */
+    for (size_t k = 0; k < depth; k += part) {
+
+        size_t words = pst_tiles_least(part, depth - k);
+        const float *weight = work->left + unit * in + word * k;
+        if (work->bf16)
+            pst_tiles_rows(weights, step, true, weight, units, pst_tiles_least(word * words, in - word * k),
+                           in);
+        for (size_t at = 0; at < samples; at += PST_PANEL)
+            pst_tiles_multiply(&(struct pst_tiles){
+                .bf16 = work->bf16,
+                .left = work->bf16 ? (const void *)weights : weight,
+                .row_step = work->bf16 ? step : in,
+                .depth_step = 1,
+                .panel = work->converted + (sample + at) * work->step + k * PST_PANEL,
+                .rows = units,
+                .columns = pst_tiles_least(PST_PANEL, pst_tiles_up_to(samples - at, PST_VECTOR)),
+                .words = words,
+                .sums = sums + at * PST_BLOCK_ROWS,
+                .apart = PST_PANEL,
+                .add = k > 0 });
+    }
+}
+
+static void forward_round(const void *context, size_t i)
+{
+    _Alignas(PST_ALIGNMENT) float sums[PST_BLOCK_ROWS * PST_TILES_SAMPLES];
+    const struct work *work = context;
+    size_t n = work->product->n, out = work->product->out, blocks = parts(out, PST_BLOCK_ROWS);
+    size_t unit = i % blocks * PST_BLOCK_ROWS, first = i / blocks * PST_TILES_SAMPLES;
+    multiply_forward(work, unit, first, sums);
+    for (size_t sample = first; sample < n && sample < first + PST_TILES_SAMPLES; sample += PST_PANEL)
+        pst_tiles_turn_sums(work->results + sample * out + unit, out,
+                            sums + (sample - first) * PST_BLOCK_ROWS,
+                            pst_tiles_least(PST_BLOCK_ROWS, out - unit),
+                            pst_tiles_least(PST_PANEL, n - sample), &(struct pst_tiles_finish){ 0 });
+}
+
+bool pst_tiles_forward(struct pst_kernels *kernels, const struct pst_dense_product *product,
+                       const float *inputs, float *outputs)
+{
+    if (!pst_tiles_multiply_for(kernels))
+        return false;
+    bool bf16 = kernels->arithmetic.precision == PST_BF16;
+    size_t n = product->n, step = pst_tiles_words(product->in, bf16), panels = parts(n, PST_PANEL);
+    struct work work = { .product = product,
+                         .left = product->weight,
+                         .right = inputs,
+                         .results = outputs,
+                         .bf16 = bf16,
+                         .step = step };
+    run(kernels, &work, panels * PST_PANEL * step, panels * parts(product->in, TURNED), turn_inputs,
+        parts(n, PST_TILES_SAMPLES) * parts(product->out, PST_BLOCK_ROWS), forward_round);
+    return true;
+}
+
+/* ---- the gradient of the inputs: the gradient is on the left, the weight on the right ------------------ */
+
+static void convert_gradient(const void *context, size_t i)
+{
+    const struct work *work = context;
+    size_t out = work->product->out, sample = i * PST_VECTOR;
+    pst_tiles_rows(work->converted + sample * work->step, work->step, work->bf16, work->left + sample * out,
+                   pst_tiles_least(PST_VECTOR, work->product->n - sample), out, out);
+}
+
+/* Some inputs of all samples. */
+static void input_gradient_round(const void *context, size_t i)
+{
+    _Alignas(PST_ALIGNMENT) uint32_t panel[PST_TILES_DEPTH * PST_PANEL];
+    const struct work *work = context;
+    size_t in = work->product->in, out = work->product->out, word = pst_tiles_word(work->bf16);
+    size_t depth = pst_tiles_words(out, work->bf16), part = pst_tiles_part(depth);
+    size_t column = i * PST_PANEL, columns = pst_tiles_least(PST_PANEL, in - column);
+    for (size_t k = 0; k < depth; k += part) {
+        size_t words = pst_tiles_least(part, depth - k);
+        pst_tiles_columns(panel, PST_PANEL, work->bf16, work->right + word * k * in + column,
+                          pst_tiles_least(word * words, out - word * k), columns, in);
+        pst_tiles_multiply(
+            &(struct pst_tiles){ .bf16 = work->bf16,
+                                 .left = work->bf16 ? (const void *)(work->converted + k) : work->left + k,
+                                 .row_step = work->bf16 ? work->step : out,
+                                 .depth_step = 1,
+                                 .panel = panel,
+                                 .rows = work->product->n,
+                                 .columns = columns,
+                                 .words = words,
+                                 .sums = work->results + column,
+                                 .apart = in,
+                                 .add = k > 0 });
+    }
+}
+
+bool pst_tiles_input_gradient(struct pst_kernels *kernels, const struct pst_dense_product *product,
+                              const float *gradient, float *input_gradient)
+{
+    if (!pst_tiles_multiply_for(kernels))
+        return false;
+    struct work work = { .product = product,
+                         .left = gradient,
+                         .right = product->weight,
+                         .results = input_gradient,
+                         .bf16 = kernels->arithmetic.precision == PST_BF16 };
+    work.step = pst_tiles_words(product->out, work.bf16) + PST_VECTOR;
+    run(kernels, &work, product->n * work.step, work.bf16 ? parts(product->n, PST_VECTOR) : 0,
+        convert_gradient, parts(product->in, PST_PANEL), input_gradient_round);
+    return true;
+}
+
+/* ---- the gradient of the weight: the gradient is on the left, turned; the inputs are on the right ------ */
+
+/* Words of samples that are added up at a time. */
+enum { ADDED = 256 };
+
+static void pair_inputs(const void *context, size_t i)
+{
+    const struct work *work = context;
+    size_t in = work->product->in, column = i * PST_PANEL;
+    pst_tiles_columns(work->converted + column * work->step, PST_PANEL, work->bf16, work->right + column,
+                      work->product->n, pst_tiles_least(PST_PANEL, in - column), in);
+}
+
+static void weight_gradient_round(const void *context, size_t i)
+{
+    _Alignas(PST_ALIGNMENT) uint32_t gradient[ADDED * PST_BLOCK_ROWS];
+    const struct work *work = context;
+    size_t n = work->product->n, in = work->product->in, out = work->product->out, unit = i * PST_BLOCK_ROWS;
+    size_t units = pst_tiles_least(PST_BLOCK_ROWS, out - unit), word = pst_tiles_word(work->bf16);
+    for (size_t sample = 0; sample < n; sample += ADDED * word) {
+        size_t samples = pst_tiles_least(ADDED * word, n - sample);
+        pst_tiles_columns(gradient, PST_BLOCK_ROWS, work->bf16, work->left + sample * out + unit, samples,
+                          units, out);
+        for (size_t column = 0; column < in; column += PST_PANEL)
+            pst_tiles_multiply(&(struct pst_tiles){ .bf16 = work->bf16,
+                                                    .left = gradient,
+                                                    .row_step = 1,
+                                                    .depth_step = PST_BLOCK_ROWS,
+                                                    .panel = work->converted + column * work->step +
+                                                             sample / word * PST_PANEL,
+                                                    .rows = units,
+                                                    .columns = pst_tiles_least(PST_PANEL, in - column),
+                                                    .words = pst_tiles_words(samples, work->bf16),
+                                                    .sums = work->results + unit * in + column,
+                                                    .apart = in,
+                                                    .add = sample > 0 });
+    }
+}
+
+bool pst_tiles_weight_gradient(struct pst_kernels *kernels, const struct pst_dense_product *product,
+                               const float *gradient, const float *inputs, float *weight_gradient)
+{
+    if (!pst_tiles_multiply_for(kernels))
+        return false;
+    size_t panels = parts(product->in, PST_PANEL);
+    struct work work = { .product = product,
+                         .left = gradient,
+                         .right = inputs,
+                         .results = weight_gradient,
+                         .bf16 = kernels->arithmetic.precision == PST_BF16 };
+    work.step = pst_tiles_words(product->n, work.bf16);
+    run(kernels, &work, panels * PST_PANEL * work.step, panels, pair_inputs,
+        parts(product->out, PST_BLOCK_ROWS), weight_gradient_round);
+    return true;
+}
+
+#else
+
+bool pst_tiles_forward(struct pst_kernels *kernels, const struct pst_dense_product *product,
+                       const float *inputs, float *outputs)
+{
+    (void)kernels, (void)product, (void)inputs, (void)outputs;
+    return false;
+}
+
+bool pst_tiles_input_gradient(struct pst_kernels *kernels, const struct pst_dense_product *product,
+                              const float *gradient, float *input_gradient)
+{
+    (void)kernels, (void)product, (void)gradient, (void)input_gradient;
+    return false;
+}
+
+bool pst_tiles_weight_gradient(struct pst_kernels *kernels, const struct pst_dense_product *product,
+                               const float *gradient, const float *inputs, float *weight_gradient)
+{
+    (void)kernels, (void)product, (void)gradient, (void)inputs, (void)weight_gradient;
+    return false;
+}
+
+#endif
