@@ -202,6 +202,7 @@ static void dense_sizes(const struct pst_arithmetic *way)
     check_dense(way, 128, 100, 65);
     check_dense(way, 150, 1301, 50);
     check_dense(way, 65, 50, 1301);
+    check_dense(way, 3, 300, 4099);
     check_dense(way, 521, 70, 49);
 }
 

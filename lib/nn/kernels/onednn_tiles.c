@@ -121,6 +121,8 @@ bool pst_tiles_forward(struct pst_kernels *kernels, const struct pst_dense_produ
 
 /* ---- the gradient of the inputs: the gradient is on the left, the weight on the right ------------------ */
 
+enum { MANY_UNITS = 4096, SEVERAL_PANELS = 4 };
+
 static void convert_gradient(const void *context, size_t i)
 {
     const struct work *work = context;
@@ -129,31 +131,45 @@ static void convert_gradient(const void *context, size_t i)
                    pst_tiles_least(PST_VECTOR, work->product->n - sample), out, out);
 }
 
-/* Some inputs of all samples. */
+/* One part of the units, and up to 64 inputs of all samples. */
+static void input_gradient_part(const struct work *work, size_t column, size_t k, size_t words,
+                                uint32_t *panel)
+{
+    size_t in = work->product->in, out = work->product->out, word = pst_tiles_word(work->bf16);
+    size_t columns = pst_tiles_least(PST_PANEL, in - column);
+    pst_tiles_columns(panel, PST_PANEL, work->bf16, work->right + word * k * in + column,
+                      pst_tiles_least(word * words, out - word * k), columns, in);
+    pst_tiles_multiply(
+        &(struct pst_tiles){ .bf16 = work->bf16,
+                             .left = work->bf16 ? (const void *)(work->converted + k) : work->left + k,
+                             .row_step = work->bf16 ? work->step : out,
+                             .depth_step = 1,
+                             .panel = panel,
+                             .rows = work->product->n,
+                             .columns = columns,
+                             .words = words,
+                             .sums = work->results + column,
+                             .apart = in,
+                             .add = k > 0 });
+}
+
+/* Panels of a round. With many units, the weight has more pages than the processor remembers places of; so a
+ * round goes through it once for several panels. */
+static size_t panels_at_once(const struct work *work)
+{
+    return work->product->out > MANY_UNITS ? SEVERAL_PANELS : 1;
+}
+
 static void input_gradient_round(const void *context, size_t i)
 {
     _Alignas(PST_ALIGNMENT) uint32_t panel[PST_TILES_DEPTH * PST_PANEL];
     const struct work *work = context;
-    size_t in = work->product->in, out = work->product->out, word = pst_tiles_word(work->bf16);
-    size_t depth = pst_tiles_words(out, work->bf16), part = pst_tiles_part(depth);
-    size_t column = i * PST_PANEL, columns = pst_tiles_least(PST_PANEL, in - column);
-    for (size_t k = 0; k < depth; k += part) {
-        size_t words = pst_tiles_least(part, depth - k);
-        pst_tiles_columns(panel, PST_PANEL, work->bf16, work->right + word * k * in + column,
-                          pst_tiles_least(word * words, out - word * k), columns, in);
-        pst_tiles_multiply(
-            &(struct pst_tiles){ .bf16 = work->bf16,
-                                 .left = work->bf16 ? (const void *)(work->converted + k) : work->left + k,
-                                 .row_step = work->bf16 ? work->step : out,
-                                 .depth_step = 1,
-                                 .panel = panel,
-                                 .rows = work->product->n,
-                                 .columns = columns,
-                                 .words = words,
-                                 .sums = work->results + column,
-                                 .apart = in,
-                                 .add = k > 0 });
-    }
+    size_t depth = pst_tiles_words(work->product->out, work->bf16), part = pst_tiles_part(depth);
+    size_t width = panels_at_once(work) * PST_PANEL,
+           end = pst_tiles_least((i + 1) * width, work->product->in);
+    for (size_t k = 0; k < depth; k += part)
+        for (size_t column = i * width; column < end; column += PST_PANEL)
+            input_gradient_part(work, column, k, pst_tiles_least(part, depth - k), panel);
 }
 
 bool pst_tiles_input_gradient(struct pst_kernels *kernels, const struct pst_dense_product *product,
@@ -168,7 +184,7 @@ bool pst_tiles_input_gradient(struct pst_kernels *kernels, const struct pst_dens
                          .bf16 = kernels->arithmetic.precision == PST_BF16 };
     work.step = pst_tiles_words(product->out, work.bf16) + PST_VECTOR;
     run(kernels, &work, product->n * work.step, work.bf16 ? parts(product->n, PST_VECTOR) : 0,
-        convert_gradient, parts(product->in, PST_PANEL), input_gradient_round);
+        convert_gradient, parts(product->in, panels_at_once(&work) * PST_PANEL), input_gradient_round);
     return true;
 }
 
