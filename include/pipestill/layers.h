@@ -165,6 +165,11 @@ struct pst_dropout {
  */
 typedef void pst_gradient_taker(void *context, const struct pst_parameter *parameter, const float *gradient);
 
+/* The same for some rows of a weight: count numbers of its gradient, from number `from` on. Several threads
+ * may call it at the same time, each with other rows. */
+typedef void pst_rows_taker(void *context, const struct pst_parameter *parameter, size_t from, size_t count,
+                            const float *gradient);
+
 struct pst_kernels; /* lib/nn/kernels/products.h */
 
 /*
@@ -195,7 +200,9 @@ struct pst_pass {
     struct pst_kernels *kernels; /* what multiplies matrices */
     const struct pst_tap *taps;  /* [tap_count] */
     size_t tap_count;
+
     pst_gradient_taker *take;
+    pst_rows_taker *take_rows; /* NULL: take gets all gradients whole */
     void *context;
 };
 

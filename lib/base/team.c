@@ -1,7 +1,7 @@
 /*
  * A team divides rounds over threads. One atomic number holds which run it is and how many rounds are left to
  * take, so that a helper which comes late, because its processor has other work, finds nothing to take, and
- * nobody waits for it. The caller waits only for rounds that were begun.
+ * no thread waits for it. The caller waits only for rounds that were begun.
  */
 #include "pipestill/base.h"
 

@@ -97,32 +97,47 @@ static void update_piece(const void *context, size_t piece)
     update_some(all->optimiser, all->step, all->at + from, rest < PIECE ? rest : PIECE, all->gradient + from);
 }
 
-static void update(const struct pst_optimiser *optimiser, const struct pst_step *step, size_t at,
-                   size_t count, const float *gradient)
+static void update(const struct pst_optimiser *optimiser, struct pst_team *team, const struct pst_step *step,
+                   size_t at, size_t count, const float *gradient)
 {
     const struct all all = { optimiser, step, at, count, gradient };
-    pst_parallel(optimiser->team, (count + PIECE - 1) / PIECE, update_piece, &all);
+    pst_parallel(team, (count + PIECE - 1) / PIECE, update_piece, &all);
+}
+
+/* Some rows of a tensor that is learned, by the threads of a team. */
+static void take_rows(const struct pst_optimiser *optimiser, struct pst_team *team,
+                      const struct pst_parameter *tensor, size_t from, size_t count, const float *gradient)
+{
+    const struct pst_optimiser_settings *settings = &optimiser->settings;
+    const struct pst_step step = current_step(optimiser, tensor->decays ? settings->weight_decay : 0);
+    if (settings->max_norm <= 0 || !tensor->limited) {
+
+        update(optimiser, team, &step, tensor->at + from, count, gradient);
+        return;
+    }
+    size_t row = pst_parameter_row(tensor), first = tensor->at + from;
+    for (size_t at = 0; at < count; at += row) {
+        update(optimiser, team, &step, first + at, row, gradient + at);
+        pst_kernel_limit_norm(optimiser->network->parameters + first + at, row, settings->max_norm);
+    }
 }
 
 void pst_optimiser_take(void *context, const struct pst_parameter *tensor, const float *gradient)
 {
     const struct pst_optimiser *optimiser = context;
-    const struct pst_optimiser_settings *settings = &optimiser->settings;
-    if (tensor->at < settings->first)
+    float *values = optimiser->network->parameters + tensor->at;
+    if (tensor->at < optimiser->settings.first)
         return;
-    if (tensor->follows > 0) {
-        pst_kernel_follow(optimiser->network->parameters + tensor->at, gradient, tensor->count,
-                          tensor->follows);
-        return;
-    }
-    const struct pst_step step = current_step(optimiser, tensor->decays ? settings->weight_decay : 0);
-    if (settings->max_norm <= 0 || !tensor->limited) {
-        update(optimiser, &step, tensor->at, tensor->count, gradient);
-        return;
-    }
-    size_t row = pst_parameter_row(tensor);
-    for (size_t at = 0; at < tensor->count; at += row) {
-        update(optimiser, &step, tensor->at + at, row, gradient + at);
-        pst_kernel_limit_norm(optimiser->network->parameters + tensor->at + at, row, settings->max_norm);
-    }
+    if (tensor->follows > 0)
+        pst_kernel_follow(values, gradient, tensor->count, tensor->follows);
+    else
+        take_rows(optimiser, optimiser->team, tensor, 0, tensor->count, gradient);
+}
+
+void pst_optimiser_take_rows(void *context, const struct pst_parameter *tensor, size_t from, size_t count,
+                             const float *gradient)
+{
+    const struct pst_optimiser *optimiser = context;
+    if (tensor->at >= optimiser->settings.first)
+        take_rows(optimiser, NULL, tensor, from, count, gradient);
 }

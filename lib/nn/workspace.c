@@ -280,5 +280,14 @@ void pst_backward_to_input(struct pst_network *network, struct pst_workspace *wo
 void pst_backward(struct pst_network *network, struct pst_workspace *workspace, size_t n,
                   pst_gradient_taker *take, void *context)
 {
+
     pst_backward_to_input(network, workspace, n, take, context, NULL);
+}
+
+void pst_backward_by_rows(struct pst_network *network, struct pst_workspace *workspace, size_t n,
+                          pst_gradient_taker *take, pst_rows_taker *take_rows, void *context)
+{
+    workspace->pass.take_rows = take_rows;
+    pst_backward(network, workspace, n, take, context);
+    workspace->pass.take_rows = NULL;
 }

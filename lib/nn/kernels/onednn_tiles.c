@@ -15,8 +15,10 @@ struct work {
     const float *left, *right; /* what the layer has; its inputs, its gradient or its weight */
     float *results;
     bool bf16;
-    size_t step;         /* words between the rows of what is converted, or panels */
+    size_t step; /* words between the rows of what is converted, or panels */
+
     uint32_t *converted; /* for all rounds */
+    size_t rounds;       /* among which tiles of rows, or vectors of columns, are divided */
 };
 
 /* Converts in some rounds, then computes in others. words: memory for what is converted. */
@@ -39,6 +41,18 @@ static size_t parts(size_t count, size_t size)
     return (count + size - 1) / size;
 }
 
+/* Rounds for `count` tiles or vectors, `most` of them in each: as many for one thread as for another. */
+static size_t rounds_for(const struct pst_kernels *kernels, size_t count, size_t most)
+{
+    return pst_tiles_least(pst_tiles_up_to(parts(count, most), pst_team_threads(kernels->team)), count);
+}
+
+/* The first row or column of a round, in units of so many. */
+static size_t first_of(const struct work *work, size_t round, size_t count, size_t unit)
+{
+    return pst_tiles_least(round * parts(count, unit) / work->rounds * unit, count);
+}
+
 /* ---- forward: the weight is on the left, the turned inputs on the right ------------------------------- */
 
 /* Inputs that are turned at a time. */
@@ -56,12 +70,11 @@ static void turn_inputs(const void *context, size_t i)
 }
 
 /* Some units for up to PST_TILES_SAMPLES samples. */
-static void multiply_forward(const struct work *work, size_t unit, size_t sample, float *sums)
+static void multiply_forward(const struct work *work, size_t unit, size_t units, size_t sample, float *sums)
 {
     _Alignas(PST_ALIGNMENT) uint32_t weights[PST_BLOCK_ROWS * (PST_TILES_DEPTH + PST_VECTOR)];
     size_t in = work->product->in, word = pst_tiles_word(work->bf16);
     size_t depth = pst_tiles_words(in, work->bf16), part = pst_tiles_part(depth);
-    size_t units = pst_tiles_least(PST_BLOCK_ROWS, work->product->out - unit);
     size_t samples = pst_tiles_least(PST_TILES_SAMPLES, work->product->n - sample);
     size_t step = part + PST_VECTOR; /* so that rows do not compete for the same places of the cache */
     for (size_t k = 0; k < depth; k += part) {
@@ -91,13 +104,13 @@ static void forward_round(const void *context, size_t i)
 {
     _Alignas(PST_ALIGNMENT) float sums[PST_BLOCK_ROWS * PST_TILES_SAMPLES];
     const struct work *work = context;
-    size_t n = work->product->n, out = work->product->out, blocks = parts(out, PST_BLOCK_ROWS);
-    size_t unit = i % blocks * PST_BLOCK_ROWS, first = i / blocks * PST_TILES_SAMPLES;
-    multiply_forward(work, unit, first, sums);
+    size_t n = work->product->n, out = work->product->out, first = i / work->rounds * PST_TILES_SAMPLES;
+    size_t unit = first_of(work, i % work->rounds, out, PST_TILE_ROWS);
+    size_t units = first_of(work, i % work->rounds + 1, out, PST_TILE_ROWS) - unit;
+    multiply_forward(work, unit, units, first, sums);
     for (size_t sample = first; sample < n && sample < first + PST_TILES_SAMPLES; sample += PST_PANEL)
         pst_tiles_turn_sums(work->results + sample * out + unit, out,
-                            sums + (sample - first) * PST_BLOCK_ROWS,
-                            pst_tiles_least(PST_BLOCK_ROWS, out - unit),
+                            sums + (sample - first) * PST_BLOCK_ROWS, units,
                             pst_tiles_least(PST_PANEL, n - sample), &(struct pst_tiles_finish){ 0 });
 }
 
@@ -114,8 +127,9 @@ bool pst_tiles_forward(struct pst_kernels *kernels, const struct pst_dense_produ
                          .results = outputs,
                          .bf16 = bf16,
                          .step = step };
+    work.rounds = rounds_for(kernels, parts(product->out, PST_TILE_ROWS), PST_BLOCK_ROWS / PST_TILE_ROWS);
     run(kernels, &work, panels * PST_PANEL * step, panels * parts(product->in, TURNED), turn_inputs,
-        parts(n, PST_TILES_SAMPLES) * parts(product->out, PST_BLOCK_ROWS), forward_round);
+        parts(n, PST_TILES_SAMPLES) * work.rounds, forward_round);
     return true;
 }
 
@@ -132,11 +146,11 @@ static void convert_gradient(const void *context, size_t i)
 }
 
 /* One part of the units, and up to 64 inputs of all samples. */
-static void input_gradient_part(const struct work *work, size_t column, size_t k, size_t words,
-                                uint32_t *panel)
+static void input_gradient_part(const struct work *work, size_t column, size_t columns, size_t k,
+                                size_t words, uint32_t *panel)
 {
     size_t in = work->product->in, out = work->product->out, word = pst_tiles_word(work->bf16);
-    size_t columns = pst_tiles_least(PST_PANEL, in - column);
+
     pst_tiles_columns(panel, PST_PANEL, work->bf16, work->right + word * k * in + column,
                       pst_tiles_least(word * words, out - word * k), columns, in);
     pst_tiles_multiply(
@@ -153,11 +167,11 @@ static void input_gradient_part(const struct work *work, size_t column, size_t k
                              .add = k > 0 });
 }
 
-/* Panels of a round. With many units, the weight has more pages than the processor remembers places of; so a
+/* Vectors of a round. With many units, the weight has more pages than the processor remembers places of; so a
  * round goes through it once for several panels. */
-static size_t panels_at_once(const struct work *work)
+static size_t vectors_at_once(const struct work *work)
 {
-    return work->product->out > MANY_UNITS ? SEVERAL_PANELS : 1;
+    return PST_PANEL / PST_VECTOR * (work->product->out > MANY_UNITS ? SEVERAL_PANELS : 1);
 }
 
 static void input_gradient_round(const void *context, size_t i)
@@ -165,11 +179,12 @@ static void input_gradient_round(const void *context, size_t i)
     _Alignas(PST_ALIGNMENT) uint32_t panel[PST_TILES_DEPTH * PST_PANEL];
     const struct work *work = context;
     size_t depth = pst_tiles_words(work->product->out, work->bf16), part = pst_tiles_part(depth);
-    size_t width = panels_at_once(work) * PST_PANEL,
-           end = pst_tiles_least((i + 1) * width, work->product->in);
+    size_t first = first_of(work, i, work->product->in, PST_VECTOR),
+           end = first_of(work, i + 1, work->product->in, PST_VECTOR);
     for (size_t k = 0; k < depth; k += part)
-        for (size_t column = i * width; column < end; column += PST_PANEL)
-            input_gradient_part(work, column, k, pst_tiles_least(part, depth - k), panel);
+        for (size_t column = first; column < end; column += PST_PANEL)
+            input_gradient_part(work, column, pst_tiles_least(PST_PANEL, end - column), k,
+                                pst_tiles_least(part, depth - k), panel);
 }
 
 bool pst_tiles_input_gradient(struct pst_kernels *kernels, const struct pst_dense_product *product,
@@ -183,15 +198,16 @@ bool pst_tiles_input_gradient(struct pst_kernels *kernels, const struct pst_dens
                          .results = input_gradient,
                          .bf16 = kernels->arithmetic.precision == PST_BF16 };
     work.step = pst_tiles_words(product->out, work.bf16) + PST_VECTOR;
+    work.rounds = rounds_for(kernels, parts(product->in, PST_VECTOR), vectors_at_once(&work));
     run(kernels, &work, product->n * work.step, work.bf16 ? parts(product->n, PST_VECTOR) : 0,
-        convert_gradient, parts(product->in, panels_at_once(&work) * PST_PANEL), input_gradient_round);
+        convert_gradient, work.rounds, input_gradient_round);
     return true;
 }
 
 /* ---- the gradient of the weight: the gradient is on the left, turned; the inputs are on the right ------ */
 
-/* Words of samples that are added up at a time. */
-enum { ADDED = 256 };
+/* Words of samples that are added up at a time, and numbers of a gradient that are taken at once. */
+enum { ADDED = 256, TAKEN = 1 << 16 };
 
 static void pair_inputs(const void *context, size_t i)
 {
@@ -201,12 +217,12 @@ static void pair_inputs(const void *context, size_t i)
                       work->product->n, pst_tiles_least(PST_PANEL, in - column), in);
 }
 
-static void weight_gradient_round(const void *context, size_t i)
+/* The gradient of some units' rows. */
+static void sum_rows(const struct work *work, size_t unit, size_t units, float *rows)
 {
     _Alignas(PST_ALIGNMENT) uint32_t gradient[ADDED * PST_BLOCK_ROWS];
-    const struct work *work = context;
-    size_t n = work->product->n, in = work->product->in, out = work->product->out, unit = i * PST_BLOCK_ROWS;
-    size_t units = pst_tiles_least(PST_BLOCK_ROWS, out - unit), word = pst_tiles_word(work->bf16);
+    size_t n = work->product->n, in = work->product->in, out = work->product->out;
+    size_t word = pst_tiles_word(work->bf16);
     for (size_t sample = 0; sample < n; sample += ADDED * word) {
         size_t samples = pst_tiles_least(ADDED * word, n - sample);
         pst_tiles_columns(gradient, PST_BLOCK_ROWS, work->bf16, work->left + sample * out + unit, samples,
@@ -221,10 +237,25 @@ static void weight_gradient_round(const void *context, size_t i)
                                                     .rows = units,
                                                     .columns = pst_tiles_least(PST_PANEL, in - column),
                                                     .words = pst_tiles_words(samples, work->bf16),
-                                                    .sums = work->results + unit * in + column,
+                                                    .sums = rows + column,
                                                     .apart = in,
                                                     .add = sample > 0 });
     }
+}
+
+/* Rows that are taken at once are needed nowhere else, so they stay in a core's cache if they are not too
+ * long. */
+static void weight_gradient_round(const void *context, size_t i)
+{
+    _Alignas(PST_ALIGNMENT) float rows[TAKEN];
+    const struct work *work = context;
+    const struct pst_taking *taking = work->product->taking;
+    size_t in = work->product->in, out = work->product->out, unit = first_of(work, i, out, PST_TILE_ROWS);
+    size_t units = first_of(work, i + 1, out, PST_TILE_ROWS) - unit;
+    float *sums = taking != NULL && units * in <= TAKEN ? rows : work->results + unit * in;
+    sum_rows(work, unit, units, sums);
+    if (taking != NULL)
+        taking->pass->take_rows(taking->pass->context, taking->weight, unit * in, units * in, sums);
 }
 
 bool pst_tiles_weight_gradient(struct pst_kernels *kernels, const struct pst_dense_product *product,
@@ -239,8 +270,11 @@ bool pst_tiles_weight_gradient(struct pst_kernels *kernels, const struct pst_den
                          .results = weight_gradient,
                          .bf16 = kernels->arithmetic.precision == PST_BF16 };
     work.step = pst_tiles_words(product->n, work.bf16);
-    run(kernels, &work, panels * PST_PANEL * work.step, panels, pair_inputs,
-        parts(product->out, PST_BLOCK_ROWS), weight_gradient_round);
+    work.rounds = rounds_for(kernels, parts(product->out, PST_TILE_ROWS), PST_BLOCK_ROWS / PST_TILE_ROWS);
+    run(kernels, &work, panels * PST_PANEL * work.step, panels, pair_inputs, work.rounds,
+        weight_gradient_round);
+    if (product->taking != NULL)
+        product->taking->done = kernels->status == PST_OK;
     return true;
 }
 

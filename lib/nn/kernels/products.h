@@ -28,11 +28,20 @@ static inline struct pst_team *pst_pass_team(const struct pst_pass *pass)
     return pass->kernels->team;
 }
 
+/* Who takes rows of a weight's gradient while the others are computed. */
+struct pst_taking {
+    const struct pst_pass *pass; /* with take_rows */
+    const struct pst_parameter *weight;
+    bool done; /* all rows were taken */
+};
+
 /* A product of n samples with a weight [out, in]. */
 struct pst_dense_product {
     const struct pst_layer *layer; /* which layer's product it is, and the key of what is prepared for it */
+
     size_t n, in, out;
     const float *weight;
+    struct pst_taking *taking; /* of weight_gradient, which may use it; or NULL */
 };
 
 /* A convolution of n samples with a weight [maps, channels / groups, height, width]. */

@@ -78,7 +78,9 @@ TILE_INLINE void multiply(const struct pst_tiles *tiles, const char *left, float
 TILES(1)
 TILES(2)
 TILES(3)
-TILES(4) TILES(5) TILES(6)
+TILES(4)
+TILES(5)
+TILES(6)
 
 #define NAMES(name, rows)                                                          \
     {                                                                              \
@@ -88,7 +90,7 @@ TILES(4) TILES(5) TILES(6)
     {                                                                                                  \
         NAMES(name, 1), NAMES(name, 2), NAMES(name, 3), NAMES(name, 4), NAMES(name, 5), NAMES(name, 6) \
     }
-    typedef void tile_function(const struct pst_tiles *tiles, const char *left, float *sums);
+typedef void tile_function(const struct pst_tiles *tiles, const char *left, float *sums);
 static tile_function *const tile_of[2][PST_TILE_ROWS][MOST_VECTORS] = { ALL_NAMES(f32), ALL_NAMES(bf16) };
 
 void pst_tiles_multiply(const struct pst_tiles *tiles)

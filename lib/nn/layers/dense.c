@@ -122,15 +122,21 @@ static void backward(const struct pst_layer *layer, const struct pst_pass *pass,
                      const float *outputs, float *gradient, float *input_gradient, float *memory)
 {
     struct pst_finish finish = finish_of(layer);
-    const struct pst_dense_product product = product_of(layer, pass);
+
+    struct pst_dense_product product = product_of(layer, pass);
+    struct pst_taking taking = { .pass = pass, .weight = &layer->parameters[WEIGHT] };
     bool has_bias = layer->parameter_count > BIAS;
     float *weight_gradient = pst_layer_gradient(layer, pass, WEIGHT);
     float *bias_gradient = has_bias ? pst_layer_gradient(layer, pass, BIAS) : NULL;
     pst_finish_backward(&finish, pass, outputs, memory, gradient, bias_gradient);
     if (input_gradient != NULL)
         pass->kernels->type->input_gradient(pass->kernels, &product, gradient, input_gradient);
+
+    product.taking = pass->take_rows == NULL ? NULL : &taking;
     pass->kernels->type->weight_gradient(pass->kernels, &product, gradient, inputs, weight_gradient);
-    pass->take(pass->context, &layer->parameters[WEIGHT], weight_gradient);
+    if (!taking.done)
+        pass->take(pass->context, taking.weight, weight_gradient);
+
     if (has_bias)
         pass->take(pass->context, &layer->parameters[BIAS], bias_gradient);
 }
