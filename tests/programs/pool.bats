@@ -331,17 +331,20 @@ print(json.loads(sys.stdin.read())[sys.argv[1]])' "$1"
 
 # has_gone STAGE: no such filter runs behind the dispatcher any more. The kernel keeps 15 letters of a name.
 has_gone() {
-    ! pgrep -P "$trainer" -x "${1:0:15}" >/dev/null
+    local parents
+    parents=$(pgrep -P "$trainer" -d ,)
+    ! pgrep -P "$trainer${parents:+,$parents}" -x "${1:0:15}" >/dev/null
 }
 
 # kill_trainer_at N: after N batches. A filter notices it when it writes. If the pipes had room for all that is left, the
-# dispatcher would never notice it.
+# dispatcher would never notice it. The shell that waits for the filters holds the dispatcher's pipe open, too.
 kill_trainer_at() {
     pkill -KILL -P "$trainer" -x student-trainer
     echo $(($1 + 10)) >"$here/allowed"
     wait_until has_gone averager
     echo $(($1 + 20)) >"$here/allowed"
     wait_until has_gone temperature-softmax
+    wait_until has_ended "$trainer"
     go_on
 }
 
