@@ -15,8 +15,7 @@ struct work {
     const float *left, *right; /* what the layer has; its inputs, its gradient or its weight */
     float *results;
     bool bf16;
-    size_t step; /* words between the rows of what is converted, or panels */
-
+    size_t step;         /* words between the rows of what is converted, or panels */
     uint32_t *converted; /* for all rounds */
     size_t rounds;       /* among which tiles of rows, or vectors of columns, are divided */
 };
@@ -78,7 +77,6 @@ static void multiply_forward(const struct work *work, size_t unit, size_t units,
     size_t samples = pst_tiles_least(PST_TILES_SAMPLES, work->product->n - sample);
     size_t step = part + PST_VECTOR; /* so that rows do not compete for the same places of the cache */
     for (size_t k = 0; k < depth; k += part) {
-
         size_t words = pst_tiles_least(part, depth - k);
         const float *weight = work->left + unit * in + word * k;
         if (work->bf16)
@@ -135,8 +133,6 @@ bool pst_tiles_forward(struct pst_kernels *kernels, const struct pst_dense_produ
 
 /* ---- the gradient of the inputs: the gradient is on the left, the weight on the right ------------------ */
 
-enum { MANY_UNITS = 4096, SEVERAL_PANELS = 4 };
-
 static void convert_gradient(const void *context, size_t i)
 {
     const struct work *work = context;
@@ -150,7 +146,6 @@ static void input_gradient_part(const struct work *work, size_t column, size_t c
                                 size_t words, uint32_t *panel)
 {
     size_t in = work->product->in, out = work->product->out, word = pst_tiles_word(work->bf16);
-
     pst_tiles_columns(panel, PST_PANEL, work->bf16, work->right + word * k * in + column,
                       pst_tiles_least(word * words, out - word * k), columns, in);
     pst_tiles_multiply(
@@ -166,6 +161,8 @@ static void input_gradient_part(const struct work *work, size_t column, size_t c
                              .apart = in,
                              .add = k > 0 });
 }
+
+enum { MANY_UNITS = 4096, SEVERAL_PANELS = 4 };
 
 /* Vectors of a round. With many units, the weight has more pages than the processor remembers places of; so a
  * round goes through it once for several panels. */
