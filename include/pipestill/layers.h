@@ -200,7 +200,6 @@ struct pst_pass {
     struct pst_kernels *kernels; /* what multiplies matrices */
     const struct pst_tap *taps;  /* [tap_count] */
     size_t tap_count;
-
     pst_gradient_taker *take;
     pst_rows_taker *take_rows; /* NULL: take gets all gradients whole */
     void *context;

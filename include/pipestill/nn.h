@@ -243,7 +243,6 @@ void pst_forward_training(const struct pst_network *network, struct pst_workspac
  * computed. workspace: made for training. take: called once for each parameter.
  */
 void pst_backward(struct pst_network *network, struct pst_workspace *workspace, size_t n,
-
                   pst_gradient_taker *take, void *context);
 
 /* The same, in which a weight may go to take_rows in parts, as soon as their gradients are there and still in

@@ -51,8 +51,9 @@ PST_CHECKED enum pst_status pst_optimiser_new(struct pst_optimiser *optimiser, s
 void pst_optimiser_free(struct pst_optimiser *optimiser);
 
 /*
- * Begins a step; then hand pst_optimiser_take to pst_backward with the optimiser as context. learning_rate:
- * 0 or more; momentum: of SGD and Nesterov, [0, 1); Adam does not use it.
+ * Begins a step; then hand pst_optimiser_take to pst_backward, or both takers to pst_backward_by_rows, with
+ * the optimiser as context. learning_rate: 0 or more; momentum: of SGD and Nesterov, [0, 1); Adam does not
+ * use it.
  */
 void pst_optimiser_begin(struct pst_optimiser *optimiser, double learning_rate, double momentum);
 pst_gradient_taker pst_optimiser_take;

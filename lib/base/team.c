@@ -129,6 +129,8 @@ static void wake(struct pst_team *team, size_t most)
 static void start_helpers(struct pst_team *team)
 {
     sigset_t all, before;
+    if (team->started + 1 >= team->threads)
+        return;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     while (team->started + 1 < team->threads) {

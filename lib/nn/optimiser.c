@@ -111,7 +111,6 @@ static void take_rows(const struct pst_optimiser *optimiser, struct pst_team *te
     const struct pst_optimiser_settings *settings = &optimiser->settings;
     const struct pst_step step = current_step(optimiser, tensor->decays ? settings->weight_decay : 0);
     if (settings->max_norm <= 0 || !tensor->limited) {
-
         update(optimiser, team, &step, tensor->at + from, count, gradient);
         return;
     }

@@ -280,7 +280,6 @@ void pst_backward_to_input(struct pst_network *network, struct pst_workspace *wo
 void pst_backward(struct pst_network *network, struct pst_workspace *workspace, size_t n,
                   pst_gradient_taker *take, void *context)
 {
-
     pst_backward_to_input(network, workspace, n, take, context, NULL);
 }
 
