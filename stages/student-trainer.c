@@ -105,7 +105,7 @@ static const struct pst_option options[] = {
       "given",
       .choices = pst_kernel_names, .silent = true },
     { 0, "precision", PST_CHOICE, PLACE(training.arithmetic.precision),
-      "precision of products; weights and sums are f32; auto: bf16 if library and processor have it",
+      "precision of products; weights and sums are f32; auto: bf16 if it is faster here",
       .choices = pst_precision_names, .silent = true },
     { 's', "seed", PST_U64, PLACE(settings.seed),
       "seed of initial weights, projections of hints and dropout" },

@@ -34,7 +34,7 @@ static const struct pst_option options[] = {
       "--threads is given",
       .choices = pst_kernel_names, .silent = true },
     { 0, "precision", PST_CHOICE, offsetof(struct forward, arithmetic.precision),
-      "precision of products; auto: bf16 if library and processor have it", .choices = pst_precision_names,
+      "precision of products; auto: bf16 if it is faster here", .choices = pst_precision_names,
       .silent = true },
     { 0, "hint", PST_LIST, offsetof(struct forward, hints),
       "also add the output of this layer, as hint/NAME, or, if several, hint/NAME.LAYER", .take = hints_take,

@@ -41,9 +41,9 @@ struct pst_arithmetic {
 };
 
 /*
- * Checks if this build and processor can do that; PST_PRECISION_AUTO becomes bf16 if possible, otherwise
- * f32. Returns PST_OK; PST_USAGE if the library has no such precision; PST_UNAVAILABLE if the library was
- * not built in, or the processor lacks instructions.
+ * Checks if this build and processor can do that; PST_PRECISION_AUTO becomes bf16 if that is faster,
+ * otherwise f32. Returns PST_OK; PST_USAGE if the library has no such precision; PST_UNAVAILABLE if the
+ * library was not built in, or the processor lacks instructions.
  */
 PST_CHECKED enum pst_status pst_arithmetic_settle(struct pst_arithmetic *arithmetic, struct pst_error *error);
 

@@ -56,18 +56,19 @@ struct pst_convolution {
 /*
  * A kind of kernels. A product that fails leaves its outputs as they were, and sets kernels->status.
  *
- * begin: NULL, or takes over kernels->threads. open: makes `own`. close: frees it; NULL:
- * there is nothing to free. forward: outputs[n, out] = inputs[n, in] · weightᵀ. input_gradient:
- * input_gradient[n, in] = gradient[n, out] · weight. weight_gradient: weight_gradient[out, in] = gradientᵀ ·
- * inputs. convolve: the same of a convolution; NULL: this kind has none. convolve_back: input_gradient and
- * weight_gradient of one; the first may be NULL. plan: NULL, or says how many layers at the start of a
- * chain, whose parameters do not change, run goes through at once; 0: none. run: does it for the chain of the
- * last plan: inputs [n, in], channels first, to the outputs of the last of these layers, whose channels are
- * last.
+ * bf16_is_faster: NULL, or whether bf16 is faster than f32 on this processor, which has it then. begin: NULL,
+ * or takes over kernels->threads. open: makes `own`. close: frees it; NULL: there is nothing to free.
+ * forward: outputs[n, out] = inputs[n, in] · weightᵀ. input_gradient: input_gradient[n, in] = gradient[n,
+ * out] · weight. weight_gradient: weight_gradient[out, in] = gradientᵀ · inputs. convolve: the same of a
+ * convolution; NULL: this kind has none. convolve_back: input_gradient and weight_gradient of one; the first
+ * may be NULL. plan: NULL, or says how many layers at the start of a chain, whose parameters do not change,
+ * run goes through at once; 0: none. run: does it for the chain of the last plan: inputs [n, in], channels
+ * first, to the outputs of the last of these layers, whose channels are last.
  */
 struct pst_kernel_type {
     const char *name;
     enum pst_status (*check)(const struct pst_arithmetic *arithmetic, struct pst_error *error);
+    bool (*bf16_is_faster)(void);
     enum pst_status (*open)(struct pst_kernels *kernels, struct pst_error *error);
     void (*close)(struct pst_kernels *kernels);
     void (*begin)(const struct pst_kernels *kernels);

@@ -20,11 +20,8 @@ const char *const pst_precision_names[] = { "f32", "bf16", "auto", NULL };
 enum pst_status pst_arithmetic_settle(struct pst_arithmetic *arithmetic, struct pst_error *error)
 {
     const struct pst_kernel_type *type = types[arithmetic->kernels];
-    if (arithmetic->precision != PST_PRECISION_AUTO)
-        return type->check(arithmetic, error);
-    arithmetic->precision = PST_BF16;
-    if (type->check(arithmetic, NULL) != PST_OK)
-        arithmetic->precision = PST_F32;
+    if (arithmetic->precision == PST_PRECISION_AUTO)
+        arithmetic->precision = type->bf16_is_faster != NULL && type->bf16_is_faster() ? PST_BF16 : PST_F32;
     return type->check(arithmetic, error);
 }
 
