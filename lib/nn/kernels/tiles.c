@@ -13,7 +13,7 @@
 #define EACH_ROW _Pragma("GCC unroll 6") for (size_t row = 0; row < rows; row++)
 #define EACH_VECTOR _Pragma("GCC unroll 4") for (size_t v = 0; v < vectors; v++)
 
-enum { MOST_VECTORS = PST_PANEL / PST_VECTOR, WORD = 4 /* bytes */ };
+enum { MOST_VECTORS = PST_PANEL / PST_VECTOR, WORD = 4 /* bytes */, LINE = 16 /* words of the cache */ };
 
 /* Of the columns of a tile's last vector, those that count. */
 static __mmask16 last_columns(const struct pst_tiles *tiles)
@@ -36,7 +36,8 @@ TILE_INLINE __m512 add_products(__m512 sum, __m512i left, __m512i right, bool bf
                 : _mm512_fmadd_ps((__m512)left, (__m512)right, sum);
 }
 
-/* One tile; rows, vectors and bf16 are constants where it is called. */
+/* One tile; rows, vectors and bf16 are constants where it is called. Meanwhile the next tile's rows are
+ * fetched from memory: each has pages of its own, which the processor does not foresee. */
 TILE_INLINE void multiply(const struct pst_tiles *tiles, const char *left, float *sums, size_t rows,
                           size_t vectors, bool bf16)
 {
@@ -50,13 +51,19 @@ TILE_INLINE void multiply(const struct pst_tiles *tiles, const char *left, float
         const float *from = sums + row * apart + v * PST_VECTOR;
         sum[row][v] = tiles->add ? _mm512_maskz_loadu_ps(mask, from) : _mm512_setzero_ps();
     }
-    for (size_t k = tiles->words; k > 0; k--, panel += PST_PANEL, left += depth_step * WORD) {
-        __m512i right[MOST_VECTORS];
-        EACH_VECTOR right[v] = _mm512_loadu_si512(panel + v * PST_VECTOR);
-        EACH_ROW
-        {
-            __m512i word = word_of(left + row * row_step * WORD);
-            EACH_VECTOR sum[row][v] = add_products(sum[row][v], word, right[v], bf16);
+    const char *next = left + PST_TILE_ROWS * row_step * WORD;
+    for (size_t k = tiles->words, words; k > 0; k -= words) {
+        words = k < LINE ? k : LINE;
+        EACH_ROW _mm_prefetch(next + row * row_step * WORD, _MM_HINT_T0);
+        next += words * depth_step * WORD;
+        for (size_t i = 0; i < words; i++, panel += PST_PANEL, left += depth_step * WORD) {
+            __m512i right[MOST_VECTORS];
+            EACH_VECTOR right[v] = _mm512_loadu_si512(panel + v * PST_VECTOR);
+            EACH_ROW
+            {
+                __m512i word = word_of(left + row * row_step * WORD);
+                EACH_VECTOR sum[row][v] = add_products(sum[row][v], word, right[v], bf16);
+            }
         }
     }
     EACH_ROW EACH_VECTOR
