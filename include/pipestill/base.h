@@ -468,6 +468,10 @@ void pst_team_use(struct pst_team *team, size_t threads);
 /* Threads of a run, 1 or more. Of NULL: 1. */
 size_t pst_team_threads(const struct pst_team *team);
 
+/* Into how many rounds, one for each thread at most, to divide some items that have so many numbers in all:
+ * fewer numbers than some thousands are not worth a thread. Returns 1 or more; 1 if there are no items. */
+size_t pst_team_rounds(const struct pst_team *team, size_t items, size_t numbers);
+
 /* Calls round for 0 … count - 1, and returns when all rounds are done. team: NULL, or one that no other
  * thread uses at that time. With one thread rounds come in their order. count: below 2^32. */
 void pst_parallel(struct pst_team *team, size_t count, pst_round *round, const void *context);

@@ -317,6 +317,11 @@ enum pst_row_kind {
 PST_CHECKED enum pst_status pst_rows_check(const struct pst_tensor_spec *spec, const float *rows, size_t n,
                                            enum pst_row_kind kind, struct pst_error *error);
 
+/* The same, by the threads of a team; NULL: by one. */
+PST_CHECKED enum pst_status pst_rows_check_by(struct pst_team *team, const struct pst_tensor_spec *spec,
+                                              const float *rows, size_t n, enum pst_row_kind kind,
+                                              struct pst_error *error);
+
 /* The same for rows that count. asked: [n], 0: the row does not count and is not checked; NULL: all do. */
 PST_CHECKED enum pst_status pst_rows_check_asked(const struct pst_tensor_spec *spec, const float *rows,
                                                  const unsigned char *asked, size_t n, enum pst_row_kind kind,

@@ -10,8 +10,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* The next run usually comes within microseconds; a thread looks so many times before it sleeps. */
-enum { LOOKS = 1000 };
+/* The next run usually comes within microseconds; a thread looks so many times before it sleeps. So many
+ * numbers are worth waking it. */
+enum { LOOKS = 1000, NUMBERS = 16384 };
 
 struct helper {
     struct pst_team *team;
@@ -181,6 +182,13 @@ void pst_team_use(struct pst_team *team, size_t threads)
 size_t pst_team_threads(const struct pst_team *team)
 {
     return team == NULL ? 1 : team->threads;
+}
+
+size_t pst_team_rounds(const struct pst_team *team, size_t items, size_t numbers)
+{
+    size_t most = numbers / NUMBERS < items ? numbers / NUMBERS : items, threads = pst_team_threads(team);
+    most = most < threads ? most : threads;
+    return most > 0 ? most : 1;
 }
 
 void pst_parallel(struct pst_team *team, size_t count, pst_round *round, const void *context)

@@ -61,23 +61,25 @@ VECTORISED void pst_kernel_drop(float *restrict row, size_t width, const struct 
     }
 }
 
-VECTORISED void pst_kernel_column_sums(const float *values, float *restrict sums, size_t n, size_t width)
+VECTORISED void pst_kernel_column_sums(const float *values, size_t apart, float *restrict sums, size_t n,
+                                       size_t width)
 {
     memset(sums, 0, width * sizeof *sums);
     for (size_t sample = 0; sample < n; sample++) {
-        const float *row = values + sample * width;
+        const float *row = values + sample * apart;
         for (size_t i = 0; i < width; i++)
             sums[i] += row[i];
     }
 }
 
 VECTORISED void pst_kernel_relu_gradient(float *restrict gradient, const float *restrict activation,
-                                         float scale, float *restrict sums, size_t n, size_t width)
+                                         size_t apart, float scale, float *restrict sums, size_t n,
+                                         size_t width)
 {
     memset(sums, 0, width * sizeof *sums);
     for (size_t sample = 0; sample < n; sample++) {
-        float *restrict row = gradient + sample * width;
-        const float *restrict reached = activation + sample * width;
+        float *restrict row = gradient + sample * apart;
+        const float *restrict reached = activation + sample * apart;
         for (size_t i = 0; i < width; i++) {
             row[i] *= reached[i] > 0 ? scale : 0;
             sums[i] += row[i];

@@ -2,6 +2,7 @@
 #include "pipestill/stream.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -82,23 +83,52 @@ static enum pst_status refuse_row(const struct pst_tensor_spec *spec, const floa
                     spec->name, sample, sum);
 }
 
+static bool is_good(const float *row, size_t count, enum pst_row_kind kind, double *sum)
+{
+    *sum = pst_sum(row, count);
+    if (kind == PST_ROW_DISTRIBUTION)
+        return fabs(*sum - 1) <= PST_DISTRIBUTION_TOLERANCE && pst_smallest_number(row, count) >= 0;
+    return isfinite(*sum); /* no sum of finite floats is too large for a double */
+}
+
 enum pst_status pst_rows_check_asked(const struct pst_tensor_spec *spec, const float *rows,
                                      const unsigned char *asked, size_t n, enum pst_row_kind kind,
                                      struct pst_error *error)
 {
     size_t count = pst_spec_elements(spec);
-    for (size_t i = 0; i < n; i++) {
-        if (asked != NULL && asked[i] == 0)
-            continue;
-        const float *row = rows + i * count;
-        double sum = pst_sum(row, count);
-        bool good = isfinite(sum); /* no sum of finite floats is too large for a double */
-        if (kind == PST_ROW_DISTRIBUTION)
-            good = fabs(sum - 1) <= PST_DISTRIBUTION_TOLERANCE && pst_smallest_number(row, count) >= 0;
-        if (!good)
-            return refuse_row(spec, row, i, kind, sum, error);
-    }
+    double sum;
+    for (size_t i = 0; i < n; i++)
+        if ((asked == NULL || asked[i] != 0) && !is_good(rows + i * count, count, kind, &sum))
+            return refuse_row(spec, rows + i * count, i, kind, sum, error);
     return PST_OK;
+}
+
+/* What the rounds of a check share. */
+struct check {
+    const float *rows;
+    size_t n, count, rounds;
+    enum pst_row_kind kind;
+    _Atomic bool *bad;
+};
+
+static void check_some(const void *context, size_t i)
+{
+    const struct check *check = context;
+    double sum;
+    for (size_t row = i * check->n / check->rounds; row < (i + 1) * check->n / check->rounds; row++)
+        if (!is_good(check->rows + row * check->count, check->count, check->kind, &sum))
+            atomic_store(check->bad, true);
+}
+
+enum pst_status pst_rows_check_by(struct pst_team *team, const struct pst_tensor_spec *spec,
+                                  const float *rows, size_t n, enum pst_row_kind kind,
+                                  struct pst_error *error)
+{
+    size_t count = pst_spec_elements(spec);
+    _Atomic bool bad = false;
+    const struct check check = { rows, n, count, pst_team_rounds(team, n, n * count), kind, &bad };
+    pst_parallel(team, check.rounds, check_some, &check);
+    return atomic_load(&bad) ? pst_rows_check(spec, rows, n, kind, error) : PST_OK;
 }
 
 enum pst_status pst_rows_check(const struct pst_tensor_spec *spec, const float *rows, size_t n,

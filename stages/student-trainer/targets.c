@@ -277,6 +277,13 @@ enum pst_status settle_dustbin(struct trainer *trainer, const struct pst_header 
 /* ---- rows ------------------------------------------------------------------------------------------------
  */
 
+/* The threads that learn; NULL before the first batch, when rows for validation are read. */
+static struct pst_team *team_of(const struct trainer *trainer)
+{
+    const struct pst_workspace *workspace = trainer->training.workspace;
+    return workspace == NULL ? NULL : pst_workspace_team(workspace);
+}
+
 static enum pst_status check_labels(const int32_t *labels, size_t n, size_t classes, struct pst_error *error)
 {
     for (size_t i = 0; i < n; i++) {
@@ -306,13 +313,14 @@ enum pst_status read_target(const struct trainer *trainer, struct target *target
                             struct pst_error *error)
 {
     size_t outputs = trainer_classes(trainer);
+    struct pst_team *team = team_of(trainer);
     *data = tensor->data;
     if (kind == PST_TARGET_LABELS)
         return check_labels(tensor->data, n, outputs, error);
     if (kind == PST_TARGET_DISTRIBUTION)
-        return pst_rows_check(&target->spec, tensor->data, n, PST_ROW_DISTRIBUTION, error);
+        return pst_rows_check_by(team, &target->spec, tensor->data, n, PST_ROW_DISTRIBUTION, error);
     if (kind == PST_TARGET_LOGITS || (kind == PST_TARGET_HINT && target->spec.dtype == PST_DTYPE_F32))
-        return pst_rows_check(&target->spec, tensor->data, n, PST_ROW_LOGITS, error);
+        return pst_rows_check_by(team, &target->spec, tensor->data, n, PST_ROW_LOGITS, error);
     size_t numbers = n * pst_spec_elements(&target->spec); /* unless hints, the outputs */
     enum pst_status status = pst_buffer_reserve(&target->numbers, numbers * sizeof(float), 0, error);
     *data = target->numbers.data;
@@ -348,7 +356,8 @@ enum pst_status read_targets(struct trainer *trainer, const struct pst_batch *ba
                              &batch->tensors[stream->targets[k].index], batch->n, &targets->terms[k], error);
     if (status == PST_OK && stream->dustbin_index != PST_NONE) {
         targets->given = batch->tensors[stream->dustbin_index].data;
-        status = pst_rows_check(&stream->dustbin, targets->given, batch->n, PST_ROW_LOGITS, error);
+        status = pst_rows_check_by(team_of(trainer), &stream->dustbin, targets->given, batch->n,
+                                   PST_ROW_LOGITS, error);
     }
     if (stream->weight_index != PST_NONE)
         targets->weight = batch->tensors[stream->weight_index].data;

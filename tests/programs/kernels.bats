@@ -32,7 +32,7 @@ print(hashlib.sha256(data[8 + int.from_bytes(data[:8], "little"):]).hexdigest())
 @test "a student has the same bits for any number of threads" {
     loader digits --limit 900 --batch 100 --output digits.pst
     for precision in $(precisions); do
-        for arch in 784-150-70-10 1x28x28-conv3x3:8-bn-relu-maxpool2-depthwise3x3-relu-conv1x1:12-relu-gap-10 \
+        for arch in 784-150-70-10 784-500-gelu-600nobias-tanh-500-10 1x28x28-conv3x3:8-bn-relu-maxpool2-depthwise3x3-relu-conv1x1:12-relu-gap-10 \
             1x28x28-conv3x3:16-bn-relu-maxpool2-conv3x3:12-bn-maxpool3x3,stride=2,pad=1-relu-flatten-10; do
             for threads in 1 2 3 8; do
                 student-trainer --arch $arch --kernels onednn --precision "$precision" --threads $threads \
@@ -44,6 +44,18 @@ print(hashlib.sha256(data[8 + int.from_bytes(data[:8], "little"):]).hexdigest())
             done
             rm ./*.safetensors [1238].pst
         done
+    done
+}
+
+@test "units are dropped alike by any number of threads" {
+    loader digits --limit 900 --batch 100 --output digits.pst
+    for arch in 784-500-10 784-500-gelu-10; do
+        for threads in 1 3; do
+            student-trainer --arch $arch --dropout-hidden 0.5 --kernels onednn --threads $threads --input digits.pst \
+                --output $threads.safetensors
+        done
+        [ "$(weights 3.safetensors)" = "$(weights 1.safetensors)" ]
+        rm ./*.safetensors
     done
 }
 

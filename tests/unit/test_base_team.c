@@ -132,6 +132,21 @@ static void a_team_has_from_one_thread_to_the_most(void **state)
     pst_team_free(NULL);
 }
 
+static void items_are_divided_if_they_are_worth_it(void **state)
+{
+    (void)state;
+    struct pst_team *team = pst_team_new(4, NULL);
+    assert_non_null(team);
+    pst_team_use(team, 4);
+    assert_int_equal(pst_team_rounds(team, 0, 0), 1);
+    assert_int_equal(pst_team_rounds(team, 1000, 1000), 1);
+    assert_int_equal(pst_team_rounds(team, 1000, 50000), 3);
+    assert_int_equal(pst_team_rounds(team, 1000, 1000000), 4);
+    assert_int_equal(pst_team_rounds(team, 2, 1000000), 2);
+    assert_int_equal(pst_team_rounds(NULL, 1000, 1000000), 1);
+    pst_team_free(team);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +155,7 @@ int main(void)
         cmocka_unit_test(a_run_waits_for_the_rounds_that_were_begun),
         cmocka_unit_test(one_thread_makes_rounds_in_their_order),
         cmocka_unit_test(a_team_has_from_one_thread_to_the_most),
+        cmocka_unit_test(items_are_divided_if_they_are_worth_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

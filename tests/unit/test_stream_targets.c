@@ -142,6 +142,32 @@ static void a_tensor_of_one_number_a_sample_is_checked(void **state)
     assert_non_null(strstr(error.message, "tensor 'y', sample 2 of the batch"));
 }
 
+/* The rows are so many that each of four threads checks some, and the bad one is any of them. */
+static void many_rows_are_checked_by_a_team(void **state)
+{
+    (void)state;
+    enum { ROWS = 70, CLASSES = 1000 };
+    static float rows[ROWS * CLASSES];
+    struct pst_tensor_spec spec = { .name = "soft/t", .rank = 1, .shape = { CLASSES } };
+    struct pst_error error;
+    struct pst_team *team = pst_team_new(4, NULL);
+    assert_non_null(team);
+    pst_team_use(team, 4);
+    assert_true(pst_team_rounds(team, ROWS, sizeof rows / sizeof *rows) == 4);
+    for (size_t row = 0; row < ROWS; row++)
+        rows[row * CLASSES + row] = 1;
+    assert_int_equal(pst_rows_check_by(team, &spec, rows, ROWS, PST_ROW_DISTRIBUTION, &error), PST_OK);
+    for (size_t row = 0; row < ROWS; row++) {
+        char words[64];
+        snprintf(words, sizeof words, "sample %zu of the batch: number 999 is nan", row);
+        rows[row * CLASSES + CLASSES - 1] = NAN;
+        assert_int_equal(pst_rows_check_by(team, &spec, rows, ROWS, PST_ROW_LOGITS, &error), PST_BAD_DATA);
+        assert_non_null(strstr(error.message, words));
+        rows[row * CLASSES + CLASSES - 1] = 0;
+    }
+    pst_team_free(team);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +180,7 @@ int main(void)
         cmocka_unit_test(a_distribution_is_not_negative_and_sums_to_1),
         cmocka_unit_test(logits_are_any_finite_numbers),
         cmocka_unit_test(a_tensor_of_one_number_a_sample_is_checked),
+        cmocka_unit_test(many_rows_are_checked_by_a_team),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "lib/nn/layers/finish.h"
 
 #include "lib/nn/kernels.h"
+#include "lib/nn/kernels/products.h"
 #include "lib/nn/plain.h"
 
 #include <string.h>
@@ -68,52 +69,110 @@ static void finish_row(const struct pst_finish *finish, const float *bias, float
         finish->activation->forward(row, finish->width, (float)finish->slope);
 }
 
-void pst_finish_forward(const struct pst_finish *finish, const struct pst_pass *pass, const float *bias,
-                        float *values, float *kept)
+/* What rounds share. Some rounds take samples of their own, others columns. */
+struct work {
+    const struct pst_finish *finish;
+    const struct pst_pass *pass;
+    const float *bias, *outputs, *kept;
+    float *values, *keep, *sums; /* values: or their gradient */
+    struct pst_drop drop;
+    bool dropping;
+    size_t rounds;
+};
+
+static struct work work_of(const struct pst_finish *finish, const struct pst_pass *pass, float *values)
 {
-    size_t width = finish->width;
-    bool dropping = drops(finish, pass), keeping = pass->training && pst_finish_memory(finish) > 0;
-    struct pst_drop drop = { 0 };
-    if (dropping)
-        drop = pst_drop_start(pass->dropout.hidden, pass->dropout.seed, finish->number, pass->epoch);
-    for (size_t sample = 0; sample < pass->n; sample++) {
-        float *row = values + sample * width;
-        finish_row(finish, bias, row, keeping ? kept + sample * width : NULL);
-        if (dropping)
-            pst_kernel_drop(row, width, &drop, pass->ids[sample]);
+    struct work work = { .finish = finish, .pass = pass, .values = values, .drop = { .scale = 1 } };
+    work.dropping = drops(finish, pass);
+    if (work.dropping)
+        work.drop = pst_drop_start(pass->dropout.hidden, pass->dropout.seed, finish->number, pass->epoch);
+    return work;
+}
+
+/* Divides samples, or blocks of columns, among the threads of the pass. */
+static void divide(struct work *work, size_t items, pst_round *round)
+{
+    struct pst_team *team = pst_pass_team(work->pass);
+    work->rounds = pst_team_rounds(team, items, work->pass->n * work->finish->width);
+    pst_parallel(team, work->rounds, round, work);
+}
+
+/* The first sample of a round. */
+static size_t sample_of(const struct work *work, size_t round)
+{
+    return round * work->pass->n / work->rounds;
+}
+
+static void finish_samples(const void *context, size_t i)
+{
+    const struct work *work = context;
+    size_t width = work->finish->width, end = sample_of(work, i + 1);
+    for (size_t sample = sample_of(work, i); sample < end; sample++) {
+        float *row = work->values + sample * width;
+        finish_row(work->finish, work->bias, row, work->keep == NULL ? NULL : work->keep + sample * width);
+        if (work->dropping)
+            pst_kernel_drop(row, width, &work->drop, work->pass->ids[sample]);
     }
 }
 
-static void sum_bias(const struct pst_finish *finish, const struct pst_pass *pass, const float *gradient,
-                     float *sums)
+void pst_finish_forward(const struct pst_finish *finish, const struct pst_pass *pass, const float *bias,
+                        float *values, float *kept)
 {
-    if (finish->spread > 1)
-        pst_kernel_spread_sums(gradient, sums, pass->n, finish->width / finish->spread, finish->spread);
+    struct work work = work_of(finish, pass, values);
+    work.bias = bias;
+    if (pass->training && pst_finish_memory(finish) > 0)
+        work.keep = kept;
+    divide(&work, pass->n, finish_samples);
+}
+
+static void slope_of_samples(const void *context, size_t i)
+{
+    const struct work *work = context;
+    const struct pst_finish *finish = work->finish;
+    size_t width = finish->width, first = sample_of(work, i), end = sample_of(work, i + 1);
+    if (is_relu(finish))
+        pst_kernel_relu_mask(work->values + first * width, work->outputs + first * width, work->drop.scale,
+                             (end - first) * width);
+    for (size_t sample = first; !is_relu(finish) && sample < end; sample++) {
+        float *row = work->values + sample * width;
+        if (work->dropping)
+            pst_kernel_drop(row, width, &work->drop, work->pass->ids[sample]);
+        finish->activation->backward(row, work->kept + sample * width, width, (float)finish->slope);
+    }
+}
+
+/* Columns that a round takes together. */
+enum { COLUMNS = 64 };
+
+/* Sums of columns, which add the samples in their order; behind ReLU, with its slope. */
+static void sum_columns(const void *context, size_t i)
+{
+    const struct work *work = context;
+    size_t width = work->finish->width, blocks = (width + COLUMNS - 1) / COLUMNS, n = work->pass->n;
+    size_t first = i * blocks / work->rounds * COLUMNS, end = (i + 1) * blocks / work->rounds * COLUMNS;
+    size_t columns = (end < width ? end : width) - first;
+    if (is_relu(work->finish))
+        pst_kernel_relu_gradient(work->values + first, work->outputs + first, width, work->drop.scale,
+                                 work->sums + first, n, columns);
     else
-        pst_kernel_column_sums(gradient, sums, pass->n, finish->width);
+        pst_kernel_column_sums(work->values + first, width, work->sums + first, n, columns);
 }
 
 void pst_finish_backward(const struct pst_finish *finish, const struct pst_pass *pass, const float *outputs,
                          const float *kept, float *gradient, float *bias_gradient)
 {
-    size_t width = finish->width;
-    struct pst_drop drop = { .scale = 1 };
-    if (drops(finish, pass))
-        drop = pst_drop_start(pass->dropout.hidden, pass->dropout.seed, finish->number, pass->epoch);
-    if (is_relu(finish) && bias_gradient != NULL && finish->spread <= 1) {
-        pst_kernel_relu_gradient(gradient, outputs, drop.scale, bias_gradient, pass->n, width);
-        return;
-    }
-    if (is_relu(finish))
-        pst_kernel_relu_mask(gradient, outputs, drop.scale, pass->n * width);
-    for (size_t sample = 0; finish->activation != NULL && !is_relu(finish) && sample < pass->n; sample++) {
-        float *row = gradient + sample * width;
-        if (drops(finish, pass))
-            pst_kernel_drop(row, width, &drop, pass->ids[sample]);
-        finish->activation->backward(row, kept + sample * width, width, (float)finish->slope);
-    }
-    if (bias_gradient != NULL)
-        sum_bias(finish, pass, gradient, bias_gradient);
+    struct work work = work_of(finish, pass, gradient);
+    size_t width = finish->width, blocks = (width + COLUMNS - 1) / COLUMNS;
+    bool by_columns = bias_gradient != NULL && finish->spread <= 1;
+    work.outputs = outputs;
+    work.kept = kept;
+    work.sums = bias_gradient;
+    if (finish->activation != NULL && !(is_relu(finish) && by_columns))
+        divide(&work, pass->n, slope_of_samples);
+    if (by_columns)
+        divide(&work, blocks, sum_columns);
+    else if (bias_gradient != NULL)
+        pst_kernel_spread_sums(gradient, bias_gradient, pass->n, width / finish->spread, finish->spread);
 }
 
 /* The factor by which dropout multiplies element `at` of [n, width]. */

@@ -44,7 +44,7 @@ static void forward(const struct pst_layer *layer, const struct pst_pass *pass, 
     (void)memory;
     for (size_t sample = 0; has_rows(layer, pass) && sample < pass->n; sample++) {
         float *means = outputs + sample * channels;
-        pst_kernel_column_sums(inputs + sample * area * channels, means, area, channels);
+        pst_kernel_column_sums(inputs + sample * area * channels, channels, means, area, channels);
         for (size_t c = 0; c < channels; c++)
             means[c] /= (float)area;
     }

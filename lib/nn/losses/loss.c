@@ -4,12 +4,18 @@
 
 #include <string.h>
 
-/* Samples that are computed before they are added up, and numbers for which a thread is worth its start. */
-enum { SAMPLES = 128, NUMBERS = 16384 };
+/* Samples that are computed before they are added up. */
+enum { SAMPLES = 128 };
 
+/* Whether the label is not the first place of the largest output. */
 static bool is_error(const float *outputs, size_t count, int32_t label)
 {
-    return pst_largest(outputs, count) != (size_t)label;
+    float largest = pst_largest_number(outputs, count);
+    size_t first = 0;
+    if (outputs[label] == largest)
+        while (outputs[first] != largest)
+            first++;
+    return outputs[label] != largest || first != (size_t)label;
 }
 
 /* The factor for the terms of a sample. */
@@ -133,15 +139,6 @@ static void add_up(const struct work *work, struct pst_loss_sums *sums)
     }
 }
 
-/* Over how many threads so many samples are divided. */
-static size_t rounds_for(size_t samples, size_t count, size_t threads)
-{
-    size_t most = samples * count / NUMBERS;
-    most = most < samples ? most : samples;
-    most = most < threads ? most : threads;
-    return most > 0 ? most : 1;
-}
-
 void pst_loss_compute(const struct pst_loss *loss, const struct pst_loss_targets *targets,
                       const float *outputs, size_t n, size_t count, float *gradient,
                       struct pst_loss_sums *sums)
@@ -154,7 +151,7 @@ void pst_loss_compute(const struct pst_loss *loss, const struct pst_loss_targets
         views[k] = view_of(&loss->terms[k], targets, k, &network);
     for (size_t from = 0; from < n; from += SAMPLES) {
         size_t some = n - from < SAMPLES ? n - from : SAMPLES;
-        size_t rounds = rounds_for(some, count, pst_team_threads(targets->team));
+        size_t rounds = pst_team_rounds(targets->team, some, some * count);
         const struct work work = { loss, targets, &network, views, n, from, some, rounds, found };
         pst_parallel(targets->team, rounds, compute_round, &work);
         add_up(&work, sums);
