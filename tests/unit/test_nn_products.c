@@ -65,12 +65,26 @@ static void plain_dense(const struct pst_arithmetic *way, const struct pst_dense
             }
 }
 
-static void check_dense(const struct pst_arithmetic *way, size_t n, size_t in, size_t out)
+/* Which inputs are 0 in all samples. */
+enum zeros { NO_INPUT, SOME_INPUTS, THE_FIRST_700, ALL_INPUTS };
+
+static void clear_inputs(float *inputs, size_t n, size_t in, enum zeros zeros)
+{
+    for (size_t i = 0; i < n * in; i++) {
+        size_t input = i % in;
+        if ((zeros == SOME_INPUTS && input * 5 % 7 < 4) || (zeros == THE_FIRST_700 && input < 700) ||
+            zeros == ALL_INPUTS)
+            inputs[i] = 0;
+    }
+}
+
+static void check_dense(const struct pst_arithmetic *way, size_t n, size_t in, size_t out, enum zeros zeros)
 {
     struct pst_kernels opened = open_kernels(way), *kernels = &opened;
     struct pst_layer layer = { 0 };
     float *weight = random_floats(out * in, 1), *inputs = random_floats(n * in, 2),
           *gradient = random_floats(n * out, 3);
+    clear_inputs(inputs, n, in, zeros);
     const struct pst_dense_product product = {
         .layer = &layer, .n = n, .in = in, .out = out, .weight = weight
     };
@@ -196,20 +210,35 @@ static void for_every_way(void (*check)(const struct pst_arithmetic *way))
 
 static void dense_sizes(const struct pst_arithmetic *way)
 {
-    check_dense(way, 1, 1, 1);
-    check_dense(way, 7, 17, 33);
-    check_dense(way, 33, 131, 10);
-    check_dense(way, 128, 100, 65);
-    check_dense(way, 150, 1301, 50);
-    check_dense(way, 65, 50, 1301);
-    check_dense(way, 3, 300, 4099);
-    check_dense(way, 521, 70, 49);
+    check_dense(way, 1, 1, 1, NO_INPUT);
+    check_dense(way, 7, 17, 33, NO_INPUT);
+    check_dense(way, 33, 131, 10, NO_INPUT);
+    check_dense(way, 128, 100, 65, NO_INPUT);
+    check_dense(way, 150, 1301, 50, NO_INPUT);
+    check_dense(way, 65, 50, 1301, NO_INPUT);
+    check_dense(way, 3, 300, 4099, NO_INPUT);
+    check_dense(way, 521, 70, 49, NO_INPUT);
 }
 
 static void dense_products_are_the_plain_sums(void **state)
 {
     (void)state;
     for_every_way(dense_sizes);
+}
+
+static void sparse_inputs(const struct pst_arithmetic *way)
+{
+    check_dense(way, 150, 1301, 50, SOME_INPUTS);
+    check_dense(way, 150, 1301, 50, THE_FIRST_700);
+    check_dense(way, 150, 1501, 50, THE_FIRST_700);
+    check_dense(way, 70, 1301, 50, ALL_INPUTS);
+    check_dense(way, 5, 33, 7, SOME_INPUTS);
+}
+
+static void inputs_that_are_0_in_all_samples_change_no_sum(void **state)
+{
+    (void)state;
+    for_every_way(sparse_inputs);
 }
 
 static void convolution_kinds(const struct pst_arithmetic *way)
@@ -278,6 +307,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dense_products_are_the_plain_sums),
+        cmocka_unit_test(inputs_that_are_0_in_all_samples_change_no_sum),
         cmocka_unit_test(convolutions_are_the_plain_sums),
         cmocka_unit_test(batches_of_many_sizes_are_answered_alike),
         cmocka_unit_test(openblas_refuses_bf16_and_auto_finds_what_there_is),

@@ -15,9 +15,11 @@ struct work {
     const float *left, *right; /* what the layer has; its inputs, its gradient or its weight */
     float *results;
     bool bf16;
-    size_t step;         /* words between the rows of what is converted, or panels */
-    uint32_t *converted; /* for all rounds */
-    size_t rounds;       /* among which tiles of rows, or vectors of columns, are divided */
+    size_t step;                     /* words between the rows of what is converted, or panels */
+    uint32_t *converted;             /* for all rounds */
+    size_t pieces;                   /* parts of panels whose places are found; 0: all words are multiplied */
+    struct pst_tiles_places *places; /* [pieces] */
+    size_t rounds;                   /* among which tiles of rows, or vectors of columns, are divided */
 };
 
 /* Converts in some rounds, then computes in others. words: memory for what is converted. */
@@ -25,11 +27,13 @@ static void run(struct pst_kernels *kernels, struct work *work, size_t words, si
                 pst_round *convert, size_t rounds, pst_round *compute)
 {
     struct pst_onednn *own = kernels->own;
-    if (!pst_onednn_make_room(&own->tiles, words * sizeof(uint32_t))) {
+    size_t size = words * sizeof *work->converted;
+    if (!pst_onednn_make_room(&own->tiles, size + work->pieces * sizeof *work->places)) {
         pst_onednn_fail(kernels, "compute", dnnl_out_of_memory);
         return;
     }
     work->converted = own->tiles.memory;
+    work->places = (struct pst_tiles_places *)(work->converted + words);
     pst_parallel(kernels->team, conversions, convert, work);
     pst_parallel(kernels->team, rounds, compute, work);
 }
@@ -54,18 +58,18 @@ static size_t first_of(const struct work *work, size_t round, size_t count, size
 
 /* ---- forward: the weight is on the left, the turned inputs on the right ------------------------------- */
 
-/* Inputs that are turned at a time. */
-enum { TURNED = 256 };
-
+/* Turns the inputs of one panel for one part of the depth, and finds what is not 0. */
 static void turn_inputs(const void *context, size_t i)
 {
     const struct work *work = context;
-    size_t in = work->product->in, pieces = parts(in, TURNED), sample = i / pieces * PST_PANEL;
-    size_t column = i % pieces * TURNED;
-    pst_tiles_turned(work->converted + sample * work->step + column / pst_tiles_word(work->bf16) * PST_PANEL,
-                     work->bf16, work->right + sample * in + column,
-                     pst_tiles_least(PST_PANEL, work->product->n - sample),
-                     pst_tiles_least(TURNED, in - column), in);
+    size_t in = work->product->in, word = pst_tiles_word(work->bf16), part = pst_tiles_part(work->step);
+    size_t count = pst_tiles_parts(work->step), sample = i / count * PST_PANEL, k = i % count * part;
+    size_t words = pst_tiles_least(part, work->step - k);
+    size_t samples = pst_tiles_least(PST_PANEL, work->product->n - sample);
+    uint32_t *panel = work->converted + sample * work->step + k * PST_PANEL;
+    pst_tiles_turned(panel, work->bf16, work->right + sample * in + word * k, samples,
+                     pst_tiles_least(word * words, in - word * k), in);
+    pst_tiles_squeeze(panel, words, pst_tiles_up_to(samples, PST_VECTOR), &work->places[i]);
 }
 
 /* Some units for up to PST_TILES_SAMPLES samples. */
@@ -92,6 +96,7 @@ static void multiply_forward(const struct work *work, size_t unit, size_t units,
                 .rows = units,
                 .columns = pst_tiles_least(PST_PANEL, pst_tiles_up_to(samples - at, PST_VECTOR)),
                 .words = words,
+                .kept = &work->places[(sample + at) / PST_PANEL * pst_tiles_parts(depth) + k / part],
                 .sums = sums + at * PST_BLOCK_ROWS,
                 .apart = PST_PANEL,
                 .add = k > 0 });
@@ -126,7 +131,8 @@ bool pst_tiles_forward(struct pst_kernels *kernels, const struct pst_dense_produ
                          .bf16 = bf16,
                          .step = step };
     work.rounds = rounds_for(kernels, parts(product->out, PST_TILE_ROWS), PST_BLOCK_ROWS / PST_TILE_ROWS);
-    run(kernels, &work, panels * PST_PANEL * step, panels * parts(product->in, TURNED), turn_inputs,
+    work.pieces = panels * pst_tiles_parts(step);
+    run(kernels, &work, panels * PST_PANEL * step, work.pieces, turn_inputs,
         parts(n, PST_TILES_SAMPLES) * work.rounds, forward_round);
     return true;
 }

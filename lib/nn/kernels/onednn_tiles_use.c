@@ -67,7 +67,8 @@ struct pst_tiles_chain *pst_tiles_chain_new(bool bf16, const struct pst_tiles_la
 struct work {
     const struct pst_tiles_layer *layer;
     bool bf16;
-    const uint32_t *weights, *from; /* from: panels [pst_tiles_words(in), 64] */
+    const uint32_t *weights, *from;  /* from: panels [pst_tiles_words(in), 64] */
+    struct pst_tiles_places *places; /* of the parts of the panels; NULL: all words are multiplied */
     uint32_t *to;   /* panels [pst_tiles_words(out), 64] of the next layer; NULL: there is none */
     float *outputs; /* [samples, out] of the last one */
     size_t samples;
@@ -82,17 +83,19 @@ static void run_block(const struct work *work, size_t unit, size_t units, size_t
     size_t samples = pst_tiles_least(PST_PANEL, work->samples - p * PST_PANEL);
     size_t columns = pst_tiles_up_to(samples, PST_VECTOR);
     for (size_t k = 0; k < depth; k += part)
-        pst_tiles_multiply(&(struct pst_tiles){ .bf16 = work->bf16,
-                                                .left = work->weights + unit * depth + k,
-                                                .row_step = depth,
-                                                .depth_step = 1,
-                                                .panel = work->from + (p * depth + k) * PST_PANEL,
-                                                .rows = units,
-                                                .columns = columns,
-                                                .words = pst_tiles_least(part, depth - k),
-                                                .sums = sums,
-                                                .apart = PST_PANEL,
-                                                .add = k > 0 });
+        pst_tiles_multiply(&(struct pst_tiles){
+            .bf16 = work->bf16,
+            .left = work->weights + unit * depth + k,
+            .row_step = depth,
+            .depth_step = 1,
+            .panel = work->from + (p * depth + k) * PST_PANEL,
+            .rows = units,
+            .columns = columns,
+            .words = pst_tiles_least(part, depth - k),
+            .kept = work->places == NULL ? NULL : &work->places[p * pst_tiles_parts(depth) + k / part],
+            .sums = sums,
+            .apart = PST_PANEL,
+            .add = k > 0 });
     const struct pst_tiles_finish finish = { layer->bias == NULL ? NULL : layer->bias + unit, layer->relu };
     if (work->to != NULL)
         pst_tiles_keep_sums(
@@ -112,14 +115,26 @@ static void run_round(const void *context, size_t i)
         run_block(work, unit, pst_tiles_least(PST_BLOCK_ROWS, work->layer->out - unit), p);
 }
 
+/* The inputs of the first layer, for the samples of one panel. */
+static void turn_inputs(const struct work *work, size_t p, size_t in, const float *inputs, uint32_t *panels)
+{
+    size_t depth = pst_tiles_words(in, work->bf16), part = pst_tiles_part(depth);
+    size_t samples = pst_tiles_least(PST_PANEL, work->samples - p * PST_PANEL);
+    uint32_t *panel = panels + p * depth * PST_PANEL;
+    struct pst_tiles_places *places = work->places + p * pst_tiles_parts(depth);
+    pst_tiles_turned(panel, work->bf16, inputs + p * PST_PANEL * in, samples, in, in);
+    for (size_t k = 0; k < depth; k += part)
+        pst_tiles_squeeze(panel + k * PST_PANEL, pst_tiles_least(part, depth - k),
+                          pst_tiles_up_to(samples, PST_VECTOR), places++);
+}
+
 /* Up to PST_TILES_SAMPLES samples through all layers. */
 static void run_samples(const struct pst_tiles_chain *chain, struct pst_team *team, struct work *work,
-                        uint32_t *panels[2], const float *inputs)
+                        uint32_t *panels[2], struct pst_tiles_places *places, const float *inputs)
 {
-    size_t in = chain->layers[0].in, depth = pst_tiles_words(in, chain->bf16);
-    for (size_t at = 0; at < work->samples; at += PST_PANEL)
-        pst_tiles_turned(panels[0] + at * depth, chain->bf16, inputs + at * in,
-                         pst_tiles_least(PST_PANEL, work->samples - at), in, in);
+    work->places = places;
+    for (size_t p = 0; p * PST_PANEL < work->samples; p++)
+        turn_inputs(work, p, chain->layers[0].in, inputs, panels[0]);
     for (size_t i = 0; i < chain->count; i++) {
         work->layer = &chain->layers[i];
         work->weights = chain->weights[i];
@@ -127,6 +142,7 @@ static void run_samples(const struct pst_tiles_chain *chain, struct pst_team *te
         work->to = i + 1 == chain->count ? NULL : panels[(i + 1) % 2];
         pst_parallel(team, pst_tiles_up_to(work->layer->out, PST_BLOCK_ROWS) / PST_BLOCK_ROWS, run_round,
                      work);
+        work->places = NULL; /* of units hardly one is 0 for so many samples */
     }
 }
 
@@ -134,18 +150,21 @@ void pst_tiles_chain_run(struct pst_kernels *kernels, const struct pst_tiles_cha
                          const float *inputs, float *outputs)
 {
     struct pst_onednn *own = kernels->own;
-    size_t panels = PST_TILES_SAMPLES * chain->widest;
-    if (!pst_onednn_make_room(&own->tiles, 2 * panels * sizeof(uint32_t))) {
+    size_t in = chain->layers[0].in, panels = PST_TILES_SAMPLES * chain->widest;
+    size_t pieces = PST_TILES_SAMPLES / PST_PANEL * pst_tiles_parts(pst_tiles_words(in, chain->bf16));
+    if (!pst_onednn_make_room(&own->tiles,
+                              2 * panels * sizeof(uint32_t) + pieces * sizeof(struct pst_tiles_places))) {
         pst_onednn_fail(kernels, "compute", dnnl_out_of_memory);
         return;
     }
     uint32_t *memory = own->tiles.memory, *both[2] = { memory, memory + panels };
+    struct pst_tiles_places *places = (struct pst_tiles_places *)(memory + 2 * panels);
     struct work work = { .bf16 = chain->bf16 };
     const struct pst_tiles_layer *last = &chain->layers[chain->count - 1];
     for (size_t sample = 0; sample < n; sample += PST_TILES_SAMPLES) {
         work.samples = pst_tiles_least(PST_TILES_SAMPLES, n - sample);
         work.outputs = outputs + sample * last->out;
-        run_samples(chain, kernels->team, &work, both, inputs + sample * chain->layers[0].in);
+        run_samples(chain, kernels->team, &work, both, places, inputs + sample * in);
     }
 }
 

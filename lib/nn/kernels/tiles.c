@@ -36,13 +36,29 @@ TILE_INLINE __m512 add_products(__m512 sum, __m512i left, __m512i right, bool bf
                 : _mm512_fmadd_ps((__m512)left, (__m512)right, sum);
 }
 
-/* One tile; rows, vectors and bf16 are constants where it is called. Meanwhile the next tile's rows are
- * fetched from memory: each has pages of its own, which the processor does not foresee. */
-TILE_INLINE void multiply(const struct pst_tiles *tiles, const char *left, float *sums, size_t rows,
-                          size_t vectors, bool bf16)
+/* Adds the products of one word of the depth to a tile. */
+TILE_INLINE void add_word(__m512 sum[PST_TILE_ROWS][MOST_VECTORS], const uint32_t *panel, const char *left,
+                          size_t row_step, size_t rows, size_t vectors, bool bf16)
+{
+    __m512i right[MOST_VECTORS];
+    EACH_VECTOR right[v] = _mm512_loadu_si512(panel + v * PST_VECTOR);
+    EACH_ROW
+    {
+        __m512i word = word_of(left + row * row_step * WORD);
+        EACH_VECTOR sum[row][v] = add_products(sum[row][v], word, right[v], bf16);
+    }
+}
+
+/* One tile; rows, vectors, bf16 and whether there are places are constants where it is called. Meanwhile the
+ * next tile's rows are fetched from memory: each has pages of its own, which the processor does not foresee.
+ */
+TILE_INLINE void multiply(const struct pst_tiles *tiles, const uint16_t *places, const char *left,
+                          float *sums, size_t rows, size_t vectors, bool bf16)
 {
     size_t row_step = tiles->row_step, depth_step = tiles->depth_step, apart = tiles->apart;
-    const uint32_t *panel = tiles->panel;
+    size_t words = places == NULL ? tiles->words : tiles->kept->count,
+           line = places == NULL ? LINE : LINE / 2;
+    const char *next = left + PST_TILE_ROWS * row_step * WORD;
     __mmask16 last = last_columns(tiles);
     __m512 sum[PST_TILE_ROWS][MOST_VECTORS];
     EACH_ROW EACH_VECTOR
@@ -51,19 +67,14 @@ TILE_INLINE void multiply(const struct pst_tiles *tiles, const char *left, float
         const float *from = sums + row * apart + v * PST_VECTOR;
         sum[row][v] = tiles->add ? _mm512_maskz_loadu_ps(mask, from) : _mm512_setzero_ps();
     }
-    const char *next = left + PST_TILE_ROWS * row_step * WORD;
-    for (size_t k = tiles->words, words; k > 0; k -= words) {
-        words = k < LINE ? k : LINE;
-        EACH_ROW _mm_prefetch(next + row * row_step * WORD, _MM_HINT_T0);
-        next += words * depth_step * WORD;
-        for (size_t i = 0; i < words; i++, panel += PST_PANEL, left += depth_step * WORD) {
-            __m512i right[MOST_VECTORS];
-            EACH_VECTOR right[v] = _mm512_loadu_si512(panel + v * PST_VECTOR);
-            EACH_ROW
-            {
-                __m512i word = word_of(left + row * row_step * WORD);
-                EACH_VECTOR sum[row][v] = add_products(sum[row][v], word, right[v], bf16);
-            }
+    for (size_t k = 0, end; k < words; k = end) {
+        end = k + line < words ? k + line : words;
+        const char *ahead = next + (places == NULL ? k : places[k]) * depth_step * WORD;
+        EACH_ROW _mm_prefetch(ahead + row * row_step * WORD, _MM_HINT_T0);
+        for (size_t i = k; i < end; i++) {
+            size_t place = places == NULL ? i : places[i];
+            add_word(sum, tiles->panel + i * PST_PANEL, left + place * depth_step * WORD, row_step, rows,
+                     vectors, bf16);
         }
     }
     EACH_ROW EACH_VECTOR
@@ -77,7 +88,10 @@ TILE_INLINE void multiply(const struct pst_tiles *tiles, const char *left, float
     TARGET static void name##_##rows##_##vectors(const struct pst_tiles *tiles, const char *left, \
                                                  float *sums)                                     \
     {                                                                                             \
-        multiply(tiles, left, sums, rows, vectors, bf16);                                         \
+        if (tiles->kept == NULL || tiles->kept->count == tiles->words)                            \
+            multiply(tiles, NULL, left, sums, rows, vectors, bf16);                               \
+        else                                                                                      \
+            multiply(tiles, tiles->kept->places, left, sums, rows, vectors, bf16);                \
     }
 #define TILES_OF(rows, name, bf16) \
     TILE(rows, 1, name, bf16) TILE(rows, 2, name, bf16) TILE(rows, 3, name, bf16) TILE(rows, 4, name, bf16)

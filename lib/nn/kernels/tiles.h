@@ -2,7 +2,8 @@
  * tiles.h: products of matrices with sums in f32, by the vectors of AVX-512: of numbers in f32, or in bf16 by
  * the dot products of pairs that AVX512_BF16 has. The left matrix is read word by word, the right one in
  * panels of 64 columns. Each sum runs over the depth in its order, so its bits depend neither on the other
- * rows and columns nor on the number of threads.
+ * rows and columns nor on the number of threads. Words that are 0 in all columns are left out of sums of the
+ * inputs: they add 0 to them, unless a weight is not finite.
  *
  * A word is a number in f32; or a pair of numbers in bf16 that follow each other along the depth, the first
  * in the lower half. If the depth is odd, the last pair ends with 0. Numbers are rounded to the nearest bf16,
@@ -49,12 +50,26 @@ static inline size_t pst_tiles_up_to(size_t count, size_t unit)
     return (count + unit - 1) / unit * unit;
 }
 
-/* The size of parts of about the same size, of PST_TILES_DEPTH at most. */
+/* Parts of about the same size, of PST_TILES_DEPTH at most: how many there are, and their size. */
+static inline size_t pst_tiles_parts(size_t depth)
+{
+    return (depth + PST_TILES_DEPTH - 1) / PST_TILES_DEPTH;
+}
+
 static inline size_t pst_tiles_part(size_t depth)
 {
-    size_t parts = (depth + PST_TILES_DEPTH - 1) / PST_TILES_DEPTH;
+    size_t parts = pst_tiles_parts(depth);
     return (depth + parts - 1) / parts;
 }
+
+/* Which words of a part of a panel are not 0 in all columns. The others add nothing to any sum. */
+struct pst_tiles_places {
+    uint16_t count, places[PST_TILES_DEPTH];
+};
+
+/* Leaves only these in the panel, [words, 64], of which so many columns are set, a multiple of 16. words: up
+ * to PST_TILES_DEPTH. */
+void pst_tiles_squeeze(uint32_t *panel, size_t words, size_t columns, struct pst_tiles_places *kept);
 
 /* A product of some rows with one panel: sums[rows, apart] receives rows × columns numbers. */
 struct pst_tiles {
@@ -63,6 +78,8 @@ struct pst_tiles {
     size_t row_step, depth_step; /* in words */
     const uint32_t *panel;       /* [words, 64]; all words of a vector that has one of the columns are set */
     size_t rows, columns, words; /* columns: 1 to 64 */
+    const struct pst_tiles_places
+        *kept; /* which words the panel has, as pst_tiles_squeeze left it; NULL: all */
     float *sums;
     size_t apart;
     bool add; /* to the numbers that are in sums already */

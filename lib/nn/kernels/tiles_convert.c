@@ -118,6 +118,24 @@ TARGET void pst_tiles_turned(uint32_t *panel, bool bf16, const float *values, si
         }
 }
 
+TARGET void pst_tiles_squeeze(uint32_t *panel, size_t words, size_t columns, struct pst_tiles_places *kept)
+{
+    uint32_t *to = panel;
+    kept->count = 0;
+    for (size_t k = 0; k < words; k++, panel += PST_PANEL) {
+        __m512i any = _mm512_setzero_si512();
+        for (size_t at = 0; at < columns; at += LANES) {
+            __m512i here = _mm512_loadu_si512(panel + at);
+            any = _mm512_or_si512(any, here);
+            _mm512_storeu_si512(to + at, here);
+        }
+        if (_mm512_test_epi32_mask(any, any) == 0)
+            continue;
+        kept->places[kept->count++] = (uint16_t)k;
+        to += PST_PANEL;
+    }
+}
+
 /* A row of sums, finished. */
 TILE_INLINE __m512 finished(const float *sums, size_t row, const struct pst_tiles_finish *finish)
 {
