@@ -26,9 +26,9 @@ void pst_say_slow_blas(struct pst_frame *frame)
     const char *asked = getenv("OPENBLAS_CORETYPE");
     bool was_asked = asked != NULL && asked[0] != '\0';
     const char *faster = strcmp(unused, "AVX2") == 0 ? "Haswell" : "SkylakeX";
-    pst_log(
-        &frame->run, "slow_blas",
-        json_pack("{s:s, s:s, s:b}", "kernel", kernel, "unused", unused, "by_openblas_coretype", was_asked));
+    pst_log(&frame->run, "slow_blas",
+            json_pack("{s:s, s:s, s:b, s:s}", "kernel", kernel, "unused", unused, "by_openblas_coretype",
+                      was_asked, "faster", faster));
     if (!frame->common.quiet && isatty(STDERR_FILENO))
         pst_say(&frame->run,
                 "OpenBLAS multiplies with its %s kernels, which leave this processor's %s unused; set "

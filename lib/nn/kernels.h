@@ -33,13 +33,14 @@ struct pst_drop pst_drop_start(double share, uint64_t seed, size_t layer, uint64
 /* row[width] = 0 if the unit is dropped for sample id, row · scale if it is kept. */
 void pst_kernel_drop(float *row, size_t width, const struct pst_drop *drop, uint64_t id);
 
-/* sums[width] = the sum of values[n, width] over its rows, first row first. apart: numbers from row to row.
+/* sums[width] = the sum of values[n, width] over its rows, first row first. Rows are `apart` numbers apart.
  */
 void pst_kernel_column_sums(const float *values, size_t apart, float *sums, size_t n, size_t width);
 
 /*
  * The way back through dropout and ReLU: gradient[n, width] = gradient · scale if activation > 0, otherwise
- * 0 (a dropped unit's activation is 0), and sums[width] as pst_kernel_column_sums of the result.
+ * 0 (a dropped unit's activation is 0), and sums[width] as pst_kernel_column_sums of the result. Rows of both
+ * are `apart` numbers apart.
  */
 void pst_kernel_relu_gradient(float *gradient, const float *activation, size_t apart, float scale,
                               float *sums, size_t n, size_t width);

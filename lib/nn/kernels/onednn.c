@@ -11,15 +11,9 @@
 #include "lib/nn/kernels/onednn_tiles.h"
 #include "lib/nn/kernels/onednn_use.h"
 
-/* Bits of dnnl_cpu_isa_t stand for instructions; a processor that has them has all of these. */
-static bool has(dnnl_cpu_isa_t instructions)
-{
-    return (dnnl_get_effective_cpu_isa() & instructions) == instructions;
-}
-
 static bool has_bf16(void)
 {
-    return has(dnnl_cpu_isa_avx512_core_bf16);
+    return pst_onednn_may_use(dnnl_cpu_isa_avx512_core_bf16);
 }
 
 /* On Intel's processors a dot product of pairs in bf16, which does the work of two vectors of f32, takes as
@@ -31,7 +25,7 @@ static bool bf16_is_faster(void)
 #else
     bool pairs_are_slow = true;
 #endif
-    return has_bf16() && (has(dnnl_cpu_isa_avx512_core_amx) || !pairs_are_slow);
+    return has_bf16() && (pst_onednn_may_use(dnnl_cpu_isa_avx512_core_amx) || !pairs_are_slow);
 }
 
 static enum pst_status check(const struct pst_arithmetic *arithmetic, struct pst_error *error)

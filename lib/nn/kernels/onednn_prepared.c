@@ -103,6 +103,12 @@ static void forget_old(struct pst_onednn_prepared **place, const struct pst_laye
     }
 }
 
+bool pst_onednn_may_use(dnnl_cpu_isa_t instructions)
+{
+    /* Bits stand for instructions; a processor that has them has all of these. */
+    return (dnnl_get_effective_cpu_isa() & instructions) == instructions;
+}
+
 bool pst_onednn_make_room(struct pst_onednn_room *room, size_t size)
 {
     if (size <= room->size)

@@ -34,6 +34,10 @@ struct pst_onednn {
     struct pst_onednn_use *use;     /* NULL until a chain is used */
 };
 
+/* Whether oneDNN may use instructions here, and so the tiles may: the processor has them, and no variable of
+ * the environment forbids them. */
+bool pst_onednn_may_use(dnnl_cpu_isa_t instructions);
+
 /* Has room for so many bytes; what was in it is lost if it grows. Returns false if memory is short. */
 PST_CHECKED bool pst_onednn_make_room(struct pst_onednn_room *room, size_t size);
 

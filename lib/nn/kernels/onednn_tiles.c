@@ -17,7 +17,7 @@ struct work {
     bool bf16;
     size_t step;                     /* words between the rows of what is converted, or panels */
     uint32_t *converted;             /* for all rounds */
-    size_t pieces;                   /* parts of panels whose places are found; 0: all words are multiplied */
+    size_t pieces;                   /* parts of panels that are squeezed; 0: none */
     struct pst_tiles_places *places; /* [pieces] */
     size_t rounds;                   /* among which tiles of rows, or vectors of columns, are divided */
 };

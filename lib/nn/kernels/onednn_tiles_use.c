@@ -30,9 +30,8 @@ void pst_tiles_chain_free(struct pst_tiles_chain *chain)
 bool pst_tiles_multiply_for(const struct pst_kernels *kernels)
 {
     bool bf16 = kernels->arithmetic.precision == PST_BF16;
-    int isa = (int)dnnl_get_effective_cpu_isa(), amx = (int)dnnl_cpu_isa_avx512_core_amx;
-    int needed = (int)(bf16 ? dnnl_cpu_isa_avx512_core_bf16 : dnnl_cpu_isa_avx512_core);
-    return PST_HAS_TILES && (isa & needed) == needed && (isa & amx) != amx;
+    return PST_HAS_TILES && !pst_onednn_may_use(dnnl_cpu_isa_avx512_core_amx) &&
+           pst_onednn_may_use(bf16 ? dnnl_cpu_isa_avx512_core_bf16 : dnnl_cpu_isa_avx512_core);
 }
 
 #if PST_HAS_TILES

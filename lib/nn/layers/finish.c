@@ -144,11 +144,16 @@ static void slope_of_samples(const void *context, size_t i)
 /* Columns that a round takes together. */
 enum { COLUMNS = 64 };
 
+static size_t blocks_of(const struct pst_finish *finish)
+{
+    return (finish->width + COLUMNS - 1) / COLUMNS;
+}
+
 /* Sums of columns, which add the samples in their order; behind ReLU, with its slope. */
 static void sum_columns(const void *context, size_t i)
 {
     const struct work *work = context;
-    size_t width = work->finish->width, blocks = (width + COLUMNS - 1) / COLUMNS, n = work->pass->n;
+    size_t width = work->finish->width, blocks = blocks_of(work->finish), n = work->pass->n;
     size_t first = i * blocks / work->rounds * COLUMNS, end = (i + 1) * blocks / work->rounds * COLUMNS;
     size_t columns = (end < width ? end : width) - first;
     if (is_relu(work->finish))
@@ -162,7 +167,6 @@ void pst_finish_backward(const struct pst_finish *finish, const struct pst_pass 
                          const float *kept, float *gradient, float *bias_gradient)
 {
     struct work work = work_of(finish, pass, gradient);
-    size_t width = finish->width, blocks = (width + COLUMNS - 1) / COLUMNS;
     bool by_columns = bias_gradient != NULL && finish->spread <= 1;
     work.outputs = outputs;
     work.kept = kept;
@@ -170,9 +174,10 @@ void pst_finish_backward(const struct pst_finish *finish, const struct pst_pass 
     if (finish->activation != NULL && !(is_relu(finish) && by_columns))
         divide(&work, pass->n, slope_of_samples);
     if (by_columns)
-        divide(&work, blocks, sum_columns);
+        divide(&work, blocks_of(finish), sum_columns);
     else if (bias_gradient != NULL)
-        pst_kernel_spread_sums(gradient, bias_gradient, pass->n, width / finish->spread, finish->spread);
+        pst_kernel_spread_sums(gradient, bias_gradient, pass->n, finish->width / finish->spread,
+                               finish->spread);
 }
 
 /* The factor by which dropout multiplies element `at` of [n, width]. */

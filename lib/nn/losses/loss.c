@@ -11,11 +11,12 @@ enum { SAMPLES = 128 };
 static bool is_error(const float *outputs, size_t count, int32_t label)
 {
     float largest = pst_largest_number(outputs, count);
-    size_t first = 0;
-    if (outputs[label] == largest)
-        while (outputs[first] != largest)
-            first++;
-    return outputs[label] != largest || first != (size_t)label;
+    if (outputs[label] != largest)
+        return true;
+    for (size_t i = 0; i < (size_t)label; i++)
+        if (outputs[i] == largest)
+            return true;
+    return false;
 }
 
 /* The factor for the terms of a sample. */
