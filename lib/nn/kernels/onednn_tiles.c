@@ -17,25 +17,22 @@ struct work {
     bool bf16;
     size_t step;                     /* words between the rows of what is converted, or panels */
     uint32_t *converted;             /* for all rounds */
-    size_t pieces;                   /* parts of panels that are squeezed; 0: none */
-    struct pst_tiles_places *places; /* [pieces] */
+    struct pst_tiles_places *places; /* of parts of panels that are squeezed */
+    struct pst_tiles_used *used;     /* the inputs that the weight's gradient needs */
+    size_t count;                    /* of these */
     size_t rounds;                   /* among which tiles of rows, or vectors of columns, are divided */
 };
 
-/* Converts in some rounds, then computes in others. words: memory for what is converted. */
-static void run(struct pst_kernels *kernels, struct work *work, size_t words, size_t conversions,
-                pst_round *convert, size_t rounds, pst_round *compute)
+/* Memory for so many words that are converted, and for some bytes about them. NULL: memory is short. */
+static void *make_room(struct pst_kernels *kernels, struct work *work, size_t words, size_t about)
 {
     struct pst_onednn *own = kernels->own;
-    size_t size = words * sizeof *work->converted;
-    if (!pst_onednn_make_room(&own->tiles, size + work->pieces * sizeof *work->places)) {
+    if (!pst_onednn_make_room(&own->tiles, words * sizeof *work->converted + about)) {
         pst_onednn_fail(kernels, "compute", dnnl_out_of_memory);
-        return;
+        return NULL;
     }
     work->converted = own->tiles.memory;
-    work->places = (struct pst_tiles_places *)(work->converted + words);
-    pst_parallel(kernels->team, conversions, convert, work);
-    pst_parallel(kernels->team, rounds, compute, work);
+    return work->converted + words;
 }
 
 /* How many parts of a size there are, the last one of which may be smaller. */
@@ -131,9 +128,12 @@ bool pst_tiles_forward(struct pst_kernels *kernels, const struct pst_dense_produ
                          .bf16 = bf16,
                          .step = step };
     work.rounds = rounds_for(kernels, parts(product->out, PST_TILE_ROWS), PST_BLOCK_ROWS / PST_TILE_ROWS);
-    work.pieces = panels * pst_tiles_parts(step);
-    run(kernels, &work, panels * PST_PANEL * step, work.pieces, turn_inputs,
-        parts(n, PST_TILES_SAMPLES) * work.rounds, forward_round);
+    size_t pieces = panels * pst_tiles_parts(step);
+    work.places = make_room(kernels, &work, panels * PST_PANEL * step, pieces * sizeof *work.places);
+    if (work.places == NULL)
+        return true;
+    pst_parallel(kernels->team, pieces, turn_inputs, &work);
+    pst_parallel(kernels->team, parts(n, PST_TILES_SAMPLES) * work.rounds, forward_round, &work);
     return true;
 }
 
@@ -202,8 +202,11 @@ bool pst_tiles_input_gradient(struct pst_kernels *kernels, const struct pst_dens
                          .bf16 = kernels->arithmetic.precision == PST_BF16 };
     work.step = pst_tiles_words(product->out, work.bf16) + PST_VECTOR;
     work.rounds = rounds_for(kernels, parts(product->in, PST_VECTOR), vectors_at_once(&work));
-    run(kernels, &work, product->n * work.step, work.bf16 ? parts(product->n, PST_VECTOR) : 0,
-        convert_gradient, work.rounds, input_gradient_round);
+    if (make_room(kernels, &work, product->n * work.step, 0) == NULL)
+        return true;
+    if (work.bf16)
+        pst_parallel(kernels->team, parts(product->n, PST_VECTOR), convert_gradient, &work);
+    pst_parallel(kernels->team, work.rounds, input_gradient_round, &work);
     return true;
 }
 
@@ -212,12 +215,21 @@ bool pst_tiles_input_gradient(struct pst_kernels *kernels, const struct pst_dens
 /* Words of samples that are added up at a time, and numbers of a gradient that are taken at once. */
 enum { ADDED = 256, TAKEN = 1 << 16 };
 
-static void pair_inputs(const void *context, size_t i)
+static void find_used(const void *context, size_t i)
 {
     const struct work *work = context;
     size_t in = work->product->in, column = i * PST_PANEL;
-    pst_tiles_columns(work->converted + column * work->step, PST_PANEL, work->bf16, work->right + column,
-                      work->product->n, pst_tiles_least(PST_PANEL, in - column), in);
+    pst_tiles_find_used(work->used + column / PST_VECTOR, work->right + column, work->product->n,
+                        pst_tiles_least(PST_PANEL, in - column), in);
+}
+
+static void pair_inputs(const void *context, size_t i)
+{
+    const struct work *work = context;
+    size_t in = work->product->in, word = pst_tiles_word(work->bf16), sample = i * PST_VECTOR * word;
+    pst_tiles_used_columns(work->converted + i * PST_VECTOR * PST_PANEL, work->step * PST_PANEL, work->bf16,
+                           work->used, work->right + sample * in,
+                           pst_tiles_least(PST_VECTOR * word, work->product->n - sample), in, in);
 }
 
 /* The gradient of some units' rows. */
@@ -230,20 +242,22 @@ static void sum_rows(const struct work *work, size_t unit, size_t units, float *
         size_t samples = pst_tiles_least(ADDED * word, n - sample);
         pst_tiles_columns(gradient, PST_BLOCK_ROWS, work->bf16, work->left + sample * out + unit, samples,
                           units, out);
-        for (size_t column = 0; column < in; column += PST_PANEL)
-            pst_tiles_multiply(&(struct pst_tiles){ .bf16 = work->bf16,
-                                                    .left = gradient,
-                                                    .row_step = 1,
-                                                    .depth_step = PST_BLOCK_ROWS,
-                                                    .panel = work->converted + column * work->step +
-                                                             sample / word * PST_PANEL,
-                                                    .rows = units,
-                                                    .columns = pst_tiles_least(PST_PANEL, in - column),
-                                                    .words = pst_tiles_words(samples, work->bf16),
-                                                    .sums = rows + column,
-                                                    .apart = in,
-                                                    .add = sample > 0 });
+        for (size_t column = 0; column < work->count; column += PST_PANEL)
+            pst_tiles_multiply(&(struct pst_tiles){
+                .bf16 = work->bf16,
+                .left = gradient,
+                .row_step = 1,
+                .depth_step = PST_BLOCK_ROWS,
+                .panel = work->converted + column * work->step + sample / word * PST_PANEL,
+                .rows = units,
+                .columns = pst_tiles_least(PST_PANEL, work->count - column),
+                .words = pst_tiles_words(samples, work->bf16),
+                .sums = rows + column,
+                .apart = in,
+                .add = sample > 0 });
     }
+    if (work->count < in)
+        pst_tiles_spread_sums(rows, in, work->used, units, in);
 }
 
 /* Rows that are taken at once are needed nowhere else, so they stay in a core's cache if they are not too
@@ -274,8 +288,14 @@ bool pst_tiles_weight_gradient(struct pst_kernels *kernels, const struct pst_den
                          .bf16 = kernels->arithmetic.precision == PST_BF16 };
     work.step = pst_tiles_words(product->n, work.bf16);
     work.rounds = rounds_for(kernels, parts(product->out, PST_TILE_ROWS), PST_BLOCK_ROWS / PST_TILE_ROWS);
-    run(kernels, &work, panels * PST_PANEL * work.step, panels, pair_inputs, work.rounds,
-        weight_gradient_round);
+    work.used = make_room(kernels, &work, panels * PST_PANEL * work.step,
+                          parts(product->in, PST_VECTOR) * sizeof *work.used);
+    if (work.used == NULL)
+        return true;
+    pst_parallel(kernels->team, panels, find_used, &work);
+    work.count = pst_tiles_count_used(work.used, product->in);
+    pst_parallel(kernels->team, parts(work.step, PST_VECTOR), pair_inputs, &work);
+    pst_parallel(kernels->team, work.rounds, weight_gradient_round, &work);
     if (product->taking != NULL)
         product->taking->done = kernels->status == PST_OK;
     return true;

@@ -2,8 +2,8 @@
  * tiles.h: products of matrices with sums in f32, by the vectors of AVX-512: of numbers in f32, or in bf16 by
  * the dot products of pairs that AVX512_BF16 has. The left matrix is read word by word, the right one in
  * panels of 64 columns. Each sum runs over the depth in its order, so its bits depend neither on the other
- * rows and columns nor on the number of threads. In products forward, words of the inputs that are 0 in all
- * columns are left out: times a finite weight they would add 0.
+ * rows and columns nor on the number of threads. Inputs that are 0 in all samples are left out of the
+ * products forward and of the weight's gradient: times a finite number they would add 0.
  *
  * A word is a number in f32; or a pair of numbers in bf16 that follow each other along the depth, the first
  * in the lower half. If the depth is odd, the last pair ends with 0. Numbers are rounded to the nearest bf16,
@@ -97,6 +97,30 @@ void pst_tiles_rows(uint32_t *words, size_t step, bool bf16, const float *values
  * to 0. */
 void pst_tiles_columns(uint32_t *words, size_t step, bool bf16, const float *values, size_t rows,
                        size_t columns, size_t apart);
+
+/* Of 16 columns of a matrix, those that are used, bit by bit; and how many of the columns before them are. */
+struct pst_tiles_used {
+    uint16_t mask;
+    uint32_t before;
+};
+
+/* Sets the mask of each 16 columns: all that are not 0 in all rows are used. */
+void pst_tiles_find_used(struct pst_tiles_used *used, const float *values, size_t rows, size_t columns,
+                         size_t apart);
+
+/* Counts the used ones of all columns, and sets `before`. If only few are not used, all shall be. */
+size_t pst_tiles_count_used(struct pst_tiles_used *used, size_t columns);
+
+/* Words along the columns that are used, side by side: in panels of 64, of which the first receives
+ * panel[pst_tiles_words(rows), 64], and the next one begins `step` words later. Columns up to the next
+ * multiple of 16 are set to 0. */
+void pst_tiles_used_columns(uint32_t *panel, size_t step, bool bf16, const struct pst_tiles_used *used,
+                            const float *values, size_t rows, size_t columns, size_t apart);
+
+/* Sums that stand side by side at the beginning of each row of sums[rows, apart] move to the columns that are
+ * used; the others become 0. */
+void pst_tiles_spread_sums(float *sums, size_t apart, const struct pst_tiles_used *used, size_t rows,
+                           size_t columns);
 
 /* panel[pst_tiles_words(columns), 64]: words along up to 64 rows, turned, so that a row becomes a column;
  * columns up to the next multiple of 16 are set to 0. */

@@ -5,7 +5,7 @@
 
 #include <immintrin.h>
 
-#define TARGET __attribute__((target("avx512f,avx512bw,avx512bf16")))
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512bf16,popcnt")))
 #define TILE_INLINE static inline __attribute__((always_inline)) TARGET
 
 enum { LANES = PST_VECTOR };
@@ -98,6 +98,77 @@ TARGET void pst_tiles_columns(uint32_t *words, size_t step, bool bf16, const flo
             const float *from = values + row * apart + at, *second = row + 1 < rows ? from + apart : NULL;
             _mm512_storeu_si512(words + row / word * step + at,
                                 column_words(from, second, before(columns - at), bf16));
+        }
+}
+
+TARGET void pst_tiles_find_used(struct pst_tiles_used *used, const float *values, size_t rows, size_t columns,
+                                size_t apart)
+{
+    for (size_t at = 0; at < columns; at += LANES) {
+        __m512i any = _mm512_setzero_si512();
+        for (size_t row = 0; row < rows; row++)
+            any = _mm512_or_si512(
+                any, (__m512i)_mm512_maskz_loadu_ps(before(columns - at), values + row * apart + at));
+        used[at / LANES].mask = _mm512_test_epi32_mask(any, any);
+    }
+}
+
+/* To leave out fewer than a column of so many would cost more than it saves. */
+enum { WORTHWHILE = 8 };
+
+size_t pst_tiles_count_used(struct pst_tiles_used *used, size_t columns)
+{
+    size_t count = 0;
+    for (size_t at = 0; at < columns; at += LANES) {
+        used[at / LANES].before = (uint32_t)count;
+        count += (size_t)__builtin_popcount(used[at / LANES].mask);
+    }
+    if (count == columns || columns - count >= columns / WORTHWHILE)
+        return count;
+    for (size_t at = 0; at < columns; at += LANES)
+        used[at / LANES] = (struct pst_tiles_used){ before(columns - at), (uint32_t)at };
+    return columns;
+}
+
+/* Stores `count` words of a row of panels at a column, the last ones perhaps in the next panel. */
+TILE_INLINE void store_words(uint32_t *row, size_t step, size_t column, __m512i words, size_t count)
+{
+    uint32_t *to = row + column / PST_PANEL * step + column % PST_PANEL;
+    size_t here = PST_PANEL - column % PST_PANEL;
+    _mm512_mask_storeu_epi32(to, before(pst_tiles_least(count, here)), words);
+    if (count > here)
+        _mm512_mask_storeu_epi32(to + step - PST_PANEL, before(count) & (__mmask16)~before(here), words);
+}
+
+TARGET void pst_tiles_used_columns(uint32_t *panel, size_t step, bool bf16, const struct pst_tiles_used *used,
+                                   const float *values, size_t rows, size_t columns, size_t apart)
+{
+    size_t word = pst_tiles_word(bf16);
+    for (size_t row = 0; row < rows; row += word, panel += PST_PANEL) {
+        const float *from = values + row * apart, *second = row + 1 < rows ? from + apart : NULL;
+        size_t column = 0;
+        for (size_t at = 0; at < columns; at += LANES) {
+            __mmask16 mask = used[at / LANES].mask;
+            __m512i words = column_words(from + at, second == NULL ? NULL : second + at, mask, bf16);
+            size_t count = (size_t)__builtin_popcount(mask);
+            store_words(panel, step, column, _mm512_maskz_compress_epi32(mask, words), count);
+            column += count;
+        }
+        store_words(panel, step, column, _mm512_setzero_si512(), pst_tiles_up_to(column, LANES) - column);
+    }
+}
+
+/* From the last column to the first one, because no sum moves to a column before its own. */
+TARGET void pst_tiles_spread_sums(float *sums, size_t apart, const struct pst_tiles_used *used, size_t rows,
+                                  size_t columns)
+{
+    for (size_t row = 0; row < rows; row++, sums += apart)
+        for (size_t at = pst_tiles_up_to(columns, LANES); at > 0;) {
+            at -= LANES;
+            __mmask16 mask = used[at / LANES].mask;
+            __m512 here = _mm512_maskz_loadu_ps(before((size_t)__builtin_popcount(mask)),
+                                                sums + used[at / LANES].before);
+            _mm512_mask_storeu_ps(sums + at, before(columns - at), _mm512_maskz_expand_ps(mask, here));
         }
 }
 
