@@ -6,13 +6,15 @@
 #include "pipestill/base.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* The next run usually comes within microseconds; a thread looks so many times before it sleeps. So many
+/* The next run usually comes within microseconds, so a thread looks for it before it sleeps: first with
+ * pauses, then for some tenths of a millisecond it lets others have its processor between two looks. So many
  * numbers are worth waking it. */
-enum { LOOKS = 1000, NUMBERS = 16384 };
+enum { PAUSES = 1000, LOOKS = PAUSES + 400, NUMBERS = 16384 };
 
 struct helper {
     struct pst_team *team;
@@ -33,10 +35,13 @@ struct pst_team {
     struct helper helpers[]; /* [most - 1] */
 };
 
-static void pause_briefly(void)
+static void wait_after(int look)
 {
+    if (look >= PAUSES)
+        sched_yield();
 #if defined(__x86_64__)
-    __builtin_ia32_pause();
+    else
+        __builtin_ia32_pause();
 #endif
 }
 
@@ -71,7 +76,7 @@ static bool take_part(struct pst_team *team)
 static void wait_for_the_rest(struct pst_team *team)
 {
     for (int look = 0; look < LOOKS && atomic_load(&team->unfinished) > 0; look++)
-        pause_briefly();
+        wait_after(look);
     if (atomic_load(&team->unfinished) == 0)
         return;
     pthread_mutex_lock(&team->lock);
@@ -96,7 +101,7 @@ static bool wait_for_work(const struct helper *helper)
     for (int look = 0; look < LOOKS; look++) {
         if (may_work(helper))
             return true;
-        pause_briefly();
+        wait_after(look);
     }
     pthread_mutex_lock(&team->lock);
     atomic_fetch_add(&team->sleeping, 1);

@@ -102,6 +102,7 @@ static void check_dense(const struct pst_arithmetic *way, size_t n, size_t in, s
         assert_near(input_gradient, sums[1], n * in, (double)out, "input gradient");
         assert_near(weight_gradient, sums[2], out * in, (double)n, "weight gradient");
         memset(outputs, 0xff, n * out * sizeof *outputs);
+        memset(weight_gradient, 0xff, out * in * sizeof *outputs);
     }
     float *const all[] = { weight, inputs, gradient, outputs, input_gradient, weight_gradient };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
