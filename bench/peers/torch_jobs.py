@@ -20,7 +20,7 @@ import torch.nn.functional as F
 
 from rows import BATCH, ROWS, TEMPERATURE, shape_of
 
-TRIAL = float(os.environ.get("TRIAL", "0.3"))  # seconds for each way that is tried
+TRIAL = float(os.environ.get("TRIAL", "1.5"))  # seconds for each way that is tried
 
 
 def layer(word, channels):
