@@ -234,6 +234,7 @@ static void sparse_inputs(const struct pst_arithmetic *way)
     check_dense(way, 150, 1501, 50, THE_FIRST_700);
     check_dense(way, 70, 1301, 50, ALL_INPUTS);
     check_dense(way, 5, 33, 7, SOME_INPUTS);
+    check_dense(way, 600, 133, 50, SOME_INPUTS);
 }
 
 static void inputs_that_are_0_in_all_samples_change_no_sum(void **state)

@@ -223,7 +223,7 @@ static void find_used(const void *context, size_t i)
                         pst_tiles_least(PST_PANEL, in - column), in);
 }
 
-static void pair_inputs(const void *context, size_t i)
+static void convert_inputs(const void *context, size_t i)
 {
     const struct work *work = context;
     size_t in = work->product->in, word = pst_tiles_word(work->bf16), sample = i * PST_VECTOR * word;
@@ -294,7 +294,7 @@ bool pst_tiles_weight_gradient(struct pst_kernels *kernels, const struct pst_den
         return true;
     pst_parallel(kernels->team, panels, find_used, &work);
     work.count = pst_tiles_count_used(work.used, product->in);
-    pst_parallel(kernels->team, parts(work.step, PST_VECTOR), pair_inputs, &work);
+    pst_parallel(kernels->team, parts(work.step, PST_VECTOR), convert_inputs, &work);
     pst_parallel(kernels->team, work.rounds, weight_gradient_round, &work);
     if (product->taking != NULL)
         product->taking->done = kernels->status == PST_OK;

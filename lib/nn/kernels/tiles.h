@@ -108,7 +108,8 @@ struct pst_tiles_used {
 void pst_tiles_find_used(struct pst_tiles_used *used, const float *values, size_t rows, size_t columns,
                          size_t apart);
 
-/* Counts the used ones of all columns, and sets `before`. If only few are not used, all shall be. */
+/* Sets `before`, and returns how many columns are used. If fewer than an eighth would be left out, all
+ * columns count as used, and their masks are set so. */
 size_t pst_tiles_count_used(struct pst_tiles_used *used, size_t columns);
 
 /* Words along the columns that are used, side by side: in panels of 64, of which the first receives
