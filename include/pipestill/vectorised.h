@@ -51,6 +51,12 @@ INLINE double pst_chosen(bool holds, double first, double second)
     return pst_of_bits((pst_bits_of(first) & all) | (pst_bits_of(second) & ~all));
 }
 
+INLINE float pst_chosen_float(bool holds, float first, float second)
+{
+    uint32_t all = 0 - (uint32_t)holds;
+    return pst_float_of_bits((pst_bits_of_float(first) & all) | (pst_bits_of_float(second) & ~all));
+}
+
 /* The rounds of Philox4x32-10 (Salmon et al. 2011) on one counter. */
 INLINE void pst_philox_rounds(uint32_t c[4], const uint32_t key[2])
 {

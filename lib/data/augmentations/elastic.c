@@ -68,36 +68,56 @@ static struct map random_map(struct pst_random *random, const struct settings *e
     return (struct map){ wide * cosine, wide * sine, -high * sine, high * cosine };
 }
 
-#define PIXELS (EDGE * EDGE + BLOCK) /* of a plane, whose last block is filled up */
+/* A plane's frame is background, one pixel before it and two behind, so that every place has four pixels
+ * about it. Its rows are filled up to whole blocks. */
+#define MOST_FRAMED ((EDGE + 3) * (EDGE + BLOCK))
 
-/* The place that each pixel of the distorted planes is taken from. */
-struct places {
-    float y[PIXELS], x[PIXELS];
-};
-
-/* Adds up the moves of each pixel. right, down: fields; the next row overwrites what fills up a row. */
-VECTORISED static void place(struct places *places, const struct map *map, float strength,
-                             const struct pst_planes *planes, const float *restrict right,
-                             const float *restrict down)
+static size_t framed_row(const struct pst_planes *planes)
 {
-    size_t whole = pst_whole_blocks(planes->width);
-    float middle_y = (float)(planes->height - 1) / 2, middle_x = (float)(planes->width - 1) / 2;
-    for (size_t i = 0; i < planes->height; i++) {
-        float y = (float)i - middle_y;
-        float *restrict to_x = places->x + i * planes->width, *restrict to_y = places->y + i * planes->width;
-        for (size_t j = 0; j < whole; j++) {
-            float x = (float)(int)j - middle_x;
-            to_x[j] = middle_x + map->xx * x + map->xy * y + strength * right[i * whole + j];
-            to_y[j] = middle_y + map->yx * x + map->yy * y + strength * down[i * whole + j];
-        }
-    }
-    size_t count = planes->height * planes->width;
-    for (size_t i = count; i < pst_whole_blocks(count); i++)
-        places->x[i] = places->y[i] = 0;
+    return pst_whole_blocks(planes->width + 3);
 }
 
-static void draw_places(struct places *places, const struct settings *elastic,
-                        const struct pst_planes *planes, const struct pst_draw *draw)
+#define PIXELS (EDGE * EDGE + BLOCK) /* of a plane, whose last row is filled up */
+
+/* What is fetched for every pixel: in a plane with a frame, the upper left one of the four pixels about its
+ * place, and how far below it and to the right of it the place is. */
+struct fetch {
+    int at[PIXELS];
+    float down[PIXELS], right[PIXELS];
+};
+
+/*
+ * Finds what is fetched. For a place beyond the image this is a pixel of the frame below it, with four pixels
+ * of background, and exactly so. right, down: fields; the next row overwrites what fills up a row.
+ */
+VECTORISED static void find_pixels(struct fetch *restrict fetch, const struct map *map, float strength,
+                                   const struct pst_planes *planes, const float *restrict right,
+                                   const float *restrict down)
+{
+    size_t whole = pst_whole_blocks(planes->width);
+    float height = (float)planes->height, width = (float)planes->width;
+    float middle_y = (height - 1) / 2, middle_x = (width - 1) / 2;
+    int stride = (int)framed_row(planes);
+    for (size_t i = 0; i < planes->height; i++) {
+        float from_middle = (float)i - middle_y;
+        size_t first = i * planes->width;
+        for (size_t j = 0; j < whole; j++) {
+            float across = (float)(int)j - middle_x;
+            float x = middle_x + map->xx * across + map->xy * from_middle + strength * right[i * whole + j];
+            float y = middle_y + map->yx * across + map->yy * from_middle + strength * down[i * whole + j];
+            bool inside = (y > -1) & (x > -1) & (y < height) & (x < width);
+            y = pst_chosen_float(inside, y, height);
+            x = pst_chosen_float(inside, x, -1);
+            int row = (int)(y + 1), column = (int)(x + 1); /* in the frame; not below 0, so rounded down */
+            fetch->down[first + j] = y - (float)(row - 1);
+            fetch->right[first + j] = x - (float)(column - 1);
+            fetch->at[first + j] = row * stride + column;
+        }
+    }
+}
+
+static void draw_fetch(struct fetch *fetch, const struct settings *elastic, const struct pst_planes *planes,
+                       const struct pst_draw *draw)
 {
     struct pst_random random;
     pst_random_start(&random, draw->seed, PST_RANDOM_ELASTIC, draw->epoch, draw->id);
@@ -113,46 +133,7 @@ static void draw_places(struct places *places, const struct settings *elastic,
         memset(right, 0, bytes);
         memset(down, 0, bytes);
     }
-    place(places, &map, (float)elastic->strength, planes, right, down);
-}
-
-/* What is fetched for every pixel: in a plane with a frame, the upper left one of the four pixels about its
- * place, and how far below it and to the right of it the place is. */
-struct fetch {
-    int at[PIXELS];
-    float down[PIXELS], right[PIXELS];
-};
-
-/* A plane's frame is background, one pixel before it and two behind, so that every place has four pixels
- * about it. Its rows are filled up to whole blocks. */
-#define MOST_FRAMED ((EDGE + 3) * (EDGE + BLOCK))
-
-static size_t framed_row(const struct pst_planes *planes)
-{
-    return pst_whole_blocks(planes->width + 3);
-}
-
-INLINE float limited(float value, float most)
-{
-    float raised = value > -1 ? value : -1;
-    return raised < most ? raised : most;
-}
-
-/* Beyond the image, places are limited to its frame. */
-VECTORISED static void find_pixels(struct fetch *restrict fetch, const struct places *restrict places,
-                                   const struct pst_planes *planes)
-{
-    float height = (float)planes->height, width = (float)planes->width;
-    size_t count = pst_whole_blocks(planes->height * planes->width);
-    int stride = (int)framed_row(planes);
-    for (size_t i = 0; i < count; i++) {
-        /* `place` has filled whole blocks. NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage) */
-        float y = limited(places->y[i], height), x = limited(places->x[i], width);
-        int row = (int)(y + 1), column = (int)(x + 1); /* in the frame; not below 0, so rounded down */
-        fetch->down[i] = y - (float)(row - 1);
-        fetch->right[i] = x - (float)(column - 1);
-        fetch->at[i] = row * stride + column;
-    }
+    find_pixels(fetch, &map, (float)elastic->strength, planes, right, down);
 }
 
 /* The value at a place between four pixels. */
@@ -164,77 +145,88 @@ INLINE float between_pixels(float upper_left, float upper_right, float lower_lef
     return upper * (1 - down) + lower * down;
 }
 
-VECTORISED static void distort_numbers(const struct fetch *fetch, const struct places *places,
-                                       const struct pst_planes *planes, const float *restrict from,
-                                       float *restrict to)
+VECTORISED static void distort_numbers(const struct fetch *fetch, const struct pst_planes *planes,
+                                       const float *restrict from, float *restrict to)
 {
     size_t height = planes->height, width = planes->width, stride = framed_row(planes);
-    size_t count = pst_whole_blocks(height * width);
-    float edge_y = (float)height, edge_x = (float)width, background = planes->background;
-    float pixels[MOST_FRAMED], values[PIXELS];
+    size_t count = height * width;
+    float pixels[MOST_FRAMED];
     for (size_t i = 0; i < (height + 3) * stride; i++)
-        pixels[i] = background;
+        pixels[i] = planes->background;
     for (size_t i = 0; i < height; i++)
         memcpy(pixels + (i + 1) * stride + 1, from + i * width, width * sizeof *from);
     const float *below = pixels + stride;
     for (size_t i = 0; i < count; i++) {
         int at = fetch->at[i];
-        values[i] = between_pixels(pixels[at], pixels[at + 1], below[at], below[at + 1], fetch->down[i],
-                                   fetch->right[i]);
+        to[i] = between_pixels(pixels[at], pixels[at + 1], below[at], below[at + 1], fetch->down[i],
+                               fetch->right[i]);
     }
-    for (size_t i = 0; i < count; i++) {
-        float y = places->y[i], x = places->x[i];
-        bool inside = (y > -1) & (x > -1) & (y < edge_y) & (x < edge_x);
-        values[i] = inside ? values[i] : background;
-    }
-    memcpy(to, values, height * width * sizeof *to);
 }
 
-/* Puts four bytes into one number for each pixel of the frame: of itself, and right, below, and below right
- * of it. */
-INLINE void pack(const struct pst_planes *planes, const uint8_t *restrict from, uint32_t *restrict packed)
+/* Puts two bytes into one number for each pixel of the frame: its own, and the one below. */
+VECTORISED static void make_pairs(const struct pst_planes *planes, const uint8_t *restrict from,
+                                  uint16_t *restrict pairs)
 {
     size_t height = planes->height, width = planes->width, stride = framed_row(planes);
-    uint32_t pixels[MOST_FRAMED + BLOCK];
-    memset(pixels, 0, ((height + 3) * stride + 1) * sizeof *pixels);
-    for (size_t i = 0; i < height; i++)
-        for (size_t j = 0; j < width; j++)
-            pixels[(i + 1) * stride + 1 + j] = from[i * width + j];
-    const uint32_t *below = pixels + stride;
-    for (size_t i = 0; i < (height + 2) * stride; i++)
-        packed[i] = pixels[i] | pixels[i + 1] << 8 | below[i] << 16 | below[i + 1] << 24;
+    size_t whole = pst_whole_blocks(width);
+    uint8_t rows[(EDGE + 2) * EDGE + BLOCK]; /* with a row of zeros above and below */
+    uint16_t within[EDGE];                   /* all bits set in columns of the image */
+    memset(rows, 0, width);
+    memcpy(rows + width, from, height * width);
+    memset(rows + width + height * width, 0, width + BLOCK);
+    for (size_t j = 0; j < whole; j++)
+        within[j] = j < width ? 0xffff : 0;
+    memset(pairs, 0, (height + 3) * stride * sizeof *pairs);
+    for (size_t i = 0; i <= height; i++) {
+        const uint8_t *own = rows + i * width, *below = own + width;
+        uint16_t *to = pairs + i * stride + 1;
+        for (size_t j = 0; j < whole; j++)
+            to[j] = (uint16_t)(own[j] | below[j] << 8) & within[j];
+    }
 }
 
-/* The same for bytes, which are rounded. Their background is 0, so it needs no case of its own. */
-VECTORISED static void distort_bytes(const struct fetch *fetch, const struct pst_planes *planes,
-                                     const uint8_t *restrict from, uint8_t *restrict to)
+/* Fetches four bytes for each pixel: upper left, lower left, upper right, lower right. Not vectorised,
+ * because processors gather no faster. */
+static void fetch_fours(const struct fetch *restrict fetch, size_t count, const uint16_t *restrict pairs,
+                        uint32_t *restrict fours)
 {
-    size_t count = pst_whole_blocks(planes->height * planes->width);
-    uint32_t packed[MOST_FRAMED], four[PIXELS];
-    uint8_t values[PIXELS];
-    pack(planes, from, packed);
     for (size_t i = 0; i < count; i++)
-        four[i] = packed[fetch->at[i]];
+        memcpy(fours + i, pairs + fetch->at[i], sizeof *fours);
+}
+
+VECTORISED static void mix_bytes(const struct fetch *restrict fetch, size_t count,
+                                 const uint32_t *restrict fours, uint8_t *restrict to)
+{
     for (size_t i = 0; i < count; i++) {
-        float value = between_pixels((float)(int)(four[i] & 255), (float)(int)(four[i] >> 8 & 255),
-                                     (float)(int)(four[i] >> 16 & 255), (float)(int)(four[i] >> 24),
-                                     fetch->down[i], fetch->right[i]);
-        values[i] = (uint8_t)(int)(value + 0.5F);
+        float upper_left = (float)(int)(fours[i] & 255), lower_left = (float)(int)(fours[i] >> 8 & 255);
+        float upper_right = (float)(int)(fours[i] >> 16 & 255), lower_right = (float)(int)(fours[i] >> 24);
+        float value =
+            between_pixels(upper_left, upper_right, lower_left, lower_right, fetch->down[i], fetch->right[i]);
+        to[i] = (uint8_t)(int)(value + 0.5F);
     }
-    memcpy(to, values, planes->height * planes->width);
+}
+
+/* The same for bytes, which are rounded. Their background is 0. */
+static void distort_bytes(const struct fetch *fetch, const struct pst_planes *planes,
+                          const uint8_t *restrict from, uint8_t *restrict to)
+{
+    size_t count = planes->height * planes->width;
+    uint16_t pairs[MOST_FRAMED];
+    uint32_t fours[PIXELS];
+    make_pairs(planes, from, pairs);
+    fetch_fours(fetch, count, pairs, fours);
+    mix_bytes(fetch, count, fours, to);
 }
 
 static void apply(const void *settings, const struct pst_planes *planes, const void *from, void *to,
                   const struct pst_draw *draw)
 {
-    struct places places;
     struct fetch fetch;
     size_t plane = planes->height * planes->width;
-    draw_places(&places, settings, planes, draw);
-    find_pixels(&fetch, &places, planes);
+    draw_fetch(&fetch, settings, planes, draw);
     for (size_t at = 0; at < planes->channels * plane; at += plane) {
         if (planes->numbers)
-            distort_numbers(&fetch, &places, planes, (const float *)from + at, (float *)to + at);
+            distort_numbers(&fetch, planes, (const float *)from + at, (float *)to + at);
         else
             distort_bytes(&fetch, planes, (const uint8_t *)from + at, (uint8_t *)to + at);
     }
