@@ -107,11 +107,16 @@ static void forward_round(const void *context, size_t i)
     size_t n = work->product->n, out = work->product->out, first = i / work->rounds * PST_TILES_SAMPLES;
     size_t unit = first_of(work, i % work->rounds, out, PST_TILE_ROWS);
     size_t units = first_of(work, i % work->rounds + 1, out, PST_TILE_ROWS) - unit;
+    const struct pst_finishing *finishing = work->product->finishing;
+    struct pst_tiles_finish finish = { 0 };
+    if (finishing != NULL)
+        finish = (struct pst_tiles_finish){ finishing->bias == NULL ? NULL : finishing->bias + unit,
+                                            finishing->relu };
     multiply_forward(work, unit, units, first, sums);
     for (size_t sample = first; sample < n && sample < first + PST_TILES_SAMPLES; sample += PST_PANEL)
         pst_tiles_turn_sums(work->results + sample * out + unit, out,
                             sums + (sample - first) * PST_BLOCK_ROWS, units,
-                            pst_tiles_least(PST_PANEL, n - sample), &(struct pst_tiles_finish){ 0 });
+                            pst_tiles_least(PST_PANEL, n - sample), &finish);
 }
 
 bool pst_tiles_forward(struct pst_kernels *kernels, const struct pst_dense_product *product,
@@ -134,6 +139,8 @@ bool pst_tiles_forward(struct pst_kernels *kernels, const struct pst_dense_produ
         return true;
     pst_parallel(kernels->team, pieces, turn_inputs, &work);
     pst_parallel(kernels->team, parts(n, PST_TILES_SAMPLES) * work.rounds, forward_round, &work);
+    if (product->finishing != NULL)
+        product->finishing->done = true;
     return true;
 }
 

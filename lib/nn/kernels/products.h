@@ -35,13 +35,21 @@ struct pst_taking {
     bool done; /* all rows were taken */
 };
 
+/* What follows a product, for kernels that can add it to sums which they have at hand. */
+struct pst_finishing {
+    const float *bias; /* [out]; NULL: none */
+    bool relu;
+    bool done; /* it is in the outputs */
+};
+
 /* A product of n samples with a weight [out, in]. */
 struct pst_dense_product {
     const struct pst_layer *layer; /* which layer's product it is, and the key of what is prepared for it */
 
     size_t n, in, out;
     const float *weight;
-    struct pst_taking *taking; /* of weight_gradient, which may use it; or NULL */
+    struct pst_finishing *finishing; /* of forward, which may do it; or NULL */
+    struct pst_taking *taking;       /* of weight_gradient, which may use it; or NULL */
 };
 
 /* A convolution of n samples with a weight [maps, channels / groups, height, width]. */

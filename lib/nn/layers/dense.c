@@ -112,10 +112,14 @@ static void forward(const struct pst_layer *layer, const struct pst_pass *pass, 
                     float *outputs, float *memory)
 {
     struct pst_finish finish = finish_of(layer);
-    const struct pst_dense_product product = product_of(layer, pass);
-    pass->kernels->type->forward(pass->kernels, &product, inputs, outputs);
+    struct pst_dense_product product = product_of(layer, pass);
     const float *bias = layer->parameter_count > BIAS ? pst_layer_values(layer, pass, BIAS) : NULL;
-    pst_finish_forward(&finish, pass, bias, outputs, memory);
+    struct pst_finishing finishing = { .bias = bias };
+    if (pst_finish_is_simple(&finish, pass, &finishing.relu))
+        product.finishing = &finishing;
+    pass->kernels->type->forward(pass->kernels, &product, inputs, outputs);
+    if (!finishing.done)
+        pst_finish_forward(&finish, pass, bias, outputs, memory);
 }
 
 static void backward(const struct pst_layer *layer, const struct pst_pass *pass, const float *inputs,

@@ -46,6 +46,12 @@ size_t pst_finish_memory(const struct pst_finish *finish)
     return finish->activation == NULL || is_relu(finish) ? 0 : finish->width;
 }
 
+bool pst_finish_is_simple(const struct pst_finish *finish, const struct pst_pass *pass, bool *relu)
+{
+    *relu = is_relu(finish);
+    return (finish->activation == NULL || *relu) && finish->spread <= 1 && !drops(finish, pass);
+}
+
 static void add_bias(const struct pst_finish *finish, const float *bias, float *row)
 {
     if (finish->spread > 1)

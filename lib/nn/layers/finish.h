@@ -33,6 +33,9 @@ struct pst_finish {
 /* Floats a sample to keep for the way back: width if the activation needs its inputs there, otherwise 0. */
 size_t pst_finish_memory(const struct pst_finish *finish);
 
+/* Whether a bias is all that follows, or a bias and ReLU, as *relu says. */
+bool pst_finish_is_simple(const struct pst_finish *finish, const struct pst_pass *pass, bool *relu);
+
 /* values[n, width] become those of the layer. bias: [width / spread], or NULL. kept: [n, width], for the way
  * back; not used outside of training. */
 void pst_finish_forward(const struct pst_finish *finish, const struct pst_pass *pass, const float *bias,
