@@ -18,7 +18,7 @@ from loaders import compare_loaders
 from peer import BUILD, HERE, ROUNDS, WORK, Peer, say, shell
 from rows import BATCH, MNIST_SAMPLES, ROWS, TEMPERATURE, epoch_batches, shape_of
 
-LENGTH = float(os.environ.get("LENGTH", "2"))  # seconds that one measurement takes on pipestill's side, about
+LENGTH = float(os.environ.get("LENGTH", "2"))  # seconds that one measurement takes, about
 MNIST_DIR = os.environ.get("MNIST_DIR", "")
 
 
@@ -146,10 +146,16 @@ def seconds(row, options, data, epochs):
     return timed(row, options, data, epochs + 1) - short
 
 
-def choose_length(row, options, data):
-    """How many epochs take about LENGTH seconds. The start counts here, so they are rather too few than too many."""
+def choose_epochs(row, options, data):
+    """How many epochs take about LENGTH seconds."""
     timed(row, options, data, 1)  # puts the files that are read into the page cache
-    return max(1, round(LENGTH / (timed(row, options, data, 4) / 4)))
+    return max(1, round(LENGTH / (seconds(row, options, data, 4) / 4)))
+
+
+def choose_batches(torch, precision):
+    """How many batches take PyTorch about LENGTH seconds."""
+    torch.seconds(f"{precision} 20")  # some is only done the first time
+    return max(1, round(LENGTH / (torch.seconds(f"{precision} 20") / 20)))
 
 
 # ---- which kernels run ----
@@ -227,7 +233,7 @@ def print_shares(rows, most):
 # ---- a row ----
 
 def compare(ours, theirs):
-    """Medians of some turns, {name: [seconds]}, of the fastest of each side; and the median of the turns' ratios."""
+    """The fastest way of each side by the medians of its turns, {way: [seconds of a batch]}; and the median of the turns' ratios."""
     our = min(ours, key=lambda name: statistics.median(ours[name]))
     their = min(theirs, key=lambda name: statistics.median(theirs[name]))
     ratios = [b / a for a, b in zip(ours[our], theirs[their])]
@@ -242,25 +248,25 @@ def measure(name, row, ways):
     say(f"{row['title']}: PyTorch's ways are tried")
     torch = Peer("torch_jobs.py", name, WORK)
     told = json.loads(torch.told)
-    epochs = choose_length(row, next(iter(ways.values()))[0], data)
-    batches = epochs * epoch_batches(row)
-    torch.seconds(f"f32 {min(batches, 20)}"), torch.seconds(f"bf16 {min(batches, 20)}")
-    ours, theirs = {way: [] for way in ways}, {"f32": [], "bf16": []}
+    epochs = {way: choose_epochs(row, options, data) for way, (options, _) in ways.items()}
+    batches = {precision: choose_batches(torch, precision) for precision in ("f32", "bf16")}
+    ours, theirs = {way: [] for way in epochs}, {precision: [] for precision in batches}
     for i in range(ROUNDS):
-        say(f"{row['title']}: turn {i + 1} of {ROUNDS}, {batches} batches each")
-        for way, (options, _) in ways.items():
-            ours[way].append(seconds(row, options, data, epochs))
-        for precision, taken in theirs.items():
-            taken.append(torch.seconds(f"{precision} {batches}"))
+        say(f"{row['title']}: turn {i + 1} of {ROUNDS}")
+        for way, count in epochs.items():
+            ours[way].append(seconds(row, ways[way][0], data, count) / (count * epoch_batches(row)))
+        for precision, count in batches.items():
+            theirs[precision].append(torch.seconds(f"{precision} {count}") / count)
     torch.close()
     f32 = {way: taken for way, taken in ours.items() if ways[way][1]}
-    samples = batches * BATCH
-    return {"title": row["title"], "batches": batches, "operations": operations(row), "cores": row["cores"],
+    return {"title": row["title"], "batches": {"pipestill": {way: count * epoch_batches(row) for way, count in epochs.items()},
+                                               "pytorch": batches},
+            "operations": operations(row), "cores": row["cores"],
             "f32": compare(f32, {"f32": theirs["f32"]}),
             "best": compare(ours, theirs), "to_reach": {"f32": row["f32"], "best": row["best"]},
-            "samples_per_s": {"pipestill": {way: samples / statistics.median(taken) for way, taken in ours.items()},
-                              "pytorch": {way: samples / statistics.median(taken) for way, taken in theirs.items()}},
-            "seconds": {"pipestill": ours, "pytorch": theirs}, "pytorch_took": told}
+            "samples_per_s": {"pipestill": {way: BATCH / statistics.median(taken) for way, taken in ours.items()},
+                              "pytorch": {way: BATCH / statistics.median(taken) for way, taken in theirs.items()}},
+            "seconds_per_batch": {"pipestill": ours, "pytorch": theirs}, "pytorch_took": told}
 
 
 def measure_elastic(row, ways):
@@ -270,7 +276,7 @@ def measure_elastic(row, ways):
     prepare(row, data)
     costs = {}
     for way, (options, _) in ways.items():
-        epochs = choose_length(row, options, data)
+        epochs = choose_epochs(row, options, data)
         costs[way] = []
         for i in range(ROUNDS):
             say(f"{row['title']}: {way}, turn {i + 1} of {ROUNDS}")
