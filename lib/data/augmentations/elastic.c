@@ -157,6 +157,7 @@ VECTORISED static void distort_numbers(const struct fetch *fetch, const struct p
         memcpy(pixels + (i + 1) * stride + 1, from + i * width, width * sizeof *from);
     const float *below = pixels + stride;
     for (size_t i = 0; i < count; i++) {
+        /* find_pixels has filled them. NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign) */
         int at = fetch->at[i];
         to[i] = between_pixels(pixels[at], pixels[at + 1], below[at], below[at + 1], fetch->down[i],
                                fetch->right[i]);
@@ -191,6 +192,7 @@ static void fetch_fours(const struct fetch *restrict fetch, size_t count, const 
                         uint32_t *restrict fours)
 {
     for (size_t i = 0; i < count; i++)
+        /* find_pixels has filled them. NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
         memcpy(fours + i, pairs + fetch->at[i], sizeof *fours);
 }
 
@@ -201,6 +203,7 @@ VECTORISED static void mix_bytes(const struct fetch *restrict fetch, size_t coun
         float upper_left = (float)(int)(fours[i] & 255), lower_left = (float)(int)(fours[i] >> 8 & 255);
         float upper_right = (float)(int)(fours[i] >> 16 & 255), lower_right = (float)(int)(fours[i] >> 24);
         float value =
+            /* The same. NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage) */
             between_pixels(upper_left, upper_right, lower_left, lower_right, fetch->down[i], fetch->right[i]);
         to[i] = (uint8_t)(int)(value + 0.5F);
     }
