@@ -154,7 +154,7 @@ def choose_epochs(row, options, data):
 
 def choose_batches(torch, precision):
     """How many batches take PyTorch about LENGTH seconds."""
-    torch.seconds(f"{precision} 20")  # some is only done the first time
+    torch.seconds(f"{precision} 20")  # the first run also compiles and allocates
     return max(1, round(LENGTH / (torch.seconds(f"{precision} 20") / 20)))
 
 

@@ -5,7 +5,7 @@
 
 #include <float.h>
 
-/* Compilers take 16 lanes apart before they make vectors. */
+/* Of 16 lanes gcc makes 16 single numbers, not a vector. */
 enum { SUMS = 8, LANES = 32 };
 
 VECTORISED double pst_sum(const float *numbers, size_t count)

@@ -112,6 +112,32 @@ static void check_dense(const struct pst_arithmetic *way, size_t n, size_t in, s
     pst_kernels_close(kernels);
 }
 
+/* A product with what follows it, if its kernels do it, has the bits of both done one after the other. */
+static void check_finishing(const struct pst_arithmetic *way, bool has_bias, bool relu)
+{
+    enum { N = 70, IN = 131, OUT = 101 };
+    struct pst_kernels opened = open_kernels(way), *kernels = &opened;
+    struct pst_layer layer = { 0 };
+    float *weight = random_floats(OUT * IN, 1), *inputs = random_floats(N * IN, 2),
+          *bias = random_floats(OUT, 3), *plain = needed(N * OUT, sizeof *plain),
+          *finished = needed(N * OUT, sizeof *finished);
+    struct pst_finishing finishing = { .bias = has_bias ? bias : NULL, .relu = relu };
+    struct pst_dense_product product = { .layer = &layer, .n = N, .in = IN, .out = OUT, .weight = weight };
+    kernels->type->forward(kernels, &product, inputs, plain);
+    product.finishing = &finishing;
+    kernels->type->forward(kernels, &product, inputs, finished);
+    assert_int_equal(kernels->status, PST_OK);
+    for (size_t i = 0; finishing.done && i < N * OUT; i++) {
+        plain[i] += has_bias ? bias[i % OUT] : 0;
+        plain[i] = relu && plain[i] < 0 ? 0 : plain[i];
+    }
+    assert_memory_equal(finished, plain, N * OUT * sizeof *plain);
+    float *const all[] = { weight, inputs, bias, plain, finished };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+    pst_kernels_close(kernels);
+}
+
 /* ---- convolutions ------------------------------------------------------------------------------------ */
 
 /* Where a product of a convolution finds its three numbers; false: it reaches beyond the maps. */
@@ -243,6 +269,20 @@ static void inputs_that_are_0_in_all_samples_change_no_sum(void **state)
     for_every_way(sparse_inputs);
 }
 
+static void finishings(const struct pst_arithmetic *way)
+{
+    for (int relu = 0; relu < 2; relu++) {
+        check_finishing(way, true, relu);
+        check_finishing(way, false, relu);
+    }
+}
+
+static void what_follows_a_product_changes_no_bit_of_it(void **state)
+{
+    (void)state;
+    for_every_way(finishings);
+}
+
 static void convolution_kinds(const struct pst_arithmetic *way)
 {
     const struct pst_window same = { { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, { 8, 8 }, { 8, 8 } },
@@ -310,6 +350,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dense_products_are_the_plain_sums),
         cmocka_unit_test(inputs_that_are_0_in_all_samples_change_no_sum),
+        cmocka_unit_test(what_follows_a_product_changes_no_bit_of_it),
         cmocka_unit_test(convolutions_are_the_plain_sums),
         cmocka_unit_test(batches_of_many_sizes_are_answered_alike),
         cmocka_unit_test(openblas_refuses_bf16_and_auto_finds_what_there_is),

@@ -87,8 +87,9 @@ struct fetch {
 };
 
 /*
- * Finds what is fetched. For a place beyond the image this is a pixel of the frame below it, with four pixels
- * of background, and exactly so. right, down: fields; the next row overwrites what fills up a row.
+ * Finds what is fetched. A place beyond the image is moved onto a pixel of the frame below the image: all
+ * four pixels there are background, so the value is the background exactly. right, down: fields; the next row
+ * overwrites what fills up a row.
  */
 VECTORISED static void find_pixels(struct fetch *restrict fetch, const struct map *map, float strength,
                                    const struct pst_planes *planes, const float *restrict right,
@@ -186,8 +187,8 @@ VECTORISED static void make_pairs(const struct pst_planes *planes, const uint8_t
     }
 }
 
-/* Fetches four bytes for each pixel: upper left, lower left, upper right, lower right. Not vectorised,
- * because processors gather no faster. */
+/* Fetches four bytes for each pixel: upper left, lower left, upper right, lower right. In a loop with
+ * vectors, gcc would take the vector of places apart for these loads, which takes longer. */
 static void fetch_fours(const struct fetch *restrict fetch, size_t count, const uint16_t *restrict pairs,
                         uint32_t *restrict fours)
 {
