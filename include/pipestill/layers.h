@@ -165,10 +165,16 @@ struct pst_dropout {
  */
 typedef void pst_gradient_taker(void *context, const struct pst_parameter *parameter, const float *gradient);
 
-/* The same for some rows of a weight: count numbers of its gradient, from number `from` on. Several threads
- * may call it at the same time, each with other rows. */
-typedef void pst_rows_taker(void *context, const struct pst_parameter *parameter, size_t from, size_t count,
-                            const float *gradient);
+/*
+ * The same for some rows of a weight. take: receives count numbers of its gradient, from number `from` on.
+ * Several threads may call it at the same time, each with other rows. changes: the vectors that take changes
+ * there, each as long as the network's flat vector: number i of them, or NULL, if there are no more.
+ */
+struct pst_rows_taker {
+    void (*take)(void *context, const struct pst_parameter *parameter, size_t from, size_t count,
+                 const float *gradient);
+    const float *(*changes)(void *context, size_t i);
+};
 
 struct pst_kernels; /* lib/nn/kernels/products.h */
 
@@ -201,7 +207,7 @@ struct pst_pass {
     const struct pst_tap *taps;  /* [tap_count] */
     size_t tap_count;
     pst_gradient_taker *take;
-    pst_rows_taker *take_rows; /* NULL: take gets all gradients whole */
+    const struct pst_rows_taker *rows; /* NULL: take gets all gradients whole */
     void *context;
 };
 

@@ -245,10 +245,10 @@ void pst_forward_training(const struct pst_network *network, struct pst_workspac
 void pst_backward(struct pst_network *network, struct pst_workspace *workspace, size_t n,
                   pst_gradient_taker *take, void *context);
 
-/* The same, in which a weight may go to take_rows in parts, as soon as their gradients are there and still in
- * a processor's cache. Then take does not get it. */
+/* The same, in which a weight may go to rows->take in parts, as soon as their gradients are there and still
+ * in a processor's cache. Then take does not get it. */
 void pst_backward_by_rows(struct pst_network *network, struct pst_workspace *workspace, size_t n,
-                          pst_gradient_taker *take, pst_rows_taker *take_rows, void *context);
+                          pst_gradient_taker *take, const struct pst_rows_taker *rows, void *context);
 
 /* The same as pst_backward, with the gradient of the network's input. input_gradient: receives [n, inputs].
  */

@@ -57,7 +57,7 @@ void pst_optimiser_free(struct pst_optimiser *optimiser);
  */
 void pst_optimiser_begin(struct pst_optimiser *optimiser, double learning_rate, double momentum);
 pst_gradient_taker pst_optimiser_take;
-pst_rows_taker pst_optimiser_take_rows;
+extern const struct pst_rows_taker pst_optimiser_rows;
 
 enum pst_schedule_kind {
     PST_CONSTANT,

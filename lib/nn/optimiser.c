@@ -133,10 +133,19 @@ void pst_optimiser_take(void *context, const struct pst_parameter *tensor, const
         take_rows(optimiser, optimiser->team, tensor, 0, tensor->count, gradient);
 }
 
-void pst_optimiser_take_rows(void *context, const struct pst_parameter *tensor, size_t from, size_t count,
-                             const float *gradient)
+static void take_some(void *context, const struct pst_parameter *tensor, size_t from, size_t count,
+                      const float *gradient)
 {
     const struct pst_optimiser *optimiser = context;
     if (tensor->at >= optimiser->settings.first)
         take_rows(optimiser, NULL, tensor, from, count, gradient);
 }
+
+static const float *changed_by(void *context, size_t i)
+{
+    const struct pst_optimiser *optimiser = context;
+    const float *const vectors[] = { optimiser->network->parameters, optimiser->first, optimiser->second };
+    return i < sizeof vectors / sizeof *vectors ? vectors[i] : NULL;
+}
+
+const struct pst_rows_taker pst_optimiser_rows = { take_some, changed_by };

@@ -218,7 +218,7 @@ void pst_training_step(struct pst_training *training, size_t n, const struct pst
     if (training->clip > 0)
         backward_clipped(training, n);
     else
-        pst_backward_by_rows(&training->network, workspace, n, pst_optimiser_take, pst_optimiser_take_rows,
+        pst_backward_by_rows(&training->network, workspace, n, pst_optimiser_take, &pst_optimiser_rows,
                              &training->optimiser);
     if (training->ema > 0)
         average_step(training);

@@ -284,9 +284,9 @@ void pst_backward(struct pst_network *network, struct pst_workspace *workspace, 
 }
 
 void pst_backward_by_rows(struct pst_network *network, struct pst_workspace *workspace, size_t n,
-                          pst_gradient_taker *take, pst_rows_taker *take_rows, void *context)
+                          pst_gradient_taker *take, const struct pst_rows_taker *rows, void *context)
 {
-    workspace->pass.take_rows = take_rows;
+    workspace->pass.rows = rows;
     pst_backward(network, workspace, n, take, context);
-    workspace->pass.take_rows = NULL;
+    workspace->pass.rows = NULL;
 }

@@ -76,6 +76,10 @@ static void multiply_forward(const struct work *work, size_t unit, size_t units,
     size_t in = work->product->in, word = pst_tiles_word(work->bf16);
     size_t depth = pst_tiles_words(in, work->bf16), part = pst_tiles_part(depth);
     size_t samples = pst_tiles_least(PST_TILES_SAMPLES, work->product->n - sample);
+    size_t out = work->product->out;
+    struct pst_tiles_soon soon = { 0 };
+    pst_tiles_need(&soon, work->results + sample * out + unit, samples, units, work->product->n, out);
+    pst_tiles_need_within(&soon, parts(samples, PST_PANEL), units, depth);
     size_t step = part + PST_VECTOR; /* so that rows do not compete for the same places of the cache */
     for (size_t k = 0; k < depth; k += part) {
         size_t words = pst_tiles_least(part, depth - k);
@@ -96,7 +100,8 @@ static void multiply_forward(const struct work *work, size_t unit, size_t units,
                 .kept = &work->places[(sample + at) / PST_PANEL * pst_tiles_parts(depth) + k / part],
                 .sums = sums + at * PST_BLOCK_ROWS,
                 .apart = PST_PANEL,
-                .add = k > 0 });
+                .add = k > 0,
+                .soon = &soon });
     }
 }
 
@@ -156,7 +161,7 @@ static void convert_gradient(const void *context, size_t i)
 
 /* One part of the units, and up to 64 inputs of all samples. */
 static void input_gradient_part(const struct work *work, size_t column, size_t columns, size_t k,
-                                size_t words, uint32_t *panel)
+                                size_t words, uint32_t *panel, struct pst_tiles_soon *soon)
 {
     size_t in = work->product->in, out = work->product->out, word = pst_tiles_word(work->bf16);
     pst_tiles_columns(panel, PST_PANEL, work->bf16, work->right + word * k * in + column,
@@ -172,7 +177,8 @@ static void input_gradient_part(const struct work *work, size_t column, size_t c
                              .words = words,
                              .sums = work->results + column,
                              .apart = in,
-                             .add = k > 0 });
+                             .add = k > 0,
+                             .soon = soon });
 }
 
 enum { MANY_UNITS = 4096, SEVERAL_PANELS = 4 };
@@ -184,6 +190,19 @@ static size_t vectors_at_once(const struct work *work)
     return PST_PANEL / PST_VECTOR * (work->product->out > MANY_UNITS ? SEVERAL_PANELS : 1);
 }
 
+/* The weights of such a part, if there is one, are needed soon. */
+static void need_weights(const struct work *work, size_t column, size_t end, size_t k,
+                         struct pst_tiles_soon *soon)
+{
+    size_t in = work->product->in, out = work->product->out, word = pst_tiles_word(work->bf16);
+    size_t words = pst_tiles_part(pst_tiles_words(out, work->bf16)), unit = word * k;
+    if (unit >= out)
+        return;
+    pst_tiles_need(soon, work->right + unit * in + column, pst_tiles_least(word * words, out - unit),
+                   pst_tiles_least(PST_PANEL, end - column), out, in);
+    pst_tiles_need_within(soon, 1, work->product->n, words);
+}
+
 static void input_gradient_round(const void *context, size_t i)
 {
     _Alignas(PST_ALIGNMENT) uint32_t panel[PST_TILES_DEPTH * PST_PANEL];
@@ -192,9 +211,13 @@ static void input_gradient_round(const void *context, size_t i)
     size_t first = first_of(work, i, work->product->in, PST_VECTOR),
            end = first_of(work, i + 1, work->product->in, PST_VECTOR);
     for (size_t k = 0; k < depth; k += part)
-        for (size_t column = first; column < end; column += PST_PANEL)
+        for (size_t column = first; column < end; column += PST_PANEL) {
+            bool last = end - column <= PST_PANEL;
+            struct pst_tiles_soon soon = { 0 };
+            need_weights(work, last ? first : column + PST_PANEL, end, last ? k + part : k, &soon);
             input_gradient_part(work, column, pst_tiles_least(PST_PANEL, end - column), k,
-                                pst_tiles_least(part, depth - k), panel);
+                                pst_tiles_least(part, depth - k), panel, &soon);
+        }
 }
 
 bool pst_tiles_input_gradient(struct pst_kernels *kernels, const struct pst_dense_product *product,
@@ -240,7 +263,8 @@ static void convert_inputs(const void *context, size_t i)
 }
 
 /* The gradient of some units' rows. */
-static void sum_rows(const struct work *work, size_t unit, size_t units, float *rows)
+static void sum_rows(const struct work *work, size_t unit, size_t units, float *rows,
+                     struct pst_tiles_soon *soon)
 {
     _Alignas(PST_ALIGNMENT) uint32_t gradient[ADDED * PST_BLOCK_ROWS];
     size_t n = work->product->n, in = work->product->in, out = work->product->out;
@@ -261,10 +285,27 @@ static void sum_rows(const struct work *work, size_t unit, size_t units, float *
                 .words = pst_tiles_words(samples, work->bf16),
                 .sums = rows + column,
                 .apart = in,
-                .add = sample > 0 });
+                .add = sample > 0,
+                .soon = soon });
     }
     if (work->count < in)
         pst_tiles_spread_sums(rows, in, work->used, units, in);
+}
+
+/* What the taker of these rows changes, and the next round's part of the gradient, are needed soon. */
+static void need_rows(const struct work *work, size_t unit, size_t units, struct pst_tiles_soon *soon)
+{
+    const struct pst_taking *taking = work->product->taking;
+    size_t n = work->product->n, in = work->product->in, out = work->product->out;
+    size_t next = unit + units;
+    for (size_t i = 0; taking != NULL && i + 1 < PST_TILES_PIECES; i++) {
+        const float *changed = taking->pass->rows->changes(taking->pass->context, i);
+        if (changed == NULL)
+            break;
+        pst_tiles_need(soon, changed + taking->weight->at + unit * in, units, in, out, in);
+    }
+    pst_tiles_need(soon, work->left + next, n, pst_tiles_least(units, out - next), n, out);
+    pst_tiles_need_within(soon, parts(work->count, PST_PANEL), units, work->step);
 }
 
 /* Rows that are taken at once are needed nowhere else, so they stay in a core's cache if they are not too
@@ -277,9 +318,11 @@ static void weight_gradient_round(const void *context, size_t i)
     size_t in = work->product->in, out = work->product->out, unit = first_of(work, i, out, PST_TILE_ROWS);
     size_t units = first_of(work, i + 1, out, PST_TILE_ROWS) - unit;
     float *sums = taking != NULL && units * in <= TAKEN ? rows : work->results + unit * in;
-    sum_rows(work, unit, units, sums);
+    struct pst_tiles_soon soon = { 0 };
+    need_rows(work, unit, units, &soon);
+    sum_rows(work, unit, units, sums, &soon);
     if (taking != NULL)
-        taking->pass->take_rows(taking->pass->context, taking->weight, unit * in, units * in, sums);
+        taking->pass->rows->take(taking->pass->context, taking->weight, unit * in, units * in, sums);
 }
 
 bool pst_tiles_weight_gradient(struct pst_kernels *kernels, const struct pst_dense_product *product,

@@ -81,6 +81,11 @@ static void run_block(const struct work *work, size_t unit, size_t units, size_t
     size_t depth = pst_tiles_words(layer->in, work->bf16), part = pst_tiles_part(depth);
     size_t samples = pst_tiles_least(PST_PANEL, work->samples - p * PST_PANEL);
     size_t columns = pst_tiles_up_to(samples, PST_VECTOR);
+    float *outputs = work->to == NULL ? work->outputs + p * PST_PANEL * layer->out + unit : NULL;
+    struct pst_tiles_soon soon = { 0 };
+    if (outputs != NULL)
+        pst_tiles_need(&soon, outputs, samples, units, work->samples, layer->out);
+    pst_tiles_need_within(&soon, 1, units, depth);
     for (size_t k = 0; k < depth; k += part)
         pst_tiles_multiply(&(struct pst_tiles){
             .bf16 = work->bf16,
@@ -94,7 +99,8 @@ static void run_block(const struct work *work, size_t unit, size_t units, size_t
             .kept = work->places == NULL ? NULL : &work->places[p * pst_tiles_parts(depth) + k / part],
             .sums = sums,
             .apart = PST_PANEL,
-            .add = k > 0 });
+            .add = k > 0,
+            .soon = &soon });
     const struct pst_tiles_finish finish = { layer->bias == NULL ? NULL : layer->bias + unit, layer->relu };
     if (work->to != NULL)
         pst_tiles_keep_sums(
@@ -102,8 +108,7 @@ static void run_block(const struct work *work, size_t unit, size_t units, size_t
                 (p * pst_tiles_words(layer->out, work->bf16) + unit / pst_tiles_word(work->bf16)) * PST_PANEL,
             work->bf16, sums, units, columns, &finish);
     else
-        pst_tiles_turn_sums(work->outputs + p * PST_PANEL * layer->out + unit, layer->out, sums, units,
-                            samples, &finish);
+        pst_tiles_turn_sums(outputs, layer->out, sums, units, samples, &finish);
 }
 
 static void run_round(const void *context, size_t i)

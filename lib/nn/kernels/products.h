@@ -30,7 +30,7 @@ static inline struct pst_team *pst_pass_team(const struct pst_pass *pass)
 
 /* Who takes rows of a weight's gradient while the others are computed. */
 struct pst_taking {
-    const struct pst_pass *pass; /* with take_rows */
+    const struct pst_pass *pass; /* with rows */
     const struct pst_parameter *weight;
     bool done; /* all rows were taken */
 };

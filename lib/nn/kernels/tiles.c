@@ -13,7 +13,15 @@
 #define EACH_ROW _Pragma("GCC unroll 6") for (size_t row = 0; row < rows; row++)
 #define EACH_VECTOR _Pragma("GCC unroll 4") for (size_t v = 0; v < vectors; v++)
 
-enum { MOST_VECTORS = PST_PANEL / PST_VECTOR, WORD = 4 /* bytes */, LINE = 16 /* words of the cache */ };
+enum {
+    MOST_VECTORS = PST_PANEL / PST_VECTOR,
+    WORD = 4 /* bytes */,
+    LINE = 16 /* words of the cache */,
+    LINE_BYTES = LINE * WORD
+};
+
+/* Floats of a matrix that stays in a core's cache. */
+enum { SMALL = 1 << 20 };
 
 /* Of the columns of a tile's last vector, those that count. */
 static __mmask16 last_columns(const struct pst_tiles *tiles)
@@ -49,6 +57,22 @@ TILE_INLINE void add_word(__m512 sum[PST_TILE_ROWS][MOST_VECTORS], const uint32_
     }
 }
 
+/* Fetches some lines of what is needed soon. */
+TILE_INLINE void fetch(struct pst_tiles_soon *soon)
+{
+    for (size_t i = 0; i < soon->at_once && soon->piece < soon->count; i++) {
+        const struct pst_tiles_piece *piece = &soon->pieces[soon->piece];
+        _mm_prefetch(piece->memory + soon->row * piece->apart + soon->line * LINE_BYTES, _MM_HINT_T1);
+        if (++soon->line < piece->lines)
+            continue;
+        soon->line = 0;
+        if (++soon->row < piece->rows)
+            continue;
+        soon->row = 0;
+        soon->piece++;
+    }
+}
+
 /* One tile; rows, vectors, bf16 and whether there are places are constants where it is called. Meanwhile the
  * next tile's rows are fetched from memory: each has pages of its own, which the processor does not foresee.
  */
@@ -71,6 +95,8 @@ TILE_INLINE void multiply(const struct pst_tiles *tiles, const uint16_t *places,
         end = k + line < words ? k + line : words;
         const char *ahead = next + (places == NULL ? k : places[k]) * depth_step * WORD;
         EACH_ROW _mm_prefetch(ahead + row * row_step * WORD, _MM_HINT_T0);
+        if (tiles->soon != NULL)
+            fetch(tiles->soon);
         for (size_t i = k; i < end; i++) {
             size_t place = places == NULL ? i : places[i];
             add_word(sum, tiles->panel + i * PST_PANEL, left + place * depth_step * WORD, row_step, rows,
@@ -113,6 +139,25 @@ TILES(6)
     }
 typedef void tile_function(const struct pst_tiles *tiles, const char *left, float *sums);
 static tile_function *const tile_of[2][PST_TILE_ROWS][MOST_VECTORS] = { ALL_NAMES(f32), ALL_NAMES(bf16) };
+
+void pst_tiles_need(struct pst_tiles_soon *soon, const float *piece, size_t rows, size_t columns, size_t all,
+                    size_t apart)
+{
+    size_t before = (uintptr_t)piece % LINE_BYTES, bytes = before + columns * sizeof *piece;
+    if (rows > 0 && columns > 0 && all * apart > SMALL)
+        soon->pieces[soon->count++] =
+            (struct pst_tiles_piece){ (const char *)piece - before, rows, apart * sizeof *piece,
+                                      (bytes + LINE_BYTES - 1) / LINE_BYTES };
+}
+
+void pst_tiles_need_within(struct pst_tiles_soon *soon, size_t times, size_t rows, size_t words)
+{
+    size_t lines = 0,
+           steps = times * ((rows + PST_TILE_ROWS - 1) / PST_TILE_ROWS) * ((words + LINE - 1) / LINE);
+    for (size_t i = 0; i < soon->count; i++)
+        lines += soon->pieces[i].rows * soon->pieces[i].lines;
+    soon->at_once = steps > 0 ? (lines + steps - 1) / steps : 0;
+}
 
 void pst_tiles_multiply(const struct pst_tiles *tiles)
 {

@@ -136,7 +136,7 @@ static void backward(const struct pst_layer *layer, const struct pst_pass *pass,
     if (input_gradient != NULL)
         pass->kernels->type->input_gradient(pass->kernels, &product, gradient, input_gradient);
 
-    product.taking = pass->take_rows == NULL ? NULL : &taking;
+    product.taking = pass->rows == NULL ? NULL : &taking;
     pass->kernels->type->weight_gradient(pass->kernels, &product, gradient, inputs, weight_gradient);
     if (!taking.done)
         pass->take(pass->context, taking.weight, weight_gradient);
