@@ -69,7 +69,7 @@ SANITIZER_FLAGS := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-fr
 else
 HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 endif
-# The compiler may not contract a·b + c, so gcc and clang builds of a kernel agree to the bit.
+# The compiler may not contract a·b + c, so gcc and clang builds of a kernel agree to the bit. Where a kernel wants it fused, it calls fma.
 CFLAGS += -std=c17 -D_POSIX_C_SOURCE=200809L -I. -Iinclude -fPIC -pthread -ffp-contract=off $(OPTIMISE) $(HARDENING) \
     $(WARNINGS) $(SANITIZER_FLAGS)
 LDFLAGS += -pthread $(SANITIZER_FLAGS) -Wl,--as-needed -Wl,-z,relro,-z,now

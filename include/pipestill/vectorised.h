@@ -6,12 +6,27 @@
 #include <stdint.h>
 #include <string.h>
 
-/* A kernel is compiled for several processors, and the best one is chosen when the program starts. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(PST_SANITIZED)
-#define VECTORISED __attribute__((target_clones("default", "avx2", "avx512f")))
+/*
+ * A kernel is compiled for several processors, and the best one is chosen when the program starts. Not so by
+ * clang if other files call it, because version 14 gives it a name that these do not know; but the functions
+ * of one file are, if they begin with VECTORISED_STATIC.
+ */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(PST_SANITIZED)
+#if defined(__clang__) || __GNUC__ >= 12
+#define PST_AVX2 "arch=x86-64-v3"
 #else
-#define VECTORISED
+#define PST_AVX2 "avx2" /* without FMA, so exponentials call fma, which is slow */
 #endif
+#define PST_CLONES __attribute__((target_clones("default", PST_AVX2, "avx512f")))
+#else
+#define PST_CLONES
+#endif
+#if defined(__clang__)
+#define VECTORISED
+#else
+#define VECTORISED PST_CLONES
+#endif
+#define VECTORISED_STATIC PST_CLONES static
 
 #define INLINE static inline __attribute__((always_inline))
 

@@ -2,6 +2,8 @@
 #include "lib/nn/exponential.h"
 #include "lib/nn/kernels.h"
 
+#include <float.h>
+
 /* log x = e · ln 2 + log m with m from √½ to √2, and log m = 2 artanh s with s = (m - 1) / (m + 1), by its
  * series. */
 INLINE double logarithm(double x)
@@ -35,14 +37,14 @@ INLINE size_t a_vector(void)
 
 /* A row's softmax, without its logits. */
 struct softmax {
-    double largest, temperature, log_sum;
+    double largest, factor, log_sum; /* factor: 1 / T */
 };
 
 INLINE void softmax_of(double *restrict results, const float *restrict logits, size_t count,
                        const struct softmax *row)
 {
     for (size_t i = 0; i < count; i++)
-        results[i] = exponential(((double)logits[i] - row->largest) / row->temperature - row->log_sum);
+        results[i] = exponential(fma((double)logits[i] - row->largest, row->factor, -row->log_sum));
 }
 
 INLINE void logarithms_of(double *restrict results, const float *restrict values, size_t count)
@@ -53,10 +55,10 @@ INLINE void logarithms_of(double *restrict results, const float *restrict values
     }
 }
 
-VECTORISED void pst_kernel_softmax(double *restrict results, const float *restrict logits, size_t count,
-                                   double largest, double temperature, double log_sum)
+VECTORISED_STATIC void compute_softmax(double *restrict results, const float *restrict logits, size_t count,
+                                       const struct softmax *given)
 {
-    const struct softmax row = { largest, temperature, log_sum };
+    const struct softmax row = *given;
     size_t rest = count % TOGETHER, whole = count - rest;
     softmax_of(results, logits, whole, &row);
     if (rest == 0)
@@ -68,6 +70,13 @@ VECTORISED void pst_kernel_softmax(double *restrict results, const float *restri
     softmax_of(found, last, a_vector(), &row);
     for (size_t i = 0; i < rest; i++)
         results[whole + i] = found[i];
+}
+
+void pst_kernel_softmax(double *restrict results, const float *restrict logits, size_t count, double largest,
+                        double temperature, double log_sum)
+{
+    const struct softmax row = { largest, fmin(1 / temperature, DBL_MAX), log_sum };
+    compute_softmax(results, logits, count, &row);
 }
 
 VECTORISED void pst_kernel_log(double *restrict results, const float *restrict values, size_t count)

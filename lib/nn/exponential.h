@@ -4,6 +4,8 @@
 
 #include "pipestill/vectorised.h"
 
+#include <math.h>
+
 /* ln 2 in two parts; the first has so few bits that whole multiples of it are exact. */
 #define LN2_HIGH 0x1.62e42fefa3800p-1
 #define LN2_LOW 0x1.ef35793c76730p-45
@@ -18,14 +20,21 @@
 INLINE double exponential(double x)
 {
     double bounded = pst_chosen(x < -708, -708, x);
-    double whole = bounded * LOG2_E + ROUNDS;
+    double whole = fma(bounded, LOG2_E, ROUNDS);
     double n = whole - ROUNDS;
-    double r = (bounded - n * LN2_HIGH) - n * LN2_LOW;
-    double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
-    double low = (1.0 / 2 + r * (1.0 / 6)) + r2 * (1.0 / 24 + r * (1.0 / 120));
-    double middle = (1.0 / 720 + r * (1.0 / 5040)) + r2 * (1.0 / 40320 + r * (1.0 / 362880));
-    double high = (1.0 / 3628800 + r * (1.0 / 39916800)) + r2 * (1.0 / 479001600 + r * (1.0 / 6227020800));
-    double series = 1 + (r + r2 * (low + r4 * middle + r8 * high));
+    double r = fma(-n, LN2_LOW, fma(-n, LN2_HIGH, bounded));
+    double series = fma(r, 1.0 / 6227020800, 1.0 / 479001600);
+    series = fma(series, r, 1.0 / 39916800);
+    series = fma(series, r, 1.0 / 3628800);
+    series = fma(series, r, 1.0 / 362880);
+    series = fma(series, r, 1.0 / 40320);
+    series = fma(series, r, 1.0 / 5040);
+    series = fma(series, r, 1.0 / 720);
+    series = fma(series, r, 1.0 / 120);
+    series = fma(series, r, 1.0 / 24);
+    series = fma(series, r, 1.0 / 6);
+    series = fma(series, r, 1.0 / 2);
+    series = fma(fma(series, r, 1), r, 1);
     double scale = pst_of_bits((pst_bits_of(whole) << 52) + pst_bits_of(1.0));
     return pst_chosen(x < -708, 0, series * scale);
 }

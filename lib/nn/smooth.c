@@ -88,19 +88,28 @@ INLINE double gelu_slope(double x)
     return below + x * DENSITY * power;
 }
 
-#define LOOPS(KERNEL, NAME)                                                                             \
-    VECTORISED void pst_kernel_##KERNEL(float *values, size_t count, float slope)                       \
-    {                                                                                                   \
-        (void)slope;                                                                                    \
-        for (size_t i = 0; i < count; i++)                                                              \
-            values[i] = (float)NAME((double)values[i]);                                                 \
-    }                                                                                                   \
-    VECTORISED void pst_kernel_##KERNEL##_slope(float *restrict gradient, const float *restrict inputs, \
-                                                size_t count, float slope)                              \
-    {                                                                                                   \
-        (void)slope;                                                                                    \
-        for (size_t i = 0; i < count; i++)                                                              \
-            gradient[i] *= (float)NAME##_slope((double)inputs[i]);                                      \
+#define LOOPS(KERNEL, NAME)                                                                                \
+    VECTORISED_STATIC void NAME##_all(float *values, size_t count)                                         \
+    {                                                                                                      \
+        for (size_t i = 0; i < count; i++)                                                                 \
+            values[i] = (float)NAME((double)values[i]);                                                    \
+    }                                                                                                      \
+    VECTORISED_STATIC void NAME##_slopes(float *restrict gradient, const float *restrict inputs,           \
+                                         size_t count)                                                     \
+    {                                                                                                      \
+        for (size_t i = 0; i < count; i++)                                                                 \
+            gradient[i] *= (float)NAME##_slope((double)inputs[i]);                                         \
+    }                                                                                                      \
+    void pst_kernel_##KERNEL(float *values, size_t count, float slope)                                     \
+    {                                                                                                      \
+        (void)slope;                                                                                       \
+        NAME##_all(values, count);                                                                         \
+    }                                                                                                      \
+    void pst_kernel_##KERNEL##_slope(float *restrict gradient, const float *restrict inputs, size_t count, \
+                                     float slope)                                                          \
+    {                                                                                                      \
+        (void)slope;                                                                                       \
+        NAME##_slopes(gradient, inputs, count);                                                            \
     }
 
 LOOPS(tanh, hyperbolic)

@@ -175,6 +175,15 @@ static void exponentials_and_logarithms_have_their_limits(void **state)
     assert_true(logs[0] == 0 && isnan(logs[1]) && logs[2] == 0);
 }
 
+static void the_smallest_temperature_leaves_the_largest_logits_alone(void **state)
+{
+    (void)state;
+    const float logits[] = { 2, 2 - 0x1p-20F, 2, -INFINITY };
+    float p[4];
+    pst_softmax(logits, p, 1, 4, DBL_TRUE_MIN);
+    assert_true(p[0] == 0.5F && p[1] == 0 && p[2] == 0.5F && p[3] == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +191,7 @@ int main(void)
         cmocka_unit_test(rows_are_independent_and_may_be_overwritten),
         cmocka_unit_test(every_row_sums_to_one_at_any_temperature_and_any_finite_logits),
         cmocka_unit_test(a_very_small_temperature_leaves_the_largest_logit_alone),
+        cmocka_unit_test(the_smallest_temperature_leaves_the_largest_logits_alone),
         cmocka_unit_test(a_very_large_temperature_makes_all_classes_equal),
         cmocka_unit_test(log_softmax_keeps_what_softmax_rounds_to_zero),
         cmocka_unit_test(a_logit_that_is_not_a_number_shows_in_its_whole_row_only),
