@@ -1,5 +1,6 @@
 /* The products of every kind of kernels against plain sums. In bf16 the operands are rounded first, and the
  * sums are as exact as in f32. */
+#include "lib/nn/kernels/onednn_tiles.h"
 #include "lib/nn/kernels/products.h"
 #include "tests/unit/nn_fixture.h"
 
@@ -65,15 +66,15 @@ static void plain_dense(const struct pst_arithmetic *way, const struct pst_dense
             }
 }
 
-/* Which inputs are 0 in all samples. */
-enum zeros { NO_INPUT, SOME_INPUTS, THE_FIRST_700, ALL_INPUTS };
+/* Which inputs are 0: the same in all samples, or here and there. */
+enum zeros { NO_INPUT, SOME_INPUTS, THE_FIRST_1000, ALL_INPUTS, MOST_INPUTS };
 
 static void clear_inputs(float *inputs, size_t n, size_t in, enum zeros zeros)
 {
     for (size_t i = 0; i < n * in; i++) {
         size_t input = i % in;
-        if ((zeros == SOME_INPUTS && input * 5 % 7 < 4) || (zeros == THE_FIRST_700 && input < 700) ||
-            zeros == ALL_INPUTS)
+        if ((zeros == SOME_INPUTS && input * 5 % 7 < 5) || (zeros == THE_FIRST_1000 && input < 1000) ||
+            (zeros == MOST_INPUTS && i * 37 % 101 < 90) || zeros == ALL_INPUTS)
             inputs[i] = 0;
     }
 }
@@ -256,17 +257,78 @@ static void dense_products_are_the_plain_sums(void **state)
 static void sparse_inputs(const struct pst_arithmetic *way)
 {
     check_dense(way, 150, 1301, 50, SOME_INPUTS);
-    check_dense(way, 150, 1301, 50, THE_FIRST_700);
-    check_dense(way, 150, 1501, 50, THE_FIRST_700);
+    check_dense(way, 150, 1301, 50, THE_FIRST_1000);
+    check_dense(way, 150, 1500, 50, THE_FIRST_1000);
     check_dense(way, 70, 1301, 50, ALL_INPUTS);
+    check_dense(way, 150, 1301, 50, MOST_INPUTS);
+    check_dense(way, 256, 60, 131, MOST_INPUTS);
+    check_dense(way, 257, 61, 65, MOST_INPUTS);
+    check_dense(way, 2, 3, 1, MOST_INPUTS);
     check_dense(way, 5, 33, 7, SOME_INPUTS);
     check_dense(way, 600, 133, 50, SOME_INPUTS);
 }
 
-static void inputs_that_are_0_in_all_samples_change_no_sum(void **state)
+static void inputs_that_are_0_change_no_sum(void **state)
 {
     (void)state;
     for_every_way(sparse_inputs);
+}
+
+/* Samples whose inputs are mostly 0, alone and behind others, whose gradient is 0: all sums have the same
+ * bits. */
+static void check_company(const struct pst_arithmetic *way)
+{
+    enum { OTHERS = 8, N = 90, IN = 701, OUT = 83 };
+    struct pst_kernels opened = open_kernels(way), *kernels = &opened;
+    struct pst_layer layer = { 0 };
+    float *weight = random_floats(OUT * IN, 1), *inputs = random_floats((OTHERS + N) * IN, 2),
+          *gradient = random_floats((OTHERS + N) * OUT, 3), *outputs[2], *weight_gradient[2];
+    clear_inputs(inputs + OTHERS * IN, N, IN, MOST_INPUTS);
+    memset(gradient, 0, OTHERS * OUT * sizeof *gradient);
+    for (size_t alone = 0; alone < 2; alone++) {
+        size_t from = alone * OTHERS, n = OTHERS + N - from;
+        const struct pst_dense_product product = {
+            .layer = &layer, .n = n, .in = IN, .out = OUT, .weight = weight
+        };
+        outputs[alone] = needed((OTHERS + N) * OUT, sizeof(float));
+        weight_gradient[alone] = needed(OUT * IN, sizeof(float));
+        kernels->type->forward(kernels, &product, inputs + from * IN, outputs[alone] + from * OUT);
+        kernels->type->weight_gradient(kernels, &product, gradient + from * OUT, inputs + from * IN,
+                                       weight_gradient[alone]);
+    }
+    assert_int_equal(kernels->status, PST_OK);
+    assert_memory_equal(outputs[0] + OTHERS * OUT, outputs[1] + OTHERS * OUT, N * OUT * sizeof(float));
+    assert_memory_equal(weight_gradient[0], weight_gradient[1], OUT * IN * sizeof(float));
+    float *const made[] = {
+        weight, inputs, gradient, outputs[0], outputs[1], weight_gradient[0], weight_gradient[1]
+    };
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++)
+        free(made[i]);
+    pst_kernels_close(kernels);
+}
+
+static bool multiplies_by_tiles(const struct pst_arithmetic *way)
+{
+#ifdef PST_WITHOUT_ONEDNN
+    (void)way;
+    return false;
+#else
+    struct pst_kernels kernels = open_kernels(way);
+    bool by_tiles = way->kernels > 0 && pst_tiles_multiply_for(&kernels);
+    pst_kernels_close(&kernels);
+    return by_tiles;
+#endif
+}
+
+/* Tiles promise this; OpenBLAS and oneDNN choose their sums' order by the batch's size. */
+static void products_with_many_zeros_have_the_bits_of_products_with_few(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        struct pst_arithmetic arithmetic = ways[i];
+        if (pst_arithmetic_settle(&arithmetic, NULL) == PST_OK && multiplies_by_tiles(&arithmetic))
+            check_company(&arithmetic);
+    }
 }
 
 static void finishings(const struct pst_arithmetic *way)
@@ -349,7 +411,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dense_products_are_the_plain_sums),
-        cmocka_unit_test(inputs_that_are_0_in_all_samples_change_no_sum),
+        cmocka_unit_test(inputs_that_are_0_change_no_sum),
+        cmocka_unit_test(products_with_many_zeros_have_the_bits_of_products_with_few),
         cmocka_unit_test(what_follows_a_product_changes_no_bit_of_it),
         cmocka_unit_test(convolutions_are_the_plain_sums),
         cmocka_unit_test(batches_of_many_sizes_are_answered_alike),

@@ -4,61 +4,29 @@
  */
 #include "lib/nn/kernels/onednn_tiles.h"
 
-#include "lib/nn/kernels/onednn_prepared.h"
-#include "lib/nn/kernels/tiles.h"
+#include "lib/nn/kernels/onednn_tiles_work.h"
 
 #if PST_HAS_TILES
 
-/* A product. */
-struct work {
-    const struct pst_dense_product *product;
-    const float *left, *right; /* what the layer has; its inputs, its gradient or its weight */
-    float *results;
-    bool bf16;
-    size_t step;                     /* words between the rows of what is converted, or panels */
-    uint32_t *converted;             /* for all rounds */
-    struct pst_tiles_places *places; /* of parts of panels that are squeezed */
-    struct pst_tiles_used *used;     /* the inputs that the weight's gradient needs */
-    size_t count;                    /* of these */
-    size_t rounds;                   /* among which tiles of rows, or vectors of columns, are divided */
-};
-
-/* Memory for so many words that are converted, and for some bytes about them. NULL: memory is short. */
-static void *make_room(struct pst_kernels *kernels, struct work *work, size_t words, size_t about)
+bool pst_tiles_make_room(struct pst_kernels *kernels, struct pst_tiles_work *work, size_t words,
+                         size_t pieces)
 {
     struct pst_onednn *own = kernels->own;
-    if (!pst_onednn_make_room(&own->tiles, words * sizeof *work->converted + about)) {
+    if (!pst_onednn_make_room(&own->tiles, words * sizeof *work->converted + pieces * sizeof *work->places)) {
         pst_onednn_fail(kernels, "compute", dnnl_out_of_memory);
-        return NULL;
+        return false;
     }
     work->converted = own->tiles.memory;
-    return work->converted + words;
-}
-
-/* How many parts of a size there are, the last one of which may be smaller. */
-static size_t parts(size_t count, size_t size)
-{
-    return (count + size - 1) / size;
-}
-
-/* Rounds for `count` tiles or vectors, `most` of them in each: as many for one thread as for another. */
-static size_t rounds_for(const struct pst_kernels *kernels, size_t count, size_t most)
-{
-    return pst_tiles_least(pst_tiles_up_to(parts(count, most), pst_team_threads(kernels->team)), count);
-}
-
-/* The first row or column of a round, in units of so many. */
-static size_t first_of(const struct work *work, size_t round, size_t count, size_t unit)
-{
-    return pst_tiles_least(round * parts(count, unit) / work->rounds * unit, count);
+    work->places = (struct pst_tiles_places *)(work->converted + words);
+    return true;
 }
 
 /* ---- forward: the weight is on the left, the turned inputs on the right ------------------------------- */
 
-/* Turns the inputs of one panel for one part of the depth, and finds what is not 0. */
+/* Turns the inputs of one panel for one part of the depth. */
 static void turn_inputs(const void *context, size_t i)
 {
-    const struct work *work = context;
+    const struct pst_tiles_work *work = context;
     size_t in = work->product->in, word = pst_tiles_word(work->bf16), part = pst_tiles_part(work->step);
     size_t count = pst_tiles_parts(work->step), sample = i / count * PST_PANEL, k = i % count * part;
     size_t words = pst_tiles_least(part, work->step - k);
@@ -66,11 +34,11 @@ static void turn_inputs(const void *context, size_t i)
     uint32_t *panel = work->converted + sample * work->step + k * PST_PANEL;
     pst_tiles_turned(panel, work->bf16, work->right + sample * in + word * k, samples,
                      pst_tiles_least(word * words, in - word * k), in);
-    pst_tiles_squeeze(panel, words, pst_tiles_up_to(samples, PST_VECTOR), &work->places[i]);
 }
 
 /* Some units for up to PST_TILES_SAMPLES samples. */
-static void multiply_forward(const struct work *work, size_t unit, size_t units, size_t sample, float *sums)
+static void multiply_forward(const struct pst_tiles_work *work, size_t unit, size_t units, size_t sample,
+                             float *sums)
 {
     _Alignas(PST_ALIGNMENT) uint32_t weights[PST_BLOCK_ROWS * (PST_TILES_DEPTH + PST_VECTOR)];
     size_t in = work->product->in, word = pst_tiles_word(work->bf16);
@@ -79,7 +47,7 @@ static void multiply_forward(const struct work *work, size_t unit, size_t units,
     size_t out = work->product->out;
     struct pst_tiles_soon soon = { 0 };
     pst_tiles_need(&soon, work->results + sample * out + unit, samples, units, work->product->n, out);
-    pst_tiles_need_within(&soon, parts(samples, PST_PANEL), units, depth);
+    pst_tiles_need_within(&soon, pst_tiles_count(samples, PST_PANEL), units, depth);
     size_t step = part + PST_VECTOR; /* so that rows do not compete for the same places of the cache */
     for (size_t k = 0; k < depth; k += part) {
         size_t words = pst_tiles_least(part, depth - k);
@@ -97,7 +65,6 @@ static void multiply_forward(const struct work *work, size_t unit, size_t units,
                 .rows = units,
                 .columns = pst_tiles_least(PST_PANEL, pst_tiles_up_to(samples - at, PST_VECTOR)),
                 .words = words,
-                .kept = &work->places[(sample + at) / PST_PANEL * pst_tiles_parts(depth) + k / part],
                 .sums = sums + at * PST_BLOCK_ROWS,
                 .apart = PST_PANEL,
                 .add = k > 0,
@@ -108,10 +75,10 @@ static void multiply_forward(const struct work *work, size_t unit, size_t units,
 static void forward_round(const void *context, size_t i)
 {
     _Alignas(PST_ALIGNMENT) float sums[PST_BLOCK_ROWS * PST_TILES_SAMPLES];
-    const struct work *work = context;
+    const struct pst_tiles_work *work = context;
     size_t n = work->product->n, out = work->product->out, first = i / work->rounds * PST_TILES_SAMPLES;
-    size_t unit = first_of(work, i % work->rounds, out, PST_TILE_ROWS);
-    size_t units = first_of(work, i % work->rounds + 1, out, PST_TILE_ROWS) - unit;
+    size_t unit = pst_tiles_first(work, i % work->rounds, out, PST_TILE_ROWS);
+    size_t units = pst_tiles_first(work, i % work->rounds + 1, out, PST_TILE_ROWS) - unit;
     const struct pst_finishing *finishing = work->product->finishing;
     struct pst_tiles_finish finish = { 0 };
     if (finishing != NULL)
@@ -129,21 +96,22 @@ bool pst_tiles_forward(struct pst_kernels *kernels, const struct pst_dense_produ
 {
     if (!pst_tiles_multiply_for(kernels))
         return false;
-    bool bf16 = kernels->arithmetic.precision == PST_BF16;
-    size_t n = product->n, step = pst_tiles_words(product->in, bf16), panels = parts(n, PST_PANEL);
-    struct work work = { .product = product,
-                         .left = product->weight,
-                         .right = inputs,
-                         .results = outputs,
-                         .bf16 = bf16,
-                         .step = step };
-    work.rounds = rounds_for(kernels, parts(product->out, PST_TILE_ROWS), PST_BLOCK_ROWS / PST_TILE_ROWS);
-    size_t pieces = panels * pst_tiles_parts(step);
-    work.places = make_room(kernels, &work, panels * PST_PANEL * step, pieces * sizeof *work.places);
-    if (work.places == NULL)
+    if (pst_tiles_sparse_forward(kernels, product, inputs, outputs))
         return true;
-    pst_parallel(kernels->team, pieces, turn_inputs, &work);
-    pst_parallel(kernels->team, parts(n, PST_TILES_SAMPLES) * work.rounds, forward_round, &work);
+    bool bf16 = kernels->arithmetic.precision == PST_BF16;
+    size_t n = product->n, step = pst_tiles_words(product->in, bf16), panels = pst_tiles_count(n, PST_PANEL);
+    struct pst_tiles_work work = { .product = product,
+                                   .left = product->weight,
+                                   .right = inputs,
+                                   .results = outputs,
+                                   .bf16 = bf16,
+                                   .step = step };
+    work.rounds = pst_tiles_rounds(kernels, pst_tiles_count(product->out, PST_TILE_ROWS),
+                                   PST_BLOCK_ROWS / PST_TILE_ROWS);
+    if (!pst_tiles_make_room(kernels, &work, panels * PST_PANEL * step, 0))
+        return true;
+    pst_parallel(kernels->team, panels * pst_tiles_parts(step), turn_inputs, &work);
+    pst_parallel(kernels->team, pst_tiles_count(n, PST_TILES_SAMPLES) * work.rounds, forward_round, &work);
     if (product->finishing != NULL)
         product->finishing->done = true;
     return true;
@@ -153,14 +121,14 @@ bool pst_tiles_forward(struct pst_kernels *kernels, const struct pst_dense_produ
 
 static void convert_gradient(const void *context, size_t i)
 {
-    const struct work *work = context;
+    const struct pst_tiles_work *work = context;
     size_t out = work->product->out, sample = i * PST_VECTOR;
     pst_tiles_rows(work->converted + sample * work->step, work->step, work->bf16, work->left + sample * out,
                    pst_tiles_least(PST_VECTOR, work->product->n - sample), out, out);
 }
 
 /* One part of the units, and up to 64 inputs of all samples. */
-static void input_gradient_part(const struct work *work, size_t column, size_t columns, size_t k,
+static void input_gradient_part(const struct pst_tiles_work *work, size_t column, size_t columns, size_t k,
                                 size_t words, uint32_t *panel, struct pst_tiles_soon *soon)
 {
     size_t in = work->product->in, out = work->product->out, word = pst_tiles_word(work->bf16);
@@ -185,13 +153,13 @@ enum { MANY_UNITS = 4096, SEVERAL_PANELS = 4 };
 
 /* Vectors of a round. With many units, the weight has more pages than the processor remembers places of; so a
  * round goes through it once for several panels. */
-static size_t vectors_at_once(const struct work *work)
+static size_t vectors_at_once(const struct pst_tiles_work *work)
 {
     return PST_PANEL / PST_VECTOR * (work->product->out > MANY_UNITS ? SEVERAL_PANELS : 1);
 }
 
 /* The weights of such a part, if there is one, are needed soon. */
-static void need_weights(const struct work *work, size_t column, size_t end, size_t k,
+static void need_weights(const struct pst_tiles_work *work, size_t column, size_t end, size_t k,
                          struct pst_tiles_soon *soon)
 {
     size_t in = work->product->in, out = work->product->out, word = pst_tiles_word(work->bf16);
@@ -206,10 +174,10 @@ static void need_weights(const struct work *work, size_t column, size_t end, siz
 static void input_gradient_round(const void *context, size_t i)
 {
     _Alignas(PST_ALIGNMENT) uint32_t panel[PST_TILES_DEPTH * PST_PANEL];
-    const struct work *work = context;
+    const struct pst_tiles_work *work = context;
     size_t depth = pst_tiles_words(work->product->out, work->bf16), part = pst_tiles_part(depth);
-    size_t first = first_of(work, i, work->product->in, PST_VECTOR),
-           end = first_of(work, i + 1, work->product->in, PST_VECTOR);
+    size_t first = pst_tiles_first(work, i, work->product->in, PST_VECTOR),
+           end = pst_tiles_first(work, i + 1, work->product->in, PST_VECTOR);
     for (size_t k = 0; k < depth; k += part)
         for (size_t column = first; column < end; column += PST_PANEL) {
             bool last = end - column <= PST_PANEL;
@@ -225,75 +193,72 @@ bool pst_tiles_input_gradient(struct pst_kernels *kernels, const struct pst_dens
 {
     if (!pst_tiles_multiply_for(kernels))
         return false;
-    struct work work = { .product = product,
-                         .left = gradient,
-                         .right = product->weight,
-                         .results = input_gradient,
-                         .bf16 = kernels->arithmetic.precision == PST_BF16 };
+    struct pst_tiles_work work = { .product = product,
+                                   .left = gradient,
+                                   .right = product->weight,
+                                   .results = input_gradient,
+                                   .bf16 = kernels->arithmetic.precision == PST_BF16 };
     work.step = pst_tiles_words(product->out, work.bf16) + PST_VECTOR;
-    work.rounds = rounds_for(kernels, parts(product->in, PST_VECTOR), vectors_at_once(&work));
-    if (make_room(kernels, &work, product->n * work.step, 0) == NULL)
+    work.rounds = pst_tiles_rounds(kernels, pst_tiles_count(product->in, PST_VECTOR), vectors_at_once(&work));
+    if (!pst_tiles_make_room(kernels, &work, product->n * work.step, 0))
         return true;
     if (work.bf16)
-        pst_parallel(kernels->team, parts(product->n, PST_VECTOR), convert_gradient, &work);
+        pst_parallel(kernels->team, pst_tiles_count(product->n, PST_VECTOR), convert_gradient, &work);
     pst_parallel(kernels->team, work.rounds, input_gradient_round, &work);
     return true;
 }
 
 /* ---- the gradient of the weight: the gradient is on the left, turned; the inputs are on the right ------ */
 
-/* Words of samples that are added up at a time, and numbers of a gradient that are taken at once. */
-enum { ADDED = 256, TAKEN = 1 << 16 };
-
-static void find_used(const void *context, size_t i)
-{
-    const struct work *work = context;
-    size_t in = work->product->in, column = i * PST_PANEL;
-    pst_tiles_find_used(work->used + column / PST_VECTOR, work->right + column, work->product->n,
-                        pst_tiles_least(PST_PANEL, in - column), in);
-}
-
 static void convert_inputs(const void *context, size_t i)
 {
-    const struct work *work = context;
+    const struct pst_tiles_work *work = context;
     size_t in = work->product->in, word = pst_tiles_word(work->bf16), sample = i * PST_VECTOR * word;
-    pst_tiles_used_columns(work->converted + i * PST_VECTOR * PST_PANEL, work->step * PST_PANEL, work->bf16,
-                           work->used, work->right + sample * in,
-                           pst_tiles_least(PST_VECTOR * word, work->product->n - sample), in, in);
+    for (size_t column = 0; column < in; column += PST_PANEL)
+        pst_tiles_columns(work->converted + column * work->step + i * PST_VECTOR * PST_PANEL, PST_PANEL,
+                          work->bf16, work->right + sample * in + column,
+                          pst_tiles_least(PST_VECTOR * word, work->product->n - sample),
+                          pst_tiles_least(PST_PANEL, in - column), in);
 }
 
 /* The gradient of some units' rows. */
-static void sum_rows(const struct work *work, size_t unit, size_t units, float *rows,
+static void sum_rows(const struct pst_tiles_work *work, size_t unit, size_t units, float *rows,
                      struct pst_tiles_soon *soon)
 {
-    _Alignas(PST_ALIGNMENT) uint32_t gradient[ADDED * PST_BLOCK_ROWS];
+    _Alignas(PST_ALIGNMENT) uint32_t gradient[PST_TILES_ADDED * PST_BLOCK_ROWS];
     size_t n = work->product->n, in = work->product->in, out = work->product->out;
     size_t word = pst_tiles_word(work->bf16);
-    for (size_t sample = 0; sample < n; sample += ADDED * word) {
-        size_t samples = pst_tiles_least(ADDED * word, n - sample);
+    for (size_t sample = 0; sample < n; sample += PST_TILES_ADDED * word) {
+        size_t samples = pst_tiles_least(PST_TILES_ADDED * word, n - sample);
         pst_tiles_columns(gradient, PST_BLOCK_ROWS, work->bf16, work->left + sample * out + unit, samples,
                           units, out);
-        for (size_t column = 0; column < work->count; column += PST_PANEL)
-            pst_tiles_multiply(&(struct pst_tiles){
-                .bf16 = work->bf16,
-                .left = gradient,
-                .row_step = 1,
-                .depth_step = PST_BLOCK_ROWS,
-                .panel = work->converted + column * work->step + sample / word * PST_PANEL,
-                .rows = units,
-                .columns = pst_tiles_least(PST_PANEL, work->count - column),
-                .words = pst_tiles_words(samples, work->bf16),
-                .sums = rows + column,
-                .apart = in,
-                .add = sample > 0,
-                .soon = soon });
+        for (size_t column = 0; column < in; column += PST_PANEL)
+            pst_tiles_multiply(&(struct pst_tiles){ .bf16 = work->bf16,
+                                                    .left = gradient,
+                                                    .row_step = 1,
+                                                    .depth_step = PST_BLOCK_ROWS,
+                                                    .panel = work->converted + column * work->step +
+                                                             sample / word * PST_PANEL,
+                                                    .rows = units,
+                                                    .columns = pst_tiles_least(PST_PANEL, in - column),
+                                                    .words = pst_tiles_words(samples, work->bf16),
+                                                    .sums = rows + column,
+                                                    .apart = in,
+                                                    .add = sample > 0,
+                                                    .soon = soon });
     }
-    if (work->count < in)
-        pst_tiles_spread_sums(rows, in, work->used, units, in);
 }
 
-/* What the taker of these rows changes, and the next round's part of the gradient, are needed soon. */
-static void need_rows(const struct work *work, size_t unit, size_t units, struct pst_tiles_soon *soon)
+/* Rows that are taken at once are needed nowhere else, so they stay in a core's cache if they are not too
+ * long. */
+float *pst_tiles_rows_of(const struct pst_tiles_work *work, size_t unit, size_t units, float *rows)
+{
+    size_t in = work->product->in;
+    return work->product->taking != NULL && units * in <= PST_TILES_TAKEN ? rows : work->results + unit * in;
+}
+
+void pst_tiles_need_rows(const struct pst_tiles_work *work, size_t unit, size_t units, size_t times,
+                         struct pst_tiles_soon *soon)
 {
     const struct pst_taking *taking = work->product->taking;
     size_t n = work->product->n, in = work->product->in, out = work->product->out;
@@ -305,24 +270,46 @@ static void need_rows(const struct work *work, size_t unit, size_t units, struct
         pst_tiles_need(soon, changed + taking->weight->at + unit * in, units, in, out, in);
     }
     pst_tiles_need(soon, work->left + next, n, pst_tiles_least(units, out - next), n, out);
-    pst_tiles_need_within(soon, parts(work->count, PST_PANEL), units, work->step);
+    pst_tiles_need_within(soon, times, units, work->step);
 }
 
-/* Rows that are taken at once are needed nowhere else, so they stay in a core's cache if they are not too
- * long. */
-static void weight_gradient_round(const void *context, size_t i)
+void pst_tiles_hand_over(const struct pst_tiles_work *work, size_t unit, size_t units, const float *sums)
 {
-    _Alignas(PST_ALIGNMENT) float rows[TAKEN];
-    const struct work *work = context;
     const struct pst_taking *taking = work->product->taking;
-    size_t in = work->product->in, out = work->product->out, unit = first_of(work, i, out, PST_TILE_ROWS);
-    size_t units = first_of(work, i + 1, out, PST_TILE_ROWS) - unit;
-    float *sums = taking != NULL && units * in <= TAKEN ? rows : work->results + unit * in;
-    struct pst_tiles_soon soon = { 0 };
-    need_rows(work, unit, units, &soon);
-    sum_rows(work, unit, units, sums, &soon);
+    size_t in = work->product->in;
     if (taking != NULL)
         taking->pass->rows->take(taking->pass->context, taking->weight, unit * in, units * in, sums);
+}
+
+static void weight_gradient_round(const void *context, size_t i)
+{
+    _Alignas(PST_ALIGNMENT) float rows[PST_TILES_TAKEN];
+    const struct pst_tiles_work *work = context;
+    size_t out = work->product->out, unit = pst_tiles_first(work, i, out, PST_TILE_ROWS);
+    size_t units = pst_tiles_first(work, i + 1, out, PST_TILE_ROWS) - unit;
+    float *sums = pst_tiles_rows_of(work, unit, units, rows);
+    struct pst_tiles_soon soon = { 0 };
+    pst_tiles_need_rows(work, unit, units, pst_tiles_count(work->product->in, PST_PANEL), &soon);
+    sum_rows(work, unit, units, sums, &soon);
+    pst_tiles_hand_over(work, unit, units, sums);
+}
+
+/* The gradient of all rows, of any inputs. */
+static void sum_all_rows(struct pst_kernels *kernels, const struct pst_dense_product *product,
+                         const float *gradient, const float *inputs, float *weight_gradient)
+{
+    struct pst_tiles_work work = { .product = product,
+                                   .left = gradient,
+                                   .right = inputs,
+                                   .results = weight_gradient,
+                                   .bf16 = kernels->arithmetic.precision == PST_BF16 };
+    work.step = pst_tiles_words(product->n, work.bf16);
+    work.rounds = pst_tiles_rounds(kernels, pst_tiles_count(product->out, PST_TILE_ROWS),
+                                   PST_BLOCK_ROWS / PST_TILE_ROWS);
+    if (!pst_tiles_make_room(kernels, &work, pst_tiles_up_to(product->in, PST_PANEL) * work.step, 0))
+        return;
+    pst_parallel(kernels->team, pst_tiles_count(work.step, PST_VECTOR), convert_inputs, &work);
+    pst_parallel(kernels->team, work.rounds, weight_gradient_round, &work);
 }
 
 bool pst_tiles_weight_gradient(struct pst_kernels *kernels, const struct pst_dense_product *product,
@@ -330,22 +317,8 @@ bool pst_tiles_weight_gradient(struct pst_kernels *kernels, const struct pst_den
 {
     if (!pst_tiles_multiply_for(kernels))
         return false;
-    size_t panels = parts(product->in, PST_PANEL);
-    struct work work = { .product = product,
-                         .left = gradient,
-                         .right = inputs,
-                         .results = weight_gradient,
-                         .bf16 = kernels->arithmetic.precision == PST_BF16 };
-    work.step = pst_tiles_words(product->n, work.bf16);
-    work.rounds = rounds_for(kernels, parts(product->out, PST_TILE_ROWS), PST_BLOCK_ROWS / PST_TILE_ROWS);
-    work.used = make_room(kernels, &work, panels * PST_PANEL * work.step,
-                          parts(product->in, PST_VECTOR) * sizeof *work.used);
-    if (work.used == NULL)
-        return true;
-    pst_parallel(kernels->team, panels, find_used, &work);
-    work.count = pst_tiles_count_used(work.used, product->in);
-    pst_parallel(kernels->team, parts(work.step, PST_VECTOR), convert_inputs, &work);
-    pst_parallel(kernels->team, work.rounds, weight_gradient_round, &work);
+    if (!pst_tiles_sparse_gradient(kernels, product, gradient, inputs, weight_gradient))
+        sum_all_rows(kernels, product, gradient, inputs, weight_gradient);
     if (product->taking != NULL)
         product->taking->done = kernels->status == PST_OK;
     return true;

@@ -80,8 +80,7 @@ TILE_INLINE void multiply(const struct pst_tiles *tiles, const uint16_t *places,
                           float *sums, size_t rows, size_t vectors, bool bf16)
 {
     size_t row_step = tiles->row_step, depth_step = tiles->depth_step, apart = tiles->apart;
-    size_t words = places == NULL ? tiles->words : tiles->kept->count,
-           line = places == NULL ? LINE : LINE / 2;
+    size_t words = places == NULL ? tiles->words : tiles->kept->count;
     const char *next = left + PST_TILE_ROWS * row_step * WORD;
     __mmask16 last = last_columns(tiles);
     __m512 sum[PST_TILE_ROWS][MOST_VECTORS];
@@ -92,14 +91,17 @@ TILE_INLINE void multiply(const struct pst_tiles *tiles, const uint16_t *places,
         sum[row][v] = tiles->add ? _mm512_maskz_loadu_ps(mask, from) : _mm512_setzero_ps();
     }
     for (size_t k = 0, end; k < words; k = end) {
-        end = k + line < words ? k + line : words;
-        const char *ahead = next + (places == NULL ? k : places[k]) * depth_step * WORD;
+        end = k + LINE < words ? k + LINE : words;
+        const char *ahead = next + k * depth_step * WORD;
         EACH_ROW _mm_prefetch(ahead + row * row_step * WORD, _MM_HINT_T0);
         if (tiles->soon != NULL)
             fetch(tiles->soon);
         for (size_t i = k; i < end; i++) {
             size_t place = places == NULL ? i : places[i];
-            add_word(sum, tiles->panel + i * PST_PANEL, left + place * depth_step * WORD, row_step, rows,
+            if (places != NULL && i + 8 < words)
+                EACH_VECTOR _mm_prefetch(tiles->panel + places[i + 8] * PST_PANEL + v * PST_VECTOR,
+                                         _MM_HINT_T0);
+            add_word(sum, tiles->panel + place * PST_PANEL, left + i * depth_step * WORD, row_step, rows,
                      vectors, bf16);
         }
     }
@@ -152,6 +154,8 @@ void pst_tiles_need(struct pst_tiles_soon *soon, const float *piece, size_t rows
 
 void pst_tiles_need_within(struct pst_tiles_soon *soon, size_t times, size_t rows, size_t words)
 {
+    if (soon->count == 0)
+        return;
     size_t lines = 0,
            steps = times * ((rows + PST_TILE_ROWS - 1) / PST_TILE_ROWS) * ((words + LINE - 1) / LINE);
     for (size_t i = 0; i < soon->count; i++)

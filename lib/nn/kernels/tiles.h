@@ -2,8 +2,8 @@
  * tiles.h: products of matrices with sums in f32, by the vectors of AVX-512: of numbers in f32, or in bf16 by
  * the dot products of pairs that AVX512_BF16 has. The left matrix is read word by word, the right one in
  * panels of 64 columns. Each sum runs over the depth in its order, so its bits depend neither on the other
- * rows and columns nor on the number of threads. Inputs that are 0 in all samples are left out of the
- * products forward and of the weight's gradient: times a finite number they would add 0.
+ * rows and columns nor on the number of threads. If the inputs are on the left, a tile leaves out what is 0 in
+ * all its rows: times a finite number it would add 0.
  *
  * A word is a number in f32; or a pair of numbers in bf16 that follow each other along the depth, the first
  * in the lower half. If the depth is odd, the last pair ends with 0. Numbers are rounded to the nearest bf16,
@@ -62,14 +62,22 @@ static inline size_t pst_tiles_part(size_t depth)
     return (depth + parts - 1) / parts;
 }
 
-/* Which words of a part of a panel are not 0 in all columns. The others add nothing to any sum. */
+/* Which words of a part of the depth are not 0 in all rows of a tile. The others add nothing to any sum. */
 struct pst_tiles_places {
     uint16_t count, places[PST_TILES_DEPTH];
 };
 
-/* Leaves only these in the panel, [words, 64], of which so many columns are set, a multiple of 16. words: up
- * to PST_TILES_DEPTH. */
-void pst_tiles_squeeze(uint32_t *panel, size_t words, size_t columns, struct pst_tiles_places *kept);
+/* Leaves only these in words[rows, step], of which so many follow each other in a row, up to PST_TILES_DEPTH.
+ * rows: 1 to 6. */
+void pst_tiles_squeeze_rows(uint32_t *words, size_t step, size_t rows, size_t count,
+                            struct pst_tiles_places *kept);
+
+/* The same of columns: words[count, step] go to kept[places, place]. columns: 1 to 6; place: 8 or more. */
+void pst_tiles_squeeze_columns(uint32_t *to, size_t place, const uint32_t *words, size_t step, size_t count,
+                               size_t columns, struct pst_tiles_places *kept);
+
+/* How many of the numbers are 0. */
+size_t pst_tiles_zeros(const float *values, size_t count);
 
 /* Up to so many pieces of memory. */
 enum { PST_TILES_PIECES = 4 };
@@ -104,8 +112,8 @@ struct pst_tiles {
     size_t row_step, depth_step; /* in words */
     const uint32_t *panel;       /* [words, 64]; all words of a vector that has one of the columns are set */
     size_t rows, columns, words; /* columns: 1 to 64 */
-    const struct pst_tiles_places
-        *kept; /* which words the panel has, as pst_tiles_squeeze left it; NULL: all */
+    const struct pst_tiles_places *kept; /* of one tile: which words of the panel meet those of its rows, as
+                                            pst_tiles_squeeze_rows left them; NULL: all */
     float *sums;
     size_t apart;
     bool add;                    /* to the numbers that are in sums already */
@@ -125,31 +133,6 @@ void pst_tiles_rows(uint32_t *words, size_t step, bool bf16, const float *values
 void pst_tiles_columns(uint32_t *words, size_t step, bool bf16, const float *values, size_t rows,
                        size_t columns, size_t apart);
 
-/* Of 16 columns of a matrix, those that are used, bit by bit; and how many of the columns before them are. */
-struct pst_tiles_used {
-    uint16_t mask;
-    uint32_t before;
-};
-
-/* Sets the mask of each 16 columns: all that are not 0 in all rows are used. */
-void pst_tiles_find_used(struct pst_tiles_used *used, const float *values, size_t rows, size_t columns,
-                         size_t apart);
-
-/* Sets `before`, and returns how many columns are used. If fewer than an eighth would be left out, all
- * columns count as used, and their masks are set so. */
-size_t pst_tiles_count_used(struct pst_tiles_used *used, size_t columns);
-
-/* Words along the columns that are used, side by side: in panels of 64, of which the first receives
- * panel[pst_tiles_words(rows), 64], and the next one begins `step` words later. Columns up to the next
- * multiple of 16 are set to 0. */
-void pst_tiles_used_columns(uint32_t *panel, size_t step, bool bf16, const struct pst_tiles_used *used,
-                            const float *values, size_t rows, size_t columns, size_t apart);
-
-/* Sums that stand side by side at the beginning of each row of sums[rows, apart] move to the columns that are
- * used; the others become 0. */
-void pst_tiles_spread_sums(float *sums, size_t apart, const struct pst_tiles_used *used, size_t rows,
-                           size_t columns);
-
 /* panel[pst_tiles_words(columns), 64]: words along up to 64 rows, turned, so that a row becomes a column;
  * columns up to the next multiple of 16 are set to 0. */
 void pst_tiles_turned(uint32_t *panel, bool bf16, const float *values, size_t rows, size_t columns,
@@ -164,6 +147,10 @@ struct pst_tiles_finish {
 /* outputs[columns, apart]: up to 48 rows of sums[rows, 64], turned. */
 void pst_tiles_turn_sums(float *outputs, size_t apart, const float *sums, size_t rows, size_t columns,
                          const struct pst_tiles_finish *finish);
+
+/* Finishes rows of sums[rows, 64] in place, as turned ones: bias[columns]. */
+void pst_tiles_finish_columns(float *sums, size_t rows, size_t columns,
+                              const struct pst_tiles_finish *finish);
 
 /* panel[pst_tiles_words(rows), 64]: the rows of sums[rows, 64] as the next product's panel. */
 void pst_tiles_keep_sums(uint32_t *panel, bool bf16, const float *sums, size_t rows, size_t columns,

@@ -5,7 +5,7 @@
 
 #include <immintrin.h>
 
-#define TARGET __attribute__((target("avx512f,avx512bw,avx512bf16,popcnt")))
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16,popcnt")))
 #define TILE_INLINE static inline __attribute__((always_inline)) TARGET
 
 enum { LANES = PST_VECTOR };
@@ -101,77 +101,6 @@ TARGET void pst_tiles_columns(uint32_t *words, size_t step, bool bf16, const flo
         }
 }
 
-TARGET void pst_tiles_find_used(struct pst_tiles_used *used, const float *values, size_t rows, size_t columns,
-                                size_t apart)
-{
-    for (size_t at = 0; at < columns; at += LANES) {
-        __m512i any = _mm512_setzero_si512();
-        for (size_t row = 0; row < rows; row++)
-            any = _mm512_or_si512(
-                any, (__m512i)_mm512_maskz_loadu_ps(before(columns - at), values + row * apart + at));
-        used[at / LANES].mask = _mm512_test_epi32_mask(any, any);
-    }
-}
-
-/* To leave out fewer than a column of so many would cost more than it saves. */
-enum { WORTHWHILE = 8 };
-
-size_t pst_tiles_count_used(struct pst_tiles_used *used, size_t columns)
-{
-    size_t count = 0;
-    for (size_t at = 0; at < columns; at += LANES) {
-        used[at / LANES].before = (uint32_t)count;
-        count += (size_t)__builtin_popcount(used[at / LANES].mask);
-    }
-    if (count == columns || columns - count >= columns / WORTHWHILE)
-        return count;
-    for (size_t at = 0; at < columns; at += LANES)
-        used[at / LANES] = (struct pst_tiles_used){ before(columns - at), (uint32_t)at };
-    return columns;
-}
-
-/* Stores `count` words of a row of panels at a column, the last ones perhaps in the next panel. */
-TILE_INLINE void store_words(uint32_t *row, size_t step, size_t column, __m512i words, size_t count)
-{
-    uint32_t *to = row + column / PST_PANEL * step + column % PST_PANEL;
-    size_t here = PST_PANEL - column % PST_PANEL;
-    _mm512_mask_storeu_epi32(to, before(pst_tiles_least(count, here)), words);
-    if (count > here)
-        _mm512_mask_storeu_epi32(to + step - PST_PANEL, before(count) & (__mmask16)~before(here), words);
-}
-
-TARGET void pst_tiles_used_columns(uint32_t *panel, size_t step, bool bf16, const struct pst_tiles_used *used,
-                                   const float *values, size_t rows, size_t columns, size_t apart)
-{
-    size_t word = pst_tiles_word(bf16);
-    for (size_t row = 0; row < rows; row += word, panel += PST_PANEL) {
-        const float *from = values + row * apart, *second = row + 1 < rows ? from + apart : NULL;
-        size_t column = 0;
-        for (size_t at = 0; at < columns; at += LANES) {
-            __mmask16 mask = used[at / LANES].mask;
-            __m512i words = column_words(from + at, second == NULL ? NULL : second + at, mask, bf16);
-            size_t count = (size_t)__builtin_popcount(mask);
-            store_words(panel, step, column, _mm512_maskz_compress_epi32(mask, words), count);
-            column += count;
-        }
-        store_words(panel, step, column, _mm512_setzero_si512(), pst_tiles_up_to(column, LANES) - column);
-    }
-}
-
-/* From the last column to the first one, because no sum moves to a column before its own. */
-TARGET void pst_tiles_spread_sums(float *sums, size_t apart, const struct pst_tiles_used *used, size_t rows,
-                                  size_t columns)
-{
-    for (size_t row = 0; row < rows; row++, sums += apart)
-        for (size_t at = pst_tiles_up_to(columns, LANES); at > 0;) {
-            at -= LANES;
-            __mmask16 mask = used[at / LANES].mask;
-            __m512 here = _mm512_maskz_loadu_ps(before((size_t)__builtin_popcount(mask)),
-                                                sums + used[at / LANES].before);
-            _mm512_mask_storeu_ps(sums + at, before(columns - at), _mm512_maskz_expand_ps(mask, here));
-        }
-}
-
 TARGET void pst_tiles_turned(uint32_t *panel, bool bf16, const float *values, size_t rows, size_t columns,
                              size_t apart)
 {
@@ -189,22 +118,62 @@ TARGET void pst_tiles_turned(uint32_t *panel, bool bf16, const float *values, si
         }
 }
 
-TARGET void pst_tiles_squeeze(uint32_t *panel, size_t words, size_t columns, struct pst_tiles_places *kept)
+/* Numbers from `first` on, one in each lane. */
+TILE_INLINE __m512i numbers_from(size_t first)
 {
-    uint32_t *to = panel;
+    return _mm512_add_epi32(_mm512_set1_epi32((int)first),
+                            _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0));
+}
+
+TARGET void pst_tiles_squeeze_rows(uint32_t *words, size_t step, size_t rows, size_t count,
+                                   struct pst_tiles_places *kept)
+{
     kept->count = 0;
-    for (size_t k = 0; k < words; k++, panel += PST_PANEL) {
-        __m512i any = _mm512_setzero_si512();
-        for (size_t at = 0; at < columns; at += LANES) {
-            __m512i here = _mm512_loadu_si512(panel + at);
-            any = _mm512_or_si512(any, here);
-            _mm512_storeu_si512(to + at, here);
+    for (size_t at = 0; at < count; at += LANES) {
+        __m512i here[PST_TILE_ROWS], any = _mm512_setzero_si512();
+        for (size_t row = 0; row < rows; row++) {
+            here[row] = _mm512_maskz_loadu_epi32(before(count - at), words + row * step + at);
+            any = _mm512_or_si512(any, here[row]);
         }
-        if (_mm512_test_epi32_mask(any, any) == 0)
-            continue;
-        kept->places[kept->count++] = (uint16_t)k;
-        to += PST_PANEL;
+        __mmask16 mask = _mm512_test_epi32_mask(any, any);
+        __mmask16 left = before((size_t)__builtin_popcount(mask));
+        for (size_t row = 0; row < rows; row++)
+            _mm512_mask_storeu_epi32(words + row * step + kept->count, left,
+                                     _mm512_maskz_compress_epi32(mask, here[row]));
+        __m256i places = _mm512_cvtepi32_epi16(_mm512_maskz_compress_epi32(mask, numbers_from(at)));
+        _mm256_mask_storeu_epi16(kept->places + kept->count, left, places);
+        kept->count = (uint16_t)(kept->count + __builtin_popcount(mask));
     }
+}
+
+TARGET void pst_tiles_squeeze_columns(uint32_t *to, size_t place, const uint32_t *words, size_t step,
+                                      size_t count, size_t columns, struct pst_tiles_places *kept)
+{
+    size_t found = 0;
+    for (size_t k = 0; k < count; k++, words += step) {
+        __m256i here = _mm256_maskz_loadu_epi32((__mmask8)before(columns), words);
+        _mm256_storeu_si256((__m256i *)(to + found * place), here);
+        kept->places[found] = (uint16_t)k;
+        found += _mm256_test_epi32_mask(here, here) != 0;
+    }
+    kept->count = (uint16_t)found;
+}
+
+TARGET size_t pst_tiles_zeros(const float *values, size_t count)
+{
+    size_t zeros = 0;
+    for (size_t at = 0; at < count; at += LANES) {
+        __m512 here = _mm512_maskz_loadu_ps(before(count - at), values + at);
+        zeros += (size_t)__builtin_popcount(
+            _mm512_mask_cmp_ps_mask(before(count - at), here, _mm512_setzero_ps(), _CMP_EQ_OQ));
+    }
+    return zeros;
+}
+
+/* ReLU. Of NaN, the second operand. */
+TILE_INLINE __m512 not_below_0(__m512 sum)
+{
+    return _mm512_max_ps(_mm512_setzero_ps(), sum);
 }
 
 /* A row of sums, finished. */
@@ -213,7 +182,7 @@ TILE_INLINE __m512 finished(const float *sums, size_t row, const struct pst_tile
     __m512 sum = _mm512_loadu_ps(sums);
     if (finish->bias != NULL)
         sum = _mm512_add_ps(sum, _mm512_set1_ps(finish->bias[row]));
-    return finish->relu ? _mm512_max_ps(_mm512_setzero_ps(), sum) : sum; /* of NaN, the second one */
+    return finish->relu ? not_below_0(sum) : sum;
 }
 
 TARGET void pst_tiles_turn_sums(float *outputs, size_t apart, const float *sums, size_t rows, size_t columns,
@@ -230,6 +199,21 @@ TARGET void pst_tiles_turn_sums(float *outputs, size_t apart, const float *sums,
             for (size_t i = 0; i < pst_tiles_least(LANES, columns - at); i++)
                 _mm512_mask_storeu_epi32(outputs + (at + i) * apart + first, before(rows - first), block[i]);
         }
+}
+
+TARGET void pst_tiles_finish_columns(float *sums, size_t rows, size_t columns,
+                                     const struct pst_tiles_finish *finish)
+{
+    for (size_t at = 0; at < columns; at += LANES) {
+        __m512 bias = finish->bias == NULL ? _mm512_setzero_ps()
+                                           : _mm512_maskz_loadu_ps(before(columns - at), finish->bias + at);
+        for (size_t row = 0; row < rows; row++) {
+            __m512 sum = _mm512_loadu_ps(sums + row * PST_PANEL + at);
+            if (finish->bias != NULL)
+                sum = _mm512_add_ps(sum, bias);
+            _mm512_storeu_ps(sums + row * PST_PANEL + at, finish->relu ? not_below_0(sum) : sum);
+        }
+    }
 }
 
 TARGET void pst_tiles_keep_sums(uint32_t *panel, bool bf16, const float *sums, size_t rows, size_t columns,
