@@ -2,8 +2,8 @@
  * tiles.h: products of matrices with sums in f32, by the vectors of AVX-512: of numbers in f32, or in bf16 by
  * the dot products of pairs that AVX512_BF16 has. The left matrix is read word by word, the right one in
  * panels of 64 columns. Each sum runs over the depth in its order, so its bits depend neither on the other
- * rows and columns nor on the number of threads. If the inputs are on the left, a tile leaves out what is 0 in
- * all its rows: times a finite number it would add 0.
+ * rows and columns nor on the number of threads. If the inputs are on the left, a tile leaves out what is 0
+ * in all its rows: times a finite number it would add 0.
  *
  * A word is a number in f32; or a pair of numbers in bf16 that follow each other along the depth, the first
  * in the lower half. If the depth is odd, the last pair ends with 0. Numbers are rounded to the nearest bf16,
