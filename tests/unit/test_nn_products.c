@@ -260,7 +260,7 @@ static void sparse_inputs(const struct pst_arithmetic *way)
     check_dense(way, 150, 1301, 50, THE_FIRST_1000);
     check_dense(way, 150, 1500, 50, THE_FIRST_1000);
     check_dense(way, 70, 1301, 50, ALL_INPUTS);
-    check_dense(way, 150, 1301, 50, MOST_INPUTS);
+    check_dense(way, 130, 701, 50, MOST_INPUTS);
     check_dense(way, 256, 60, 131, MOST_INPUTS);
     check_dense(way, 257, 61, 65, MOST_INPUTS);
     check_dense(way, 2, 3, 1, MOST_INPUTS);
