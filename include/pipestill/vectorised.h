@@ -7,9 +7,9 @@
 #include <string.h>
 
 /*
- * A kernel is compiled for several processors, and the best one is chosen when the program starts. Not so by
- * clang if other files call it, because version 14 gives it a name that these do not know; but the functions
- * of one file are, if they begin with VECTORISED_STATIC.
+ * A kernel is compiled for several processors, and the best one is chosen when the program starts. clang 14
+ * does so only for a kernel of one file, which begins with VECTORISED_STATIC: it gives such a kernel another
+ * name, which other files do not know.
  */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(PST_SANITIZED)
 #if defined(__clang__) || __GNUC__ >= 12

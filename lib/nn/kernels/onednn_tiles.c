@@ -249,16 +249,9 @@ static void sum_rows(const struct pst_tiles_work *work, size_t unit, size_t unit
     }
 }
 
-/* Rows that are taken at once are needed nowhere else, so they stay in a core's cache if they are not too
- * long. */
-float *pst_tiles_rows_of(const struct pst_tiles_work *work, size_t unit, size_t units, float *rows)
-{
-    size_t in = work->product->in;
-    return work->product->taking != NULL && units * in <= PST_TILES_TAKEN ? rows : work->results + unit * in;
-}
-
-void pst_tiles_need_rows(const struct pst_tiles_work *work, size_t unit, size_t units, size_t times,
-                         struct pst_tiles_soon *soon)
+/* What the taker of these rows changes, and the next round's part of the gradient. */
+static void need_rows(const struct pst_tiles_work *work, size_t unit, size_t units,
+                      struct pst_tiles_soon *soon)
 {
     const struct pst_taking *taking = work->product->taking;
     size_t n = work->product->n, in = work->product->in, out = work->product->out;
@@ -270,28 +263,31 @@ void pst_tiles_need_rows(const struct pst_tiles_work *work, size_t unit, size_t 
         pst_tiles_need(soon, changed + taking->weight->at + unit * in, units, in, out, in);
     }
     pst_tiles_need(soon, work->left + next, n, pst_tiles_least(units, out - next), n, out);
-    pst_tiles_need_within(soon, times, units, work->step);
 }
 
-void pst_tiles_hand_over(const struct pst_tiles_work *work, size_t unit, size_t units, const float *sums)
+/* Rows that are taken at once are needed nowhere else, so they stay in a core's cache if they are not too
+ * long. */
+void pst_tiles_gradient_round(const struct pst_tiles_work *work, size_t round, size_t divided, size_t times,
+                              pst_tiles_summer *sum)
 {
+    _Alignas(PST_ALIGNMENT) float rows[PST_TILES_TAKEN];
     const struct pst_taking *taking = work->product->taking;
-    size_t in = work->product->in;
+    size_t in = work->product->in, out = work->product->out;
+    size_t unit = pst_tiles_first(work, round, out, divided);
+    size_t units = pst_tiles_first(work, round + 1, out, divided) - unit;
+    float *sums = taking != NULL && units * in <= PST_TILES_TAKEN ? rows : work->results + unit * in;
+    struct pst_tiles_soon soon = { 0 };
+    need_rows(work, unit, units, &soon);
+    pst_tiles_need_within(&soon, times, units, work->step);
+    sum(work, unit, units, sums, &soon);
     if (taking != NULL)
         taking->pass->rows->take(taking->pass->context, taking->weight, unit * in, units * in, sums);
 }
 
 static void weight_gradient_round(const void *context, size_t i)
 {
-    _Alignas(PST_ALIGNMENT) float rows[PST_TILES_TAKEN];
     const struct pst_tiles_work *work = context;
-    size_t out = work->product->out, unit = pst_tiles_first(work, i, out, PST_TILE_ROWS);
-    size_t units = pst_tiles_first(work, i + 1, out, PST_TILE_ROWS) - unit;
-    float *sums = pst_tiles_rows_of(work, unit, units, rows);
-    struct pst_tiles_soon soon = { 0 };
-    pst_tiles_need_rows(work, unit, units, pst_tiles_count(work->product->in, PST_PANEL), &soon);
-    sum_rows(work, unit, units, sums, &soon);
-    pst_tiles_hand_over(work, unit, units, sums);
+    pst_tiles_gradient_round(work, i, PST_TILE_ROWS, pst_tiles_count(work->product->in, PST_PANEL), sum_rows);
 }
 
 /* The gradient of all rows, of any inputs. */

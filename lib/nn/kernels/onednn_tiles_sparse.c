@@ -180,15 +180,9 @@ static void sum_rows(const struct pst_tiles_work *work, size_t unit, size_t unit
 
 static void gradient_round(const void *context, size_t i)
 {
-    _Alignas(PST_ALIGNMENT) float rows[PST_TILES_TAKEN];
     const struct pst_tiles_work *work = context;
-    size_t out = work->product->out, unit = pst_tiles_first(work, i, out, PST_VECTOR);
-    size_t units = pst_tiles_first(work, i + 1, out, PST_VECTOR) - unit;
-    float *sums = pst_tiles_rows_of(work, unit, units, rows);
-    struct pst_tiles_soon soon = { 0 };
-    pst_tiles_need_rows(work, unit, units, pst_tiles_count(work->product->in, PST_PANEL) / 2, &soon);
-    sum_rows(work, unit, units, sums, &soon);
-    pst_tiles_hand_over(work, unit, units, sums);
+    pst_tiles_gradient_round(work, i, PST_VECTOR, pst_tiles_count(work->product->in, PST_PANEL) / 2,
+                             sum_rows);
 }
 
 bool pst_tiles_sparse_gradient(struct pst_kernels *kernels, const struct pst_dense_product *product,

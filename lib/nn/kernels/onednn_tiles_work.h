@@ -46,20 +46,16 @@ static inline size_t pst_tiles_first(const struct pst_tiles_work *work, size_t r
 PST_CHECKED bool pst_tiles_make_room(struct pst_kernels *kernels, struct pst_tiles_work *work, size_t words,
                                      size_t pieces);
 
-/* A round of the weight's gradient, for units from `unit` on. rows: room for their gradient, if it is taken
- * at once. Returns where their gradient is to be. */
-float *pst_tiles_rows_of(const struct pst_tiles_work *work, size_t unit, size_t units, float *rows);
+/* Sums the gradient of some units into rows[units, in]. soon: what products are to fetch meanwhile. */
+typedef void pst_tiles_summer(const struct pst_tiles_work *work, size_t unit, size_t units, float *rows,
+                              struct pst_tiles_soon *soon);
 
-/* What the taker of these rows changes, and the next round's part of the gradient, are needed within so many
- * products of these units and the product's samples. */
-void pst_tiles_need_rows(const struct pst_tiles_work *work, size_t unit, size_t units, size_t times,
-                         struct pst_tiles_soon *soon);
+/* One round of the weight's gradient, which is handed over if it is taken at once. divided: rounds begin at
+ * multiples of so many units. times: products of a round's units and the samples that sum computes. */
+void pst_tiles_gradient_round(const struct pst_tiles_work *work, size_t round, size_t divided, size_t times,
+                              pst_tiles_summer *sum);
 
-/* Hands over the gradient of these units, sums[units, in], if it is taken at once. */
-void pst_tiles_hand_over(const struct pst_tiles_work *work, size_t unit, size_t units, const float *sums);
-
-/* ---- inputs that are mostly 0 (onednn_tiles_sparse.c) ---------------------------------------------------
- */
+/* ---- inputs that are mostly 0: onednn_tiles_sparse.c ------------------------------------------------ */
 
 /* Rows of words of some samples. Each tile of 6 has those words only that one of its samples needs. */
 struct pst_tiles_samples {

@@ -17,10 +17,11 @@ enum {
     MOST_VECTORS = PST_PANEL / PST_VECTOR,
     WORD = 4 /* bytes */,
     LINE = 16 /* words of the cache */,
-    LINE_BYTES = LINE * WORD
+    LINE_BYTES = LINE * WORD,
+    AHEAD = 8 /* places */
 };
 
-/* Floats of a matrix that stays in a core's cache. */
+/* With fewer floats in a matrix, to fetch it costs more than it saves. */
 enum { SMALL = 1 << 20 };
 
 /* Of the columns of a tile's last vector, those that count. */
@@ -75,6 +76,7 @@ TILE_INLINE void fetch(struct pst_tiles_soon *soon)
 
 /* One tile; rows, vectors, bf16 and whether there are places are constants where it is called. Meanwhile the
  * next tile's rows are fetched from memory: each has pages of its own, which the processor does not foresee.
+ * Nor does it foresee places, so the panel's words are fetched into the first cache AHEAD places before.
  */
 TILE_INLINE void multiply(const struct pst_tiles *tiles, const uint16_t *places, const char *left,
                           float *sums, size_t rows, size_t vectors, bool bf16)
@@ -98,8 +100,8 @@ TILE_INLINE void multiply(const struct pst_tiles *tiles, const uint16_t *places,
             fetch(tiles->soon);
         for (size_t i = k; i < end; i++) {
             size_t place = places == NULL ? i : places[i];
-            if (places != NULL && i + 8 < words)
-                EACH_VECTOR _mm_prefetch(tiles->panel + places[i + 8] * PST_PANEL + v * PST_VECTOR,
+            if (places != NULL && i + AHEAD < words)
+                EACH_VECTOR _mm_prefetch(tiles->panel + places[i + AHEAD] * PST_PANEL + v * PST_VECTOR,
                                          _MM_HINT_T0);
             add_word(sum, tiles->panel + place * PST_PANEL, left + i * depth_step * WORD, row_step, rows,
                      vectors, bf16);

@@ -84,8 +84,7 @@ enum { PST_TILES_PIECES = 4 };
 
 /*
  * Memory that is needed soon. A product reads and writes little memory while it computes, so meanwhile the
- * lines of these pieces come into the core's cache: some with each 16 words of a tile's depth. With many
- * classes waiting for memory took a tenth of the time.
+ * lines of these pieces come into the core's cache: some with each 16 words of a tile's depth.
  */
 struct pst_tiles_soon {
     struct pst_tiles_piece {
@@ -98,7 +97,7 @@ struct pst_tiles_soon {
 };
 
 /* Adds a piece of a matrix [all, apart]: so many rows and columns, which begin at `piece`. Nothing, if there
- * are none, or if the matrix is so small that it is in the cache already. */
+ * are none, or if the matrix is so small that to fetch it costs more than it saves. */
 void pst_tiles_need(struct pst_tiles_soon *soon, const float *piece, size_t rows, size_t columns, size_t all,
                     size_t apart);
 
